@@ -1,0 +1,62 @@
+//! # burn-tsallis
+//!
+//! The Tsallis softargmax for [Burn](burn), on whatever device the tensor lives:
+//!
+//! ```text
+//! p_i = q_i [1 + (alpha - 1)(x_i - mu)]_+^(1 / (alpha - 1)),    mu such that sum_i p_i = 1
+//! ```
+//!
+//! One operator spans heavy-tailed probabilities (`alpha < 1`), the softmax (`alpha = 1`) and sparse
+//! probabilities (`alpha > 1`), relative to a reference measure `q`.
+//!
+//! ```
+//! # #[cfg(feature = "flex")] {
+//! use burn::tensor::{Device, Tensor};
+//! use burn_tsallis::{Reference, TsallisOptions, tsallis_softargmax};
+//!
+//! let device = Device::flex();
+//! let logits = Tensor::<2>::from_data([[2.0, 1.0, 0.1], [0.0, f32::NEG_INFINITY, 3.0]], &device);
+//!
+//! // Heavy-tailed, against the uniform reference. A logit of -inf is an entry that is not allowed.
+//! let p = tsallis_softargmax(logits.clone(), 0.5, -1);
+//! assert_eq!(p.clone().slice([1..2, 1..2]).into_scalar::<f32>(), 0.0);
+//!
+//! // Against the reference `ones`, alpha = 1.5 is 1.5-entmax: sparse.
+//! let options = TsallisOptions::new(1.5).with_reference(Reference::Ones);
+//! let p = tsallis_softargmax(logits, options, -1);
+//! assert_eq!(p.slice([0..1, 2..3]).into_scalar::<f32>(), 0.0);
+//! # }
+//! ```
+//!
+//! # Layers
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`math`] | the generator, the root solver and one row of the operator, without Burn |
+//! | [`op`] | the tensor functions, and the backend extension with its kernels |
+//! | `rl` | environments and the alpha-Tsallis PPO learner (feature `rl`) |
+//! | `cli` | the commands of the program `tsallis` (feature `cli`) |
+//!
+//! # Features
+//!
+//! Execution backends carry Burn's own names: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`,
+//! `cuda`, `rocm`, `tch` and `remote`. A backend that Burn has and this crate was not told of panics
+//! when the operator reaches it, so name here every backend you name there. The default features
+//! are `cli`, `rl` and `flex`; a crate that embeds the operator turns them off.
+#![warn(missing_docs)]
+// burn-ndarray is deprecated as a whole since Burn 0.22; it stays supported here until Burn drops it.
+#![cfg_attr(feature = "ndarray", allow(deprecated))]
+
+pub mod math;
+pub mod op;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "rl")]
+pub mod rl;
+
+pub use math::Solver;
+pub use op::{
+    Reference, TsallisError, TsallisOptions, try_tsallis_log_softargmax, try_tsallis_softargmax,
+    tsallis_log_softargmax, tsallis_softargmax,
+};

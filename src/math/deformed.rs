@@ -1,0 +1,52 @@
+//! The deformed logarithm and exponential, continuous in the deformation.
+
+use super::Real;
+
+/// `ln(1 + c x) / c`, and its limit `x` at `c = 0`. `NaN` where `1 + c x < 0`.
+///
+/// ```
+/// use burn_tsallis::math::log1p_over;
+/// assert_eq!(log1p_over(0.0, 3.0), 3.0);
+/// assert!((log1p_over(1e-12, 3.0_f64) - 3.0).abs() < 1e-11);
+/// ```
+pub fn log1p_over<F: Real>(c: F, x: F) -> F {
+    let z = c * x;
+    // Below one rounding the second-order term decides nothing, and c may be zero or subnormal.
+    if z.abs() < F::epsilon() {
+        x
+    } else {
+        z.ln_1p() / c
+    }
+}
+
+/// `(e^(c x) - 1) / c`, and its limit `x` at `c = 0`. The inverse of [`log1p_over`].
+///
+/// ```
+/// use burn_tsallis::math::{expm1_over, log1p_over};
+/// let x = 0.7_f64;
+/// assert!((expm1_over(0.5, log1p_over(0.5, x)) - x).abs() < 1e-15);
+/// ```
+pub fn expm1_over<F: Real>(c: F, x: F) -> F {
+    let z = c * x;
+    if z.abs() < F::epsilon() {
+        x
+    } else {
+        z.exp_m1() / c
+    }
+}
+
+/// `(e^z - 1 - z) / z^2`, `1/2` at `0`: the curvature that the derivative in `alpha` is made of.
+pub(super) fn exp_curvature<F: Real>(z: F) -> F {
+    // The direct form loses digits as eps / z; the series of ten terms is exact to f64 below 0.1.
+    if z.abs() < F::of(0.1) {
+        let mut term = F::of(0.5);
+        let mut sum = term;
+        for n in 3..13 {
+            term = term * z / F::of(f64::from(n));
+            sum = sum + term;
+        }
+        sum
+    } else {
+        (z.exp_m1() - z) / (z * z)
+    }
+}

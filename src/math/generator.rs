@@ -1,0 +1,158 @@
+use super::{Real, expm1_over, log1p_over};
+
+/// The generator of the Tsallis (alpha) divergence, for every real `alpha`:
+///
+/// ```text
+/// f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1)),    f(1) = f'(1) = 0
+/// ```
+///
+/// with its limits, the Kullback-Leibler divergence `u ln u - u + 1` at `alpha = 1` and its reverse
+/// `-ln u + u - 1` at `alpha = 0`. Source: arXiv 2601.12604.
+///
+/// ```
+/// use burn_tsallis::math::Tsallis;
+/// let f = Tsallis::new(0.5_f64);
+/// // Twice the squared Hellinger distance's generator: 2 (sqrt(u) - 1)^2.
+/// assert!((f.value(4.0) - 2.0).abs() < 1e-15);
+/// assert!((f.inverse_derivative(f.derivative(0.3)) - 0.3).abs() < 1e-15);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tsallis<F> {
+    alpha: F,
+    c: F,
+}
+
+impl<F: Real> Tsallis<F> {
+    /// The generator of order `alpha`.
+    pub fn new(alpha: f64) -> Self {
+        // 1 - alpha is taken before rounding, so that alpha close to 1 keeps its distance from 1.
+        Self {
+            alpha: F::of(alpha),
+            c: F::of(1.0 - alpha),
+        }
+    }
+
+    /// The order `alpha`.
+    pub fn alpha(&self) -> F {
+        self.alpha
+    }
+
+    /// `c = 1 - alpha`.
+    pub fn c(&self) -> F {
+        self.c
+    }
+
+    /// `f(u)` for `u >= 0`; `1 / alpha` at `0`, infinite there for `alpha <= 0`.
+    pub fn value(&self, u: F) -> F {
+        self.value_at_log(u.ln())
+    }
+
+    /// `f(e^l)`, from the logarithm of the ratio; `l = -inf` is the ratio `0`.
+    pub fn value_at_log(&self, l: F) -> F {
+        if l == F::neg_infinity() {
+            return if self.alpha > F::zero() {
+                self.alpha.recip()
+            } else {
+                F::infinity()
+            };
+        }
+        l.exp() * self.derivative_at_log(l) - self.conjugate_at_log(l)
+    }
+
+    /// `f'(u) = (u^(alpha - 1) - 1) / (alpha - 1)`.
+    pub fn derivative(&self, u: F) -> F {
+        self.derivative_at_log(u.ln())
+    }
+
+    /// `f'(e^l)`.
+    pub fn derivative_at_log(&self, l: F) -> F {
+        expm1_over(-self.c, l)
+    }
+
+    /// `f''(u) = u^(alpha - 2)`.
+    pub fn second_derivative(&self, u: F) -> F {
+        (-(F::one() + self.c) * u.ln()).exp()
+    }
+
+    /// `(f')^-1(y) = [1 + (alpha - 1) y]_+^(1 / (alpha - 1))`, the derivative of the conjugate.
+    /// `NaN` beyond the pole `y = 1 / (1 - alpha)` of an `alpha < 1`.
+    pub fn inverse_derivative(&self, y: F) -> F {
+        if self.c < F::zero() && self.c * y >= F::one() {
+            return F::zero();
+        }
+        log1p_over(-self.c, y).exp()
+    }
+
+    /// `f*(f'(e^l)) = (e^(alpha l) - 1) / alpha`, the convex conjugate at the point that the ratio
+    /// `e^l` is the answer to.
+    pub fn conjugate_at_log(&self, l: F) -> F {
+        expm1_over(self.alpha, l)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDERS: [f64; 12] = [
+        -1.0,
+        -0.3,
+        0.0,
+        1e-9,
+        0.1,
+        0.5,
+        0.9,
+        1.0 - 1e-9,
+        1.0,
+        1.0 + 1e-9,
+        1.5,
+        2.0,
+    ];
+
+    #[test]
+    fn closed_forms() {
+        for u in [0.01, 0.4, 1.0, 3.0, 40.0_f64] {
+            let close = |got: f64, want: f64| {
+                assert!((got - want).abs() <= 1e-12 * want.abs().max(1.0), "{got} {want}");
+            };
+            close(Tsallis::new(1.0).value(u), u * u.ln() - u + 1.0);
+            close(Tsallis::new(0.0).value(u), u - 1.0 - u.ln());
+            close(Tsallis::new(2.0).value(u), (u - 1.0).powi(2) / 2.0);
+            close(Tsallis::new(-1.0).value(u), (u - 1.0).powi(2) / (2.0 * u));
+            close(Tsallis::new(0.5).value(u), 2.0 * (u.sqrt() - 1.0).powi(2));
+        }
+    }
+
+    #[test]
+    fn the_inverse_undoes_the_derivative_at_every_order() {
+        for alpha in ORDERS {
+            let f = Tsallis::<f64>::new(alpha);
+            for u in [1e-3, 0.2, 1.0, 5.0] {
+                let back = f.inverse_derivative(f.derivative(u));
+                assert!((back / u - 1.0).abs() < 1e-12, "alpha {alpha}, u {u}: {back}");
+            }
+        }
+    }
+
+    #[test]
+    fn derivatives_agree_with_differences() {
+        for alpha in ORDERS {
+            let f = Tsallis::<f64>::new(alpha);
+            for u in [0.3, 1.0, 2.5_f64] {
+                let h = 1e-5 * u;
+                let first = (f.value(u + h) - f.value(u - h)) / (2.0 * h);
+                let second = (f.derivative(u + h) - f.derivative(u - h)) / (2.0 * h);
+                assert!((first - f.derivative(u)).abs() < 1e-6, "alpha {alpha}, u {u}");
+                assert!((second / f.second_derivative(u) - 1.0).abs() < 1e-7, "alpha {alpha}, u {u}");
+            }
+        }
+    }
+
+    #[test]
+    fn zero_ratio() {
+        assert_eq!(Tsallis::<f64>::new(0.5).value(0.0), 2.0);
+        assert_eq!(Tsallis::<f64>::new(1.5).value(0.0), 1.0 / 1.5);
+        assert_eq!(Tsallis::<f64>::new(0.0).value(0.0), f64::INFINITY);
+        assert_eq!(Tsallis::<f64>::new(2.0).inverse_derivative(-1.5), 0.0);
+    }
+}

@@ -1,0 +1,35 @@
+//! The operator on CubeCL devices. One backend type covers every runtime; the tensor's client says
+//! which one it is.
+
+use super::{ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
+use burn::backend::tensor::FloatTensor;
+use burn_cubecl::CubeBackend;
+
+impl TsallisBackend for CubeBackend {
+    fn tsallis_forward(
+        logits: FloatTensor<Self>,
+        reference: ReferenceTensor<Self>,
+        parameters: RowParameters,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        #[cfg(feature = "wgpu")]
+        if super::wgsl::runs_on(&logits) {
+            return super::wgsl::forward(logits, reference, parameters);
+        }
+        portable::forward::<Self>(logits, reference, parameters)
+    }
+
+    fn tsallis_backward(
+        logits: FloatTensor<Self>,
+        reference: ReferenceTensor<Self>,
+        state: FloatTensor<Self>,
+        cotangent: FloatTensor<Self>,
+        parameters: RowParameters,
+        wrt: Wrt,
+    ) -> FloatTensor<Self> {
+        #[cfg(feature = "wgpu")]
+        if super::wgsl::runs_on(&logits) {
+            return super::wgsl::backward(logits, reference, state, cotangent, parameters, wrt);
+        }
+        portable::backward::<Self>(logits, reference, state, cotangent, parameters, wrt)
+    }
+}

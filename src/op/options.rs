@@ -1,0 +1,107 @@
+use super::TsallisError;
+use crate::math::Solver;
+use burn::Tensor;
+
+/// Largest absolute order that is accepted. The accuracy of the contract holds from -2 to 3; up to
+/// this order probabilities are right to 1e-4.
+pub const MAX_ALPHA: f64 = 50.0;
+
+/// The reference measure `q` that probabilities are relative to. It need not sum to one.
+#[derive(Clone, Debug, Default)]
+pub enum Reference {
+    /// One over the number of allowed entries of the row. With `K` entries,
+    /// `p = entmax_alpha(K^(1 - alpha) x)`: at `alpha != 1` the answer depends on `K`.
+    #[default]
+    Uniform,
+    /// One for every entry: the convention of entmax, independent of the number of entries.
+    Ones,
+    /// One number for each entry of a row, shape `[K]`: positive, or zero where the entry is never
+    /// allowed. A number that is negative or not finite gives `NaN` in the rows that it touches.
+    Vector(Tensor<1>),
+}
+
+/// What the operator is computed with: order, reference and solver.
+///
+/// A number converts into the options of that order with every other value at its default, so that
+/// `tsallis_softargmax(x, 0.5, -1)` is all that most callers write.
+///
+/// ```
+/// use burn_tsallis::{Reference, Solver, TsallisOptions};
+///
+/// let options = TsallisOptions::new(1.5)
+///     .with_reference(Reference::Ones)
+///     .with_solver(Solver::Bisection);
+/// assert_eq!(options.alpha(), 1.5);
+///
+/// let error = TsallisOptions::try_new(f64::NAN).unwrap_err();
+/// assert_eq!(error.to_string(), "alpha is NaN: it must be a number from -50 to 50");
+/// ```
+#[derive(Clone, Debug)]
+pub struct TsallisOptions {
+    alpha: f64,
+    reference: Reference,
+    solver: Solver,
+}
+
+impl TsallisOptions {
+    /// Options of order `alpha`, with the uniform reference and the Newton solver.
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_new`](Self::try_new) returns an error, with its words.
+    pub fn new(alpha: f64) -> Self {
+        Self::try_new(alpha).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// [`TsallisError::Alpha`] if `alpha` is not a number from `-50` to `50`.
+    pub fn try_new(alpha: f64) -> Result<Self, TsallisError> {
+        // A NaN fails the comparison too.
+        if alpha.abs() <= MAX_ALPHA {
+            Ok(Self {
+                alpha,
+                reference: Reference::default(),
+                solver: Solver::default(),
+            })
+        } else {
+            Err(TsallisError::Alpha(alpha))
+        }
+    }
+
+    /// With this reference measure.
+    pub fn with_reference(mut self, reference: Reference) -> Self {
+        self.reference = reference;
+        self
+    }
+
+    /// With this solver.
+    pub fn with_solver(mut self, solver: Solver) -> Self {
+        self.solver = solver;
+        self
+    }
+
+    /// The order.
+    pub fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
+    /// The reference measure.
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// The solver.
+    pub fn solver(&self) -> Solver {
+        self.solver
+    }
+}
+
+impl From<f64> for TsallisOptions {
+    /// [`TsallisOptions::new`], and its panic.
+    fn from(alpha: f64) -> Self {
+        Self::new(alpha)
+    }
+}

@@ -1,0 +1,334 @@
+//! What holds whatever the numbers are, on every device.
+
+use crate::devices;
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use burn_tsallis::{
+    Reference, TsallisError, TsallisOptions, try_tsallis_softargmax, tsallis_log_softargmax,
+    tsallis_softargmax,
+};
+
+const ORDERS: [f64; 8] = [-1.0, 0.0, 0.3, 0.5, 0.999, 1.0, 1.5, 2.0];
+
+/// Numbers that look random and are the same on every device.
+pub fn numbers(count: usize, scale: f32) -> Vec<f32> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((state >> 40) as f32 / (1_u32 << 24) as f32 - 0.5) * 2.0 * scale
+        })
+        .collect()
+}
+
+pub fn matrix(values: &[f32], columns: usize, device: &Device) -> Tensor<2> {
+    let shape = [values.len() / columns, columns];
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+fn assert_close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        assert!((got - want).abs() <= tolerance, "{what}[{i}]: {got} instead of {want}");
+    }
+}
+
+#[test]
+fn rows_sum_to_one_and_shifts_change_nothing() {
+    for test in devices::all() {
+        let x = numbers(7 * 33, 4.0);
+        // A shift by a power of two much larger than the logits would round them.
+        let shifted: Vec<f32> = x.iter().map(|x| (x * 1024.0).round() / 1024.0).collect();
+        let moved: Vec<f32> = shifted.iter().map(|x| x + 64.0).collect();
+        for alpha in ORDERS {
+            let what = format!("{} alpha {alpha}", test.name);
+            let p = values(tsallis_softargmax(matrix(&shifted, 33, &test.device), alpha, 1));
+            for row in p.chunks_exact(33) {
+                let sum: f64 = row.iter().map(|&p| f64::from(p)).sum();
+                assert!((sum - 1.0).abs() < 2e-6, "{what}: {sum}");
+                assert!(row.iter().all(|&p| p >= 0.0), "{what}");
+            }
+            let moved = values(tsallis_softargmax(matrix(&moved, 33, &test.device), alpha, 1));
+            assert_eq!(p, moved, "{what}");
+        }
+    }
+}
+
+#[test]
+fn order_one_is_softmax() {
+    for test in devices::all() {
+        let x = matrix(&numbers(40 * 9, 10.0), 9, &test.device);
+        let want = values(activation::softmax(x.clone(), 1));
+        assert_close(&values(tsallis_softargmax(x.clone(), 1.0, 1)), &want, 1e-6, test.name);
+        let want = values(activation::log_softmax(x.clone(), 1));
+        assert_close(&values(tsallis_log_softargmax(x, 1.0, 1)), &want, 2e-5, test.name);
+    }
+}
+
+#[test]
+fn values_are_continuous_across_order_one() {
+    for test in devices::all() {
+        let x = matrix(&numbers(40 * 9, 10.0), 9, &test.device);
+        let at_one = values(tsallis_softargmax(x.clone(), 1.0, 1));
+        for alpha in [1.0 - 1e-6, 1.0 - 1e-12, 1.0 + 1e-12, 1.0 + 1e-6] {
+            let near = values(tsallis_softargmax(x.clone(), alpha, 1));
+            assert_close(&near, &at_one, 5e-5, &format!("{} alpha {alpha}", test.name));
+        }
+    }
+}
+
+#[test]
+fn order_two_against_ones_is_the_projection_onto_the_simplex() {
+    for test in devices::all() {
+        let columns = 11;
+        let x = numbers(20 * columns, 1.0);
+        let options = TsallisOptions::new(2.0).with_reference(Reference::Ones);
+        let got = values(tsallis_softargmax(matrix(&x, columns, &test.device), options, 1));
+        for (row, got) in x.chunks_exact(columns).zip(got.chunks_exact(columns)) {
+            let mut sorted = row.to_vec();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            let mut sum = 0.0;
+            let mut threshold = 0.0;
+            for (i, &x) in sorted.iter().enumerate() {
+                sum += x;
+                let candidate = (sum - 1.0) / (i + 1) as f32;
+                if x > candidate {
+                    threshold = candidate;
+                }
+            }
+            let want: Vec<f32> = row.iter().map(|x| (x - threshold).max(0.0)).collect();
+            assert_close(got, &want, 1e-6, test.name);
+        }
+    }
+}
+
+/// Published values of 1.5-entmax for the logits (2, 1, 0.1).
+#[test]
+fn order_three_halves_against_ones_is_entmax15() {
+    for test in devices::all() {
+        let x = matrix(&[2.0, 1.0, 0.1], 3, &test.device);
+        let options = TsallisOptions::new(1.5).with_reference(Reference::Ones);
+        let got = values(tsallis_softargmax(x, options, 1));
+        assert_close(&got, &[0.8307, 0.1693, 0.0], 5e-5, test.name);
+    }
+}
+
+#[test]
+fn a_row_with_masked_entries_is_the_row_without_their_columns() {
+    for test in devices::all() {
+        let x = numbers(30, 3.0);
+        let mut masked = x.clone();
+        let dropped = [0, 7, 8, 29];
+        for i in dropped {
+            masked[i] = f32::NEG_INFINITY;
+        }
+        let kept: Vec<f32> = (0..30).filter(|i| !dropped.contains(i)).map(|i| x[i]).collect();
+        for alpha in ORDERS {
+            let what = format!("{} alpha {alpha}", test.name);
+            let p = values(tsallis_softargmax(matrix(&masked, 30, &test.device), alpha, 1));
+            let log_p = values(tsallis_log_softargmax(matrix(&masked, 30, &test.device), alpha, 1));
+            for i in dropped {
+                assert_eq!((p[i], log_p[i]), (0.0, f32::NEG_INFINITY), "{what}");
+            }
+            let p: Vec<f32> = (0..30).filter(|i| !dropped.contains(i)).map(|i| p[i]).collect();
+            let want = values(tsallis_softargmax(matrix(&kept, 26, &test.device), alpha, 1));
+            assert_close(&p, &want, 1e-6, &what);
+        }
+    }
+}
+
+#[test]
+fn a_zero_in_the_reference_is_a_masked_entry() {
+    for test in devices::all() {
+        let x = numbers(12, 3.0);
+        let mut masked = x.clone();
+        masked[4] = f32::NEG_INFINITY;
+        let mut q = vec![0.25; 12];
+        let full = Tensor::<1>::from_floats(q.as_slice(), &test.device);
+        q[4] = 0.0;
+        let holed = Tensor::<1>::from_floats(q.as_slice(), &test.device);
+        for alpha in ORDERS {
+            let options = |q: &Tensor<1>| {
+                TsallisOptions::new(alpha).with_reference(Reference::Vector(q.clone()))
+            };
+            let x = matrix(&x, 12, &test.device);
+            let got = values(tsallis_softargmax(x, options(&holed), 1));
+            let masked = matrix(&masked, 12, &test.device);
+            let want = values(tsallis_softargmax(masked, options(&full), 1));
+            assert_eq!(got, want, "{} alpha {alpha}", test.name);
+        }
+    }
+}
+
+/// Each kind of bad row between two good ones, forward and backward.
+#[test]
+fn a_bad_row_leaves_the_others_untouched() {
+    for test in devices::all() {
+        let good = numbers(5, 2.0);
+        let mut rows = Vec::new();
+        let mut bad = Vec::new();
+        let mut push = |row: Vec<f32>, is_bad: bool| {
+            rows.extend(row);
+            bad.push(is_bad);
+        };
+        for damage in [f32::NAN, f32::INFINITY] {
+            for place in [0, 4] {
+                let mut row = good.clone();
+                row[place] = damage;
+                row[2] = f32::NEG_INFINITY;
+                push(row, true);
+                push(good.clone(), false);
+            }
+        }
+        push(vec![f32::NEG_INFINITY; 5], true);
+        push(good.clone(), false);
+        let c = matrix(&numbers(rows.len(), 1.0), 5, &test.device);
+        for alpha in ORDERS {
+            let device = test.device.clone().autodiff();
+            let x = matrix(&rows, 5, &device).require_grad();
+            let p = tsallis_softargmax(x.clone(), alpha, 1);
+            let log_p = tsallis_log_softargmax(x.clone(), alpha, 1);
+            let alone = tsallis_softargmax(matrix(&good, 5, &test.device), alpha, 1);
+            let alone = values(alone);
+            for (row, &is_bad) in values(p.clone()).chunks_exact(5).zip(&bad) {
+                if is_bad {
+                    assert!(row.iter().all(|p| p.is_nan()), "{} alpha {alpha}: {row:?}", test.name);
+                } else {
+                    assert_eq!(row, alone, "{} alpha {alpha}", test.name);
+                }
+            }
+            for (row, &is_bad) in values(log_p).chunks_exact(5).zip(&bad) {
+                assert_eq!(row.iter().all(|p| p.is_nan()), is_bad, "{} alpha {alpha}", test.name);
+            }
+            let c = Tensor::<2>::from_inner(c.clone());
+            let gradients = (p * c).sum().backward();
+            let gradient = values(x.grad(&gradients).expect("tracked"));
+            for (row, &is_bad) in gradient.chunks_exact(5).zip(&bad) {
+                assert_eq!(row.iter().any(|g| g.is_nan()), is_bad, "{} alpha {alpha}", test.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bad_reference_gives_nan() {
+    for test in devices::all() {
+        for bad in [-0.1, f32::NAN, f32::INFINITY] {
+            let q = Tensor::<1>::from_floats([0.2, bad, 0.3], &test.device);
+            let options = TsallisOptions::new(0.5).with_reference(Reference::Vector(q));
+            let p = tsallis_softargmax(matrix(&[0.0, 1.0, 2.0], 3, &test.device), options, 1);
+            assert!(values(p).iter().all(|p| p.is_nan()), "{} {bad}", test.name);
+        }
+    }
+}
+
+/// A cotangent that is not finite where the entry is not allowed touches nothing.
+#[test]
+fn masked_entries_have_no_gradient_whatever_their_cotangent() {
+    for test in devices::all() {
+        for alpha in ORDERS {
+            let device = test.device.clone().autodiff();
+            let x = matrix(&[0.3, f32::NEG_INFINITY, 1.0], 3, &device).require_grad();
+            let p = tsallis_softargmax(x.clone(), alpha, 1);
+            let c = matrix(&[1.0, f32::INFINITY, -2.0], 3, &device);
+            // The product is NaN where p is zero and c infinite, its gradient in p is c.
+            let gradients = (p * c).sum().backward();
+            let gradient = values(x.grad(&gradients).expect("tracked"));
+            let what = format!("{} alpha {alpha}: {gradient:?}", test.name);
+            assert_eq!(gradient[1], 0.0, "{what}");
+            assert!(gradient[0] > 0.0 && gradient[2] < 0.0, "{what}");
+        }
+    }
+}
+
+#[test]
+fn extreme_logits_of_a_one_hot_row() {
+    for test in devices::all() {
+        let x = matrix(&[3e38, -3e38, 0.0, 1e4, -1e4, 0.0], 3, &test.device);
+        for alpha in ORDERS {
+            let p = values(tsallis_softargmax(x.clone(), alpha, 1));
+            let what = format!("{} alpha {alpha}: {p:?}", test.name);
+            assert!(p.iter().all(|p| p.is_finite()), "{what}");
+            assert!(p[0] > 0.999 && p[3] > 0.98, "{what}");
+        }
+    }
+}
+
+#[test]
+fn gradients_agree_with_differences_in_f64() {
+    for test in devices::all().iter().filter(|test| test.f64) {
+        let device = test.device.clone().autodiff();
+        let dtype = burn::tensor::DType::F64;
+        let x0: Vec<f64> = numbers(6, 1.5).iter().map(|&x| x.into()).collect();
+        let q0: Vec<f64> = numbers(6, 0.2).iter().map(|&q| 0.3 + f64::from(q)).collect();
+        let c0: Vec<f64> = numbers(12, 1.0)[6..].iter().map(|&c| c.into()).collect();
+        let tensor = |v: &[f64]| {
+            Tensor::<1>::from_data(TensorData::new(v.to_vec(), [v.len()]), (&device, dtype))
+        };
+        for alpha in [-1.0, 0.0, 0.5, 1.0, 1.25] {
+            for log in [false, true] {
+                let loss = |x: Tensor<1>, q: Tensor<1>| {
+                    let options = TsallisOptions::new(alpha).with_reference(Reference::Vector(q));
+                    let output = if log {
+                        tsallis_log_softargmax(x, options, 0)
+                    } else {
+                        tsallis_softargmax(x, options, 0)
+                    };
+                    (output * tensor(&c0)).sum()
+                };
+                let at = |x: &[f64], q: &[f64]| loss(tensor(x), tensor(q)).into_scalar::<f64>();
+                let (x, q) = (tensor(&x0).require_grad(), tensor(&q0).require_grad());
+                let gradients = loss(x.clone(), q.clone()).backward();
+                for (in_x, tracked) in [(true, &x), (false, &q)] {
+                    let got = tracked.grad(&gradients).expect("tracked");
+                    for (i, got) in got.into_data().iter::<f64>().enumerate() {
+                        let h = 1e-6;
+                        let moved = |by: f64| {
+                            let (mut x, mut q) = (x0.clone(), q0.clone());
+                            if in_x { x[i] += by } else { q[i] += by }
+                            at(&x, &q)
+                        };
+                        let want = (moved(h) - moved(-h)) / (2.0 * h);
+                        assert!(
+                            (got - want).abs() < 2e-8,
+                            "{} alpha {alpha} log {log} in_x {in_x} [{i}]: {got} {want}",
+                            test.name
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn host_values_are_checked_in_words() {
+    let error = |alpha| TsallisOptions::try_new(alpha).expect_err("out of range").to_string();
+    assert_eq!(error(50.5), "alpha is 50.5: it must be a number from -50 to 50");
+    let device = Device::default();
+    let x = Tensor::<2>::zeros([2, 3], &device);
+    let error = try_tsallis_softargmax(x, &TsallisOptions::new(1.0), 2).expect_err("no such dim");
+    assert_eq!(error, TsallisError::Dim { dim: 2, rank: 2 });
+    assert_eq!(error.to_string(), "dim is 2: logits of rank 2 have the dimensions -2 to 1");
+}
+
+/// An action's log-probability by gather, as a policy gradient takes it.
+#[test]
+fn the_gradient_flows_through_a_gather() {
+    for test in devices::all() {
+        let device = test.device.clone().autodiff();
+        let x = matrix(&[0.5, -0.5, 1.0, 0.0, 0.2, 3.0], 3, &device).require_grad();
+        let index = Tensor::<2, Int>::from_data([[2], [0]], &device);
+        let log_p = tsallis_log_softargmax(x.clone(), 0.5, 1).gather(1, index);
+        let gradient = values(x.grad(&log_p.sum().backward()).expect("tracked"));
+        for (row, chosen) in gradient.chunks_exact(3).zip([2, 0]) {
+            assert!(row.iter().sum::<f32>().abs() < 1e-6);
+            for (i, g) in row.iter().enumerate() {
+                assert_eq!(*g > 0.0, i == chosen, "{} {gradient:?}", test.name);
+            }
+        }
+    }
+}

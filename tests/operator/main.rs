@@ -1,0 +1,10 @@
+//! The operator against reference values, against its own scalar layer and against Burn, on every
+//! device of this build. One binary, since a process has one wgpu client.
+#![cfg_attr(feature = "ndarray", allow(deprecated))]
+
+mod bounds;
+mod devices;
+mod invariants;
+mod scalar;
+mod shapes;
+mod vectors;
