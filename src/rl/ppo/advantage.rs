@@ -1,0 +1,68 @@
+/// Generalised advantage estimates (Schulman et al. 2016) of one environment:
+///
+/// ```text
+/// delta_t = r_t + gamma v'_t - v_t,    A_t = delta_t + gamma lambda (1 - done_t) A_(t+1)
+/// ```
+///
+/// # Arguments
+/// - `rewards`, `values`: of each step and of the state that it began in.
+/// - `next_values`: `v'_t`, what the state that the step led to is worth: its value, of a truncated
+///   episode's last state too where that is bootstrapped, and zero where the episode terminated.
+/// - `done`: whether an episode ended with the step; no estimate reaches across.
+///
+/// ```
+/// use burn_tsallis::rl::ppo::generalised_advantages;
+/// // With lambda = 1 the estimate is the discounted return less the value.
+/// let a = generalised_advantages(&[1.0, 1.0], &[0.5, 0.5], &[0.5, 0.0], &[false, true], 0.9, 1.0);
+/// assert!((a[0] - (1.0 + 0.9 - 0.5)).abs() < 1e-12);
+/// ```
+pub fn generalised_advantages(
+    rewards: &[f64],
+    values: &[f64],
+    next_values: &[f64],
+    done: &[bool],
+    gamma: f64,
+    lambda: f64,
+) -> Vec<f64> {
+    let mut advantages = vec![0.0; rewards.len()];
+    let mut next = 0.0;
+    for t in (0..rewards.len()).rev() {
+        let delta = rewards[t] + gamma * next_values[t] - values[t];
+        let carried = if done[t] { 0.0 } else { gamma * lambda * next };
+        next = delta + carried;
+        advantages[t] = next;
+    }
+    advantages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rl::random::{Purpose, stream};
+    use rand::RngExt;
+
+    /// The sum of (gamma lambda)^k delta_(t+k) up to the end of the episode, term by term.
+    #[test]
+    fn the_recursion_is_the_sum() {
+        let mut random = stream(1, Purpose::Evaluation, 0);
+        for _ in 0..100 {
+            let n = 40;
+            let mut draw = || -> Vec<f64> { (0..n).map(|_| random.random_range(-1.0..1.0)).collect() };
+            let (rewards, values, next_values) = (draw(), draw(), draw());
+            let done: Vec<bool> = (0..n).map(|_| random.random_bool(0.2)).collect();
+            let (gamma, lambda) = (0.97, 0.9);
+            let got = generalised_advantages(&rewards, &values, &next_values, &done, gamma, lambda);
+            for t in 0..n {
+                let mut want = 0.0;
+                for k in t..n {
+                    let delta = rewards[k] + gamma * next_values[k] - values[k];
+                    want += (gamma * lambda).powi((k - t) as i32) * delta;
+                    if done[k] {
+                        break;
+                    }
+                }
+                assert!((got[t] - want).abs() < 1e-12);
+            }
+        }
+    }
+}
