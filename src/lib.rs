@@ -50,8 +50,8 @@
 pub mod math;
 pub mod op;
 
-#[cfg(any())]
-mod cli;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "rl")]
 pub mod rl;
 

@@ -1,1 +1,7 @@
-fn main(){}
+//! The program `tsallis`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    burn_tsallis::cli::main()
+}

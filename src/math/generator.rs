@@ -11,7 +11,7 @@ use super::{Real, expm1_over, log1p_over};
 ///
 /// ```
 /// use burn_tsallis::math::Tsallis;
-/// let f = Tsallis::new(0.5_f64);
+/// let f = Tsallis::<f64>::new(0.5);
 /// // Twice the squared Hellinger distance's generator: 2 (sqrt(u) - 1)^2.
 /// assert!((f.value(4.0) - 2.0).abs() < 1e-15);
 /// assert!((f.inverse_derivative(f.derivative(0.3)) - 0.3).abs() < 1e-15);
@@ -113,7 +113,10 @@ mod tests {
     fn closed_forms() {
         for u in [0.01, 0.4, 1.0, 3.0, 40.0_f64] {
             let close = |got: f64, want: f64| {
-                assert!((got - want).abs() <= 1e-12 * want.abs().max(1.0), "{got} {want}");
+                assert!(
+                    (got - want).abs() <= 1e-12 * want.abs().max(1.0),
+                    "{got} {want}"
+                );
             };
             close(Tsallis::new(1.0).value(u), u * u.ln() - u + 1.0);
             close(Tsallis::new(0.0).value(u), u - 1.0 - u.ln());
@@ -129,7 +132,10 @@ mod tests {
             let f = Tsallis::<f64>::new(alpha);
             for u in [1e-3, 0.2, 1.0, 5.0] {
                 let back = f.inverse_derivative(f.derivative(u));
-                assert!((back / u - 1.0).abs() < 1e-12, "alpha {alpha}, u {u}: {back}");
+                assert!(
+                    (back / u - 1.0).abs() < 1e-12,
+                    "alpha {alpha}, u {u}: {back}"
+                );
             }
         }
     }
@@ -142,8 +148,14 @@ mod tests {
                 let h = 1e-5 * u;
                 let first = (f.value(u + h) - f.value(u - h)) / (2.0 * h);
                 let second = (f.derivative(u + h) - f.derivative(u - h)) / (2.0 * h);
-                assert!((first - f.derivative(u)).abs() < 1e-6, "alpha {alpha}, u {u}");
-                assert!((second / f.second_derivative(u) - 1.0).abs() < 1e-7, "alpha {alpha}, u {u}");
+                assert!(
+                    (first - f.derivative(u)).abs() < 1e-6,
+                    "alpha {alpha}, u {u}"
+                );
+                assert!(
+                    (second / f.second_derivative(u) - 1.0).abs() < 1e-7,
+                    "alpha {alpha}, u {u}"
+                );
             }
         }
     }

@@ -22,7 +22,7 @@ pub enum Measure<'a, F> {
 /// ```
 /// use burn_tsallis::math::{Measure, Row, Solver};
 ///
-/// let row = Row::new(&[0.3, -1.2, 2.0, 0.7], Measure::Given(&[0.1, 0.4, 0.2, 0.3]), 0.5);
+/// let row = Row::<f64>::new(&[0.3, -1.2, 2.0, 0.7], Measure::Given(&[0.1, 0.4, 0.2, 0.3]), 0.5);
 /// let state = row.solve(Solver::Newton);
 /// assert!((row.mu(&state) - 1.104878933).abs() < 1e-9);
 /// let mut p = [0.0; 4];
@@ -262,7 +262,12 @@ impl<'a, F: Real> Row<'a, F> {
 
     /// The gradient of `<cotangent, p>` in the reference, its entries as free coordinates:
     /// `u_i (c_i - <w, c>)`.
-    pub fn softargmax_backward_reference(&self, state: &RowState<F>, cotangent: &[F], grad: &mut [F]) {
+    pub fn softargmax_backward_reference(
+        &self,
+        state: &RowState<F>,
+        cotangent: &[F],
+        grad: &mut [F],
+    ) {
         let Some(jacobian) = self.jacobian(state) else {
             grad.fill(F::nan());
             return;
@@ -362,7 +367,11 @@ impl<'a, F: Real> Row<'a, F> {
     }
 
     /// `<w, v>`.
-    fn weighted_mean<K: Fn(usize) -> F>(&self, jacobian: &Jacobian<K>, v: impl Fn(usize) -> F) -> F {
+    fn weighted_mean<K: Fn(usize) -> F>(
+        &self,
+        jacobian: &Jacobian<K>,
+        v: impl Fn(usize) -> F,
+    ) -> F {
         let sum: f64 = (0..self.logits.len())
             .map(|i| (i, (jacobian.k)(i)))
             .filter(|&(_, k)| k > F::zero())

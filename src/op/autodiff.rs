@@ -1,10 +1,10 @@
 //! The backward step of the operator, for any backend under Burn's autodiff.
 
 use super::{ReferenceTensor, RowParameters, TsallisBackend, Wrt};
+use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
-use burn::backend::autodiff::Autodiff;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{AutodiffBackend, TensorMetadata};
 use burn::tensor::Shape;

@@ -67,7 +67,12 @@ impl TsallisBackend for NdArray {
         macro_rules! run {
             ($logits:expr, $variant:ident) => {{
                 let (output, states) = with_measure!(&reference, $variant, |q| {
-                    with_elements!($logits, |x| cpu::forward(x, [row_shape.num_elements(), shape[last]], q, parameters))
+                    with_elements!($logits, |x| cpu::forward(
+                        x,
+                        [row_shape.num_elements(), shape[last]],
+                        q,
+                        parameters
+                    ))
                 });
                 (tensor(output, shape), tensor(states, row_shape))
             }};

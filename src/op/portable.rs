@@ -91,7 +91,10 @@ pub(super) fn backward<B: Backend>(
     let gradient = match wrt {
         Wrt::Logits => gradient,
         Wrt::Reference => B::float_div(
-            B::float_mul(gradient, B::float_exp(B::float_mul_scalar(log_u, (-rows.c).into()))),
+            B::float_mul(
+                gradient,
+                B::float_exp(B::float_mul_scalar(log_u, (-rows.c).into())),
+            ),
             rows.q.clone(),
         ),
     };
@@ -154,7 +157,11 @@ impl<B: Backend> Rows<B> {
 
         // -inf is the one number below the lowest finite one, and NaN fails every comparison.
         let masked = B::float_lower_elem(x.clone(), (-finite_max).into(), bools);
-        let bad = B::bool_not(B::float_lower_equal_elem(x.clone(), finite_max.into(), bools));
+        let bad = B::bool_not(B::float_lower_equal_elem(
+            x.clone(),
+            finite_max.into(),
+            bools,
+        ));
         let (masked, bad) = match &given {
             None => (masked, bad),
             Some(q) => {
@@ -184,7 +191,11 @@ impl<B: Backend> Rows<B> {
             None => {
                 let hi = B::float_log(count.clone());
                 let lo = B::float_mul_scalar(hi.clone(), 0.0.into());
-                (B::float_expand(B::float_recip(count), shape.clone()), lo, hi)
+                (
+                    B::float_expand(B::float_recip(count), shape.clone()),
+                    lo,
+                    hi,
+                )
             }
             Some(q) => {
                 let q = B::float_mask_fill(q, ignored.clone(), 0.0.into());
@@ -192,7 +203,11 @@ impl<B: Backend> Rows<B> {
                 let below = B::float_greater_elem(gap.clone(), 0.0.into(), bools);
                 let at_max = B::float_mask_fill(q.clone(), below, 0.0.into());
                 let at_max = B::float_max_dim(at_max, last);
-                (q, B::float_neg(B::float_log(total)), B::float_neg(B::float_log(at_max)))
+                (
+                    q,
+                    B::float_neg(B::float_log(total)),
+                    B::float_neg(B::float_log(at_max)),
+                )
             }
         };
         let c = 1.0 - alpha;
@@ -251,7 +266,10 @@ impl<B: Backend> Rows<B> {
         let s = B::float_mask_fill(u, off.clone(), 0.0.into());
         let w = B::float_exp(B::float_add(log_u, relative));
         let w = B::float_mask_fill(B::float_mul(self.q.clone(), w), off, 0.0.into());
-        (B::float_sum_dim(s, self.last), B::float_sum_dim(w, self.last))
+        (
+            B::float_sum_dim(s, self.last),
+            B::float_sum_dim(w, self.last),
+        )
     }
 
     /// [`crate::math::LogRatio`] at every gap; `-inf` off the support.
@@ -328,8 +346,7 @@ impl<B: Backend> Rows<B> {
         let log = if self.dtype == DType::F64 {
             direct
         } else {
-            let series =
-                polynomial::<B>(&z, &[1.0, -1.0 / 2.0, 1.0 / 3.0, -1.0 / 4.0, 1.0 / 5.0]);
+            let series = polynomial::<B>(&z, &[1.0, -1.0 / 2.0, 1.0 / 3.0, -1.0 / 4.0, 1.0 / 5.0]);
             B::float_mask_where(direct, self.small(&z), series)
         };
         B::float_mask_fill(log, outside, f64::NEG_INFINITY.into())
@@ -364,5 +381,207 @@ fn cast<B: Backend>(tensor: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
         tensor
     } else {
         B::float_cast(tensor, FloatDType::from(dtype))
+    }
+}
+
+/// The bodies on each backend's own primitives, where the kernels would otherwise answer.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::{Measure, Row, RowState};
+    use burn::Tensor;
+    use burn::tensor::{Device, TensorData};
+
+    const COLUMNS: usize = 7;
+
+    fn rows() -> Vec<f64> {
+        let mut x = Vec::new();
+        for i in 0..6 * COLUMNS {
+            // Exact in f32, with ties, over a range that grows from row to row.
+            let scale = f64::from(1 << (2 * (i / COLUMNS)));
+            x.push(scale * f64::from((i * 37 % 11) as u8) / 8.0 - 500.0);
+        }
+        x[3] = f64::NEG_INFINITY;
+        x[COLUMNS + 6] = f64::NEG_INFINITY;
+        x
+    }
+
+    /// Compares both outputs and all gradients with the scalar layer.
+    fn check<B: Backend>(
+        device: &Device,
+        dtype: DType,
+        tolerance: f64,
+        into: fn(Tensor<2>) -> FloatTensor<B>,
+        into_vector: fn(Tensor<1>) -> FloatTensor<B>,
+        back: fn(FloatTensor<B>) -> Tensor<2>,
+    ) {
+        let x = rows();
+        let q: Vec<f64> = (1..=COLUMNS).map(|i| i as f64 / 16.0).collect();
+        let c: Vec<f64> = (0..x.len())
+            .map(|i| f64::from((i * 29 % 17) as u8) / 8.0 - 1.0)
+            .collect();
+        let matrix = |values: &[f64]| {
+            let data = TensorData::new(values.to_vec(), [values.len() / COLUMNS, COLUMNS]);
+            into(Tensor::from_data(data, (device, dtype)))
+        };
+        let vector = || {
+            let data = TensorData::new(q.clone(), [COLUMNS]);
+            into_vector(Tensor::from_data(data, (device, dtype)))
+        };
+        for alpha in [-1.5, 0.0, 0.1, 0.5, 0.99, 1.0, 1.25, 1.5, 2.0, 2.5] {
+            for kind in 0..3 {
+                for solver in [Solver::Newton, Solver::Bisection] {
+                    let reference = || match kind {
+                        0 => ReferenceTensor::Uniform,
+                        1 => ReferenceTensor::Ones,
+                        _ => ReferenceTensor::Vector(vector()),
+                    };
+                    let measure = match kind {
+                        0 => Measure::Uniform,
+                        1 => Measure::Ones,
+                        _ => Measure::Given(&q),
+                    };
+                    for output in [Output::Probabilities, Output::LogProbabilities] {
+                        let parameters = RowParameters {
+                            alpha,
+                            solver,
+                            output,
+                        };
+                        let (answer, state) = forward::<B>(matrix(&x), reference(), parameters);
+                        let got: Vec<f64> = back(answer).into_data().iter().collect();
+                        let gradients: Vec<Vec<f64>> = [Wrt::Logits, Wrt::Reference]
+                            .map(|wrt| {
+                                let gradient = backward::<B>(
+                                    matrix(&x),
+                                    reference(),
+                                    state.clone(),
+                                    matrix(&c),
+                                    parameters,
+                                    wrt,
+                                );
+                                back(gradient).into_data().iter().collect()
+                            })
+                            .into();
+                        for (r, x) in x.chunks_exact(COLUMNS).enumerate() {
+                            let at = r * COLUMNS..(r + 1) * COLUMNS;
+                            let row = Row::new(x, measure, alpha);
+                            let exact = row.solve(Solver::Bisection);
+                            let what =
+                                format!("{dtype:?} alpha {alpha} kind {kind} {output:?} row {r}");
+                            let c = &c[at.clone()];
+                            compare(&row, &exact, output, &got[at.clone()], tolerance, &what);
+                            // Off the smooth orders the gradient at an edge is its own study.
+                            if alpha <= 1.5 {
+                                compare_gradients(
+                                    &row,
+                                    &exact,
+                                    output,
+                                    c,
+                                    [&gradients[0][at.clone()], &gradients[1][at]],
+                                    25.0 * tolerance,
+                                    &what,
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn compare(
+        row: &Row<f64>,
+        exact: &RowState<f64>,
+        output: Output,
+        got: &[f64],
+        tolerance: f64,
+        what: &str,
+    ) {
+        let mut want = [0.0; COLUMNS];
+        match output {
+            Output::Probabilities => row.softargmax(exact, &mut want),
+            Output::LogProbabilities => row.log_softargmax(exact, &mut want),
+        }
+        for (got, want) in got.iter().zip(want) {
+            let close = match output {
+                Output::Probabilities => (got - want).abs() <= tolerance,
+                // A logarithm near the edge of a support is as ill-conditioned as a gap is rounded.
+                Output::LogProbabilities if want < -5.0 => {
+                    got.exp() <= (want + 0.1).exp().max(tolerance)
+                }
+                Output::LogProbabilities => {
+                    (got - want).abs() <= 10.0 * tolerance * want.abs().max(1.0)
+                }
+            };
+            assert!(close, "{what}: {got} instead of {want}");
+        }
+    }
+
+    fn compare_gradients(
+        row: &Row<f64>,
+        exact: &RowState<f64>,
+        output: Output,
+        cotangent: &[f64],
+        got: [&[f64]; 2],
+        tolerance: f64,
+        what: &str,
+    ) {
+        let mut want = [0.0; COLUMNS];
+        for (got, wrt) in got.into_iter().zip([Wrt::Logits, Wrt::Reference]) {
+            match (output, wrt) {
+                (Output::Probabilities, Wrt::Logits) => {
+                    row.softargmax_backward(exact, cotangent, &mut want);
+                }
+                (Output::Probabilities, Wrt::Reference) => {
+                    row.softargmax_backward_reference(exact, cotangent, &mut want);
+                }
+                (Output::LogProbabilities, Wrt::Logits) => {
+                    row.log_softargmax_backward(exact, cotangent, &mut want);
+                }
+                (Output::LogProbabilities, Wrt::Reference) => {
+                    row.log_softargmax_backward_reference(exact, cotangent, &mut want);
+                }
+            }
+            let largest = want.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+            for (got, want) in got.iter().zip(want) {
+                assert!(
+                    (got - want).abs() <= tolerance * largest.max(1e-6),
+                    "{what} {wrt:?}: {got} instead of {want}"
+                );
+            }
+        }
+    }
+
+    macro_rules! check {
+        ($backend:ty, $device:expr, $dtype:expr, $tolerance:expr) => {
+            check::<$backend>(
+                &$device,
+                $dtype,
+                $tolerance,
+                |x| {
+                    x.try_into_primitive::<$backend>()
+                        .expect("a tensor of the backend")
+                },
+                |x| {
+                    x.try_into_primitive::<$backend>()
+                        .expect("a tensor of the backend")
+                },
+                Tensor::from_primitive::<$backend>,
+            )
+        };
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn on_flex() {
+        check!(burn::backend::Flex, Device::flex(), DType::F32, 2e-6);
+        check!(burn::backend::Flex, Device::flex(), DType::F64, 1e-12);
+    }
+
+    #[cfg(feature = "ndarray")]
+    #[test]
+    fn on_ndarray() {
+        check!(burn_ndarray::NdArray, Device::ndarray(), DType::F32, 2e-6);
+        check!(burn_ndarray::NdArray, Device::ndarray(), DType::F64, 1e-12);
     }
 }

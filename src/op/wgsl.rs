@@ -51,7 +51,8 @@ pub(super) fn forward(
         return (output, state);
     }
     let kernel = RowKernel::new(Pass::Forward, &logits, &reference, parameters);
-    let mut arguments = KernelArguments::new().with_buffer_io(binding(&logits), BufferIOAttr::ReadOnly);
+    let mut arguments =
+        KernelArguments::new().with_buffer_io(binding(&logits), BufferIOAttr::ReadOnly);
     if let Some(q) = vector(reference) {
         arguments = arguments.with_buffer_io(binding(&q), BufferIOAttr::ReadOnly);
     }
@@ -85,7 +86,8 @@ pub(super) fn backward(
     }
     let rows = shape.num_elements() / shape[last];
     let kernel = RowKernel::new(Pass::Backward(wrt), &logits, &reference, parameters);
-    let mut arguments = KernelArguments::new().with_buffer_io(binding(&logits), BufferIOAttr::ReadOnly);
+    let mut arguments =
+        KernelArguments::new().with_buffer_io(binding(&logits), BufferIOAttr::ReadOnly);
     if let Some(q) = vector(reference) {
         arguments = arguments.with_buffer_io(binding(&q), BufferIOAttr::ReadOnly);
     }
@@ -110,7 +112,13 @@ fn binding(tensor: &CubeTensor) -> burn_cubecl::cubecl::server::BufferBinding {
 
 fn empty(like: &CubeTensor, shape: Shape, dtype: DType) -> CubeTensor {
     let handle = like.client.empty(shape.num_elements() * dtype.size());
-    CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), shape, handle, dtype)
+    CubeTensor::new_contiguous(
+        like.client.clone(),
+        like.device.clone(),
+        shape,
+        handle,
+        dtype,
+    )
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -182,7 +190,11 @@ impl RowKernel {
             rows as u32,
             columns as u32,
             ((1.0 - parameters.alpha) as f32).to_bits(),
-            if newton { Solver::NEWTON_STEPS as u32 } else { 0 },
+            if newton {
+                Solver::NEWTON_STEPS as u32
+            } else {
+                0
+            },
             // WGSL has no way to write these two.
             f32::NAN.to_bits(),
             f32::NEG_INFINITY.to_bits(),
@@ -243,7 +255,10 @@ impl KernelSource for RowKernel {
             .register("given", flag(given))
             .register("uniform", flag(self.measure == Measure::Uniform))
             .register("log_output", flag(self.output == Output::LogProbabilities))
-            .register("in_reference", flag(self.pass == Pass::Backward(Wrt::Reference)))
+            .register(
+                "in_reference",
+                flag(self.pass == Pass::Backward(Wrt::Reference)),
+            )
             .register("workgroup", self.workgroup.to_string())
     }
 
@@ -255,5 +270,30 @@ impl KernelSource for RowKernel {
 
     fn lang(&self) -> &'static str {
         "wgsl"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::Tensor;
+    use burn::tensor::{Device, DeviceKind, DeviceType};
+
+    /// The tests of the operator would pass on the portable path too; this one says which they take.
+    #[test]
+    fn the_default_device_runs_the_kernels() {
+        if Device::enumerate(DeviceType::Wgpu).is_empty() {
+            assert!(
+                std::env::var_os("TSALLIS_REQUIRE_WGPU").is_none(),
+                "TSALLIS_REQUIRE_WGPU is set and no wgpu adapter was found"
+            );
+            return;
+        }
+        let x = Tensor::<2>::zeros([2, 3], &Device::wgpu(DeviceKind::DefaultDevice));
+        let x = x
+            .try_into_primitive::<burn::backend::fusion::Fusion<CubeBackend>>()
+            .expect("a tensor of the backend");
+        let client = x.client.clone();
+        assert!(runs_on(&client.resolve_tensor_float::<CubeBackend>(x)));
     }
 }

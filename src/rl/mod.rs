@@ -5,9 +5,14 @@
 //! | [`env`] | environments, wrappers, and many environments stepped as one |
 //! | [`policy`] | the policy head and the actor-critic, as Burn modules |
 //! | [`ppo`] | configuration, rollout, advantages, update and the learner |
+//! | [`run`] | the folder that a training run leaves |
 //! | [`random`] | the streams that every random draw comes from |
 
 pub mod env;
+mod evaluate;
 pub mod policy;
 pub mod ppo;
 pub mod random;
+pub mod run;
+
+pub use evaluate::{Evaluation, evaluate};

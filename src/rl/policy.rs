@@ -20,7 +20,13 @@ pub struct TsallisPolicyHead {
 impl TsallisPolicyHead {
     /// A head of order `alpha`, its weights orthogonal with gain 0.01: the first policy is close to
     /// uniform.
-    pub fn new(features: usize, actions: usize, alpha: f64, device: &Device, weights: &mut Stream) -> Self {
+    pub fn new(
+        features: usize,
+        actions: usize,
+        alpha: f64,
+        device: &Device,
+        weights: &mut Stream,
+    ) -> Self {
         Self {
             linear: orthogonal_linear(features, actions, 0.01, device, weights),
             alpha,
@@ -70,7 +76,9 @@ impl Features {
     }
 
     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        self.layers.iter().fold(input, |x, layer| activation::tanh(layer.forward(x)))
+        self.layers
+            .iter()
+            .fold(input, |x, layer| activation::tanh(layer.forward(x)))
     }
 }
 
@@ -130,14 +138,23 @@ impl ActorCritic {
 /// A linear layer with a zero bias and an orthogonal weight of this gain.
 ///
 /// Burn's own orthogonal initialiser draws from the process-wide generator.
-fn orthogonal_linear(input: usize, output: usize, gain: f64, device: &Device, weights: &mut Stream) -> Linear {
+fn orthogonal_linear(
+    input: usize,
+    output: usize,
+    gain: f64,
+    device: &Device,
+    weights: &mut Stream,
+) -> Linear {
     let weight: Vec<f32> = orthogonal(input, output, weights)
         .into_iter()
         .map(|w| (gain * w) as f32)
         .collect();
     Linear {
         weight: Param::from_data(TensorData::new(weight, [input, output]), device),
-        bias: Some(Param::from_data(TensorData::new(vec![0_f32; output], [output]), device)),
+        bias: Some(Param::from_data(
+            TensorData::new(vec![0_f32; output], [output]),
+            device,
+        )),
     }
 }
 
@@ -147,7 +164,10 @@ fn orthogonal(rows: usize, columns: usize, stream: &mut Stream) -> Vec<f64> {
     let (count, length) = (rows.min(columns), rows.max(columns));
     let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
     for _ in 0..count {
-        let mut vector: Vec<f64> = StandardNormal.sample_iter(&mut *stream).take(length).collect();
+        let mut vector: Vec<f64> = StandardNormal
+            .sample_iter(&mut *stream)
+            .take(length)
+            .collect();
         // Twice is enough: the second pass removes what rounding left of the first.
         for _ in 0..2 {
             for other in &basis {
@@ -183,14 +203,21 @@ mod tests {
         for (rows, columns) in [(4, 64), (64, 64), (64, 2), (1, 3), (5, 1)] {
             let m = orthogonal(rows, columns, &mut stream(3, Purpose::Weights, 0));
             let at = |i: usize, j: usize| {
-                if rows <= columns { m[i * columns + j] } else { m[j * columns + i] }
+                if rows <= columns {
+                    m[i * columns + j]
+                } else {
+                    m[j * columns + i]
+                }
             };
             let (count, length) = (rows.min(columns), rows.max(columns));
             for a in 0..count {
                 for b in 0..count {
                     let dot: f64 = (0..length).map(|j| at(a, j) * at(b, j)).sum();
                     let want = f64::from(u8::from(a == b));
-                    assert!((dot - want).abs() < 1e-12, "{rows}x{columns} ({a}, {b}): {dot}");
+                    assert!(
+                        (dot - want).abs() < 1e-12,
+                        "{rows}x{columns} ({a}, {b}): {dot}"
+                    );
                 }
             }
         }

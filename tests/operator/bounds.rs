@@ -73,7 +73,14 @@ impl Exact {
         }
     }
 
-    pub fn check_gradient(&self, what: &str, got: &[f64], want: &[f64], cotangent: &[f64], bounds: &Bounds) {
+    pub fn check_gradient(
+        &self,
+        what: &str,
+        got: &[f64],
+        want: &[f64],
+        cotangent: &[f64],
+        bounds: &Bounds,
+    ) {
         if self.is_at_a_kink() {
             return;
         }
@@ -85,7 +92,10 @@ impl Exact {
                 .filter(|&i| self.p[i] > 0.0)
                 .map(|i| {
                     let u = self.p[i] / self.q[i];
-                    (2.0 - self.alpha).abs() * self.q[i] * u.powf(3.0 - 2.0 * self.alpha) * self.gap(i)
+                    (2.0 - self.alpha).abs()
+                        * self.q[i]
+                        * u.powf(3.0 - 2.0 * self.alpha)
+                        * self.gap(i)
                 })
                 .fold(0.0, f64::max);
             bound += bounds.gradient_gap * cotangent * sensitivity;
@@ -109,7 +119,11 @@ impl Exact {
     }
 
     fn gap(&self, i: usize) -> f64 {
-        let max = self.logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let max = self
+            .logits
+            .iter()
+            .copied()
+            .fold(f64::NEG_INFINITY, f64::max);
         if self.logits[i] == f64::NEG_INFINITY {
             0.0
         } else {

@@ -14,7 +14,9 @@ pub fn numbers(count: usize, scale: f32) -> Vec<f32> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     (0..count)
         .map(|_| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             ((state >> 40) as f32 / (1_u32 << 24) as f32 - 0.5) * 2.0 * scale
         })
         .collect()
@@ -32,7 +34,10 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 fn assert_close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
     assert_eq!(got.len(), want.len(), "{what}");
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
-        assert!((got - want).abs() <= tolerance, "{what}[{i}]: {got} instead of {want}");
+        assert!(
+            (got - want).abs() <= tolerance,
+            "{what}[{i}]: {got} instead of {want}"
+        );
     }
 }
 
@@ -45,13 +50,21 @@ fn rows_sum_to_one_and_shifts_change_nothing() {
         let moved: Vec<f32> = shifted.iter().map(|x| x + 64.0).collect();
         for alpha in ORDERS {
             let what = format!("{} alpha {alpha}", test.name);
-            let p = values(tsallis_softargmax(matrix(&shifted, 33, &test.device), alpha, 1));
+            let p = values(tsallis_softargmax(
+                matrix(&shifted, 33, &test.device),
+                alpha,
+                1,
+            ));
             for row in p.chunks_exact(33) {
                 let sum: f64 = row.iter().map(|&p| f64::from(p)).sum();
                 assert!((sum - 1.0).abs() < 2e-6, "{what}: {sum}");
                 assert!(row.iter().all(|&p| p >= 0.0), "{what}");
             }
-            let moved = values(tsallis_softargmax(matrix(&moved, 33, &test.device), alpha, 1));
+            let moved = values(tsallis_softargmax(
+                matrix(&moved, 33, &test.device),
+                alpha,
+                1,
+            ));
             assert_eq!(p, moved, "{what}");
         }
     }
@@ -62,9 +75,19 @@ fn order_one_is_softmax() {
     for test in devices::all() {
         let x = matrix(&numbers(40 * 9, 10.0), 9, &test.device);
         let want = values(activation::softmax(x.clone(), 1));
-        assert_close(&values(tsallis_softargmax(x.clone(), 1.0, 1)), &want, 1e-6, test.name);
+        assert_close(
+            &values(tsallis_softargmax(x.clone(), 1.0, 1)),
+            &want,
+            1e-6,
+            test.name,
+        );
         let want = values(activation::log_softmax(x.clone(), 1));
-        assert_close(&values(tsallis_log_softargmax(x, 1.0, 1)), &want, 2e-5, test.name);
+        assert_close(
+            &values(tsallis_log_softargmax(x, 1.0, 1)),
+            &want,
+            2e-5,
+            test.name,
+        );
     }
 }
 
@@ -75,7 +98,12 @@ fn values_are_continuous_across_order_one() {
         let at_one = values(tsallis_softargmax(x.clone(), 1.0, 1));
         for alpha in [1.0 - 1e-6, 1.0 - 1e-12, 1.0 + 1e-12, 1.0 + 1e-6] {
             let near = values(tsallis_softargmax(x.clone(), alpha, 1));
-            assert_close(&near, &at_one, 5e-5, &format!("{} alpha {alpha}", test.name));
+            assert_close(
+                &near,
+                &at_one,
+                5e-5,
+                &format!("{} alpha {alpha}", test.name),
+            );
         }
     }
 }
@@ -86,7 +114,11 @@ fn order_two_against_ones_is_the_projection_onto_the_simplex() {
         let columns = 11;
         let x = numbers(20 * columns, 1.0);
         let options = TsallisOptions::new(2.0).with_reference(Reference::Ones);
-        let got = values(tsallis_softargmax(matrix(&x, columns, &test.device), options, 1));
+        let got = values(tsallis_softargmax(
+            matrix(&x, columns, &test.device),
+            options,
+            1,
+        ));
         for (row, got) in x.chunks_exact(columns).zip(got.chunks_exact(columns)) {
             let mut sorted = row.to_vec();
             sorted.sort_by(|a, b| b.total_cmp(a));
@@ -125,16 +157,34 @@ fn a_row_with_masked_entries_is_the_row_without_their_columns() {
         for i in dropped {
             masked[i] = f32::NEG_INFINITY;
         }
-        let kept: Vec<f32> = (0..30).filter(|i| !dropped.contains(i)).map(|i| x[i]).collect();
+        let kept: Vec<f32> = (0..30)
+            .filter(|i| !dropped.contains(i))
+            .map(|i| x[i])
+            .collect();
         for alpha in ORDERS {
             let what = format!("{} alpha {alpha}", test.name);
-            let p = values(tsallis_softargmax(matrix(&masked, 30, &test.device), alpha, 1));
-            let log_p = values(tsallis_log_softargmax(matrix(&masked, 30, &test.device), alpha, 1));
+            let p = values(tsallis_softargmax(
+                matrix(&masked, 30, &test.device),
+                alpha,
+                1,
+            ));
+            let log_p = values(tsallis_log_softargmax(
+                matrix(&masked, 30, &test.device),
+                alpha,
+                1,
+            ));
             for i in dropped {
                 assert_eq!((p[i], log_p[i]), (0.0, f32::NEG_INFINITY), "{what}");
             }
-            let p: Vec<f32> = (0..30).filter(|i| !dropped.contains(i)).map(|i| p[i]).collect();
-            let want = values(tsallis_softargmax(matrix(&kept, 26, &test.device), alpha, 1));
+            let p: Vec<f32> = (0..30)
+                .filter(|i| !dropped.contains(i))
+                .map(|i| p[i])
+                .collect();
+            let want = values(tsallis_softargmax(
+                matrix(&kept, 26, &test.device),
+                alpha,
+                1,
+            ));
             assert_close(&p, &want, 1e-6, &what);
         }
     }
@@ -195,19 +245,33 @@ fn a_bad_row_leaves_the_others_untouched() {
             let alone = values(alone);
             for (row, &is_bad) in values(p.clone()).chunks_exact(5).zip(&bad) {
                 if is_bad {
-                    assert!(row.iter().all(|p| p.is_nan()), "{} alpha {alpha}: {row:?}", test.name);
+                    assert!(
+                        row.iter().all(|p| p.is_nan()),
+                        "{} alpha {alpha}: {row:?}",
+                        test.name
+                    );
                 } else {
                     assert_eq!(row, alone, "{} alpha {alpha}", test.name);
                 }
             }
             for (row, &is_bad) in values(log_p).chunks_exact(5).zip(&bad) {
-                assert_eq!(row.iter().all(|p| p.is_nan()), is_bad, "{} alpha {alpha}", test.name);
+                assert_eq!(
+                    row.iter().all(|p| p.is_nan()),
+                    is_bad,
+                    "{} alpha {alpha}",
+                    test.name
+                );
             }
             let c = Tensor::<2>::from_inner(c.clone());
             let gradients = (p * c).sum().backward();
             let gradient = values(x.grad(&gradients).expect("tracked"));
             for (row, &is_bad) in gradient.chunks_exact(5).zip(&bad) {
-                assert_eq!(row.iter().any(|g| g.is_nan()), is_bad, "{} alpha {alpha}", test.name);
+                assert_eq!(
+                    row.iter().any(|g| g.is_nan()),
+                    is_bad,
+                    "{} alpha {alpha}",
+                    test.name
+                );
             }
         }
     }
@@ -263,7 +327,10 @@ fn gradients_agree_with_differences_in_f64() {
         let device = test.device.clone().autodiff();
         let dtype = burn::tensor::DType::F64;
         let x0: Vec<f64> = numbers(6, 1.5).iter().map(|&x| x.into()).collect();
-        let q0: Vec<f64> = numbers(6, 0.2).iter().map(|&q| 0.3 + f64::from(q)).collect();
+        let q0: Vec<f64> = numbers(6, 0.2)
+            .iter()
+            .map(|&q| 0.3 + f64::from(q))
+            .collect();
         let c0: Vec<f64> = numbers(12, 1.0)[6..].iter().map(|&c| c.into()).collect();
         let tensor = |v: &[f64]| {
             Tensor::<1>::from_data(TensorData::new(v.to_vec(), [v.len()]), (&device, dtype))
@@ -288,7 +355,11 @@ fn gradients_agree_with_differences_in_f64() {
                         let h = 1e-6;
                         let moved = |by: f64| {
                             let (mut x, mut q) = (x0.clone(), q0.clone());
-                            if in_x { x[i] += by } else { q[i] += by }
+                            if in_x {
+                                x[i] += by
+                            } else {
+                                q[i] += by
+                            }
                             at(&x, &q)
                         };
                         let want = (moved(h) - moved(-h)) / (2.0 * h);
@@ -306,13 +377,23 @@ fn gradients_agree_with_differences_in_f64() {
 
 #[test]
 fn host_values_are_checked_in_words() {
-    let error = |alpha| TsallisOptions::try_new(alpha).expect_err("out of range").to_string();
-    assert_eq!(error(50.5), "alpha is 50.5: it must be a number from -50 to 50");
+    let error = |alpha| {
+        TsallisOptions::try_new(alpha)
+            .expect_err("out of range")
+            .to_string()
+    };
+    assert_eq!(
+        error(50.5),
+        "alpha is 50.5: it must be a number from -50 to 50"
+    );
     let device = Device::default();
     let x = Tensor::<2>::zeros([2, 3], &device);
     let error = try_tsallis_softargmax(x, &TsallisOptions::new(1.0), 2).expect_err("no such dim");
     assert_eq!(error, TsallisError::Dim { dim: 2, rank: 2 });
-    assert_eq!(error.to_string(), "dim is 2: logits of rank 2 have the dimensions -2 to 1");
+    assert_eq!(
+        error.to_string(),
+        "dim is 2: logits of rank 2 have the dimensions -2 to 1"
+    );
 }
 
 /// An action's log-probability by gather, as a policy gradient takes it.

@@ -25,11 +25,23 @@ fn f64_meets_every_reference_value() {
             exact.check_log_p(&got, &F64);
             close(&exact.what, "mu", row.mu(&state), vector.mu, 2e-12);
             close(&exact.what, "V", row.value(&state), vector.value, 2e-12);
-            close(&exact.what, "D", row.divergence(&state), vector.divergence, 2e-12);
+            close(
+                &exact.what,
+                "D",
+                row.divergence(&state),
+                vector.divergence,
+                2e-12,
+            );
             row.softargmax_backward(&state, &vector.cotangent, &mut got);
             exact.check_gradient("dp/dx", &got, &vector.grad_logits, &vector.cotangent, &F64);
             row.softargmax_backward_reference(&state, &vector.cotangent, &mut got);
-            exact.check_gradient("dp/dq", &got, &vector.grad_reference, &vector.cotangent, &F64);
+            exact.check_gradient(
+                "dp/dq",
+                &got,
+                &vector.grad_reference,
+                &vector.cotangent,
+                &F64,
+            );
             let largest = vector.cotangent.iter().fold(0.0_f64, |m, c| m.max(c.abs()));
             let got = row.softargmax_backward_alpha(&state, &vector.cotangent);
             let bound = 1e-10 * vector.grad_alpha.abs().max(1e-3 * largest);
@@ -62,12 +74,36 @@ fn f32_meets_its_bounds() {
         exact.check_p(&wide(&got), &F32);
         row.log_softargmax(&state, &mut got);
         exact.check_log_p(&wide(&got), &F32);
-        close(&exact.what, "V", row.value(&state).into(), vector.value, 4e-6);
-        close(&exact.what, "D", row.divergence(&state).into(), vector.divergence, 4e-6);
+        close(
+            &exact.what,
+            "V",
+            row.value(&state).into(),
+            vector.value,
+            4e-6,
+        );
+        close(
+            &exact.what,
+            "D",
+            row.divergence(&state).into(),
+            vector.divergence,
+            4e-6,
+        );
         row.softargmax_backward(&state, &narrow(&vector.cotangent), &mut got);
-        exact.check_gradient("dp/dx", &wide(&got), &vector.grad_logits, &vector.cotangent, &F32);
+        exact.check_gradient(
+            "dp/dx",
+            &wide(&got),
+            &vector.grad_logits,
+            &vector.cotangent,
+            &F32,
+        );
         row.softargmax_backward_reference(&state, &narrow(&vector.cotangent), &mut got);
-        exact.check_gradient("dp/dq", &wide(&got), &vector.grad_reference, &vector.cotangent, &F32);
+        exact.check_gradient(
+            "dp/dq",
+            &wide(&got),
+            &vector.grad_reference,
+            &vector.cotangent,
+            &F32,
+        );
         let largest = vector.cotangent.iter().fold(0.0_f64, |m, c| m.max(c.abs()));
         let got = f64::from(row.softargmax_backward_alpha(&state, &narrow(&vector.cotangent)));
         let bound = 1e-4 * vector.grad_alpha.abs().max(1e-3 * largest);

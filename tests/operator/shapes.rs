@@ -25,23 +25,33 @@ fn check<const D: usize>(x: Tensor<D>, dim: usize, what: &str) {
     assert_eq!(p.dims(), x.dims(), "{what}");
     let got: Vec<f32> = p.swap_dims(dim, D - 1).into_data().iter().collect();
     for (i, (got, want)) in got.iter().zip(want(&rows, columns)).enumerate() {
-        assert!((got - want).abs() <= 4e-6 * want.max(1e-3), "{what} [{i}]: {got} {want}");
+        assert!(
+            (got - want).abs() <= 4e-6 * want.max(1e-3),
+            "{what} [{i}]: {got} {want}"
+        );
     }
 }
 
 #[test]
 fn every_axis_of_every_rank() {
     for test in devices::all() {
-        let data = |shape: &[usize]| {
-            TensorData::new(numbers(shape.iter().product(), 3.0), shape.to_vec())
-        };
+        let data =
+            |shape: &[usize]| TensorData::new(numbers(shape.iter().product(), 3.0), shape.to_vec());
         let device = &test.device;
         check(Tensor::<1>::from_data(data(&[9]), device), 0, test.name);
         for dim in 0..2 {
-            check(Tensor::<2>::from_data(data(&[3, 4]), device), dim, test.name);
+            check(
+                Tensor::<2>::from_data(data(&[3, 4]), device),
+                dim,
+                test.name,
+            );
         }
         for dim in 0..3 {
-            check(Tensor::<3>::from_data(data(&[3, 4, 5]), device), dim, test.name);
+            check(
+                Tensor::<3>::from_data(data(&[3, 4, 5]), device),
+                dim,
+                test.name,
+            );
         }
         for dim in 0..6 {
             let x = Tensor::<6>::from_data(data(&[2, 3, 1, 4, 2, 3]), device);
@@ -91,14 +101,30 @@ fn no_rows_and_no_columns() {
 #[test]
 fn every_stride() {
     for test in devices::all() {
-        let x = Tensor::<2>::from_data(TensorData::new(numbers(24 * 10, 5.0), [24, 10]), &test.device);
+        let x = Tensor::<2>::from_data(
+            TensorData::new(numbers(24 * 10, 5.0), [24, 10]),
+            &test.device,
+        );
         for dim in 0..2 {
             check(x.clone().transpose(), dim, test.name);
             check(x.clone().slice([3..20, 2..9]), dim, test.name);
-            check(x.clone().slice([burn::tensor::s![3..20;2], burn::tensor::s![1..9;3]]), dim, test.name);
+            check(
+                x.clone()
+                    .slice([burn::tensor::s![3..20;2], burn::tensor::s![1..9;3]]),
+                dim,
+                test.name,
+            );
             check(x.clone().flip([0, 1]), dim, test.name);
-            check(x.clone().slice([0..1, 0..10]).expand([6, 10]), dim, test.name);
-            check(x.clone().slice([0..24, 0..1]).expand([24, 5]), dim, test.name);
+            check(
+                x.clone().slice([0..1, 0..10]).expand([6, 10]),
+                dim,
+                test.name,
+            );
+            check(
+                x.clone().slice([0..24, 0..1]).expand([24, 5]),
+                dim,
+                test.name,
+            );
             // Between operations that fusion would join.
             check((x.clone() + 1.0) * 2.0, dim, test.name);
         }
@@ -120,7 +146,11 @@ fn half_precision_is_one_rounding_from_f32() {
             assert_eq!(p.dtype(), dtype);
             let got: Vec<f32> = p.clone().into_data().iter().collect();
             for (got, want) in got.iter().zip(want(&exact, 40)) {
-                assert!((got - want).abs() <= epsilon * want, "{} {dtype:?}: {got} {want}", test.name);
+                assert!(
+                    (got - want).abs() <= epsilon * want,
+                    "{} {dtype:?}: {got} {want}",
+                    test.name
+                );
             }
             let gradients = p.square().sum().backward();
             let gradient = x.grad(&gradients).expect("tracked");
@@ -138,7 +168,8 @@ fn two_threads_at_once() {
                 let (device, name) = (test.device.clone(), test.name);
                 std::thread::spawn(move || {
                     for columns in [5, 64, 300] {
-                        let data = TensorData::new(numbers(40 * columns, 3.0 + i as f32), [40, columns]);
+                        let data =
+                            TensorData::new(numbers(40 * columns, 3.0 + i as f32), [40, columns]);
                         check(Tensor::<2>::from_data(data, &device), 1, name);
                     }
                 })

@@ -116,10 +116,22 @@ fn check(test: &TestDevice, dtype: DType, bounds: &Bounds, solver: Solver) {
         exact.check_p(&numbers(p.clone()), bounds);
         let gradients = (p * cotangent.clone()).sum().backward();
         let gradient = numbers(x.grad(&gradients).expect("the logits are tracked"));
-        exact.check_gradient("dp/dx", &gradient, &vector.grad_logits, &vector.cotangent, bounds);
+        exact.check_gradient(
+            "dp/dx",
+            &gradient,
+            &vector.grad_logits,
+            &vector.cotangent,
+            bounds,
+        );
         if let Some(q) = &q {
             let gradient = numbers(q.grad(&gradients).expect("the reference is tracked"));
-            exact.check_gradient("dp/dq", &gradient, &vector.grad_reference, &vector.cotangent, bounds);
+            exact.check_gradient(
+                "dp/dq",
+                &gradient,
+                &vector.grad_reference,
+                &vector.cotangent,
+                bounds,
+            );
         }
 
         let log_p = tsallis_log_softargmax(x.clone(), options, 0);

@@ -52,12 +52,22 @@ impl CartPole {
 
     /// Position, velocity, angle and angular velocity.
     pub fn state(&self) -> [f64; 4] {
-        [self.position, self.velocity, self.angle, self.angular_velocity]
+        [
+            self.position,
+            self.velocity,
+            self.angle,
+            self.angular_velocity,
+        ]
     }
 
     /// Puts the environment into a state, at the beginning of an episode.
     pub fn set_state(&mut self, state: [f64; 4]) {
-        [self.position, self.velocity, self.angle, self.angular_velocity] = state;
+        [
+            self.position,
+            self.velocity,
+            self.angle,
+            self.angular_velocity,
+        ] = state;
         self.steps = 0;
     }
 }
@@ -156,7 +166,10 @@ mod tests {
         for component in 0..4 {
             let mean = seen.iter().map(|s| s[component]).sum::<f64>() / 1000.0;
             // The standard error of the mean is 0.05 / sqrt(3000).
-            assert!(mean.abs() < 4.0 * 0.05 / 3000_f64.sqrt(), "{component}: {mean}");
+            assert!(
+                mean.abs() < 4.0 * 0.05 / 3000_f64.sqrt(),
+                "{component}: {mean}"
+            );
         }
     }
 
@@ -171,7 +184,12 @@ mod tests {
         let angular =
             (9.8 * a.sin() - a.cos() * temp) / (0.5 * (4.0 / 3.0 - 0.1 * a.cos() * a.cos() / 1.1));
         let linear = temp - 0.05 * angular * a.cos() / 1.1;
-        let want = [x + 0.02 * v, v + 0.02 * linear, a + 0.02 * w, w + 0.02 * angular];
+        let want = [
+            x + 0.02 * v,
+            v + 0.02 * linear,
+            a + 0.02 * w,
+            w + 0.02 * angular,
+        ];
         for (got, want) in CartPole::state(&environment).into_iter().zip(want) {
             assert!((got - want).abs() < 1e-15, "{got} {want}");
         }

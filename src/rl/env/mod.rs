@@ -1,8 +1,8 @@
 //! Environments with finitely many actions.
 
 mod cartpole;
-mod statistics;
 mod noise;
+mod statistics;
 mod vector;
 
 pub use cartpole::CartPole;

@@ -47,7 +47,8 @@ mod tests {
         let mut random = stream(1, Purpose::Evaluation, 0);
         for _ in 0..100 {
             let n = 40;
-            let mut draw = || -> Vec<f64> { (0..n).map(|_| random.random_range(-1.0..1.0)).collect() };
+            let mut draw =
+                || -> Vec<f64> { (0..n).map(|_| random.random_range(-1.0..1.0)).collect() };
             let (rewards, values, next_values) = (draw(), draw(), draw());
             let done: Vec<bool> = (0..n).map(|_| random.random_bool(0.2)).collect();
             let (gamma, lambda) = (0.97, 0.9);

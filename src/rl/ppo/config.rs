@@ -1,6 +1,6 @@
 use crate::op::MAX_ALPHA;
 use crate::rl::env::{CartPole, DiscreteEnvironment, EpisodeStatistics, RewardNoise};
-use crate::rl::random::{Purpose, stream};
+use crate::rl::random::{Purpose, Stream, stream};
 use serde::{Deserialize, Serialize};
 
 /// Everything that a training run is determined by, beside the device.
@@ -60,6 +60,38 @@ pub enum EnvironmentKind {
     CartPole,
 }
 
+impl EnvironmentKind {
+    /// The environment, drawing its initial states from `resets`.
+    pub fn make(self, resets: Stream) -> Box<dyn DiscreteEnvironment> {
+        match self {
+            Self::CartPole => Box::new(CartPole::new(resets)),
+        }
+    }
+
+    /// The largest return of an episode.
+    pub fn best_return(self) -> f64 {
+        match self {
+            Self::CartPole => CartPole::MAX_STEPS as f64,
+        }
+    }
+
+    /// The mean return over 100 episodes from which on the environment counts as solved.
+    pub fn solved_return(self) -> f64 {
+        match self {
+            // The threshold that Gymnasium registers.
+            Self::CartPole => 475.0,
+        }
+    }
+}
+
+impl std::fmt::Display for EnvironmentKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CartPole => "CartPole",
+        })
+    }
+}
+
 impl Default for PpoConfig {
     fn default() -> Self {
         Self {
@@ -116,11 +148,7 @@ impl PpoConfig {
     pub fn make_environments(&self) -> Vec<Box<dyn DiscreteEnvironment>> {
         (0..self.environments as u32)
             .map(|i| {
-                let environment = match self.environment {
-                    EnvironmentKind::CartPole => {
-                        CartPole::new(stream(self.seed, Purpose::Resets, i))
-                    }
-                };
+                let environment = self.environment.make(stream(self.seed, Purpose::Resets, i));
                 let recorded = EpisodeStatistics::new(environment);
                 let noise = stream(self.seed, Purpose::Noise, i);
                 Box::new(RewardNoise::new(recorded, self.noise_std, noise)) as Box<_>
@@ -143,14 +171,44 @@ impl PpoConfig {
             ("alpha", self.alpha, &order, &orders),
             ("regulariser_alpha", self.regulariser_alpha, &order, &orders),
             ("beta", self.beta, &finite, "a number of at least 0"),
-            ("noise_std", self.noise_std, &finite, "a number of at least 0"),
-            ("learning_rate", self.learning_rate, &positive, "a number above 0"),
-            ("adam_epsilon", self.adam_epsilon, &positive, "a number above 0"),
-            ("max_grad_norm", self.max_grad_norm, &positive, "a number above 0"),
+            (
+                "noise_std",
+                self.noise_std,
+                &finite,
+                "a number of at least 0",
+            ),
+            (
+                "learning_rate",
+                self.learning_rate,
+                &positive,
+                "a number above 0",
+            ),
+            (
+                "adam_epsilon",
+                self.adam_epsilon,
+                &positive,
+                "a number above 0",
+            ),
+            (
+                "max_grad_norm",
+                self.max_grad_norm,
+                &positive,
+                "a number above 0",
+            ),
             ("gamma", self.gamma, &discount, "a number from 0 to 1"),
-            ("gae_lambda", self.gae_lambda, &discount, "a number from 0 to 1"),
+            (
+                "gae_lambda",
+                self.gae_lambda,
+                &discount,
+                "a number from 0 to 1",
+            ),
             ("clip", self.clip, &positive, "a number above 0"),
-            ("value_coefficient", self.value_coefficient, &finite, "a number of at least 0"),
+            (
+                "value_coefficient",
+                self.value_coefficient,
+                &finite,
+                "a number of at least 0",
+            ),
             // An order of zero or below is worth an infinite divergence to a policy without full
             // support, which only a policy of an order above one can be.
             (
@@ -211,7 +269,9 @@ mod tests {
 
     #[test]
     fn the_default_is_valid_and_every_bad_value_is_named() {
-        PpoConfig::default().validate().expect("the default is valid");
+        PpoConfig::default()
+            .validate()
+            .expect("the default is valid");
         let message = |change: fn(&mut PpoConfig)| {
             let mut config = PpoConfig::default();
             change(&mut config);
@@ -221,8 +281,14 @@ mod tests {
             message(|c| c.alpha = f64::NAN),
             "alpha is NaN: it must be a number from -50 to 50"
         );
-        assert_eq!(message(|c| c.beta = -1.0), "beta is -1: it must be a number of at least 0");
-        assert_eq!(message(|c| c.total_steps = 0), "total_steps is 0: it must be at least 1");
+        assert_eq!(
+            message(|c| c.beta = -1.0),
+            "beta is -1: it must be a number of at least 0"
+        );
+        assert_eq!(
+            message(|c| c.total_steps = 0),
+            "total_steps is 0: it must be at least 1"
+        );
         assert_eq!(
             message(|c| c.minibatches = 7),
             "minibatches is 7: it must be a divisor of the 512 steps of a rollout that leaves at \
@@ -240,7 +306,10 @@ mod tests {
 
     #[test]
     fn the_learning_rate_falls_to_zero() {
-        let config = PpoConfig { total_steps: 5120, ..PpoConfig::default() };
+        let config = PpoConfig {
+            total_steps: 5120,
+            ..PpoConfig::default()
+        };
         assert_eq!(config.updates(), 10);
         assert_eq!(config.learning_rate_at(0), 1e-3);
         assert!((config.learning_rate_at(9) - 1e-4).abs() < 1e-18);

@@ -87,7 +87,9 @@ impl Learner {
             &device,
             &mut stream(config.seed, Purpose::Weights, 0),
         );
-        let optimiser = AdamConfig::new().with_epsilon(config.adam_epsilon as f32).init();
+        let optimiser = AdamConfig::new()
+            .with_epsilon(config.adam_epsilon as f32)
+            .init();
         Ok(Self {
             actions: (0..config.environments as u32)
                 .map(|i| stream(config.seed, Purpose::Actions, i))

@@ -90,7 +90,8 @@ impl PolicyStatistics {
                 self.entropy -= p * log_p;
             }
         }
-        let extreme = |pick: fn(f32, f32) -> f32| logits.iter().copied().reduce(pick).unwrap_or(0.0);
+        let extreme =
+            |pick: fn(f32, f32) -> f32| logits.iter().copied().reduce(pick).unwrap_or(0.0);
         self.states += 1;
         self.min_prob += smallest;
         self.divergence += divergence;

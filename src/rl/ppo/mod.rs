@@ -5,7 +5,7 @@ mod advantage;
 mod config;
 mod learner;
 mod metrics;
-mod rollout;
+pub(super) mod rollout;
 mod update;
 
 pub use advantage::generalised_advantages;

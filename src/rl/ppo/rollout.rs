@@ -61,7 +61,11 @@ impl Rollout {
         let mut final_observations = Vec::new();
         for _ in 0..config.rollout_steps {
             let observations = environments.observe();
-            let logits = model.logits(matrix(observations.clone(), environments.observation_size(), device));
+            let logits = model.logits(matrix(
+                observations.clone(),
+                environments.observation_size(),
+                device,
+            ));
             let log_probs = model.policy().log_probabilities(logits.clone());
             // One read: on a GPU each is a round trip.
             let both = read(Tensor::cat(vec![logits, log_probs], 1))?;
@@ -94,7 +98,14 @@ impl Rollout {
             rollout.observations.extend(observations);
             rollout.actions.extend(chosen);
         }
-        rollout.evaluate(model, environments, &after, final_observations, config, device)?;
+        rollout.evaluate(
+            model,
+            environments,
+            &after,
+            final_observations,
+            config,
+            device,
+        )?;
         Ok(rollout)
     }
 
@@ -114,19 +125,25 @@ impl Rollout {
         states.extend(environments.observe());
         states.extend(final_observations.into_iter().flatten());
         let states = matrix(states, environments.observation_size(), device);
-        let values: Vec<f64> = read(model.values(states))?.into_iter().map(f64::from).collect();
+        let values: Vec<f64> = read(model.values(states))?
+            .into_iter()
+            .map(f64::from)
+            .collect();
         if values.iter().any(|value| !value.is_finite()) {
             return Err(LearnerError::NotFinite("value"));
         }
         let next_value = |i: usize| match after[i] {
             After::NextStep => values[i + n],
-            After::Truncated(ending) if config.bootstrap_on_truncation => values[batch + n + ending],
+            After::Truncated(ending) if config.bootstrap_on_truncation => {
+                values[batch + n + ending]
+            }
             After::Truncated(_) | After::Terminated => 0.0,
         };
         self.advantages = vec![0.0; batch];
         for environment in 0..n {
             let steps: Vec<usize> = (environment..batch).step_by(n).collect();
-            let of = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { steps.iter().map(|&i| f(i)).collect() };
+            let of =
+                |f: &dyn Fn(usize) -> f64| -> Vec<f64> { steps.iter().map(|&i| f(i)).collect() };
             let done: Vec<bool> = steps.iter().map(|&i| after[i] != After::NextStep).collect();
             let advantages = generalised_advantages(
                 &of(&|i| self.rewards[i]),
@@ -141,7 +158,12 @@ impl Rollout {
             }
         }
         self.values = values[..batch].to_vec();
-        self.returns = self.advantages.iter().zip(&self.values).map(|(a, v)| a + v).collect();
+        self.returns = self
+            .advantages
+            .iter()
+            .zip(&self.values)
+            .map(|(a, v)| a + v)
+            .collect();
         Ok(())
     }
 
@@ -172,7 +194,7 @@ fn uniform_divergence(regulariser: &Tsallis<f64>, log_probs: &[f32]) -> f64 {
 }
 
 /// Draws an index by its probability; none where the probabilities have no positive sum.
-fn sample(log_probs: &[f32], stream: &mut Stream) -> Option<usize> {
+pub(in crate::rl) fn sample(log_probs: &[f32], stream: &mut Stream) -> Option<usize> {
     let probability = |log_p: &f32| f64::from(*log_p).exp();
     let total: f64 = log_probs.iter().map(probability).sum();
     let mut rest = stream.random::<f64>() * total;
@@ -192,12 +214,12 @@ fn sample(log_probs: &[f32], stream: &mut Stream) -> Option<usize> {
 }
 
 /// Rows of `columns` numbers, as a tensor.
-pub(super) fn matrix(values: Vec<f32>, columns: usize, device: &Device) -> Tensor<2> {
+pub(in crate::rl) fn matrix(values: Vec<f32>, columns: usize, device: &Device) -> Tensor<2> {
     let rows = values.len() / columns;
     Tensor::from_data(TensorData::new(values, [rows, columns]), device)
 }
 
-pub(super) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, LearnerError> {
+pub(in crate::rl) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, LearnerError> {
     tensor
         .try_into_vec_as::<f32>()
         .map_err(|error| LearnerError::Device(error.to_string()))

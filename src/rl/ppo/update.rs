@@ -26,7 +26,9 @@ impl Minibatch {
         };
         let count = steps.len() as f64;
         let mean = steps.iter().map(|&i| rollout.advantages[i]).sum::<f64>() / count;
-        let squares = steps.iter().map(|&i| (rollout.advantages[i] - mean).powi(2));
+        let squares = steps
+            .iter()
+            .map(|&i| (rollout.advantages[i] - mean).powi(2));
         let deviation = (squares.sum::<f64>() / count).sqrt() + 1e-8;
         let mut observations = Vec::with_capacity(steps.len() * observation_size);
         for &i in steps {
@@ -107,7 +109,10 @@ fn loss(model: &ActorCritic, batch: Minibatch, config: &PpoConfig) -> (Tensor<1>
     let ratio = ratio.inner();
     // ln of the smallest normal number stands for the logarithm of a ratio of zero.
     let log_ratio = ratio.clone().clamp_min(f32::MIN_POSITIVE).log();
-    let outside = (ratio.clone() - 1.0).abs().greater_elem(config.clip).float();
+    let outside = (ratio.clone() - 1.0)
+        .abs()
+        .greater_elem(config.clip)
+        .float();
     let log_p = probabilities.clone().clamp_min(f32::MIN_POSITIVE).log();
     let reported = vec![
         policy_loss.clone().inner(),
@@ -117,7 +122,10 @@ fn loss(model: &ActorCritic, batch: Minibatch, config: &PpoConfig) -> (Tensor<1>
         (ratio - 1.0 - log_ratio).mean(),
         outside.mean(),
     ];
-    (policy_loss + value_loss * config.value_coefficient, reported)
+    (
+        policy_loss + value_loss * config.value_coefficient,
+        reported,
+    )
 }
 
 fn write_means(
@@ -170,7 +178,8 @@ fn clip_global_norm<M: Module>(
     impl ModuleVisitor for Scale<'_> {
         fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
             if let Some(gradient) = self.0.remove::<D>(parameter.id) {
-                self.0.register::<D>(parameter.id, gradient * self.1.clone().unsqueeze());
+                self.0
+                    .register::<D>(parameter.id, gradient * self.1.clone().unsqueeze());
             }
         }
     }
@@ -181,7 +190,10 @@ fn clip_global_norm<M: Module>(
         unreachable!("the loss depends on the parameters");
     };
     let norm = squares.sqrt();
-    let factor = (norm.clone() + 1e-6).recip().mul_scalar(limit).clamp_max(1.0);
+    let factor = (norm.clone() + 1e-6)
+        .recip()
+        .mul_scalar(limit)
+        .clamp_max(1.0);
     model.visit(&mut Scale(&mut gradients, factor));
     (gradients, norm)
 }
