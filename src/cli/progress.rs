@@ -16,8 +16,8 @@ impl Progress {
     pub(super) fn new(total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total as u64);
-            // The text comes first: on a narrow terminal the bar is what gives way.
-            let template = "{msg} {wide_bar} {percent}%";
+            // `wide_msg` is cut to the terminal: a line that wraps is drawn anew below itself.
+            let template = "{bar:16} {percent:>3}% {wide_msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }

@@ -94,36 +94,33 @@ impl Train {
         }
         let stop = stop_on_ctrl_c();
         let begun = Instant::now();
-        let mut history = Vec::with_capacity(config.updates());
+        let mut history = Vec::new();
         let mut progress = Progress::new(config.updates() * config.batch());
         let every = config.updates().div_ceil(CHECKPOINTS);
-        let trained = loop {
-            if learner.is_finished() || stop.load(Ordering::Relaxed) {
-                break Ok(());
-            }
-            match learner.update() {
-                Ok(metrics) => {
-                    folder.record(&learner, &metrics)?;
-                    progress.update(&metrics);
-                    history.push(metrics);
+        let mut train = || -> Result<(), CommandError> {
+            while !learner.is_finished() && !stop.load(Ordering::Relaxed) {
+                let metrics = learner.update()?;
+                folder.record(&learner, &metrics)?;
+                progress.update(&metrics);
+                history.push(metrics);
+                if learner.updates().is_multiple_of(every) {
+                    folder.checkpoint(&learner)?;
                 }
-                Err(error) => break Err(error),
             }
-            if learner.updates().is_multiple_of(every) {
-                folder.checkpoint(&learner)?;
-            }
+            Ok(folder.checkpoint(&learner)?)
         };
+        let trained = train();
         progress.finish();
-        if trained.is_ok() {
-            folder.checkpoint(&learner)?;
-        }
-        curve::draw(folder.path(), &config, &history)?;
+        // A run that failed keeps what it has: its tables, its last good checkpoint and its curve.
+        let drawn = curve::draw(folder.path(), &config, &history);
+        trained?;
+        drawn?;
         println!(
             "{}",
             conclusion(&config, &history, begun.elapsed().as_secs_f64())
         );
         println!("Everything about the run is in {}", out.display());
-        Ok(trained?)
+        Ok(())
     }
 }
 

@@ -61,12 +61,14 @@ fn sum_of_rows<B: TsallisBackend>(rows: FloatTensor<B>) -> FloatTensor<B> {
     B::float_reshape(sum, Shape::new([columns]))
 }
 
+type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
+
 fn forward<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
     parents: [NodeGuard; N],
     logits: FloatTensor<B>,
     reference: ReferenceTensor<B>,
     parameters: RowParameters,
-) -> (FloatTensor<Autodiff<B, C>>, FloatTensor<Autodiff<B, C>>) {
+) -> (Tracked<B, C>, Tracked<B, C>) {
     // Compute-bound: the root is what is saved, and finding it again is what the step avoids.
     let prepared = RowStep.prepare::<C>(parents).compute_bound().stateful();
     let (output, state) = B::tsallis_forward(logits.clone(), reference.clone(), parameters);

@@ -83,7 +83,7 @@ pub(super) fn forward<S: Storage>(
     if logits.is_empty() {
         return (output, states);
     }
-    let task = |((x, y), states): ((&[S], &mut [S]), &mut [S::Real])| {
+    let task = |x: &[S], y: &mut [S], states: &mut [S::Real]| {
         let mut buffer = Vec::new();
         let rows = x.chunks_exact(columns).zip(y.chunks_exact_mut(columns));
         for ((x, y), log_ratio) in rows.zip(states) {
@@ -99,13 +99,13 @@ pub(super) fn forward<S: Storage>(
     let rows = rows_per_task(columns);
     let block = rows * columns;
     if logits.len() <= block {
-        task(((logits, &mut output), &mut states));
+        task(logits, &mut output, &mut states);
     } else {
         logits
             .par_chunks(block)
             .zip(output.par_chunks_mut(block))
             .zip(states.par_chunks_mut(rows))
-            .for_each(task);
+            .for_each(|((x, y), states)| task(x, y, states));
     }
     (output, states)
 }
@@ -124,7 +124,7 @@ pub(super) fn backward<S: Storage, G: Storage<Real = S::Real>>(
     if logits.is_empty() {
         return gradient;
     }
-    let task = |(((x, c), states), g): (((&[S], &[S]), &[S::Real]), &mut [G])| {
+    let task = |x: &[S], c: &[S], states: &[S::Real], g: &mut [G]| {
         let (mut x_buffer, mut c_buffer) = (Vec::new(), Vec::new());
         let rows = x.chunks_exact(columns).zip(c.chunks_exact(columns));
         for (((x, c), &log_ratio), g) in rows.zip(states).zip(g.chunks_exact_mut(columns)) {
@@ -150,14 +150,14 @@ pub(super) fn backward<S: Storage, G: Storage<Real = S::Real>>(
     let rows = rows_per_task(columns);
     let block = rows * columns;
     if logits.len() <= block {
-        task((((logits, cotangent), states), &mut gradient));
+        task(logits, cotangent, states, &mut gradient);
     } else {
         logits
             .par_chunks(block)
             .zip(cotangent.par_chunks(block))
             .zip(states.par_chunks(rows))
             .zip(gradient.par_chunks_mut(block))
-            .for_each(task);
+            .for_each(|(((x, c), states), g)| task(x, c, states, g));
     }
     gradient
 }

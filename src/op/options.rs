@@ -7,6 +7,8 @@ use burn::Tensor;
 pub const MAX_ALPHA: f64 = 50.0;
 
 /// The reference measure `q` that probabilities are relative to. It need not sum to one.
+// One value a call: a box would only be in the way of whoever writes it.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, Default)]
 pub enum Reference {
     /// One over the number of allowed entries of the row. With `K` entries,

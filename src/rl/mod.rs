@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`env`] | environments, wrappers, and many environments stepped as one |
+//! | [`mod@env`] | environments, wrappers, and many environments stepped as one |
 //! | [`policy`] | the policy head and the actor-critic, as Burn modules |
 //! | [`ppo`] | configuration, rollout, advantages, update and the learner |
 //! | [`run`] | the folder that a training run leaves |

@@ -53,7 +53,7 @@ mod tests {
             let done: Vec<bool> = (0..n).map(|_| random.random_bool(0.2)).collect();
             let (gamma, lambda) = (0.97, 0.9);
             let got = generalised_advantages(&rewards, &values, &next_values, &done, gamma, lambda);
-            for t in 0..n {
+            for (t, got) in got.into_iter().enumerate() {
                 let mut want = 0.0;
                 for k in t..n {
                     let delta = rewards[k] + gamma * next_values[k] - values[k];
@@ -62,7 +62,7 @@ mod tests {
                         break;
                     }
                 }
-                assert!((got[t] - want).abs() < 1e-12);
+                assert!((got - want).abs() < 1e-12);
             }
         }
     }

@@ -52,6 +52,9 @@ pub struct PpoConfig {
     pub hidden: Vec<usize>,
 }
 
+/// Environment steps that no run comes to the end of: a typing error.
+const MAX_STEPS: usize = 1_000_000_000_000;
+
 /// An environment by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -162,67 +165,48 @@ impl PpoConfig {
     ///
     /// The first value that is out of its range, with the range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let order = |x: f64| x.abs() <= MAX_ALPHA;
-        let finite = |x: f64| (0.0..f64::INFINITY).contains(&x);
-        let positive = |x: f64| x > 0.0 && x < f64::INFINITY;
-        let discount = |x: f64| (0.0..=1.0).contains(&x);
-        let orders = format!("a number from -{MAX_ALPHA} to {MAX_ALPHA}");
-        let numbers: [(&str, f64, &dyn Fn(f64) -> bool, &str); 12] = [
-            ("alpha", self.alpha, &order, &orders),
-            ("regulariser_alpha", self.regulariser_alpha, &order, &orders),
-            ("beta", self.beta, &finite, "a number of at least 0"),
-            (
-                "noise_std",
-                self.noise_std,
-                &finite,
-                "a number of at least 0",
-            ),
-            (
-                "learning_rate",
-                self.learning_rate,
-                &positive,
-                "a number above 0",
-            ),
-            (
-                "adam_epsilon",
-                self.adam_epsilon,
-                &positive,
-                "a number above 0",
-            ),
-            (
-                "max_grad_norm",
-                self.max_grad_norm,
-                &positive,
-                "a number above 0",
-            ),
-            ("gamma", self.gamma, &discount, "a number from 0 to 1"),
-            (
-                "gae_lambda",
-                self.gae_lambda,
-                &discount,
-                "a number from 0 to 1",
-            ),
-            ("clip", self.clip, &positive, "a number above 0"),
-            (
-                "value_coefficient",
-                self.value_coefficient,
-                &finite,
-                "a number of at least 0",
-            ),
-            // An order of zero or below is worth an infinite divergence to a policy without full
-            // support, which only a policy of an order above one can be.
-            (
-                "regulariser_alpha",
-                self.regulariser_alpha,
-                &|x| x > 0.0 || self.alpha <= 1.0 || self.beta == 0.0,
-                "above 0 with a policy of alpha above 1, whose divergence is infinite otherwise",
-            ),
-        ];
-        for (field, value, holds, wanted) in numbers {
-            if !holds(value) {
-                return Err(ConfigError::new(field, value, wanted));
+        let check = |field, value: f64, holds: bool, wanted: &str| {
+            if holds {
+                Ok(())
+            } else {
+                Err(ConfigError::new(field, value, wanted))
             }
-        }
+        };
+        let order = |field, x: f64| {
+            let wanted = format!("a number from -{MAX_ALPHA} to {MAX_ALPHA}");
+            check(field, x, x.abs() <= MAX_ALPHA, &wanted)
+        };
+        let at_least_zero = |field, x: f64| {
+            let holds = (0.0..f64::INFINITY).contains(&x);
+            check(field, x, holds, "a number of at least 0")
+        };
+        let above_zero = |field, x: f64| {
+            let holds = x > 0.0 && x < f64::INFINITY;
+            check(field, x, holds, "a number above 0")
+        };
+        let fraction = |field, x: f64| {
+            let holds = (0.0..=1.0).contains(&x);
+            check(field, x, holds, "a number from 0 to 1")
+        };
+        order("alpha", self.alpha)?;
+        order("regulariser_alpha", self.regulariser_alpha)?;
+        at_least_zero("beta", self.beta)?;
+        at_least_zero("noise_std", self.noise_std)?;
+        above_zero("learning_rate", self.learning_rate)?;
+        above_zero("adam_epsilon", self.adam_epsilon)?;
+        above_zero("max_grad_norm", self.max_grad_norm)?;
+        fraction("gamma", self.gamma)?;
+        fraction("gae_lambda", self.gae_lambda)?;
+        above_zero("clip", self.clip)?;
+        at_least_zero("value_coefficient", self.value_coefficient)?;
+        // Only a policy of an order above one leaves an action without probability, and only a
+        // divergence of an order above zero is finite there.
+        check(
+            "regulariser_alpha",
+            self.regulariser_alpha,
+            self.regulariser_alpha > 0.0 || self.alpha <= 1.0 || self.beta == 0.0,
+            "above 0 for a policy of alpha above 1, whose divergence is infinite otherwise",
+        )?;
         let counts = [
             ("total_steps", self.total_steps),
             ("environments", self.environments),
@@ -234,6 +218,10 @@ impl PpoConfig {
             if value == 0 {
                 return Err(ConfigError::new(field, value, "at least 1"));
             }
+        }
+        if self.total_steps > MAX_STEPS {
+            let wanted = format!("at most {MAX_STEPS}");
+            return Err(ConfigError::new("total_steps", self.total_steps, &wanted));
         }
         if let Some(width) = self.hidden.iter().find(|&&width| width == 0) {
             return Err(ConfigError::new("hidden", width, "layers of at least 1"));

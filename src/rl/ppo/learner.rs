@@ -128,7 +128,6 @@ impl Learner {
             self.model.clone(),
             &mut self.optimiser,
             &rollout,
-            self.environments.observation_size(),
             &mut self.minibatches,
             &self.config,
             &mut metrics,

@@ -20,7 +20,8 @@ struct Minibatch {
 }
 
 impl Minibatch {
-    fn new(rollout: &Rollout, steps: &[usize], observation_size: usize, device: &Device) -> Self {
+    fn new(rollout: &Rollout, steps: &[usize], device: &Device) -> Self {
+        let observation_size = rollout.observations.len() / rollout.actions.len();
         let column = |value: &dyn Fn(usize) -> f32| {
             matrix(steps.iter().map(|&i| value(i)).collect(), 1, device)
         };
@@ -55,7 +56,6 @@ pub(super) fn update(
     mut model: ActorCritic,
     optimiser: &mut ModuleOptimizer,
     rollout: &Rollout,
-    observation_size: usize,
     order: &mut Stream,
     config: &PpoConfig,
     metrics: &mut UpdateMetrics,
@@ -66,7 +66,7 @@ pub(super) fn update(
     for _ in 0..config.epochs {
         steps.shuffle(order);
         for steps in steps.chunks_exact(config.batch() / config.minibatches) {
-            let minibatch = Minibatch::new(rollout, steps, observation_size, device);
+            let minibatch = Minibatch::new(rollout, steps, device);
             let (loss, mut reported) = loss(&model, minibatch, config);
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
             let (gradients, norm) = clip_global_norm(&model, gradients, config.max_grad_norm);
