@@ -55,6 +55,17 @@ pub mod cli;
 #[cfg(feature = "rl")]
 pub mod rl;
 
+// The reference values and bounds of the integration tests, for the paths that only unit tests reach.
+#[cfg(test)]
+#[allow(dead_code)] // the fields that only the integration tests compare
+#[path = "../tests/operator/reference.rs"]
+mod reference;
+
+// The README's example compiles and runs.
+#[cfg(all(doctest, feature = "flex"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use math::Solver;
 pub use op::{
     Reference, TsallisError, TsallisOptions, try_tsallis_log_softargmax, try_tsallis_softargmax,

@@ -2,7 +2,7 @@
 #![cfg(feature = "cli")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn tsallis(arguments: &[&str]) -> Output {
@@ -10,6 +10,16 @@ fn tsallis(arguments: &[&str]) -> Output {
         .args(arguments)
         .output()
         .expect("the program starts")
+}
+
+/// An empty folder for a test.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("what an earlier run left is removed");
+    }
+    fs::create_dir_all(&folder).expect("the folder is made");
+    folder
 }
 
 /// Two updates: a build of the tests is not optimised below this crate.
@@ -28,8 +38,8 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn a_run_leaves_its_folder_and_eval_plays_it() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let run = folder.path().join("run");
+    let folder = folder("leaves");
+    let run = folder.join("run");
     let trained = train(&run, &["--noise-std", "2"]);
     assert!(trained.status.success(), "{}", stderr(&trained));
     assert!(
@@ -79,9 +89,9 @@ fn a_run_leaves_its_folder_and_eval_plays_it() {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder("seeds");
     let metrics = |name: &str, seed: &str, alpha: &str| {
-        let out = folder.path().join(name);
+        let out = folder.join(name);
         let trained = train(&out, &["--seed", seed, "--alpha", alpha]);
         assert!(trained.status.success(), "{}", stderr(&trained));
         fs::read(out.join("metrics.csv")).expect("metrics")
@@ -96,17 +106,17 @@ fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
 /// Exit code 2 and one line that names the value.
 #[test]
 fn bad_input_is_refused_in_one_line() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let occupied = folder.path().join("occupied");
+    let folder = folder("refused");
+    let occupied = folder.join("occupied");
     fs::create_dir(&occupied).expect("a folder");
     fs::write(occupied.join("thesis.tex"), "precious").expect("a file");
-    let empty = folder.path().join("empty");
+    let empty = folder.join("empty");
     fs::create_dir(&empty).expect("a folder");
-    let file = folder.path().join("file");
+    let file = folder.join("file");
     fs::write(&file, "").expect("a file");
     let path = |path: &Path| path.to_str().expect("a UTF-8 path").to_owned();
     let (occupied, empty, file) = (path(&occupied), path(&empty), path(&file));
-    let fresh = path(&folder.path().join("fresh"));
+    let fresh = path(&folder.join("fresh"));
 
     let cases: [(&[&str], &str); 9] = [
         (
@@ -148,8 +158,8 @@ fn bad_input_is_refused_in_one_line() {
 
 #[test]
 fn a_damaged_run_is_named() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let run = folder.path().join("run");
+    let folder = folder("damaged");
+    let run = folder.join("run");
     assert!(train(&run, &[]).status.success());
     let name = run.to_str().expect("a UTF-8 path");
     let model = run.join("checkpoints/step-1024/model.bpk");

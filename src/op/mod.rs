@@ -8,6 +8,7 @@
 //! | `autodiff` | the backward step |
 //! | `cpu`, `flex`, `ndarray` | the row kernels over the tensors' own memory |
 //! | `cube`, `wgsl` | the route of a CubeCL device, and the launches of the WGSL kernels |
+//! | `paths` | tests of the paths that no device takes by itself |
 //! | `portable` | the same in Burn's own tensor operations, for every other device |
 
 mod autodiff;
@@ -22,6 +23,8 @@ mod flex;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 mod options;
+#[cfg(test)]
+mod paths;
 mod portable;
 mod softargmax;
 #[cfg(feature = "wgpu")]

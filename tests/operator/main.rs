@@ -2,9 +2,9 @@
 //! device of this build. One binary, since a process has one wgpu client.
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
-mod bounds;
 mod devices;
 mod invariants;
+mod reference;
 mod scalar;
 mod shapes;
 mod vectors;

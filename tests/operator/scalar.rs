@@ -1,8 +1,16 @@
 //! The scalar layer, which every kernel is compared with, against the reference values.
 
-use crate::bounds::{F32, F64};
-use crate::vectors::{self, Vector};
+use crate::reference::{self, F32, F64, GivenReference, Vector};
 use burn_tsallis::math::{Measure, Row, Solver};
+
+/// The reference of a vector as the scalar layer takes it.
+pub fn measure(reference: &GivenReference) -> Measure<'_, f64> {
+    match reference {
+        GivenReference::Uniform => Measure::Uniform,
+        GivenReference::Ones => Measure::Ones,
+        GivenReference::Vector(q) => Measure::Given(q),
+    }
+}
 
 fn close(what: &str, name: &str, got: f64, want: f64, relative: f64) {
     assert!(
@@ -13,10 +21,10 @@ fn close(what: &str, name: &str, got: f64, want: f64, relative: f64) {
 
 #[test]
 fn f64_meets_every_reference_value() {
-    for vector in vectors::read() {
+    for vector in reference::read() {
         for solver in [Solver::Newton, Solver::Bisection] {
             let Vector { exact, .. } = &vector;
-            let row = Row::new(&exact.logits, vector.reference.measure(), exact.alpha);
+            let row = Row::new(&exact.logits, measure(&vector.reference), exact.alpha);
             let state = row.solve(solver);
             let mut got = vec![0.0; exact.logits.len()];
             row.softargmax(&state, &mut got);
@@ -59,10 +67,10 @@ fn f64_meets_every_reference_value() {
 fn f32_meets_its_bounds() {
     let narrow = |values: &[f64]| -> Vec<f32> { values.iter().map(|&v| v as f32).collect() };
     let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| f64::from(v)).collect() };
-    for vector in vectors::read() {
+    for vector in reference::read() {
         let exact = &vector.exact;
         let (x, q) = (narrow(&exact.logits), narrow(&exact.q));
-        let measure = match vector.reference.measure() {
+        let measure = match measure(&vector.reference) {
             Measure::Uniform => Measure::Uniform,
             Measure::Ones => Measure::Ones,
             Measure::Given(_) => Measure::Given(&q),

@@ -111,8 +111,8 @@ impl Learner {
     ///
     /// # Errors
     ///
-    /// If training has diverged or the device failed. The learner is then where it was, less the
-    /// rollout.
+    /// If training has diverged or the device failed. The run then cannot go on: what the networks hold
+    /// is not what any update left.
     pub fn update(&mut self) -> Result<UpdateMetrics, LearnerError> {
         let begun = Instant::now();
         let rollout = Rollout::collect(

@@ -1,4 +1,7 @@
-//! The accuracy that every device owes, and the comparison that uses it.
+//! The reference values, the accuracy that every path of the operator owes, and the comparison of the two.
+//! The crate's own unit tests include this file too.
+
+use serde_json::Value;
 
 /// The bounds of one arithmetic.
 #[derive(Clone, Copy)]
@@ -138,5 +141,70 @@ impl Exact {
             self.what,
             (got - want).abs() / bound
         );
+    }
+}
+
+/// One line of the file.
+pub struct Vector {
+    pub exact: Exact,
+    pub reference: GivenReference,
+    pub cotangent: Vec<f64>,
+    pub mu: f64,
+    pub value: f64,
+    pub divergence: f64,
+    pub grad_logits: Vec<f64>,
+    pub grad_alpha: f64,
+    /// Zero where the entry is not allowed.
+    pub grad_reference: Vec<f64>,
+}
+
+pub enum GivenReference {
+    Uniform,
+    Ones,
+    Vector(Vec<f64>),
+}
+
+pub fn read() -> Vec<Vector> {
+    include_str!("../vectors/tsallis_softargmax.jsonl")
+        .lines()
+        .map(|line| parse(&serde_json::from_str(line).expect("a line is a JSON object")))
+        .collect()
+}
+
+fn parse(line: &Value) -> Vector {
+    let number = |name: &str| line[name].as_f64().expect("a number");
+    let numbers = |name: &str, null: f64| -> Vec<f64> {
+        let list = line[name].as_array().expect("a list");
+        list.iter().map(|v| v.as_f64().unwrap_or(null)).collect()
+    };
+    let logits = numbers("logits", f64::NEG_INFINITY);
+    let allowed = logits.iter().filter(|x| x.is_finite()).count();
+    let reference = match line["reference"].as_str() {
+        Some("uniform") => GivenReference::Uniform,
+        Some("ones") => GivenReference::Ones,
+        _ => GivenReference::Vector(numbers("reference", f64::NAN)),
+    };
+    let q = match &reference {
+        GivenReference::Uniform => vec![1.0 / allowed as f64; logits.len()],
+        GivenReference::Ones => vec![1.0; logits.len()],
+        GivenReference::Vector(q) => q.clone(),
+    };
+    Vector {
+        exact: Exact {
+            what: format!("vector {} (alpha {})", line["id"], line["alpha"]),
+            alpha: number("alpha"),
+            logits,
+            q,
+            p: numbers("p", f64::NAN),
+            log_p: numbers("log_p", f64::NEG_INFINITY),
+        },
+        reference,
+        cotangent: numbers("cotangent", f64::NAN),
+        mu: number("mu"),
+        value: number("value"),
+        divergence: number("divergence"),
+        grad_logits: numbers("grad_logits", 0.0),
+        grad_alpha: number("grad_alpha"),
+        grad_reference: numbers("grad_reference", 0.0),
     }
 }
