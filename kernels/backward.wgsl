@@ -24,11 +24,13 @@ fn weight_at(x: f32, q: f32, row_max: f32) -> Weight {
     if !is_allowed(x, q) {
         return Weight(0.0, 0.0, false);
     }
-    let ratio = log_ratio_at(row_max - x);
+    let ratio = log_ratio_at(gap_of(row_max, x));
     if !ratio.on_support {
         return Weight(0.0, 0.0, false);
     }
-    return Weight(q * exp_accurate((1.0 + ratio_c) * ratio.log_u), ratio.log_u, true);
+    // In halves: with a small q the power overflows where the product does not.
+    let root = exp_accurate(0.5 * (1.0 + ratio_c) * ratio.log_u);
+    return Weight(q * root * root, ratio.log_u, true);
 }
 
 // The column of the largest weight, the first of equals.
@@ -50,7 +52,7 @@ fn largest_weight(local: u32, k: f32, column: u32) -> u32 {
     return workgroupUniformLoad(&best_column[0]);
 }
 
-// From the gradient in the logits to that in the reference: times u / k.
+// From the gradient of ln p in the logits to that in the reference: times u / k.
 fn in_wrt(value: f32, weight: Weight, q: f32) -> f32 {
     if !IN_REFERENCE {
         return value;
@@ -125,14 +127,18 @@ fn main(
             if LOG_OUTPUT {
                 value = value * exp_accurate(c * weight.log_u) - weight.k / w_total * sum;
             } else {
-                value = weight.k * ((value - centre) - sum / w_total);
+                let factor = select(weight.k, exp_accurate(weight.log_u), IN_REFERENCE);
+                value = factor * ((value - centre) - sum / w_total);
             }
         }
         if LOG_OUTPUT && column == largest {
             continue;
         }
-        others.z += value;
-        gradient[base + column] = {{ gradient }}(in_wrt(value, weight, q));
+        if LOG_OUTPUT {
+            others.z += value;
+            value = in_wrt(value, weight, q);
+        }
+        gradient[base + column] = {{ gradient }}(value);
     }
     if LOG_OUTPUT {
         // The row sums to zero: at the largest weight, the sum of the others keeps the digits.

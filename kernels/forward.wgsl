@@ -20,7 +20,7 @@ fn mass(local: u32, base: u32, columns: u32, row_max: f32, c: f32, l: f32) -> ve
         let x = f32(logits[base + column]);
         let q = q_at(column);
         if is_allowed(x, q) {
-            let ratio = log_ratio_at(row_max - x);
+            let ratio = log_ratio_at(gap_of(row_max, x));
             if ratio.on_support {
                 sums.z += q * exp_accurate(ratio.log_u);
                 sums.w += q * exp_accurate(ratio.log_u + c * (ratio.log_u - l));
@@ -104,7 +104,7 @@ fn main(
         let q = q_at(column);
         var p = select(0.0, negative_infinity, LOG_OUTPUT);
         if is_allowed(x, q) {
-            let ratio = log_ratio_at(row.max - x);
+            let ratio = log_ratio_at(gap_of(row.max, x));
             if ratio.on_support {
                 if LOG_OUTPUT {
                     p = ln(q) + ratio.log_u;

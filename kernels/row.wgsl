@@ -2,7 +2,8 @@
 // What the row kernels share. A workgroup works on one row; every invocation takes each WORKGROUP-th
 // column. The formulas mirror the Rust functions named beside them, in crate::math.
 //
-// Bindings are all read_write, as Burn's buffers are slices of shared pages, and each is used.
+// Every tensor is bound read_write, as Burn's buffers are slices of shared pages that no dispatch may bind
+// in two ways; and every binding that is declared is used.
 
 @group(0) @binding(0) var<storage, read_write> logits: array<{{ stored }}>;
 {{ reference }}
@@ -160,6 +161,12 @@ fn log_ratio_at(gap: f32) -> LogRatio {
         return LogRatio(false, 0.0);
     }
     return LogRatio(true, ratio_l - log1p_over(ratio_c, x));
+}
+
+// x_max - x of an allowed entry. Finite logits may lie further apart than the largest number.
+fn gap_of(row_max: f32, x: f32) -> f32 {
+    let gap = row_max - x;
+    return select(gap, 3.4028235e38, is_not_finite(gap));
 }
 
 fn q_at(column: u32) -> f32 {

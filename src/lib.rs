@@ -55,7 +55,10 @@ pub mod cli;
 #[cfg(feature = "rl")]
 pub mod rl;
 
-// The reference values and bounds of the integration tests, for the paths that only unit tests reach.
+// What the integration tests compare with and run on, for the paths that only unit tests reach.
+#[cfg(all(test, feature = "wgpu"))]
+#[path = "../tests/operator/adapter.rs"]
+mod adapter;
 #[cfg(test)]
 #[allow(dead_code)] // the fields that only the integration tests compare
 #[path = "../tests/operator/reference.rs"]

@@ -11,8 +11,9 @@ use super::Real;
 /// ```
 pub fn log1p_over<F: Real>(c: F, x: F) -> F {
     let z = c * x;
-    // Below one rounding the second-order term decides nothing, and c may be zero or subnormal.
-    if z.abs() < F::epsilon() {
+    // Below one rounding the second-order term decides nothing, and c may be subnormal; at zero, z of an
+    // infinite x is no number.
+    if c == F::zero() || z.abs() < F::epsilon() {
         x
     } else {
         z.ln_1p() / c
@@ -28,7 +29,7 @@ pub fn log1p_over<F: Real>(c: F, x: F) -> F {
 /// ```
 pub fn expm1_over<F: Real>(c: F, x: F) -> F {
     let z = c * x;
-    if z.abs() < F::epsilon() {
+    if c == F::zero() || z.abs() < F::epsilon() {
         x
     } else {
         z.exp_m1() / c

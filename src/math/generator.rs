@@ -56,7 +56,15 @@ impl<F: Real> Tsallis<F> {
                 F::infinity()
             };
         }
-        l.exp() * self.derivative_at_log(l) - self.conjugate_at_log(l)
+        if (self.c * l).abs() < F::one() {
+            return l.exp() * self.derivative_at_log(l) - self.conjugate_at_log(l);
+        }
+        // u f'(u) with its powers joined: far from one u^(alpha - 1) overflows before u^alpha does.
+        let power = (self.alpha * l).exp();
+        if power == F::infinity() {
+            return power;
+        }
+        (l.exp() - power) / self.c - self.conjugate_at_log(l)
     }
 
     /// `f'(u) = (u^(alpha - 1) - 1) / (alpha - 1)`.
@@ -71,7 +79,11 @@ impl<F: Real> Tsallis<F> {
 
     /// `f''(u) = u^(alpha - 2)`.
     pub fn second_derivative(&self, u: F) -> F {
-        (-(F::one() + self.c) * u.ln()).exp()
+        let exponent = -(F::one() + self.c);
+        if exponent == F::zero() {
+            return F::one();
+        }
+        (exponent * u.ln()).exp()
     }
 
     /// `(f')^-1(y) = [1 + (alpha - 1) y]_+^(1 / (alpha - 1))`, the derivative of the conjugate.
@@ -166,5 +178,18 @@ mod tests {
         assert_eq!(Tsallis::<f64>::new(1.5).value(0.0), 1.0 / 1.5);
         assert_eq!(Tsallis::<f64>::new(0.0).value(0.0), f64::INFINITY);
         assert_eq!(Tsallis::<f64>::new(2.0).inverse_derivative(-1.5), 0.0);
+        assert_eq!(Tsallis::<f64>::new(1.0).derivative(0.0), f64::NEG_INFINITY);
+        assert_eq!(Tsallis::<f64>::new(2.0).second_derivative(0.0), 1.0);
+    }
+
+    #[test]
+    fn ratios_far_from_one() {
+        // (u - 1)^2 / (2 u), whose first derivative at e^-400 overflows.
+        let at = Tsallis::<f64>::new(-1.0).value_at_log(-400.0);
+        assert!((at / (400_f64.exp() / 2.0) - 1.0).abs() < 1e-12, "{at}");
+        assert_eq!(
+            Tsallis::<f64>::new(-50.0).value_at_log(-20.0),
+            f64::INFINITY
+        );
     }
 }

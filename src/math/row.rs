@@ -19,6 +19,8 @@ pub enum Measure<'a, F> {
 /// zero and leave every sum. A row that holds `NaN`, a logit of `+inf` or a reference that is
 /// negative or not finite answers `NaN` everywhere, and so does a row without an allowed entry.
 ///
+/// Methods that take or fill a slice of the row's entries panic if it is shorter than the row.
+///
 /// ```
 /// use burn_tsallis::math::{Measure, Row, Solver};
 ///
@@ -39,7 +41,8 @@ pub struct Row<'a, F> {
     constant: F,
     /// The largest allowed logit; `NaN` where the row cannot be solved.
     max: F,
-    /// `ln` of the sum of the allowed reference and of its largest value among the largest logits.
+    /// Of `ln u_max`: minus the logarithms of the allowed reference's sum, and of its largest value
+    /// among the largest logits.
     bracket: (F, F),
 }
 
@@ -317,7 +320,8 @@ impl<'a, F: Real> Row<'a, F> {
     /// `x_max - x_i`, infinite where the entry is not allowed.
     fn gap(&self, i: usize) -> F {
         if self.allowed(i) {
-            self.max - self.logits[i]
+            // Finite logits may lie further apart than the largest number.
+            (self.max - self.logits[i]).min(F::max_value())
         } else {
             F::infinity()
         }
@@ -342,14 +346,16 @@ impl<'a, F: Real> Row<'a, F> {
             return None;
         }
         let log_u = self.log_ratios(state);
-        let exponent = F::one() + self.generator.c();
+        let half_exponent = F::of(0.5) * (F::one() + self.generator.c());
         let k = move |i: usize| {
             let log_u = log_u(i);
             // Tested, not left to the power: u^(2 - alpha) is one at u = 0 for alpha = 2.
             if log_u == F::neg_infinity() {
                 F::zero()
             } else {
-                self.q(i) * (exponent * log_u).exp()
+                // In halves: with a small q the power overflows where the product does not.
+                let root = (half_exponent * log_u).exp();
+                self.q(i) * root * root
             }
         };
         let mut largest = 0;
@@ -443,7 +449,7 @@ impl<F: Real> LogRatio<F> {
             return self.l;
         }
         // ln |z|
-        let t = (self.c.abs() * gap).ln() + self.c * self.l;
+        let t = self.c.abs().ln() + gap.ln() + self.c * self.l;
         if self.c > F::zero() {
             self.l - (t.max(F::zero()) + (-t.abs()).exp().ln_1p()) / self.c
         } else if t >= F::zero() {

@@ -2,8 +2,9 @@ use super::TsallisError;
 use crate::math::Solver;
 use burn::Tensor;
 
-/// Largest absolute order that is accepted. The accuracy of the contract holds from -2 to 3; up to
-/// this order probabilities are right to 1e-4.
+/// Largest absolute order that is accepted. The bounds of the tests are held to from -1 to 2. Above, the
+/// probability of an entry close to the edge of the support is the `(alpha - 1)`-th root of a difference,
+/// and loses digits of `f32` the more, the larger the order is.
 pub const MAX_ALPHA: f64 = 50.0;
 
 /// The reference measure `q` that probabilities are relative to. It need not sum to one.

@@ -143,23 +143,11 @@ fn portable_on_ndarray() {
 #[cfg(feature = "wgpu")]
 mod on_wgpu {
     use super::*;
+    use crate::adapter;
     use crate::op::wgsl;
     use burn::backend::fusion::Fusion;
     use burn::backend::ops::FloatTensorOps;
-    use burn::tensor::{DeviceKind, DeviceType};
     use burn_wgpu::{CubeBackend, CubeTensor};
-
-    /// The default device, if there is one.
-    fn device() -> Option<Device> {
-        if Device::enumerate(DeviceType::Wgpu).is_empty() {
-            assert!(
-                std::env::var_os("TSALLIS_REQUIRE_WGPU").is_none(),
-                "TSALLIS_REQUIRE_WGPU is set and no wgpu adapter was found"
-            );
-            return None;
-        }
-        Some(Device::wgpu(DeviceKind::DefaultDevice))
-    }
 
     /// Out of the fusion that every wgpu tensor of Burn lives in.
     fn out_of_fusion<const D: usize>(x: Tensor<D>) -> CubeTensor {
@@ -189,7 +177,7 @@ mod on_wgpu {
 
     #[test]
     fn the_default_device_runs_the_kernels() {
-        if let Some(device) = device() {
+        if let Some(device) = adapter::wgpu() {
             let x = Tensor::<2>::zeros([2, 3], &device);
             assert!(wgsl::runs_on(&out_of_fusion(x)));
         }
@@ -197,7 +185,7 @@ mod on_wgpu {
 
     #[test]
     fn kernels_without_fusion() {
-        if let Some(device) = device() {
+        if let Some(device) = adapter::wgpu() {
             let path = path(device, wgsl::forward, wgsl::backward);
             path.check(&reference::read(), DType::F32, &F32, Solver::Newton);
         }
@@ -207,17 +195,25 @@ mod on_wgpu {
     /// driver.
     #[test]
     fn portable() {
-        if let Some(device) = device() {
+        if let Some(device) = adapter::wgpu() {
             let path = path(
                 device,
                 portable::forward::<CubeBackend>,
                 portable::backward::<CubeBackend>,
             );
-            let mut vectors = reference::read();
-            vectors.retain(|vector| vector.exact.p.len() == 2);
-            vectors.truncate(12);
-            assert!(!vectors.is_empty());
-            path.check(&vectors, DType::F32, &F32, Solver::Newton);
+            let (mut few, mut many) = (Vec::new(), Vec::new());
+            for vector in reference::read() {
+                match vector.exact.p.len() {
+                    2 => few.push(vector),
+                    33 => many.push(vector),
+                    _ => {}
+                }
+            }
+            few.truncate(9);
+            many.truncate(3);
+            assert_eq!((few.len(), many.len()), (9, 3));
+            path.check(&few, DType::F32, &F32, Solver::Newton);
+            path.check(&many, DType::F32, &F32, Solver::Newton);
         }
     }
 }

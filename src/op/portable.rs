@@ -16,9 +16,12 @@ const NEWTON_STEPS: usize = 16;
 /// Below this `ln u` is `-inf`: no finite logits lead to it.
 const OFF_SUPPORT: f64 = -1e30;
 
-/// Below this argument the logarithm and the exponential of the device are replaced by their series:
-/// a device's `log1p` may be `log(1 + x)`.
-const SERIES: f64 = 1e-2;
+/// Arguments up to which `ln(1 + z)` is taken from its series in f32. A device's `log1p` may be
+/// `log(1 + z)`, whose rounding of `1 + z` is divided by `c` afterwards.
+const LOG_SERIES: f64 = 0.29;
+
+/// Arguments up to which `e^z - 1` is. It only makes a step, whose end does not depend on its last digits.
+const EXP_SERIES: f64 = 1e-2;
 
 pub(super) fn forward<B: Backend>(
     logits: FloatTensor<B>,
@@ -60,10 +63,12 @@ pub(super) fn backward<B: Backend>(
     let log_u = B::float_mask_fill(log_u, off.clone(), 0.0.into());
     // An entry off the support has no weight, whatever its cotangent is.
     let cotangent = B::float_mask_fill(cotangent, off.clone(), 0.0.into());
-    let k = B::float_mul(
-        rows.q.clone(),
-        B::float_exp(B::float_mul_scalar(log_u.clone(), (1.0 + rows.c).into())),
-    );
+    // In halves: with a small q the power overflows where the product does not.
+    let root = B::float_exp(B::float_mul_scalar(
+        log_u.clone(),
+        (0.5 * (1.0 + rows.c)).into(),
+    ));
+    let k = B::float_mul(B::float_mul(rows.q.clone(), root.clone()), root);
     let k = B::float_mask_fill(k, off.clone(), 0.0.into());
     let total = B::float_sum_dim(k.clone(), last);
     let weight = B::float_div(k.clone(), total.clone());
@@ -74,7 +79,11 @@ pub(super) fn backward<B: Backend>(
             let centre = B::float_gather(last, cotangent.clone(), largest);
             let centred = B::float_sub(cotangent, centre);
             let mean = B::float_sum_dim(B::float_mul(weight, centred.clone()), last);
-            B::float_mul(k.clone(), B::float_sub(centred, mean))
+            let factor = match wrt {
+                Wrt::Logits => k,
+                Wrt::Reference => B::float_exp(log_u),
+            };
+            B::float_mul(factor, B::float_sub(centred, mean))
         }
         Output::LogProbabilities => {
             let score = B::float_mul(
@@ -85,18 +94,15 @@ pub(super) fn backward<B: Backend>(
             let gradient = B::float_sub(score, B::float_mul(weight, sum));
             // The row sums to zero; at the largest weight the difference above has lost that.
             let excess = B::float_neg(B::float_sum_dim(gradient.clone(), last));
-            B::float_scatter(last, gradient, largest, excess, IndexingUpdateOp::Add)
+            let gradient = B::float_scatter(last, gradient, largest, excess, IndexingUpdateOp::Add);
+            match wrt {
+                Wrt::Logits => gradient,
+                Wrt::Reference => {
+                    let power = B::float_exp(B::float_mul_scalar(log_u, (-rows.c).into()));
+                    B::float_div(B::float_mul(gradient, power), rows.q.clone())
+                }
+            }
         }
-    };
-    let gradient = match wrt {
-        Wrt::Logits => gradient,
-        Wrt::Reference => B::float_div(
-            B::float_mul(
-                gradient,
-                B::float_exp(B::float_mul_scalar(log_u, (-rows.c).into())),
-            ),
-            rows.q.clone(),
-        ),
     };
     let gradient = rows.poison(B::float_mask_fill(gradient, off, 0.0.into()));
     match wrt {
@@ -178,7 +184,9 @@ impl<B: Backend> Rows<B> {
 
         let candidates = B::float_mask_fill(x, ignored.clone(), (-finite_max).into());
         let max = B::float_max_dim(candidates.clone(), last);
-        let gap = B::float_mask_fill(B::float_sub(max, candidates), ignored.clone(), 0.0.into());
+        // Finite logits may lie further apart than the largest number.
+        let gap = B::float_clamp_max(B::float_sub(max, candidates), finite_max.into());
+        let gap = B::float_mask_fill(gap, ignored.clone(), 0.0.into());
 
         let present = B::float_mask_fill(ones, ignored.clone(), 0.0.into());
         let count = B::float_sum_dim(present, last);
@@ -293,6 +301,12 @@ impl<B: Backend> Rows<B> {
             B::float_sub(l.clone(), B::float_div_scalar(log, self.c.into()))
         } else {
             let x = B::float_mul(self.gap.clone(), B::float_exp(log_power));
+            // An entry that far away has a logarithm all the same.
+            let largest = match self.dtype {
+                DType::F64 => 1e307,
+                _ => 1e37,
+            };
+            let x = B::float_clamp_max(x, (largest / self.c.abs().max(1.0)).into());
             B::float_sub(l.clone(), self.log1p_over(x))
         };
         B::float_mask_fill(log_u, self.ignored.clone(), f64::NEG_INFINITY.into())
@@ -334,7 +348,7 @@ impl<B: Backend> Rows<B> {
         let z = B::float_mul_scalar(x, self.c.into());
         let direct = B::float_sub_scalar(B::float_exp(z.clone()), 1.0.into());
         let series = polynomial::<B>(&z, &[1.0, 1.0 / 2.0, 1.0 / 6.0, 1.0 / 24.0]);
-        let small = self.small(&z);
+        let small = self.near_zero(&z, EXP_SERIES);
         B::float_div_scalar(B::float_mask_where(direct, small, series), self.c.into())
     }
 
@@ -346,8 +360,13 @@ impl<B: Backend> Rows<B> {
         let log = if self.dtype == DType::F64 {
             direct
         } else {
-            let series = polynomial::<B>(&z, &[1.0, -1.0 / 2.0, 1.0 / 3.0, -1.0 / 4.0, 1.0 / 5.0]);
-            B::float_mask_where(direct, self.small(&z), series)
+            // 2 artanh(z / (2 + z)).
+            let s = B::float_div(z.clone(), B::float_add_scalar(z.clone(), 2.0.into()));
+            let squared = B::float_mul(s.clone(), s.clone());
+            let tail = polynomial::<B>(&squared, &[1.0 / 3.0, 1.0 / 5.0, 1.0 / 7.0, 1.0 / 9.0]);
+            let series = B::float_mul(s, B::float_add_scalar(tail, 1.0.into()));
+            let series = B::float_mul_scalar(series, 2.0.into());
+            B::float_mask_where(direct, self.near_zero(&z, LOG_SERIES), series)
         };
         B::float_mask_fill(log, outside, f64::NEG_INFINITY.into())
     }
@@ -357,8 +376,8 @@ impl<B: Backend> Rows<B> {
         self.log1p(B::float_sub_scalar(s, 1.0.into()))
     }
 
-    fn small(&self, z: &FloatTensor<B>) -> BoolTensor<B> {
-        B::float_lower_elem(B::float_abs(z.clone()), SERIES.into(), self.bools)
+    fn near_zero(&self, z: &FloatTensor<B>, range: f64) -> BoolTensor<B> {
+        B::float_lower_elem(B::float_abs(z.clone()), range.into(), self.bools)
     }
 
     /// Whether `c` is zero to the arithmetic: nothing that is finite deforms by as much as a rounding.

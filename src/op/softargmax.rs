@@ -32,6 +32,7 @@ use burn::backend::Dispatch;
 /// # Panics
 /// - If `dim` is outside `[-D, D)`.
 /// - If a reference vector has not as many entries as the logits along `dim`.
+/// - If a number given as `options` is not an order: see [`TsallisOptions::new`].
 pub fn tsallis_softargmax<const D: usize>(
     logits: Tensor<D>,
     options: impl Into<TsallisOptions>,
@@ -62,6 +63,9 @@ pub fn tsallis_log_softargmax<const D: usize>(
 ///
 /// # Errors
 /// [`TsallisError::Dim`] if `dim` is outside `[-D, D)`.
+///
+/// # Panics
+/// If a reference vector has not as many entries as the logits along `dim`: shapes panic, as Burn's do.
 pub fn try_tsallis_softargmax<const D: usize>(
     logits: Tensor<D>,
     options: &TsallisOptions,
@@ -74,6 +78,9 @@ pub fn try_tsallis_softargmax<const D: usize>(
 ///
 /// # Errors
 /// [`TsallisError::Dim`] if `dim` is outside `[-D, D)`.
+///
+/// # Panics
+/// If a reference vector has not as many entries as the logits along `dim`: shapes panic, as Burn's do.
 pub fn try_tsallis_log_softargmax<const D: usize>(
     logits: Tensor<D>,
     options: &TsallisOptions,

@@ -42,10 +42,9 @@ pub fn evaluate(
     );
     let mut draws: Vec<_> = (0..lanes).map(|i| random(lanes + i)).collect();
     // Each lane plays its share: taking the first to end would favour short episodes.
-    let mut remaining: Vec<usize> = (0..lanes)
-        .map(|i| (evaluation.episodes + lanes - 1 - i) / lanes)
-        .collect();
-    let mut episodes = Vec::with_capacity(evaluation.episodes);
+    let (share, extra) = (evaluation.episodes / lanes, evaluation.episodes % lanes);
+    let mut remaining: Vec<usize> = (0..lanes).map(|i| share + usize::from(i < extra)).collect();
+    let mut episodes = Vec::new();
     while remaining.iter().any(|&r| r > 0) {
         let observations = matrix(
             environments.observe(),

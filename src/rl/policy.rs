@@ -19,7 +19,7 @@ pub struct TsallisPolicyHead {
 
 impl TsallisPolicyHead {
     /// A head of order `alpha`, its weights orthogonal with gain 0.01: the first policy is close to
-    /// uniform.
+    /// uniform. It panics where it is used if `alpha` is not an order: see [`TsallisOptions::new`].
     pub fn new(
         features: usize,
         actions: usize,

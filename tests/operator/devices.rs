@@ -7,8 +7,7 @@ pub struct TestDevice {
     pub f64: bool,
 }
 
-/// The devices of this build. A wgpu build without an adapter says that it skips, and fails where
-/// `TSALLIS_REQUIRE_WGPU` is set.
+/// The devices of this build.
 pub fn all() -> Vec<TestDevice> {
     let cpus = [
         #[cfg(feature = "flex")]
@@ -34,25 +33,9 @@ fn wgpu() -> Option<TestDevice> {
 
 #[cfg(feature = "wgpu")]
 fn wgpu() -> Option<TestDevice> {
-    use burn::tensor::{DeviceKind, DeviceType};
-    use std::io::Write;
-
-    if Device::enumerate(DeviceType::Wgpu).is_empty() {
-        assert!(
-            std::env::var_os("TSALLIS_REQUIRE_WGPU").is_none(),
-            "TSALLIS_REQUIRE_WGPU is set and no wgpu adapter was found"
-        );
-        static ONCE: std::sync::Once = std::sync::Once::new();
-        ONCE.call_once(|| {
-            let line = "SKIPPED: no wgpu adapter was found, so the WGSL kernels were not tested\n";
-            // The harness captures what the print macros write, and not what the handle does.
-            let _ = std::io::stderr().write_all(line.as_bytes());
-        });
-        return None;
-    }
-    Some(TestDevice {
+    crate::adapter::wgpu().map(|device| TestDevice {
         name: "wgpu",
-        device: Device::wgpu(DeviceKind::DefaultDevice),
+        device,
         f64: false,
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::devices;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use burn_tsallis::math::{Measure, Row, Solver};
 use burn_tsallis::{
     Reference, TsallisError, TsallisOptions, try_tsallis_softargmax, tsallis_log_softargmax,
     tsallis_softargmax,
@@ -317,6 +318,11 @@ fn extreme_logits_of_a_one_hot_row() {
             let what = format!("{} alpha {alpha}: {p:?}", test.name);
             assert!(p.iter().all(|p| p.is_finite()), "{what}");
             assert!(p[0] > 0.999 && p[3] > 0.98, "{what}");
+            // Finite logits are allowed entries, however far apart: below order one they keep a logarithm.
+            if alpha <= 1.0 {
+                let log_p = values(tsallis_log_softargmax(x.clone(), alpha, 1));
+                assert!(log_p.iter().all(|p| p.is_finite()), "{what}: {log_p:?}");
+            }
         }
     }
 }
@@ -411,5 +417,51 @@ fn the_gradient_flows_through_a_gather() {
                 assert_eq!(*g > 0.0, i == chosen, "{} {gradient:?}", test.name);
             }
         }
+    }
+}
+
+/// A small reference at a negative order, where `u^(2 - alpha)` alone overflows `f32`.
+#[test]
+fn gradients_with_a_tiny_reference() {
+    for test in devices::all() {
+        let device = test.device.clone().autodiff();
+        let x = matrix(&[2.666_666_7, 0.0], 2, &device).require_grad();
+        let q = Tensor::<1>::from_floats([1e-12, 1.0], &device).require_grad();
+        let options = TsallisOptions::new(-2.0).with_reference(Reference::Vector(q.clone()));
+        let p = tsallis_softargmax(x.clone(), options, 1);
+        let gradients = (p * matrix(&[1.0, 0.0], 2, &device)).sum().backward();
+        let gradient = values(x.grad(&gradients).expect("tracked"));
+        let (x64, q64) = (
+            [f64::from(2.666_666_7_f32), 0.0],
+            [f64::from(1e-12_f32), 1.0],
+        );
+        let row = Row::new(&x64, Measure::Given(&q64), -2.0);
+        let mut want = [0.0; 2];
+        row.softargmax_backward(&row.solve(Solver::Bisection), &[1.0, 0.0], &mut want);
+        for (got, want) in gradient.iter().zip(want) {
+            let error = (f64::from(*got) / want - 1.0).abs();
+            assert!(
+                error < 5e-5,
+                "{}: {gradient:?} instead of {want}",
+                test.name
+            );
+        }
+    }
+}
+
+/// The gradient in the reference of an entry whose own weight `k` underflows.
+#[test]
+fn reference_gradients_far_down_a_heavy_tail() {
+    for test in devices::all() {
+        let device = test.device.clone().autodiff();
+        let x = matrix(&[1e13, 0.0], 2, &device);
+        let q = Tensor::<1>::from_floats([1.0, 1.0], &device).require_grad();
+        let options = TsallisOptions::new(0.5).with_reference(Reference::Vector(q.clone()));
+        let p = tsallis_softargmax(x, options, 1);
+        let gradients = (p * matrix(&[0.0, 1.0], 2, &device)).sum().backward();
+        let gradient = values(q.grad(&gradients).expect("tracked"));
+        // u = (1 + 1e13 / 2)^-2 to rounding.
+        let error = (gradient[1] / 4e-26 - 1.0).abs();
+        assert!(error < 5e-5, "{}: {gradient:?}", test.name);
     }
 }

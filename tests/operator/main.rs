@@ -2,6 +2,8 @@
 //! device of this build. One binary, since a process has one wgpu client.
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
+#[cfg(feature = "wgpu")]
+mod adapter;
 mod devices;
 mod invariants;
 mod reference;

@@ -10,6 +10,10 @@
 ///   episode's last state too where that is bootstrapped, and zero where the episode terminated.
 /// - `done`: whether an episode ended with the step; no estimate reaches across.
 ///
+/// # Panics
+///
+/// If the four are not equally long.
+///
 /// ```
 /// use burn_tsallis::rl::ppo::generalised_advantages;
 /// // With lambda = 1 the estimate is the discounted return less the value.
@@ -24,6 +28,14 @@ pub fn generalised_advantages(
     gamma: f64,
     lambda: f64,
 ) -> Vec<f64> {
+    assert!(
+        [values.len(), next_values.len(), done.len()] == [rewards.len(); 3],
+        "{} rewards, {} values, {} next values and {} ends of episodes: one of each for every step",
+        rewards.len(),
+        values.len(),
+        next_values.len(),
+        done.len()
+    );
     let mut advantages = vec![0.0; rewards.len()];
     let mut next = 0.0;
     for t in (0..rewards.len()).rev() {

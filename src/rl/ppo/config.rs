@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// Everything that a training run is determined by, beside the device.
 ///
-/// The defaults are the paper's configuration at one setting of its grid, with bootstrapping on
-/// truncation.
+/// The defaults are the paper's configuration at one setting of its grid, but for a fifth of its steps, with
+/// bootstrapping on truncation, and with noise on the first transition too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PpoConfig {
@@ -51,6 +51,9 @@ pub struct PpoConfig {
     /// Width of each hidden layer, for the policy and the value network alike.
     pub hidden: Vec<usize>,
 }
+
+/// Largest of the counts that are multiplied with each other.
+const MAX_COUNT: usize = 1_000_000;
 
 /// Environment steps that no run comes to the end of: a typing error.
 const MAX_STEPS: usize = 1_000_000_000_000;
@@ -204,23 +207,23 @@ impl PpoConfig {
         check(
             "regulariser_alpha",
             self.regulariser_alpha,
-            self.regulariser_alpha > 0.0 || self.alpha <= 1.0 || self.beta == 0.0,
+            self.regulariser_alpha > 0.0 || self.alpha <= 1.0,
             "above 0 for a policy of alpha above 1, whose divergence is infinite otherwise",
         )?;
         let counts = [
-            ("total_steps", self.total_steps),
             ("environments", self.environments),
             ("rollout_steps", self.rollout_steps),
             ("epochs", self.epochs),
             ("minibatches", self.minibatches),
         ];
         for (field, value) in counts {
-            if value == 0 {
-                return Err(ConfigError::new(field, value, "at least 1"));
+            if value == 0 || value > MAX_COUNT {
+                let wanted = format!("from 1 to {MAX_COUNT}");
+                return Err(ConfigError::new(field, value, &wanted));
             }
         }
-        if self.total_steps > MAX_STEPS {
-            let wanted = format!("at most {MAX_STEPS}");
+        if self.total_steps == 0 || self.total_steps > MAX_STEPS {
+            let wanted = format!("from 1 to {MAX_STEPS}");
             return Err(ConfigError::new("total_steps", self.total_steps, &wanted));
         }
         if let Some(width) = self.hidden.iter().find(|&&width| width == 0) {
@@ -275,7 +278,7 @@ mod tests {
         );
         assert_eq!(
             message(|c| c.total_steps = 0),
-            "total_steps is 0: it must be at least 1"
+            "total_steps is 0: it must be from 1 to 1000000000000"
         );
         assert_eq!(
             message(|c| c.minibatches = 7),

@@ -25,7 +25,7 @@ pub struct UpdateMetrics {
     /// Mean return of the last 100 episodes, or of as many as there are.
     #[serde(rename = "charts/episodic_return_100")]
     pub recent_return: Option<f64>,
-    /// The clipped surrogate.
+    /// Minus the clipped surrogate.
     #[serde(rename = "losses/policy_loss")]
     pub policy_loss: f64,
     /// Half the squared error of the value, the larger of the clipped and the unclipped.
