@@ -9,7 +9,7 @@ use std::path::Path;
 const SIZE: (u32, u32) = (960, 600);
 const FONT: &str = "sans-serif";
 const MEAN: RGBColor = RGBColor(0, 90, 160);
-const EPISODES: RGBColor = RGBColor(170, 190, 210);
+const EPISODES: RGBColor = RGBColor(130, 160, 195);
 const SOLVED: RGBColor = RGBColor(60, 140, 60);
 
 /// A picture that could not be drawn or written.
