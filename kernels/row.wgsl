@@ -35,10 +35,6 @@ var<private> ratio_largest_gap: f32;
 var<workgroup> scratch: array<vec4<f32>, WORKGROUP>;
 
 // Recognised by their bits: a compiler may assume that no comparison meets them.
-fn is_nan(x: f32) -> bool {
-    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
-}
-
 fn is_negative_infinity(x: f32) -> bool {
     return bitcast<u32>(x) == 0xff800000u;
 }

@@ -41,7 +41,7 @@ enum CommandError {
 }
 
 impl CommandError {
-    /// 2 for a value, a device or a folder that the user can change, 1 for what went wrong on the way.
+    /// 2 for a value, a device or a folder that cannot be used, 1 for a computation that failed.
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) | Self::Device(_) | Self::Run(_) => ExitCode::from(2),

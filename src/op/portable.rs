@@ -13,7 +13,7 @@ use burn::tensor::{BoolDType, DType, FloatDType, IndexingUpdateOp};
 const NEWTON_ALPHA: std::ops::RangeInclusive<f64> = 0.0..=2.0;
 const NEWTON_STEPS: usize = 16;
 
-/// Below this `ln u` is `-inf`: no finite logits lead to it.
+/// Below this `ln u` is `-inf`: no logits within `1e30` of each other lead to it.
 const OFF_SUPPORT: f64 = -1e30;
 
 /// Arguments up to which `ln(1 + z)` is taken from its series in f32. A device's `log1p` may be

@@ -17,6 +17,10 @@ use burn::backend::Dispatch;
 /// it leaves every sum. A `NaN` or a `+inf` gives `NaN` in its row only, and so does a row without
 /// an allowed entry.
 ///
+/// The bounds of the tests are held to for `alpha` from -1 to 2. Above, probabilities close to the edge of
+/// the support lose digits in `f32`, and a row may not sum to one by as much:
+/// [`MAX_ALPHA`](super::MAX_ALPHA) has the figures.
+///
 /// Differentiable in the logits and in a [`Reference::Vector`], once: Burn's autodiff is
 /// first-order.
 ///

@@ -247,23 +247,6 @@ impl SavedRun {
         &self.config
     }
 
-    /// The rows of `metrics.csv`.
-    ///
-    /// # Errors
-    ///
-    /// If the table is missing or a row is not one of metrics.
-    pub fn metrics(&self) -> Result<Vec<UpdateMetrics>, RunError> {
-        let path = self.path.join(METRICS);
-        let file = File::open(&path).map_err(failed("read", &path))?;
-        csv::Reader::from_reader(file)
-            .deserialize()
-            .collect::<Result<_, _>>()
-            .map_err(|error| RunError::Malformed {
-                path,
-                reason: error.to_string(),
-            })
-    }
-
     /// The networks of the last checkpoint, and the environment steps that they were trained for.
     ///
     /// # Errors
