@@ -69,8 +69,10 @@ mod reference;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use math::Solver;
+pub use math::{EmptyRow, Solver};
 pub use op::{
-    Reference, TsallisError, TsallisOptions, try_tsallis_log_softargmax, try_tsallis_softargmax,
-    tsallis_log_softargmax, tsallis_softargmax,
+    Alpha, Reference, TsallisError, TsallisOptions, try_tsallis_divergence,
+    try_tsallis_log_softargmax, try_tsallis_softargmax, try_tsallis_value, tsallis_divergence,
+    tsallis_divergence_from_probabilities, tsallis_log_softargmax, tsallis_softargmax,
+    tsallis_softargmax_jvp, tsallis_softargmax_vjp, tsallis_value,
 };

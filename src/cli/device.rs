@@ -1,4 +1,60 @@
-use burn::tensor::Device;
+use crate::op::{KernelPath, kernel_path};
+use burn::tensor::{DType, Device};
+use clap::Args;
+
+/// List the devices that this build can use.
+#[derive(Debug, Args)]
+pub(super) struct Devices {}
+
+impl Devices {
+    pub(super) fn run(self) {
+        for name in NAMES {
+            match find(name) {
+                Ok(device) => println!("{:<8} {}", name, describe_kernels(&device)),
+                Err(error) => println!("{name:<8} {error}"),
+            }
+        }
+    }
+}
+
+/// The name of a device, with that of its hardware where it has one.
+pub(super) fn describe(name: &str, device: &Device) -> String {
+    match hardware(device) {
+        Some(hardware) => format!("{name} ({hardware})"),
+        None => name.to_owned(),
+    }
+}
+
+fn describe_kernels(device: &Device) -> String {
+    let path = match kernel_path(device) {
+        KernelPath::Cpu => "CPU row kernels",
+        KernelPath::Wgsl => "WGSL kernels",
+        KernelPath::Portable => "portable operations of Burn",
+    };
+    let hardware = hardware(device).map_or(String::new(), |name| format!("{name}, "));
+    format!("{hardware}{path}, {}", dtypes(device))
+}
+
+/// The float dtypes of a device.
+pub(super) fn dtypes(device: &Device) -> String {
+    let names: Vec<_> = [DType::F32, DType::F64, DType::F16, DType::BF16]
+        .into_iter()
+        .filter(|&dtype| device.supports_dtype(dtype))
+        .map(|dtype| format!("{dtype:?}").to_lowercase())
+        .collect();
+    names.join(" ")
+}
+
+#[cfg(feature = "cube")]
+fn hardware(device: &Device) -> Option<String> {
+    let name = device.identity().name;
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(not(feature = "cube"))]
+fn hardware(_device: &Device) -> Option<String> {
+    None
+}
 
 /// A device that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! The commands of the program `tsallis`.
 
+pub mod check;
 mod curve;
 mod device;
 mod eval;
@@ -23,6 +24,8 @@ struct Arguments {
 enum Command {
     Train(train::Train),
     Eval(eval::Eval),
+    Check(check::Check),
+    Devices(device::Devices),
 }
 
 /// Why a command ended without its result.
@@ -38,6 +41,8 @@ enum CommandError {
     Learner(#[from] LearnerError),
     #[error(transparent)]
     Curve(#[from] curve::CurveError),
+    #[error(transparent)]
+    Check(#[from] check::CheckError),
 }
 
 impl CommandError {
@@ -45,6 +50,8 @@ impl CommandError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) | Self::Device(_) | Self::Run(_) => ExitCode::from(2),
+            Self::Check(check::CheckError::Broken(_)) => ExitCode::FAILURE,
+            Self::Check(_) => ExitCode::from(2),
             Self::Learner(_) | Self::Curve(_) => ExitCode::FAILURE,
         }
     }
@@ -55,6 +62,11 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Train(train) => train.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Check(check) => check.run(),
+        Command::Devices(devices) => {
+            devices.run();
+            Ok(())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

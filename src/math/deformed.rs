@@ -38,16 +38,34 @@ pub fn expm1_over<F: Real>(c: F, x: F) -> F {
 
 /// `(e^z - 1 - z) / z^2`, `1/2` at `0`: the curvature that the derivative in `alpha` is made of.
 pub(super) fn exp_curvature<F: Real>(z: F) -> F {
-    // The direct form loses digits as eps / z; the series of ten terms is exact to f64 below 0.1.
-    if z.abs() < F::of(0.1) {
+    // The direct form loses digits as eps / z; the series is exact to f64 below 1.
+    if z.abs() < F::one() {
         let mut term = F::of(0.5);
         let mut sum = term;
-        for n in 3..13 {
+        for n in 3..20 {
             term = term * z / F::of(f64::from(n));
             sum = sum + term;
         }
         sum
     } else {
         (z.exp_m1() - z) / (z * z)
+    }
+}
+
+/// `e^shift l^2 psi(a l)` with `psi(z) = int_0^1 t e^(z t) dt = (e^z (z - 1) + 1) / z^2`, the powers
+/// joined before either overflows.
+pub(super) fn moment<F: Real>(a: F, l: F, shift: F) -> F {
+    let z = a * l;
+    if z.abs() < F::one() {
+        // 1 / (n! (n + 2)): exact to f64.
+        let mut power = F::one();
+        let mut sum = F::of(0.5);
+        for n in 1..18 {
+            power = power * z / F::of(f64::from(n));
+            sum = sum + power / F::of(f64::from(n + 2));
+        }
+        shift.exp() * l * l * sum
+    } else {
+        ((z + shift).exp() * (z - F::one()) + shift.exp()) / (a * a)
     }
 }

@@ -1,3 +1,4 @@
+use super::deformed::moment;
 use super::{Real, expm1_over, log1p_over};
 
 /// The generator of the Tsallis (alpha) divergence, for every real `alpha`:
@@ -93,6 +94,24 @@ impl<F: Real> Tsallis<F> {
             return F::zero();
         }
         log1p_over(-self.c, y).exp()
+    }
+
+    /// `df/dalpha` at `u = e^l`: with `psi(z) = int_0^1 t e^(z t) dt`,
+    ///
+    /// ```text
+    /// df/dalpha = l^2 [u psi((alpha - 1) l) - psi(alpha l)]
+    /// ```
+    ///
+    /// which needs no limit at `alpha = 0` or `1`. At the ratio zero it is `-1 / alpha^2` for `alpha > 0`.
+    pub fn order_derivative_at_log(&self, l: F) -> F {
+        if l == F::neg_infinity() {
+            return if self.alpha > F::zero() {
+                -(self.alpha * self.alpha).recip()
+            } else {
+                F::neg_infinity()
+            };
+        }
+        moment(-self.c, l, l) - moment(self.alpha, l, F::zero())
     }
 
     /// `f*(f'(e^l)) = (e^(alpha l) - 1) / alpha`, the convex conjugate at the point that the ratio

@@ -16,5 +16,12 @@ mod solver;
 pub use deformed::{expm1_over, log1p_over};
 pub use generator::Tsallis;
 pub use real::Real;
-pub use row::{LogRatio, Measure, Row, RowState};
-pub use solver::{Solver, solve_log_ratio};
+pub use row::{EmptyRow, Gap, Measure, Ratio, RatioCurve, Row, RowState};
+pub use solver::{Solver, solve_log_ratio, solve_reach};
+
+/// Largest absolute order that is accepted.
+///
+/// The bounds of the tests are held to from -2 to 3. Beyond, a probability is right to 1e-4 in `f32`: the
+/// entries at the edge of the support are then such high roots of a difference that the two sides of one
+/// rounding are far apart.
+pub const MAX_ALPHA: f64 = 50.0;

@@ -15,12 +15,17 @@ pub enum Solver {
 
 impl Solver {
     /// Largest `alpha` at which the Newton step is monotone. Above it the derivative of the mass has
-    /// poles at the edge of the support, where a step of length zero would pass for convergence.
+    /// poles at the edge of the support, where a step of length zero would pass for convergence; the
+    /// unknown is then the reach, see [`solve_reach`].
     pub const NEWTON_MAX_ALPHA: f64 = 2.0;
 
     /// Newton steps before bisection takes over: twice the largest number observed, about 20 at
     /// `alpha = -2`.
     pub const NEWTON_STEPS: usize = 40;
+
+    /// Evaluations of the mass to find a reach: enough to bisect a sum of two `f64`, 106 bits, after the
+    /// halvings of the exponent.
+    pub const REACH_STEPS: usize = 120;
 
     /// A Newton step shorter than this many roundings of `max(1, |l|)` has converged.
     pub const STOP_ROUNDINGS: f64 = 4.0;
@@ -29,7 +34,7 @@ impl Solver {
 /// Finds `l = ln u_max`, the logarithm of the largest ratio `p / q` of a row, in `[lo, hi]`.
 ///
 /// `mass(l)` returns `S = sum_i q_i u_i` and `W = sum_i q_i u_i (u_i / u_max)^c` at `l`, with
-/// `c = 1 - alpha`; the second is the derivative of the first in `mu`, up to the factor `u_max^c`
+/// `c = 1 - alpha`; the second is minus the derivative of the first in `mu`, up to the factor `u_max^c`
 /// that would overflow. `S` increases with `l`, `S(lo) <= 1 <= S(hi)`, and the root is `S = 1`. The
 /// step is Newton's on `f'(S) = 0`, monotone from `hi` for `alpha <= 2`, and exact for equal logits
 /// and at `alpha = 1`:
@@ -81,6 +86,85 @@ pub fn solve_log_ratio<F: Real>(
         }
     }
     l
+}
+
+/// Finds the reach `m = u_max^(alpha - 1) / (alpha - 1)` of a row of order `alpha > 2`, as a sum of two
+/// numbers, given the bracket of `ln u_max` and the widest gap of the row.
+///
+/// `mass(m)` returns the `S` and `W` of [`solve_log_ratio`] at `m`. The root is `S = 1`, and
+///
+/// ```text
+/// dS/dm = W / ((alpha - 1) m)
+/// ```
+///
+/// has a pole wherever `m` passes a gap. The Newton step is therefore taken only inside the bracket,
+/// which always tightens, and only while it at least halves `|S - 1|`.
+pub fn solve_reach<F: Real>(
+    alpha: f64,
+    (lo, hi): (F, F),
+    widest: F,
+    solver: Solver,
+    mut mass: impl FnMut((F, F)) -> (F, F),
+) -> (F, F) {
+    let beta = F::of(alpha - 1.0);
+    let reach = |l: F| (beta * l).exp() / beta;
+    let mut lo = (reach(lo), F::zero());
+    // With the widest gap inside by as much, every ratio is at least that of the lower end.
+    let mut hi = (reach(hi).min(widest + lo.0), F::zero());
+    // Rounding may have crossed them where they are one point.
+    hi.0 = hi.0.max(lo.0);
+    let mut m = hi;
+    let mut before = F::infinity();
+    for _ in 0..Solver::REACH_STEPS {
+        let (s, w) = mass(m);
+        let error = F::one() - s;
+        if error == F::zero() {
+            break;
+        }
+        if error < F::zero() {
+            hi = m;
+        } else {
+            lo = m;
+        }
+        let newton = sum(m, error * beta * m.0 / w);
+        let halved = error.abs() <= before * F::of(0.5);
+        before = error.abs();
+        let inside = less(lo, newton) && less(newton, hi);
+        let next = if solver == Solver::Newton && halved && inside {
+            newton
+        } else {
+            before = F::infinity();
+            midpoint_of_sums(lo, hi)
+        };
+        if !(less(lo, next) && less(next, hi)) {
+            break;
+        }
+        m = next;
+    }
+    m
+}
+
+/// `a + d`, the part that does not fit the first number in the second.
+fn sum<F: Real>(a: (F, F), d: F) -> (F, F) {
+    let total = a.0 + d;
+    let seen = total - a.0;
+    let lost = (a.0 - (total - seen)) + (d - seen) + a.1;
+    let root = total + lost;
+    (root, lost - (root - total))
+}
+
+fn less<F: Real>(a: (F, F), b: (F, F)) -> bool {
+    (a.0 - b.0) + (a.1 - b.1) < F::zero()
+}
+
+/// The geometric mean of ends that are far apart: the reach is relative to the gaps that count, and those
+/// may be far below the widest.
+fn midpoint_of_sums<F: Real>(lo: (F, F), hi: (F, F)) -> (F, F) {
+    if hi.0 > F::of(4.0) * lo.0 {
+        (lo.0.sqrt() * hi.0.sqrt(), F::zero())
+    } else {
+        sum(lo, F::of(0.5) * ((hi.0 - lo.0) + (hi.1 - lo.1)))
+    }
 }
 
 fn midpoint<F: Real>(lo: F, hi: F) -> F {

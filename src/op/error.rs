@@ -1,4 +1,4 @@
-use super::MAX_ALPHA;
+use crate::math::MAX_ALPHA;
 
 /// A host value that the operator cannot work with.
 ///
@@ -9,6 +9,19 @@ pub enum TsallisError {
     /// The order is not a number within the range that the operator is computed for.
     #[error("alpha is {0}: it must be a number from -{MAX_ALPHA} to {MAX_ALPHA}")]
     Alpha(f64),
+
+    /// The temperature is not a positive finite number.
+    #[error("temperature is {0}: it must be a positive finite number")]
+    Temperature(f64),
+
+    /// A host number of the reference is negative or not finite.
+    #[error("reference[{index}] is {value}: it must be a finite number that is not negative")]
+    Reference {
+        /// Where it stands.
+        index: usize,
+        /// The number.
+        value: f64,
+    },
 
     /// The dimension does not exist in the logits.
     #[error("dim is {dim}: logits of rank {rank} have the dimensions -{rank} to {}", rank - 1)]

@@ -1,107 +1,143 @@
 //! The operator on Burn's CPU backend.
 
-use super::cpu::{self, Storage};
-use super::{ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
+use super::backend::STATE;
+use super::cpu::{Orders, References, Rows, Storage};
+use super::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
 use crate::math::Measure;
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Element, TensorMetadata};
 use burn::tensor::{DType, Shape, TensorData, bf16, f16};
 
-/// The elements of a tensor made contiguous, which is free for one that is.
+/// The tensors of a call made contiguous, which is free for those that are.
+struct Inputs {
+    logits: FlexTensor,
+    alpha: AlphaTensor<Flex>,
+    reference: ReferenceTensor<Flex>,
+    parameters: RowParameters,
+}
+
+impl Inputs {
+    fn new(
+        logits: FlexTensor,
+        alpha: AlphaTensor<Flex>,
+        reference: ReferenceTensor<Flex>,
+        parameters: RowParameters,
+    ) -> Self {
+        Self {
+            logits: logits.to_contiguous(),
+            alpha: match alpha {
+                AlphaTensor::Number => AlphaTensor::Number,
+                AlphaTensor::Rows(alpha) => AlphaTensor::Rows(alpha.to_contiguous()),
+            },
+            reference: match reference {
+                ReferenceTensor::Uniform => ReferenceTensor::Uniform,
+                ReferenceTensor::Ones => ReferenceTensor::Ones,
+                ReferenceTensor::Vector(q) => ReferenceTensor::Vector(q.to_contiguous()),
+                ReferenceTensor::Rows(q) => ReferenceTensor::Rows(q.to_contiguous()),
+            },
+            parameters,
+        }
+    }
+
+    fn rows<E>(&self) -> Rows<'_, E>
+    where
+        E: Storage + Element + bytemuck::Pod,
+        E::Real: Element + bytemuck::Pod,
+    {
+        let shape = self.logits.shape();
+        Rows {
+            logits: elements(&self.logits),
+            count: row_shape(&shape, 1).num_elements(),
+            columns: shape[shape.num_dims() - 1],
+            alpha: match &self.alpha {
+                AlphaTensor::Number => Orders::Number(self.parameters.alpha),
+                AlphaTensor::Rows(alpha) => Orders::Rows(elements(alpha)),
+            },
+            reference: match &self.reference {
+                ReferenceTensor::Uniform => References::Every(Measure::Uniform),
+                ReferenceTensor::Ones => References::Every(Measure::Ones),
+                ReferenceTensor::Vector(q) => References::Every(Measure::Given(elements(q))),
+                ReferenceTensor::Rows(q) => References::Rows(elements(q)),
+            },
+            parameters: self.parameters,
+        }
+    }
+}
+
+/// The elements of a contiguous tensor.
 fn elements<E: Element + bytemuck::Pod>(tensor: &FlexTensor) -> &[E] {
     tensor
         .as_slice()
         .expect("a contiguous tensor of the dtype that was matched")
 }
 
-fn measure<'a, E: Element + bytemuck::Pod>(reference: &'a ReferenceTensor<Flex>) -> Measure<'a, E> {
-    match reference {
-        ReferenceTensor::Uniform => Measure::Uniform,
-        ReferenceTensor::Ones => Measure::Ones,
-        ReferenceTensor::Vector(q) => Measure::Given(elements(q)),
-    }
-}
-
-fn contiguous(reference: ReferenceTensor<Flex>) -> ReferenceTensor<Flex> {
-    match reference {
-        ReferenceTensor::Vector(q) => ReferenceTensor::Vector(q.to_contiguous()),
-        other => other,
-    }
-}
-
 fn tensor<E: Element>(values: Vec<E>, shape: Shape) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
-fn columns(shape: &Shape) -> usize {
-    shape[shape.num_dims() - 1]
+/// The shape with so many numbers for each row.
+fn row_shape(shape: &Shape, numbers: usize) -> Shape {
+    let mut shape = shape.clone();
+    let last = shape.num_dims() - 1;
+    shape[last] = numbers;
+    shape
 }
 
-fn forward<E>(
-    logits: FlexTensor,
-    reference: ReferenceTensor<Flex>,
-    parameters: RowParameters,
-) -> (FlexTensor, FlexTensor)
+fn forward<E>(inputs: &Inputs) -> (FlexTensor, FlexTensor)
 where
     E: Storage + Element + bytemuck::Pod,
     E::Real: Element + bytemuck::Pod,
 {
-    let shape = logits.shape();
-    let mut row_shape = shape.clone();
-    row_shape[shape.num_dims() - 1] = 1;
-    let (output, states) = cpu::forward::<E>(
-        elements(&logits.to_contiguous()),
-        [row_shape.num_elements(), columns(&shape)],
-        measure(&contiguous(reference)),
-        parameters,
-    );
-    (tensor(output, shape), tensor(states, row_shape))
+    let shape = inputs.logits.shape();
+    let (output, states) = inputs.rows::<E>().forward();
+    let states = tensor(states, row_shape(&shape, STATE));
+    let output_shape = match inputs.parameters.output {
+        Output::Probabilities | Output::LogProbabilities => shape,
+        Output::Value | Output::Divergence => row_shape(&shape, 1),
+    };
+    (tensor(output, output_shape), states)
 }
 
-fn backward<E, G>(
-    logits: FlexTensor,
-    reference: ReferenceTensor<Flex>,
-    state: FlexTensor,
-    cotangent: FlexTensor,
-    parameters: RowParameters,
-    wrt: Wrt,
-) -> FlexTensor
+fn backward<E, G>(inputs: &Inputs, state: FlexTensor, cotangent: FlexTensor, wrt: Wrt) -> FlexTensor
 where
     E: Storage + Element + bytemuck::Pod,
     E::Real: Element + bytemuck::Pod,
     G: Storage<Real = E::Real> + Element,
 {
-    let shape = logits.shape();
-    let gradient: Vec<G> = cpu::backward::<E, G>(
-        elements(&logits.to_contiguous()),
-        columns(&shape),
-        measure(&contiguous(reference)),
+    let gradient: Vec<G> = inputs.rows::<E>().backward(
         elements(&state.to_contiguous()),
         elements(&cotangent.to_contiguous()),
-        parameters,
         wrt,
     );
+    let shape = inputs.logits.shape();
+    let shape = match wrt {
+        Wrt::Logits | Wrt::Reference => shape,
+        Wrt::Alpha => row_shape(&shape, 1),
+    };
     tensor(gradient, shape)
 }
 
 impl TsallisBackend for Flex {
     fn tsallis_forward(
         logits: FloatTensor<Self>,
+        alpha: AlphaTensor<Self>,
         reference: ReferenceTensor<Self>,
         parameters: RowParameters,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        match logits.dtype() {
-            DType::F32 => forward::<f32>(logits, reference, parameters),
-            DType::F64 => forward::<f64>(logits, reference, parameters),
-            DType::F16 => forward::<f16>(logits, reference, parameters),
-            DType::BF16 => forward::<bf16>(logits, reference, parameters),
-            _ => portable::forward::<Self>(logits, reference, parameters),
-        }
+        let run = match logits.dtype() {
+            DType::F32 => forward::<f32>,
+            DType::F64 => forward::<f64>,
+            DType::F16 => forward::<f16>,
+            DType::BF16 => forward::<bf16>,
+            _ => return portable::forward::<Self>(logits, alpha, reference, parameters),
+        };
+        run(&Inputs::new(logits, alpha, reference, parameters))
     }
 
     fn tsallis_backward(
         logits: FloatTensor<Self>,
+        alpha: AlphaTensor<Self>,
         reference: ReferenceTensor<Self>,
         state: FloatTensor<Self>,
         cotangent: FloatTensor<Self>,
@@ -112,11 +148,16 @@ impl TsallisBackend for Flex {
             (DType::F32, _) => backward::<f32, f32>,
             (DType::F64, _) => backward::<f64, f64>,
             (DType::F16, Wrt::Logits) => backward::<f16, f16>,
-            (DType::F16, Wrt::Reference) => backward::<f16, f32>,
+            (DType::F16, _) => backward::<f16, f32>,
             (DType::BF16, Wrt::Logits) => backward::<bf16, bf16>,
-            (DType::BF16, Wrt::Reference) => backward::<bf16, f32>,
-            _ => portable::backward::<Self>,
+            (DType::BF16, _) => backward::<bf16, f32>,
+            _ => {
+                return portable::backward::<Self>(
+                    logits, alpha, reference, state, cotangent, parameters, wrt,
+                );
+            }
         };
-        run(logits, reference, state, cotangent, parameters, wrt)
+        let inputs = Inputs::new(logits, alpha, reference, parameters);
+        run(&inputs, state, cotangent, wrt)
     }
 }

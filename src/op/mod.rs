@@ -2,27 +2,33 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `softargmax` | the tensor functions |
-//! | `options` | order, reference and solver, checked where they are built |
+//! | `softargmax` | the tensor functions of logits |
+//! | `divergence` | the divergence of probabilities that are given |
+//! | `options` | what the operator is computed with, checked where it is built |
+//! | `call` | from tensors along any dimension to rows |
 //! | `backend` | [`TsallisBackend`], the extension of Burn's backends, and its route for each |
 //! | `autodiff` | the backward step |
 //! | `cpu`, `flex`, `ndarray` | the row kernels over the tensors' own memory |
 //! | `cube`, `wgsl` | the route of a CubeCL device, and the launches of the WGSL kernels |
+//! | `path` | which of them a device takes |
 //! | `paths` | tests of the paths that no device takes by itself |
 //! | `portable` | the same in Burn's own tensor operations, for every other device |
 
 mod autodiff;
 mod backend;
+mod call;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod cpu;
 #[cfg(feature = "cube")]
 mod cube;
+mod divergence;
 mod error;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 mod options;
+mod path;
 #[cfg(test)]
 mod paths;
 mod portable;
@@ -30,9 +36,13 @@ mod softargmax;
 #[cfg(feature = "wgpu")]
 mod wgsl;
 
-pub use backend::{Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt};
+pub use backend::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt};
+pub use divergence::tsallis_divergence_from_probabilities;
 pub use error::TsallisError;
-pub use options::{MAX_ALPHA, Reference, TsallisOptions};
+pub use path::{KernelPath, kernel_path};
+pub use options::{Alpha, Reference, TsallisOptions};
 pub use softargmax::{
-    try_tsallis_log_softargmax, try_tsallis_softargmax, tsallis_log_softargmax, tsallis_softargmax,
+    try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax, try_tsallis_value,
+    tsallis_divergence, tsallis_log_softargmax, tsallis_softargmax, tsallis_softargmax_jvp,
+    tsallis_softargmax_vjp, tsallis_value,
 };

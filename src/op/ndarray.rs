@@ -1,7 +1,8 @@
 //! The operator on the ndarray backend.
 
-use super::cpu;
-use super::{ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
+use super::backend::STATE;
+use super::cpu::{Orders, References, Rows};
+use super::{AlphaTensor, ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
 use crate::math::Measure;
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
@@ -10,6 +11,14 @@ use burn_ndarray::{NdArray, NdArrayTensor};
 
 fn tensor<E: burn::backend::Element>(values: Vec<E>, shape: Shape) -> NdArrayTensor {
     NdArrayTensor::from_data(TensorData::new(values, shape))
+}
+
+/// The shape with so many numbers for each row.
+fn row_shape(shape: &Shape, numbers: usize) -> Shape {
+    let mut shape = shape.clone();
+    let last = shape.num_dims() - 1;
+    shape[last] = numbers;
+    shape
 }
 
 /// Binds the elements of a storage in row-major order: in place where it is contiguous, else copied.
@@ -29,79 +38,115 @@ macro_rules! with_elements {
     }};
 }
 
-/// Binds the reference measure, whose vector has the dtype `$variant` by the extension's contract.
-macro_rules! with_measure {
-    ($reference:expr, $variant:ident, |$measure:ident| $body:expr) => {
-        match $reference {
-            ReferenceTensor::Uniform => {
-                let $measure = Measure::Uniform;
-                $body
-            }
-            ReferenceTensor::Ones => {
-                let $measure = Measure::Ones;
-                $body
-            }
-            ReferenceTensor::Vector(NdArrayTensor::$variant(q)) => with_elements!(q, |q| {
-                let $measure = Measure::Given(q);
-                $body
-            }),
-            ReferenceTensor::Vector(other) => panic!(
-                "the reference is {:?}, the logits' arithmetic {}",
-                other.dtype(),
+/// Binds the rows of a call, whose tensors all have the dtype `$variant` by the extension's contract.
+macro_rules! with_rows {
+    ($logits:expr, $alpha:expr, $reference:expr, $parameters:expr, $variant:ident, |$rows:ident| $body:expr) => {{
+        let shape = $logits.shape();
+        let wrong = |what: &str, dtype| -> ! {
+            panic!(
+                "the {what} is {dtype:?}, the logits' arithmetic {}",
                 stringify!($variant)
-            ),
-        }
-    };
+            )
+        };
+        let alpha: Option<Vec<_>> = match $alpha {
+            AlphaTensor::Number => None,
+            // One number for each row: a copy is nothing beside the rows.
+            AlphaTensor::Rows(NdArrayTensor::$variant(alpha)) => {
+                Some(alpha.view().iter().copied().collect())
+            }
+            AlphaTensor::Rows(other) => wrong("order", other.dtype()),
+        };
+        let alpha = match &alpha {
+            None => Orders::Number($parameters.alpha),
+            Some(alpha) => Orders::Rows(alpha),
+        };
+        let run = |logits, reference| {
+            let $rows = Rows {
+                logits,
+                count: row_shape(&shape, 1).num_elements(),
+                columns: shape[shape.num_dims() - 1],
+                alpha,
+                reference,
+                parameters: $parameters,
+            };
+            $body
+        };
+        with_elements!($logits, |x| match $reference {
+            ReferenceTensor::Uniform => run(x, References::Every(Measure::Uniform)),
+            ReferenceTensor::Ones => run(x, References::Every(Measure::Ones)),
+            ReferenceTensor::Vector(NdArrayTensor::$variant(q)) => {
+                with_elements!(q, |q| run(x, References::Every(Measure::Given(q))))
+            }
+            ReferenceTensor::Rows(NdArrayTensor::$variant(q)) => {
+                with_elements!(q, |q| run(x, References::Rows(q)))
+            }
+            ReferenceTensor::Vector(other) | ReferenceTensor::Rows(other) => {
+                wrong("reference", other.dtype())
+            }
+        })
+    }};
 }
 
 impl TsallisBackend for NdArray {
     fn tsallis_forward(
         logits: FloatTensor<Self>,
+        alpha: AlphaTensor<Self>,
         reference: ReferenceTensor<Self>,
         parameters: RowParameters,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let shape = logits.shape();
-        let last = shape.num_dims() - 1;
-        let mut row_shape = shape.clone();
-        row_shape[last] = 1;
         macro_rules! run {
             ($logits:expr, $variant:ident) => {{
-                let (output, states) = with_measure!(&reference, $variant, |q| {
-                    with_elements!($logits, |x| cpu::forward(
-                        x,
-                        [row_shape.num_elements(), shape[last]],
-                        q,
-                        parameters
-                    ))
-                });
-                (tensor(output, shape), tensor(states, row_shape))
+                let (output, states) = with_rows!(
+                    $logits,
+                    alpha,
+                    reference,
+                    parameters,
+                    $variant,
+                    |rows| rows.forward()
+                );
+                let states = tensor(states, row_shape(&shape, STATE));
+                let shape = if parameters.output.is_by_entry() {
+                    shape
+                } else {
+                    row_shape(&shape, 1)
+                };
+                (tensor(output, shape), states)
             }};
         }
         match &logits {
             NdArrayTensor::F32(x) => run!(x, F32),
             NdArrayTensor::F64(x) => run!(x, F64),
-            _ => portable::forward::<Self>(logits, reference, parameters),
+            _ => portable::forward::<Self>(logits, alpha, reference, parameters),
         }
     }
 
     fn tsallis_backward(
         logits: FloatTensor<Self>,
+        alpha: AlphaTensor<Self>,
         reference: ReferenceTensor<Self>,
         state: FloatTensor<Self>,
         cotangent: FloatTensor<Self>,
         parameters: RowParameters,
         wrt: Wrt,
     ) -> FloatTensor<Self> {
-        let shape = logits.shape();
-        let columns = shape[shape.num_dims() - 1];
+        let shape = match wrt {
+            Wrt::Logits | Wrt::Reference => logits.shape(),
+            Wrt::Alpha => row_shape(&logits.shape(), 1),
+        };
         macro_rules! run {
-            ($logits:expr, $states:expr, $cotangent:expr, $variant:ident, $real:ty) => {{
-                let gradient = with_measure!(&reference, $variant, |q| {
-                    with_elements!($logits, |x| with_elements!($states, |l| with_elements!(
+            ($logits:expr, $state:expr, $cotangent:expr, $variant:ident, $real:ty) => {{
+                let gradient = with_rows!(
+                    $logits,
+                    alpha,
+                    reference,
+                    parameters,
+                    $variant,
+                    |rows| with_elements!($state, |state| with_elements!(
                         $cotangent,
-                        |c| cpu::backward::<$real, $real>(x, columns, q, l, c, parameters, wrt)
-                    )))
-                });
+                        |cotangent| rows.backward::<$real>(state, cotangent, wrt)
+                    ))
+                );
                 tensor(gradient, shape)
             }};
         }
@@ -112,7 +157,9 @@ impl TsallisBackend for NdArray {
             (NdArrayTensor::F64(x), NdArrayTensor::F64(l), NdArrayTensor::F64(c)) => {
                 run!(x, l, c, F64, f64)
             }
-            _ => portable::backward::<Self>(logits, reference, state, cotangent, parameters, wrt),
+            _ => portable::backward::<Self>(
+                logits, alpha, reference, state, cotangent, parameters, wrt,
+            ),
         }
     }
 }

@@ -1,9 +1,6 @@
-use super::backend::arithmetic_dtype;
-use super::{
-    Output, Reference, ReferenceTensor, RowParameters, TsallisBackend, TsallisError, TsallisOptions,
-};
+use super::call::Call;
+use super::{Output, TsallisError, TsallisOptions, Wrt};
 use burn::Tensor;
-use burn::backend::Dispatch;
 
 /// The Tsallis softargmax of the logits along a dimension:
 ///
@@ -14,19 +11,28 @@ use burn::backend::Dispatch;
 /// `x + ln q` at `alpha = 1`, sparse for `alpha > 1`.
 ///
 /// A logit of `-inf` is an entry that is not allowed: its probability and its gradient are zero and
-/// it leaves every sum. A `NaN` or a `+inf` gives `NaN` in its row only, and so does a row without
-/// an allowed entry.
+/// it leaves every sum. A `NaN` or a `+inf` gives `NaN` in its row only; a row without an allowed
+/// entry answers what [`EmptyRow`](crate::EmptyRow) says.
 ///
-/// The bounds of the tests are held to for `alpha` from -1 to 2. Above, probabilities close to the edge of
-/// the support lose digits in `f32`, and a row may not sum to one by as much:
-/// [`MAX_ALPHA`](super::MAX_ALPHA) has the figures.
+/// Differentiable in the logits, in the orders where they are a tensor, and in the reference where it is
+/// one, once: Burn's autodiff is first-order.
 ///
-/// Differentiable in the logits and in a [`Reference::Vector`], once: Burn's autodiff is
-/// first-order.
+/// ```
+/// use burn_tsallis::{Reference, TsallisOptions, tsallis_softargmax};
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+///
+/// let x = Tensor::<2>::from_data([[2.0, 1.0, 0.1]], &Device::flex());
+/// let heavy = tsallis_softargmax(x.clone(), 0.5, -1);
+/// let entmax = TsallisOptions::new(1.5).with_reference(Reference::Ones);
+/// let sparse = tsallis_softargmax(x, entmax, -1);
+/// assert_eq!(sparse.into_data().as_slice::<f32>().unwrap()[2], 0.0);
+/// # let _ = heavy; }
+/// ```
 ///
 /// # Arguments
 /// - `logits`: any shape.
-/// - `options`: the order `alpha`, or [`TsallisOptions`].
+/// - `options`: the order `alpha`, a number or a tensor, or [`TsallisOptions`].
 /// - `dim`: the dimension along which the probabilities sum to one. Negative dimensions count from
 ///   the end.
 ///
@@ -35,11 +41,11 @@ use burn::backend::Dispatch;
 ///
 /// # Panics
 /// - If `dim` is outside `[-D, D)`.
-/// - If a reference vector has not as many entries as the logits along `dim`.
+/// - If the shape of an order, a reference or a mask does not fit the logits.
 /// - If a number given as `options` is not an order: see [`TsallisOptions::new`].
 pub fn tsallis_softargmax<const D: usize>(
     logits: Tensor<D>,
-    options: impl Into<TsallisOptions>,
+    options: impl Into<TsallisOptions<D>>,
     dim: isize,
 ) -> Tensor<D> {
     try_tsallis_softargmax(logits, &options.into(), dim).unwrap_or_else(|error| panic!("{error}"))
@@ -56,11 +62,109 @@ pub fn tsallis_softargmax<const D: usize>(
 /// As [`tsallis_softargmax`].
 pub fn tsallis_log_softargmax<const D: usize>(
     logits: Tensor<D>,
-    options: impl Into<TsallisOptions>,
+    options: impl Into<TsallisOptions<D>>,
     dim: isize,
 ) -> Tensor<D> {
     try_tsallis_log_softargmax(logits, &options.into(), dim)
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The value of the maximisation whose answer is [`tsallis_softargmax`], the smooth maximum of the
+/// logits:
+///
+/// `V = max_p <p, x> - t D_f(p || q) = t (mu + sum_i q_i f*(x_i / t - mu))` at temperature `t`,
+///
+/// with gradient `p` in the logits. At `alpha = 1` it is `logsumexp(x + ln q) + 1 - sum q`. Under a
+/// uniform or normalised reference it is at most the largest logit.
+///
+/// # Arguments
+/// As [`tsallis_softargmax`].
+///
+/// # Returns
+/// Values, of the logits' shape with size 1 along `dim`.
+///
+/// # Panics
+/// As [`tsallis_softargmax`].
+pub fn tsallis_value<const D: usize>(
+    logits: Tensor<D>,
+    options: impl Into<TsallisOptions<D>>,
+    dim: isize,
+) -> Tensor<D> {
+    try_tsallis_value(logits, &options.into(), dim).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The Tsallis divergence of [`tsallis_softargmax`] from its reference:
+///
+/// `D = sum_i q_i f(p_i / q_i)`, `f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1))`,
+///
+/// computed from the root, without the cancellation of `<p, x> - V`. For probabilities that do not come
+/// from logits see
+/// [`tsallis_divergence_from_probabilities`](crate::tsallis_divergence_from_probabilities).
+///
+/// # Arguments
+/// As [`tsallis_softargmax`].
+///
+/// # Returns
+/// Divergences, of the logits' shape with size 1 along `dim`.
+///
+/// # Panics
+/// As [`tsallis_softargmax`].
+pub fn tsallis_divergence<const D: usize>(
+    logits: Tensor<D>,
+    options: impl Into<TsallisOptions<D>>,
+    dim: isize,
+) -> Tensor<D> {
+    try_tsallis_divergence(logits, &options.into(), dim).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The vector-Jacobian product `J^T c` of [`tsallis_softargmax`] in the logits, outside autodiff:
+/// `k_i (c_i - <w, c>) / t` with `k_i = q_i u_i^(2 - alpha)` and `w = k / sum k`.
+///
+/// # Arguments
+/// - `cotangent`: `c`, of the logits' shape.
+/// - The others as [`tsallis_softargmax`].
+///
+/// # Returns
+/// A constant to autodiff, of the logits' shape and dtype.
+///
+/// # Panics
+/// As [`tsallis_softargmax`], and if the shape of `cotangent` is not that of the logits.
+pub fn tsallis_softargmax_vjp<const D: usize>(
+    logits: Tensor<D>,
+    cotangent: Tensor<D>,
+    options: impl Into<TsallisOptions<D>>,
+    dim: isize,
+) -> Tensor<D> {
+    assert_eq!(
+        logits.dims(),
+        cotangent.dims(),
+        "the cotangent must have the shape of the logits"
+    );
+    let options = options.into();
+    let temperature = options.temperature();
+    let product = Call::new(logits, &options, dim, Output::Probabilities)
+        .map(|call| call.gradient(cotangent, Wrt::Logits))
+        .unwrap_or_else(|error| panic!("{error}"));
+    scaled(product, 1.0 / temperature)
+}
+
+/// The Jacobian-vector product `J v` of [`tsallis_softargmax`] in the logits, outside autodiff: the
+/// change of the probabilities when the logits move along `v`. The Jacobian is symmetric, so it is
+/// [`tsallis_softargmax_vjp`] of `v`.
+///
+/// # Arguments
+/// - `tangent`: `v`, of the logits' shape.
+/// - The others as [`tsallis_softargmax`].
+///
+/// # Panics
+/// As [`tsallis_softargmax_vjp`].
+pub fn tsallis_softargmax_jvp<const D: usize>(
+    logits: Tensor<D>,
+    tangent: Tensor<D>,
+    options: impl Into<TsallisOptions<D>>,
+    dim: isize,
+) -> Tensor<D> {
+    tsallis_softargmax_vjp(logits, tangent, options, dim)
 }
 
 /// As [`tsallis_softargmax`].
@@ -69,64 +173,66 @@ pub fn tsallis_log_softargmax<const D: usize>(
 /// [`TsallisError::Dim`] if `dim` is outside `[-D, D)`.
 ///
 /// # Panics
-/// If a reference vector has not as many entries as the logits along `dim`: shapes panic, as Burn's do.
+/// If the shape of an order, a reference or a mask does not fit the logits: shapes panic, as Burn's do.
 pub fn try_tsallis_softargmax<const D: usize>(
     logits: Tensor<D>,
-    options: &TsallisOptions,
+    options: &TsallisOptions<D>,
     dim: isize,
 ) -> Result<Tensor<D>, TsallisError> {
-    along(logits, options, dim, Output::Probabilities)
+    Ok(Call::new(logits, options, dim, Output::Probabilities)?.output())
 }
 
 /// As [`tsallis_log_softargmax`].
 ///
 /// # Errors
-/// [`TsallisError::Dim`] if `dim` is outside `[-D, D)`.
+/// As [`try_tsallis_softargmax`].
 ///
 /// # Panics
-/// If a reference vector has not as many entries as the logits along `dim`: shapes panic, as Burn's do.
+/// As [`try_tsallis_softargmax`].
 pub fn try_tsallis_log_softargmax<const D: usize>(
     logits: Tensor<D>,
-    options: &TsallisOptions,
+    options: &TsallisOptions<D>,
     dim: isize,
 ) -> Result<Tensor<D>, TsallisError> {
-    along(logits, options, dim, Output::LogProbabilities)
+    Ok(Call::new(logits, options, dim, Output::LogProbabilities)?.output())
 }
 
-fn along<const D: usize>(
+/// As [`tsallis_value`].
+///
+/// # Errors
+/// As [`try_tsallis_softargmax`].
+///
+/// # Panics
+/// As [`try_tsallis_softargmax`].
+pub fn try_tsallis_value<const D: usize>(
     logits: Tensor<D>,
-    options: &TsallisOptions,
+    options: &TsallisOptions<D>,
     dim: isize,
-    output: Output,
 ) -> Result<Tensor<D>, TsallisError> {
-    let rank = D as isize;
-    if !(-rank..rank).contains(&dim) {
-        return Err(TsallisError::Dim { dim, rank: D });
+    let value = Call::new(logits, options, dim, Output::Value)?.output();
+    Ok(scaled(value, options.temperature()))
+}
+
+/// As [`tsallis_divergence`].
+///
+/// # Errors
+/// As [`try_tsallis_softargmax`].
+///
+/// # Panics
+/// As [`try_tsallis_softargmax`].
+pub fn try_tsallis_divergence<const D: usize>(
+    logits: Tensor<D>,
+    options: &TsallisOptions<D>,
+    dim: isize,
+) -> Result<Tensor<D>, TsallisError> {
+    Ok(Call::new(logits, options, dim, Output::Divergence)?.output())
+}
+
+/// `tensor * factor`, without a launch where the factor is one.
+fn scaled<const D: usize>(tensor: Tensor<D>, factor: f64) -> Tensor<D> {
+    if factor == 1.0 {
+        tensor
+    } else {
+        tensor.mul_scalar(factor)
     }
-    let dim = dim.rem_euclid(rank) as usize;
-    let columns = logits.dims()[dim];
-    let reference = match options.reference() {
-        Reference::Uniform => ReferenceTensor::Uniform,
-        Reference::Ones => ReferenceTensor::Ones,
-        Reference::Vector(q) => {
-            assert_eq!(
-                q.dims()[0],
-                columns,
-                "a reference of {} entries does not fit logits of shape {:?} along dimension {dim}",
-                q.dims()[0],
-                logits.dims(),
-            );
-            let q = q.clone().cast(arithmetic_dtype(logits.dtype()));
-            ReferenceTensor::Vector(q.into_dispatch())
-        }
-    };
-    let parameters = RowParameters {
-        alpha: options.alpha(),
-        solver: options.solver(),
-        output,
-    };
-    // The kernels reduce the last dimension; a strided one is a view here and one copy in the kernel.
-    let rows = logits.swap_dims(dim, D - 1).into_dispatch();
-    let (answer, _) = Dispatch::tsallis_forward(rows, reference, parameters);
-    Ok(Tensor::from_dispatch(answer).swap_dims(dim, D - 1))
 }

@@ -1,4 +1,4 @@
-use crate::op::MAX_ALPHA;
+use crate::math::MAX_ALPHA;
 use crate::rl::env::{CartPole, DiscreteEnvironment, EpisodeStatistics, RewardNoise};
 use crate::rl::random::{Purpose, Stream, stream};
 use serde::{Deserialize, Serialize};

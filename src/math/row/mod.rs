@@ -1,0 +1,355 @@
+//! One row of the operator: what it is given, its root, and its outputs. The gradients are in
+//! `backward`, the ratio as a function of the gap in `ratio`.
+
+mod backward;
+mod ratio;
+
+pub use ratio::{Gap, Ratio, RatioCurve};
+
+use super::solver::{solve_log_ratio, solve_reach};
+use super::{MAX_ALPHA, Real, Solver, Tsallis};
+
+/// The reference measure `q` of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Measure<'a, F> {
+    /// One over the number of allowed entries.
+    Uniform,
+    /// One for every entry: the convention of entmax.
+    Ones,
+    /// One number for each entry: positive, or zero where the entry is not allowed. The numbers need
+    /// not sum to one.
+    Given(&'a [F]),
+}
+
+/// What a row without an allowed entry answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum EmptyRow {
+    /// `NaN` in every output and gradient.
+    #[default]
+    NaN,
+    /// Probabilities, value, divergence and gradients of zero, and logarithms of `-inf`: what
+    /// attention wants of a query that may look at no key.
+    Zero,
+}
+
+/// One row of the operator: logits, reference and order.
+///
+/// Entries whose logit is `-inf` or whose reference is zero are not allowed: they get probability
+/// zero and leave every sum. A row that holds `NaN`, a logit of `+inf` or a reference that is
+/// negative or not finite answers `NaN` everywhere; a row without an allowed entry answers what
+/// [`EmptyRow`] says.
+///
+/// Methods that take or fill a slice of the row's entries panic if it is shorter than the row.
+///
+/// ```
+/// use burn_tsallis::math::{Measure, Row, Solver};
+///
+/// let row = Row::<f64>::new(&[0.3, -1.2, 2.0, 0.7], Measure::Given(&[0.1, 0.4, 0.2, 0.3]), 0.5);
+/// let state = row.solve(Solver::Newton);
+/// assert!((row.mu(&state) - 1.104878933).abs() < 1e-9);
+/// let mut p = [0.0; 4];
+/// row.softargmax(&state, &mut p);
+/// assert!((p[2] - 0.6553308321).abs() < 1e-9);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a, F> {
+    logits: &'a [F],
+    reference: Measure<'a, F>,
+    generator: Tsallis<F>,
+    order: f64,
+    empty_row: EmptyRow,
+    kind: Kind,
+    /// The value of a reference that is the same for every allowed entry.
+    constant: F,
+    /// The largest allowed logit.
+    max: F,
+    /// The largest gap between allowed logits.
+    widest: F,
+    /// Of `ln u_max`: minus the logarithms of the allowed reference's sum, and of its largest value
+    /// among the largest logits.
+    bracket: (F, F),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Solvable,
+    Poisoned,
+    Empty,
+}
+
+/// The root of a row: all that a backward pass needs beside the inputs.
+///
+/// Up to `alpha = 2` it is `l = ln u_max`, the logarithm of the ratio `p / q` at the largest logit.
+/// Above, where a probability near the edge of the support is the `(alpha - 1)`-th root of a
+/// difference, it is the reach `m = u_max^(alpha - 1) / (alpha - 1)`, the gap at which the support
+/// ends, as a sum of two numbers: see [`RatioCurve`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RowState<F> {
+    /// The root, rounded.
+    pub root: F,
+    /// What the rounding left.
+    pub rest: F,
+}
+
+impl<F: Real> RowState<F> {
+    fn none() -> Self {
+        Self {
+            root: F::nan(),
+            rest: F::nan(),
+        }
+    }
+}
+
+impl<'a, F: Real> Row<'a, F> {
+    /// Reads the row once: largest logit, allowed entries and the bracket of the root. An `alpha` that
+    /// is not a number from `-50` to `50` makes a row of `NaN`.
+    ///
+    /// # Panics
+    ///
+    /// If a given reference has not one value for each logit.
+    pub fn new(logits: &'a [F], reference: Measure<'a, F>, alpha: f64) -> Self {
+        if let Measure::Given(q) = reference {
+            assert_eq!(
+                q.len(),
+                logits.len(),
+                "the reference needs one value for each of the {} logits",
+                logits.len()
+            );
+        }
+        let mut row = Self {
+            logits,
+            reference,
+            generator: Tsallis::new(alpha),
+            order: alpha,
+            empty_row: EmptyRow::NaN,
+            kind: Kind::Poisoned,
+            constant: F::one(),
+            max: F::neg_infinity(),
+            widest: F::zero(),
+            bracket: (F::nan(), F::nan()),
+        };
+        // A NaN fails the comparison too.
+        let mut poisoned = !(alpha.abs() <= MAX_ALPHA);
+        let mut allowed = 0_usize;
+        let mut total = 0.0;
+        let mut at_max = F::zero();
+        let mut min = F::infinity();
+        for (i, &x) in logits.iter().enumerate() {
+            let q = row.q(i);
+            poisoned |= x.is_nan() || x == F::infinity() || !(q >= F::zero() && q < F::infinity());
+            if x > F::neg_infinity() && q > F::zero() {
+                allowed += 1;
+                total += q.wide();
+                min = min.min(x);
+                if x > row.max {
+                    row.max = x;
+                    at_max = q;
+                } else if x == row.max {
+                    at_max = at_max.max(q);
+                }
+            }
+        }
+        if poisoned {
+            return row;
+        }
+        if allowed == 0 {
+            row.kind = Kind::Empty;
+            return row;
+        }
+        row.kind = Kind::Solvable;
+        if reference == Measure::Uniform {
+            row.constant = F::of(1.0 / allowed as f64);
+            total = 1.0;
+            at_max = row.constant;
+        }
+        row.widest = (row.max - min).min(F::max_value());
+        row.bracket = (-F::of(total.ln()), -at_max.ln());
+        row
+    }
+
+    /// The same row with this answer where it has no allowed entry.
+    pub fn with_empty_row(mut self, empty_row: EmptyRow) -> Self {
+        self.empty_row = empty_row;
+        self
+    }
+
+    /// Finds the root.
+    pub fn solve(&self, solver: Solver) -> RowState<F> {
+        if self.kind != Kind::Solvable {
+            return RowState::none();
+        }
+        if self.uses_reach() {
+            let (root, rest) = solve_reach(
+                self.order,
+                self.bracket,
+                self.widest,
+                solver,
+                |(root, rest)| {
+                    self.mass(&RatioCurve::with_reach(&self.generator, root, rest))
+                },
+            );
+            return RowState { root, rest };
+        }
+        let root = solve_log_ratio(self.order, self.bracket, solver, |l| {
+            self.mass(&RatioCurve::new(&self.generator, l))
+        });
+        RowState {
+            root,
+            rest: F::zero(),
+        }
+    }
+
+    /// `S = sum_i q_i u_i` and `W = sum_i q_i u_i (u_i / u_max)^c`.
+    fn mass(&self, curve: &RatioCurve<F>) -> (F, F) {
+        // Accumulated in f64: a hundred thousand roundings of a sum near one would cost more digits
+        // than the contract leaves.
+        let (mut s, mut w) = (0.0, 0.0);
+        for i in 0..self.logits.len() {
+            let ratio = curve.at(self.gap(i));
+            if ratio.log_u > F::neg_infinity() {
+                let p = self.q(i).wide() * ratio.log_u.exp().wide();
+                s += p;
+                w += p * ratio.relative.wide();
+            }
+        }
+        (F::of(s), F::of(w))
+    }
+
+    /// `p_i = q_i u_i`.
+    pub fn softargmax(&self, state: &RowState<F>, p: &mut [F]) {
+        let Some(curve) = self.curve(state) else {
+            return p.fill(self.without_answer());
+        };
+        let residual = self.residual(&curve);
+        for (i, p) in p.iter_mut().enumerate() {
+            let ratio = curve.at(self.gap(i));
+            *p = if ratio.log_u == F::neg_infinity() {
+                F::zero()
+            } else {
+                let share = (F::one() + residual * ratio.relative).max(F::zero());
+                self.q(i) * ratio.log_u.exp() * share
+            };
+        }
+    }
+
+    /// `ln p_i = ln q_i + ln u_i`, `-inf` off the support.
+    pub fn log_softargmax(&self, state: &RowState<F>, log_p: &mut [F]) {
+        let Some(curve) = self.curve(state) else {
+            return log_p.fill(match self.without_answer() {
+                zero if zero == F::zero() => F::neg_infinity(),
+                nan => nan,
+            });
+        };
+        let residual = self.residual(&curve);
+        for (i, log_p) in log_p.iter_mut().enumerate() {
+            let ratio = curve.at(self.gap(i));
+            *log_p = if ratio.log_u == F::neg_infinity() {
+                ratio.log_u
+            } else {
+                let share = (residual * ratio.relative).max(-F::one());
+                self.q(i).ln() + ratio.log_u + share.ln_1p()
+            };
+        }
+    }
+
+    /// The normaliser `mu = x_max - f'(u_max)`.
+    pub fn mu(&self, state: &RowState<F>) -> F {
+        match self.curve(state) {
+            Some(curve) => {
+                self.max - self.generator.derivative_at_log(curve.log_u_max())
+            }
+            None => F::nan(),
+        }
+    }
+
+    /// `V = max_p <p, x> - D_f(p || q) = mu + sum_i q_i f*(x_i - mu)`.
+    pub fn value(&self, state: &RowState<F>) -> F {
+        let Some(curve) = self.curve(state) else {
+            return self.without_answer();
+        };
+        let conjugates: f64 = (0..self.logits.len())
+            .filter(|&i| self.allowed(i))
+            .map(|i| {
+                let log_u = curve.at(self.gap(i)).log_u;
+                (self.q(i) * self.generator.conjugate_at_log(log_u)).wide()
+            })
+            .sum();
+        F::of(self.mu(state).wide() + conjugates)
+    }
+
+    /// `D_f(p || q) = sum_i q_i f(u_i)`, over the allowed entries.
+    pub fn divergence(&self, state: &RowState<F>) -> F {
+        let Some(curve) = self.curve(state) else {
+            return self.without_answer();
+        };
+        F::of(
+            (0..self.logits.len())
+                .filter(|&i| self.allowed(i))
+                .map(|i| {
+                    let log_u = curve.at(self.gap(i)).log_u;
+                    (self.q(i) * self.generator.value_at_log(log_u)).wide()
+                })
+                .sum(),
+        )
+    }
+
+    fn q(&self, i: usize) -> F {
+        match self.reference {
+            Measure::Given(q) => q[i],
+            Measure::Uniform | Measure::Ones => self.constant,
+        }
+    }
+
+    fn allowed(&self, i: usize) -> bool {
+        self.logits[i] > F::neg_infinity() && self.q(i) > F::zero()
+    }
+
+    /// `x_max - x_i`, infinite where the entry is not allowed.
+    fn gap(&self, i: usize) -> Gap<F> {
+        if self.allowed(i) {
+            Gap::between(self.max, self.logits[i])
+        } else {
+            Gap::infinite()
+        }
+    }
+
+    /// Whether the root is the reach: where it is needed, and a number of this type.
+    fn uses_reach(&self) -> bool {
+        let (lo, hi) = self.bracket;
+        self.order > Solver::NEWTON_MAX_ALPHA
+            && -self.generator.c() * lo.abs().max(hi.abs()) <= F::LOG_SPACE
+    }
+
+    fn curve(&self, state: &RowState<F>) -> Option<RatioCurve<F>> {
+        if self.kind != Kind::Solvable {
+            None
+        } else if self.uses_reach() {
+            Some(RatioCurve::with_reach(
+                &self.generator,
+                state.root,
+                state.rest,
+            ))
+        } else {
+            Some(RatioCurve::new(&self.generator, state.root))
+        }
+    }
+
+    /// What the root left of the mass, in units of the relative ratios: one Newton step on the
+    /// probabilities themselves. Above `alpha = 2` a rounding of the root moves an entry at the edge
+    /// of the support by more than the accuracy of the others; below it is a rounding.
+    fn residual(&self, curve: &RatioCurve<F>) -> F {
+        if self.order <= Solver::NEWTON_MAX_ALPHA {
+            return F::zero();
+        }
+        let (s, w) = self.mass(curve);
+        (F::one() - s) / w
+    }
+
+    /// The answer of a row that is not solvable.
+    fn without_answer(&self) -> F {
+        match (self.kind, self.empty_row) {
+            (Kind::Empty, EmptyRow::Zero) => F::zero(),
+            _ => F::nan(),
+        }
+    }
+}

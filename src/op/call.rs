@@ -1,0 +1,197 @@
+//! From tensors along any dimension to the rows that backends compute.
+
+use super::backend::arithmetic_dtype;
+use super::{
+    Alpha, AlphaTensor, Output, Reference, ReferenceTensor, RowParameters, TsallisBackend,
+    TsallisError, TsallisOptions, Wrt,
+};
+use crate::math::EmptyRow;
+use burn::Tensor;
+use burn::backend::Dispatch;
+use burn::tensor::{DType, TensorData};
+
+/// One call of the operator on rows of the last dimension.
+pub(super) struct Call<const D: usize> {
+    /// The reduced dimension of the caller's tensor.
+    dim: usize,
+    /// Tempered, masked, with the reduced dimension last.
+    logits: Tensor<D>,
+    alpha: AlphaTensor<Dispatch>,
+    reference: ReferenceTensor<Dispatch>,
+    parameters: RowParameters,
+}
+
+impl<const D: usize> Call<D> {
+    pub fn new(
+        logits: Tensor<D>,
+        options: &TsallisOptions<D>,
+        dim: isize,
+        output: Output,
+    ) -> Result<Self, TsallisError> {
+        let dim = reduced_dim::<D>(dim)?;
+        let shape = logits.dims();
+        let dtype = arithmetic_dtype(logits.dtype());
+        let alpha = match &options.alpha {
+            Alpha::Number(_) => AlphaTensor::Number,
+            Alpha::Tensor(alpha) => {
+                let rows = alpha_rows(alpha.clone(), shape, dim, dtype);
+                AlphaTensor::Rows(rows.swap_dims(dim, D - 1).into_dispatch())
+            }
+        };
+        let reference = match &options.reference {
+            Reference::Uniform => ReferenceTensor::Uniform,
+            Reference::Ones => ReferenceTensor::Ones,
+            Reference::Values(values) => {
+                let data = TensorData::new(values.clone(), [values.len()]);
+                let q = Tensor::<1>::from_data(data, (&logits.device(), dtype));
+                ReferenceTensor::Vector(reference_vector(q, shape, dim).into_dispatch())
+            }
+            Reference::Vector(q) => {
+                let q = q.clone().cast(dtype);
+                ReferenceTensor::Vector(reference_vector(q, shape, dim).into_dispatch())
+            }
+            Reference::Tensor(q) => {
+                let rows = reference_rows(q.clone().cast(dtype), shape, dim);
+                ReferenceTensor::Rows(rows.swap_dims(dim, D - 1).into_dispatch())
+            }
+        };
+        let mut logits = logits;
+        if options.temperature != 1.0 {
+            logits = logits.div_scalar(options.temperature);
+        }
+        if let Some(allowed) = &options.allowed {
+            check_broadcast(allowed.dims(), shape, "a mask of allowed entries");
+            let forbidden = allowed.clone().bool_not().expand(shape);
+            logits = logits.mask_fill(forbidden, f64::NEG_INFINITY);
+        }
+        Ok(Self {
+            dim,
+            logits: logits.swap_dims(dim, D - 1),
+            alpha,
+            reference,
+            parameters: RowParameters {
+                alpha: match options.alpha {
+                    Alpha::Number(alpha) => alpha,
+                    // Not read: the rows have their own.
+                    Alpha::Tensor(_) => 1.0,
+                },
+                solver: options.solver,
+                empty_row: options.empty_row,
+                output,
+            },
+        })
+    }
+
+    pub fn output(self) -> Tensor<D> {
+        let mut shape = self.logits.dims();
+        if shape[D - 1] == 0 && !self.parameters.output.is_by_entry() {
+            // Rows without a column have no kernel to answer for them.
+            shape[D - 1] = 1;
+            let answer = match self.parameters.empty_row {
+                EmptyRow::NaN => f64::NAN,
+                EmptyRow::Zero => 0.0,
+            };
+            let options = (&self.logits.device(), self.logits.dtype());
+            return Tensor::full(shape, answer, options).swap_dims(self.dim, D - 1);
+        }
+        let (output, _) = Dispatch::tsallis_forward(
+            self.logits.into_dispatch(),
+            self.alpha,
+            self.reference,
+            self.parameters,
+        );
+        Tensor::from_dispatch(output).swap_dims(self.dim, D - 1)
+    }
+
+    /// The divergence of the probabilities that stand in the place of the logits.
+    pub fn divergence(self) -> Tensor<D> {
+        let entries = Dispatch::tsallis_divergence_entries(
+            self.logits.into_dispatch(),
+            self.alpha,
+            self.reference,
+            self.parameters,
+            None,
+        );
+        Tensor::<D>::from_dispatch(entries)
+            .sum_dim(D - 1)
+            .swap_dims(self.dim, D - 1)
+    }
+
+    /// The gradient of `<cotangent, output>` in the tempered logits, a constant to autodiff.
+    pub fn gradient(self, cotangent: Tensor<D>, wrt: Wrt) -> Tensor<D> {
+        let logits = self.logits.into_dispatch();
+        let (_, state) = Dispatch::tsallis_forward(
+            logits.clone(),
+            self.alpha.clone(),
+            self.reference.clone(),
+            self.parameters,
+        );
+        let gradient = Dispatch::tsallis_backward(
+            logits,
+            self.alpha,
+            self.reference,
+            state,
+            cotangent.swap_dims(self.dim, D - 1).into_dispatch(),
+            self.parameters,
+            wrt,
+        );
+        Tensor::from_dispatch(gradient).swap_dims(self.dim, D - 1)
+    }
+}
+
+/// The dimension as an index, counted from the end where it is negative.
+fn reduced_dim<const D: usize>(dim: isize) -> Result<usize, TsallisError> {
+    let rank = D as isize;
+    if (-rank..rank).contains(&dim) {
+        Ok(dim.rem_euclid(rank) as usize)
+    } else {
+        Err(TsallisError::Dim { dim, rank: D })
+    }
+}
+
+/// The orders, one for each row: size 1 along `dim`.
+fn alpha_rows<const D: usize>(
+    alpha: Tensor<D>,
+    shape: [usize; D],
+    dim: usize,
+    dtype: DType,
+) -> Tensor<D> {
+    let mut rows = shape;
+    rows[dim] = 1;
+    check_broadcast(alpha.dims(), rows, "orders along the rows");
+    alpha.cast(dtype).expand(rows)
+}
+
+/// A reference for every row.
+fn reference_vector<const D: usize>(q: Tensor<1>, shape: [usize; D], dim: usize) -> Tensor<1> {
+    assert_eq!(
+        q.dims()[0],
+        shape[dim],
+        "a reference of {} entries does not fit logits of shape {shape:?} along dimension {dim}",
+        q.dims()[0],
+    );
+    q
+}
+
+/// A reference of its own for each row.
+fn reference_rows<const D: usize>(
+    q: Tensor<D>,
+    shape: [usize; D],
+    dim: usize,
+) -> Tensor<D> {
+    let given = q.dims();
+    assert_eq!(
+        given[dim], shape[dim],
+        "a reference of shape {given:?} does not fit logits of shape {shape:?} along dimension {dim}",
+    );
+    check_broadcast(given, shape, "a reference");
+    q.expand(shape)
+}
+
+fn check_broadcast<const D: usize>(given: [usize; D], shape: [usize; D], what: &str) {
+    let fits = given.iter().zip(shape).all(|(&n, m)| n == 1 || n == m);
+    assert!(
+        fits,
+        "{what} of shape {given:?} does not broadcast to {shape:?}: each size must be 1 or equal"
+    );
+}

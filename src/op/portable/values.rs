@@ -1,0 +1,274 @@
+//! Tensor primitives of any backend, written as arithmetic.
+
+use burn::backend::tensor::{BoolTensor, FloatTensor};
+use burn::backend::{Backend, TensorMetadata, get_device_settings};
+use burn::tensor::{BoolDType, DType, FloatDType, Shape};
+use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+
+/// A float tensor; operations broadcast.
+pub(super) struct Values<B: Backend>(pub FloatTensor<B>);
+
+/// A mask; operations broadcast.
+pub(super) struct Mask<B: Backend>(BoolTensor<B>);
+
+impl<B: Backend> Clone for Values<B> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<B: Backend> Clone for Mask<B> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<B: Backend> Values<B> {
+    /// One number, to be broadcast, beside `like`.
+    pub fn number(value: f64, like: &Self) -> Self {
+        let mut shape = like.shape();
+        for dim in 0..shape.num_dims() {
+            shape[dim] = 1;
+        }
+        let dtype = FloatDType::from(like.0.dtype());
+        Self(B::float_full(shape, value.into(), &like.0.device(), dtype))
+    }
+
+    /// This number everywhere, of the shape of `self`.
+    pub fn filled(&self, value: f64) -> Self {
+        let dtype = FloatDType::from(self.0.dtype());
+        Self(B::float_full(self.shape(), value.into(), &self.0.device(), dtype))
+    }
+
+    pub fn cast(self, dtype: DType) -> Self {
+        if self.0.dtype() == dtype {
+            self
+        } else {
+            Self(B::float_cast(self.0, FloatDType::from(dtype)))
+        }
+    }
+
+    pub fn shape(&self) -> Shape {
+        self.0.shape()
+    }
+
+    pub fn last(&self) -> usize {
+        self.shape().num_dims() - 1
+    }
+
+    pub fn expand(&self, shape: &Shape) -> Self {
+        if self.shape() == *shape {
+            self.clone()
+        } else {
+            Self(B::float_expand(self.0.clone(), shape.clone()))
+        }
+    }
+
+    pub fn exp(&self) -> Self {
+        Self(B::float_exp(self.0.clone()))
+    }
+
+    pub fn ln(&self) -> Self {
+        Self(B::float_log(self.0.clone()))
+    }
+
+    pub fn log1p(&self) -> Self {
+        Self(B::float_log1p(self.0.clone()))
+    }
+
+    pub fn abs(&self) -> Self {
+        Self(B::float_abs(self.0.clone()))
+    }
+
+    pub fn at_most(&self, value: f64) -> Self {
+        Self(B::float_clamp_max(self.0.clone(), value.into()))
+    }
+
+    pub fn at_least(&self, value: f64) -> Self {
+        Self(B::float_clamp_min(self.0.clone(), value.into()))
+    }
+
+    /// The sum of each row.
+    pub fn sum(&self) -> Self {
+        Self(B::float_sum_dim(self.0.clone(), self.last()))
+    }
+
+    /// The largest of each row.
+    pub fn max(&self) -> Self {
+        Self(B::float_max_dim(self.0.clone(), self.last()))
+    }
+
+    /// The larger of two.
+    pub fn max_pair(&self, other: &Self) -> Self {
+        self.gt(other).select(self, other)
+    }
+
+    /// The smaller of two.
+    pub fn min_pair(&self, other: &Self) -> Self {
+        self.lt(other).select(self, other)
+    }
+
+    pub fn gt(&self, other: &Self) -> Mask<B> {
+        Mask(B::float_greater(self.0.clone(), other.0.clone(), self.bools()))
+    }
+
+    pub fn lt(&self, other: &Self) -> Mask<B> {
+        Mask(B::float_lower(self.0.clone(), other.0.clone(), self.bools()))
+    }
+
+    pub fn above(&self, value: f64) -> Mask<B> {
+        Mask(B::float_greater_elem(self.0.clone(), value.into(), self.bools()))
+    }
+
+    pub fn at_or_above(&self, value: f64) -> Mask<B> {
+        Mask(B::float_greater_equal_elem(self.0.clone(), value.into(), self.bools()))
+    }
+
+    pub fn below(&self, value: f64) -> Mask<B> {
+        Mask(B::float_lower_elem(self.0.clone(), value.into(), self.bools()))
+    }
+
+    pub fn at_or_below(&self, value: f64) -> Mask<B> {
+        Mask(B::float_lower_equal_elem(self.0.clone(), value.into(), self.bools()))
+    }
+
+    pub fn equals(&self, value: f64) -> Mask<B> {
+        Mask(B::float_equal_elem(self.0.clone(), value.into(), self.bools()))
+    }
+
+    /// This number where the mask is set.
+    pub fn fill(&self, mask: &Mask<B>, value: f64) -> Self {
+        let mask = mask.expand(&self.shape());
+        Self(B::float_mask_fill(self.0.clone(), mask, value.into()))
+    }
+
+    /// `z (a_0 + z (a_1 + ..))`.
+    pub fn polynomial(&self, coefficients: &[f64]) -> Self {
+        let mut sum = self.clone() * 0.0;
+        for &coefficient in coefficients.iter().rev() {
+            sum = (sum + coefficient) * self.clone();
+        }
+        sum
+    }
+
+    fn bools(&self) -> BoolDType {
+        get_device_settings::<B>(&self.0.device()).bool_dtype
+    }
+}
+
+impl<B: Backend> Mask<B> {
+    /// `yes` where the mask is set, else `no`.
+    pub fn select(&self, yes: &Values<B>, no: &Values<B>) -> Values<B> {
+        let mut shape = self.0.shape();
+        for other in [yes.shape(), no.shape()] {
+            for dim in 0..shape.num_dims() {
+                shape[dim] = if shape[dim] == 1 { other[dim] } else { shape[dim] };
+            }
+        }
+        Values(B::float_mask_where(
+            no.expand(&shape).0,
+            self.expand(&shape),
+            yes.expand(&shape).0,
+        ))
+    }
+
+    fn expand(&self, shape: &Shape) -> BoolTensor<B> {
+        if self.0.shape() == *shape {
+            self.0.clone()
+        } else {
+            B::bool_expand(self.0.clone(), shape.clone())
+        }
+    }
+
+    /// Two masks of one shape, to which each broadcasts.
+    fn aligned(self, other: Self) -> (BoolTensor<B>, BoolTensor<B>) {
+        let mut shape = self.0.shape();
+        let wanted = other.0.shape();
+        for dim in 0..shape.num_dims() {
+            shape[dim] = if shape[dim] == 1 { wanted[dim] } else { shape[dim] };
+        }
+        (self.expand(&shape), other.expand(&shape))
+    }
+}
+
+impl<B: Backend> Not for Mask<B> {
+    type Output = Self;
+    fn not(self) -> Self {
+        Self(B::bool_not(self.0))
+    }
+}
+
+impl<B: Backend> BitAnd for Mask<B> {
+    type Output = Self;
+    fn bitand(self, other: Self) -> Self {
+        let (a, b) = self.aligned(other);
+        Self(B::bool_and(a, b))
+    }
+}
+
+impl<B: Backend> BitOr for Mask<B> {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        let (a, b) = self.aligned(other);
+        Self(B::bool_or(a, b))
+    }
+}
+
+impl<B: Backend> Neg for Values<B> {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self(B::float_neg(self.0))
+    }
+}
+
+macro_rules! arithmetic {
+    ($($trait:ident $method:ident $tensors:ident $scalar:ident;)*) => {$(
+        impl<B: Backend> $trait for Values<B> {
+            type Output = Self;
+            fn $method(self, other: Self) -> Self {
+                Self(B::$tensors(self.0, other.0))
+            }
+        }
+
+        impl<B: Backend> $trait<&Values<B>> for Values<B> {
+            type Output = Self;
+            fn $method(self, other: &Self) -> Self {
+                Self(B::$tensors(self.0, other.0.clone()))
+            }
+        }
+
+        impl<B: Backend> $trait<&Values<B>> for &Values<B> {
+            type Output = Values<B>;
+            fn $method(self, other: &Values<B>) -> Values<B> {
+                Values(B::$tensors(self.0.clone(), other.0.clone()))
+            }
+        }
+
+        impl<B: Backend> $trait<Values<B>> for &Values<B> {
+            type Output = Values<B>;
+            fn $method(self, other: Values<B>) -> Values<B> {
+                Values(B::$tensors(self.0.clone(), other.0))
+            }
+        }
+
+        impl<B: Backend> $trait<f64> for Values<B> {
+            type Output = Self;
+            fn $method(self, other: f64) -> Self {
+                Self(B::$scalar(self.0, other.into()))
+            }
+        }
+
+        impl<B: Backend> $trait<f64> for &Values<B> {
+            type Output = Values<B>;
+            fn $method(self, other: f64) -> Values<B> {
+                Values(B::$scalar(self.0.clone(), other.into()))
+            }
+        }
+    )*};
+}
+arithmetic! {
+    Add add float_add float_add_scalar;
+    Sub sub float_sub float_sub_scalar;
+    Mul mul float_mul float_mul_scalar;
+    Div div float_div float_div_scalar;
+}
