@@ -1,152 +1,247 @@
 
-// The gradient of <cotangent, output> in the logits or in the reference, from the root that the forward
-// kernel found: math::Row::{softargmax_backward, log_softargmax_backward, ..._reference}.
+// The gradient of <cotangent, output> in the logits, the order or the reference, from the root that the
+// forward kernel found: math::row::backward.
 
-@group(0) @binding({{ binding_1 }}) var<storage, read_write> state: array<f32>;
-@group(0) @binding({{ binding_2 }}) var<storage, read_write> cotangent: array<{{ stored }}>;
-@group(0) @binding({{ binding_3 }}) var<storage, read_write> gradient: array<{{ gradient }}>;
-// As in the forward kernel.
-@group(0) @binding({{ binding_4 }}) var<storage, read> info: array<u32>;
+@group(0) @binding({{ state_binding }}) var<storage, read_write> state: array<f32>;
+@group(0) @binding({{ cotangent_binding }}) var<storage, read_write> cotangent: array<{{ stored }}>;
 
-// Whether the gradient is in the reference instead of the logits.
-const IN_REFERENCE: bool = {{ in_reference }};
+const LOGITS: u32 = 0u;
+const ALPHA: u32 = 1u;
+const REFERENCE: u32 = 2u;
+// The input of the gradient.
+const WRT: u32 = {{ wrt }}u;
 
-var<workgroup> best_column: array<u32, WORKGROUP>;
-
-// k = q u^(2 - alpha), zero off the support, which is tested: the power is one there at alpha = 2.
-struct Weight {
-    k: f32,
-    log_u: f32,
-    on_support: bool,
+// k = q u^(2 - alpha) and u, zero off the support, which is tested: the power is one there at alpha = 2.
+fn weight_at(gap: vec2<f32>, q: f32) -> vec2<f32> {
+    if ratio_by_reach || ratio_log_space {
+        let ratio = ratio_at(gap);
+        if !ratio.on_support {
+            return vec2<f32>(0.0);
+        }
+        // In halves: with a small q the power overflows where the product does not.
+        let root = exp_accurate(0.5 * (1.0 + ratio_c) * ratio.log_u);
+        return vec2<f32>(q * root * root, exp_accurate(ratio.log_u));
+    }
+    let m = mass_at(gap);
+    return vec2<f32>((q * m.y) * ratio_power, m.x);
 }
 
-fn weight_at(x: f32, q: f32, row_max: f32) -> Weight {
-    if !is_allowed(x, q) {
-        return Weight(0.0, 0.0, false);
-    }
-    let ratio = log_ratio_at(gap_of(row_max, x));
-    if !ratio.on_support {
-        return Weight(0.0, 0.0, false);
-    }
-    // In halves: with a small q the power overflows where the product does not.
-    let root = exp_accurate(0.5 * (1.0 + ratio_c) * ratio.log_u);
-    return Weight(q * root * root, ratio.log_u, true);
+// math::row::backward::order_slope, against the fall of the largest weight.
+fn order_slope(fall: f32, top_fall: f32) -> f32 {
+    let d = fall - top_fall;
+    return (ratio_l - top_fall) * expm1_over(-ratio_c, d) - d * d * exp_curvature(-ratio_c * d);
 }
 
-// The column of the largest weight, the first of equals.
-fn largest_weight(local: u32, k: f32, column: u32) -> u32 {
-    scratch[local] = vec4<f32>(k);
-    best_column[local] = column;
-    for (var stride = WORKGROUP / 2u; stride > 0u; stride = stride / 2u) {
-        workgroupBarrier();
-        if local < stride {
-            let other = scratch[local + stride].x;
-            let own = scratch[local].x;
-            let earlier = best_column[local + stride] < best_column[local];
-            if other > own || (other == own && earlier) {
-                scratch[local] = vec4<f32>(other);
-                best_column[local] = best_column[local + stride];
-            }
+// The cotangent of p or ln p; for the divergence it is f'(u), up to what is the same for the row.
+fn cotangent_at(base: u32, column: u32, gap: vec2<f32>) -> f32 {
+    if OUTPUT == DIVERGENCE {
+        return -gap.x;
+    }
+    return {{ cotangent_at }};
+}
+
+// The gradient of p, V or D in the logit or the reference of an entry.
+fn entry(
+    row: RowSummary,
+    base: u32,
+    column: u32,
+    gap: vec2<f32>,
+    q: f32,
+    centre: f32,
+    mean: f32,
+    share: f32,
+    row_cotangent: f32,
+) -> f32 {
+    if OUTPUT == VALUE && WRT == LOGITS {
+        let m = q * mass_at(gap);
+        return max(m.x + share * m.y, 0.0) * row_cotangent;
+    }
+    var value = 0.0;
+    if OUTPUT != VALUE {
+        let weight = weight_at(gap, q);
+        let factor = select(weight.x, weight.y, WRT == REFERENCE);
+        if factor > 0.0 {
+            value = factor * ((cotangent_at(base, column, gap) - centre) - mean);
         }
     }
-    return workgroupUniformLoad(&best_column[0]);
+    if OUTPUT == PROBABILITIES {
+        return value;
+    }
+    if WRT == REFERENCE {
+        let ratio = ratio_at(gap);
+        let conj = conjugate(row, ratio.on_support, ratio.log_u);
+        value = select(value - conj, conj, OUTPUT == VALUE);
+    }
+    return value * row_cotangent;
+}
+
+// The gradient of ln p in the logit of an entry.
+fn log_entry(row: RowSummary, base: u32, column: u32, gap: vec2<f32>, q: f32, slope: f32) -> f32 {
+    let ratio = ratio_at(gap);
+    if !ratio.on_support {
+        return 0.0;
+    }
+    let score = cotangent_at(base, column, gap) * exp_accurate(row.c * ratio.log_u);
+    return score - weight_at(gap, q).x * slope;
 }
 
 // From the gradient of ln p in the logits to that in the reference: times u / k.
-fn in_wrt(value: f32, weight: Weight, q: f32) -> f32 {
-    if !IN_REFERENCE {
+fn in_wrt(row: RowSummary, value: f32, gap: vec2<f32>, q: f32) -> f32 {
+    if WRT != REFERENCE {
         return value;
     }
-    if !weight.on_support {
+    let ratio = ratio_at(gap);
+    if !ratio.on_support {
         return 0.0;
     }
-    return value * exp_accurate(-ratio_c * weight.log_u) / q;
+    return value * exp_accurate(-row.c * ratio.log_u) / q;
 }
 
-@compute @workgroup_size({{ workgroup }}, 1, 1)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let rows = info[0];
-    let columns = info[1];
-    let c = bitcast<f32>(info[2]);
-    let nan = bitcast<f32>(info[4]);
-    let row_index = group.y * groups.x + group.x;
-    if row_index >= rows {
-        return;
+// What an entry adds to the gradient in the order.
+fn order_term(
+    row: RowSummary,
+    base: u32,
+    column: u32,
+    gap: vec2<f32>,
+    q: f32,
+    centre: f32,
+    mean: f32,
+    top_fall: f32,
+) -> f32 {
+    let ratio = ratio_at(gap);
+    var term = 0.0;
+    if OUTPUT == VALUE || OUTPUT == DIVERGENCE {
+        term = q * order_derivative(row, ratio.on_support, ratio.log_u);
     }
-    let base = row_index * columns;
-    let row = summarise(local, base, columns);
-    if !row.solvable {
-        for (var column = local; column < columns; column += WORKGROUP) {
-            gradient[base + column] = {{ gradient }}(nan);
-        }
-        return;
+    if OUTPUT == VALUE {
+        return -term;
     }
-    set_log_ratio(c, state[row_index]);
+    if !ratio.on_support {
+        return term;
+    }
+    let slope = order_slope(ratio.fall, top_fall);
+    if OUTPUT == LOG_PROBABILITIES {
+        let score = exp_accurate(row.c * ratio.log_u);
+        return cotangent_at(base, column, gap) * (slope - score * mean);
+    }
+    let centred = (cotangent_at(base, column, gap) - centre) - mean;
+    return term + centred * (q * exp_accurate(ratio.log_u)) * slope;
+}
 
-    var total = vec4<f32>(0.0);
+fn put_entry(base: u32, local: u32, slot: u32, value: f32) {
+    if WRT != ALPHA {
+        put(base, local, slot, value);
+    }
+}
+
+fn work(local: u32, base: u32, row_index: u32, columns: u32) {
+    let row = summarise(local, base, row_index, columns);
+    if row.kind != SOLVABLE {
+        let answer = without_answer(row);
+        {{ write_answer }}
+        return;
+    }
+    let root = vec2<f32>(state[2u * row_index], state[2u * row_index + 1u]);
+    set_root(row, root);
+    let row_cotangent = {{ row_cotangent }};
+
+    // The sum of the weights and the column of the largest.
+    var totals = vec4<f32>(0.0);
     var own_k = -1.0;
     var own_column = 0u;
-    for (var column = local; column < columns; column += WORKGROUP) {
-        let weight = weight_at(f32(logits[base + column]), q_at(column), row.max);
-        total.z += weight.k;
-        if weight.k > own_k {
-            own_k = weight.k;
-            own_column = column;
+    for (var slot = 0u; slot < slots(columns); slot++) {
+        let column = column_of(local, slot);
+        if column >= columns {
+            continue;
+        }
+        let x = x_slot(base, local, slot);
+        let q = q_at(base, column);
+        if is_allowed(x, q) {
+            let k = weight_at(gap_of(row.max, x), q).x;
+            totals.z += k;
+            if k > own_k {
+                own_k = k;
+                own_column = column;
+            }
         }
     }
-    let w_total = reduce(local, total).z;
-    let largest = largest_weight(local, own_k, own_column);
+    let total = reduce(local, totals).z;
+    let largest = largest_of_row(local, own_k, own_column);
+    let top_gap = gap_of(row.max, x_of(base, largest));
+    let top_fall = ratio_at(top_gap).fall;
 
     // Near a one-hot row the weighted mean equals the cotangent of the largest weight to rounding, and
     // the gradient is what is left: centred on it, what is left keeps its digits.
-    let centre = f32(cotangent[base + largest]);
+    let centre = cotangent_at(base, largest, top_gap);
     var sums = vec4<f32>(0.0);
-    for (var column = local; column < columns; column += WORKGROUP) {
-        let weight = weight_at(f32(logits[base + column]), q_at(column), row.max);
-        if weight.on_support {
-            let value = f32(cotangent[base + column]);
-            if LOG_OUTPUT {
-                sums.z += value * exp_accurate(c * weight.log_u);
-            } else {
-                sums.z += weight.k * (value - centre);
+    for (var slot = 0u; slot < slots(columns); slot++) {
+        let column = column_of(local, slot);
+        if column >= columns {
+            continue;
+        }
+        let x = x_slot(base, local, slot);
+        let q = q_at(base, column);
+        if !is_allowed(x, q) {
+            continue;
+        }
+        let gap = gap_of(row.max, x);
+        if OUTPUT == PROBABILITIES || OUTPUT == DIVERGENCE {
+            // An entry off the support has no weight, whatever its cotangent is.
+            let k = weight_at(gap, q).x;
+            if k > 0.0 {
+                sums.z += k * (cotangent_at(base, column, gap) - centre);
+            }
+        } else if OUTPUT == LOG_PROBABILITIES {
+            let ratio = ratio_at(gap);
+            if ratio.on_support && WRT == ALPHA {
+                sums.z += q * exp_accurate(ratio.log_u) * order_slope(ratio.fall, top_fall);
+            } else if ratio.on_support {
+                sums.z += cotangent_at(base, column, gap) * exp_accurate(row.c * ratio.log_u);
             }
         }
     }
     let sum = reduce(local, sums).z;
-    var others = vec4<f32>(0.0);
-    for (var column = local; column < columns; column += WORKGROUP) {
-        let q = q_at(column);
-        let weight = weight_at(f32(logits[base + column]), q, row.max);
-        var value = 0.0;
-        if weight.on_support {
-            value = f32(cotangent[base + column]);
-            if LOG_OUTPUT {
-                value = value * exp_accurate(c * weight.log_u) - weight.k / w_total * sum;
-            } else {
-                let factor = select(weight.k, exp_accurate(weight.log_u), IN_REFERENCE);
-                value = factor * ((value - centre) - sum / w_total);
-            }
-        }
-        if LOG_OUTPUT && column == largest {
+    let mean = sum / total;
+    var share = 0.0;
+    if OUTPUT == VALUE && WRT == LOGITS {
+        share = residual(local, base, columns, row);
+    }
+
+    // What is left for the largest weight of a gradient of ln p, and the gradient in the order.
+    var rest = vec4<f32>(0.0);
+    for (var slot = 0u; slot < slots(columns); slot++) {
+        let column = column_of(local, slot);
+        if column >= columns {
             continue;
         }
-        if LOG_OUTPUT {
-            others.z += value;
-            value = in_wrt(value, weight, q);
+        let x = x_slot(base, local, slot);
+        let q = q_at(base, column);
+        if !is_allowed(x, q) {
+            put_entry(base, local, slot, 0.0);
+            continue;
         }
-        gradient[base + column] = {{ gradient }}(value);
+        let gap = gap_of(row.max, x);
+        if WRT == ALPHA {
+            rest.z += order_term(row, base, column, gap, q, centre, mean, top_fall);
+        } else if OUTPUT == LOG_PROBABILITIES {
+            let value = log_entry(row, base, column, gap, q, sum / total);
+            if column != largest {
+                rest.z += value;
+                put_entry(base, local, slot, in_wrt(row, value, gap, q));
+            }
+        } else {
+            put_entry(base, local, slot, entry(row, base, column, gap, q, centre, mean, share, row_cotangent));
+        }
     }
-    if LOG_OUTPUT {
-        // The row sums to zero: at the largest weight, the sum of the others keeps the digits.
-        let value = -reduce(local, others).z;
-        if local == 0u {
-            let q = q_at(largest);
-            let weight = weight_at(f32(logits[base + largest]), q, row.max);
-            gradient[base + largest] = {{ gradient }}(in_wrt(value, weight, q));
+    if WRT == ALPHA {
+        var value = reduce(local, rest).z;
+        if OUTPUT == VALUE || OUTPUT == DIVERGENCE {
+            value *= row_cotangent;
         }
+        {{ write_order }}
+    } else if OUTPUT == LOG_PROBABILITIES {
+        // The row sums to zero: at the largest weight, the sum of the others keeps the digits.
+        let value = -reduce(local, rest).z;
+        put_late(base, local, largest, in_wrt(row, value, top_gap, q_at(base, largest)));
     }
 }

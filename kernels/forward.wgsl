@@ -1,43 +1,29 @@
 
-// The probabilities of a row, or their logarithms, and its root: math::Row::{solve, softargmax,
-// log_softargmax}.
+// An output of a row and its root: math::Row::{solve, softargmax, log_softargmax, value, divergence}.
 
-@group(0) @binding({{ binding_1 }}) var<storage, read_write> output: array<{{ stored }}>;
-@group(0) @binding({{ binding_2 }}) var<storage, read_write> state: array<f32>;
-// rows, columns, c = 1 - alpha, Newton steps, NaN, -inf
-@group(0) @binding({{ binding_3 }}) var<storage, read> info: array<u32>;
+@group(0) @binding({{ state_binding }}) var<storage, read_write> state: array<f32>;
 
 // math::Solver::STOP_ROUNDINGS, in f32.
 const TOLERANCE: f32 = 4.7683716e-7;
-// math::Real::HALVINGS for f32.
+// math::Real::HALVINGS for f32, and math::Solver::REACH_STEPS.
 const HALVINGS: u32 = 40u;
+const REACH_STEPS: u32 = 120u;
 
-// S and W of math::solve_log_ratio at l.
-fn mass(local: u32, base: u32, columns: u32, row_max: f32, c: f32, l: f32) -> vec2<f32> {
-    set_log_ratio(c, l);
-    var sums = vec4<f32>(0.0);
-    for (var column = local; column < columns; column += WORKGROUP) {
-        let x = f32(logits[base + column]);
-        let q = q_at(column);
-        if is_allowed(x, q) {
-            let ratio = log_ratio_at(gap_of(row_max, x));
-            if ratio.on_support {
-                sums.z += q * exp_accurate(ratio.log_u);
-                sums.w += q * exp_accurate(ratio.log_u + c * (ratio.log_u - l));
-            }
-        }
+// math::solve_log_ratio. The loops are left by all that share the row at once, since what they decide on is
+// the same number for each.
+fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
+    let c = row.c;
+    let form = bitcast<i32>(info[8]);
+    var newton_steps = info[4];
+    if row.alpha > NEWTON_MAX_ALPHA {
+        newton_steps = 0u;
     }
-    return reduce(local, sums).zw;
-}
-
-// math::solve_log_ratio. The loops are left by the whole workgroup at once, since what they decide on
-// is read from one place.
-fn solve(local: u32, base: u32, columns: u32, row: RowSummary, c: f32, newton_steps: u32) -> f32 {
     var lo = row.lo;
     var hi = row.hi;
     var l = hi;
     for (var i = 0u; i < newton_steps; i++) {
-        let m = mass(local, base, columns, row.max, c, l);
+        set_log_ratio(c, l, form);
+        let m = mass(local, base, columns, row.max);
         if m.x >= 1.0 {
             hi = l;
         } else {
@@ -62,7 +48,8 @@ fn solve(local: u32, base: u32, columns: u32, row: RowSummary, c: f32, newton_st
         if l <= lo || l >= hi {
             break;
         }
-        if mass(local, base, columns, row.max, c, l).x >= 1.0 {
+        set_log_ratio(c, l, form);
+        if mass(local, base, columns, row.max).x >= 1.0 {
             hi = l;
         } else {
             lo = l;
@@ -71,51 +58,84 @@ fn solve(local: u32, base: u32, columns: u32, row: RowSummary, c: f32, newton_st
     return l;
 }
 
-@compute @workgroup_size({{ workgroup }}, 1, 1)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let rows = info[0];
-    let columns = info[1];
-    let c = bitcast<f32>(info[2]);
-    let nan = bitcast<f32>(info[4]);
-    let negative_infinity = bitcast<f32>(info[5]);
-    let row_index = group.y * groups.x + group.x;
-    if row_index >= rows {
-        return;
-    }
-    let base = row_index * columns;
-    let row = summarise(local, base, columns);
-    if !row.solvable {
-        for (var column = local; column < columns; column += WORKGROUP) {
-            output[base + column] = {{ stored }}(nan);
+// a + d, what does not fit the first number in the second.
+fn sum_of(a: vec2<f32>, d: f32) -> vec2<f32> {
+    let total = a.x + d;
+    let seen = total - a.x;
+    let lost = (a.x - (total - seen)) + (d - seen) + a.y;
+    let root = total + lost;
+    return vec2<f32>(root, lost - (root - total));
+}
+
+fn is_less(a: vec2<f32>, b: vec2<f32>) -> bool {
+    return (a.x - b.x) + (a.y - b.y) < 0.0;
+}
+
+// math::solve_reach
+fn solve_reach(local: u32, base: u32, columns: u32, row: RowSummary) -> vec2<f32> {
+    let beta = -row.c;
+    var lo = vec2<f32>(exp_accurate(beta * row.lo) / beta, 0.0);
+    var hi = vec2<f32>(min(exp_accurate(beta * row.hi) / beta, row.widest + lo.x), 0.0);
+    hi.x = max(hi.x, lo.x);
+    var m = hi;
+    var before = LARGEST;
+    for (var i = 0u; i < REACH_STEPS; i++) {
+        set_reach(row.c, m);
+        let s = mass(local, base, columns, row.max);
+        let error = 1.0 - s.x;
+        if error == 0.0 {
+            break;
         }
-        if local == 0u {
-            state[row_index] = nan;
+        if error < 0.0 {
+            hi = m;
+        } else {
+            lo = m;
         }
-        return;
-    }
-    let l = solve(local, base, columns, row, c, info[3]);
-    set_log_ratio(c, l);
-    for (var column = local; column < columns; column += WORKGROUP) {
-        let x = f32(logits[base + column]);
-        let q = q_at(column);
-        var p = select(0.0, negative_infinity, LOG_OUTPUT);
-        if is_allowed(x, q) {
-            let ratio = log_ratio_at(gap_of(row.max, x));
-            if ratio.on_support {
-                if LOG_OUTPUT {
-                    p = ln(q) + ratio.log_u;
-                } else {
-                    p = q * exp_accurate(ratio.log_u);
-                }
+        let newton = sum_of(m, error * beta * m.x / s.y);
+        let halved = abs(error) <= before * 0.5;
+        before = abs(error);
+        var next = newton;
+        if info[4] == 0u || !halved || !is_less(lo, newton) || !is_less(newton, hi) {
+            before = LARGEST;
+            if hi.x > 4.0 * lo.x {
+                next = vec2<f32>(sqrt(lo.x) * sqrt(hi.x), 0.0);
+            } else {
+                next = sum_of(lo, 0.5 * ((hi.x - lo.x) + (hi.y - lo.y)));
             }
         }
-        output[base + column] = {{ stored }}(p);
+        if !is_less(lo, next) || !is_less(next, hi) {
+            break;
+        }
+        m = next;
     }
-    if local == 0u {
-        state[row_index] = l;
+    return m;
+}
+
+fn work(local: u32, base: u32, row_index: u32, columns: u32) {
+    let row = summarise(local, base, row_index, columns);
+    if row.kind != SOLVABLE {
+        let nan = bitcast<f32>(info[5]);
+        if speaks_for_the_row(local) {
+            state[2u * row_index] = nan;
+            state[2u * row_index + 1u] = nan;
+        }
+        var answer = without_answer(row);
+        if OUTPUT == LOG_PROBABILITIES && answer == 0.0 {
+            answer = bitcast<f32>(info[6]);
+        }
+        {{ write_answer }}
+        return;
+    }
+    var root = vec2<f32>(0.0);
+    if row.by_reach {
+        root = solve_reach(local, base, columns, row);
+    } else {
+        root.x = solve_log_ratio(local, base, columns, row);
+    }
+    set_root(row, root);
+    {{ write_output }}
+    if speaks_for_the_row(local) {
+        state[2u * row_index] = root.x;
+        state[2u * row_index + 1u] = root.y;
     }
 }

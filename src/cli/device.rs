@@ -47,8 +47,7 @@ pub(super) fn dtypes(device: &Device) -> String {
 
 #[cfg(feature = "cube")]
 fn hardware(device: &Device) -> Option<String> {
-    let name = device.identity().name;
-    (!name.is_empty()).then_some(name)
+    device.identity().map(|identity| identity.name)
 }
 
 #[cfg(not(feature = "cube"))]

@@ -1,25 +1,27 @@
 //! The operator on CubeCL devices. One backend type covers every runtime; the tensor's client says
 //! which one it is.
 
-use super::{ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
+use super::{AlphaTensor, ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::CubeBackend;
 
 impl TsallisBackend for CubeBackend {
     fn tsallis_forward(
         logits: FloatTensor<Self>,
+        alpha: AlphaTensor<Self>,
         reference: ReferenceTensor<Self>,
         parameters: RowParameters,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         #[cfg(feature = "wgpu")]
         if super::wgsl::runs_on(&logits) {
-            return super::wgsl::forward(logits, reference, parameters);
+            return super::wgsl::forward(logits, alpha, reference, parameters);
         }
-        portable::forward::<Self>(logits, reference, parameters)
+        portable::forward::<Self>(logits, alpha, reference, parameters)
     }
 
     fn tsallis_backward(
         logits: FloatTensor<Self>,
+        alpha: AlphaTensor<Self>,
         reference: ReferenceTensor<Self>,
         state: FloatTensor<Self>,
         cotangent: FloatTensor<Self>,
@@ -28,8 +30,10 @@ impl TsallisBackend for CubeBackend {
     ) -> FloatTensor<Self> {
         #[cfg(feature = "wgpu")]
         if super::wgsl::runs_on(&logits) {
-            return super::wgsl::backward(logits, reference, state, cotangent, parameters, wrt);
+            return super::wgsl::backward(
+                logits, alpha, reference, state, cotangent, parameters, wrt,
+            );
         }
-        portable::backward::<Self>(logits, reference, state, cotangent, parameters, wrt)
+        portable::backward::<Self>(logits, alpha, reference, state, cotangent, parameters, wrt)
     }
 }

@@ -40,8 +40,8 @@ macro_rules! with_elements {
 
 /// Binds the rows of a call, whose tensors all have the dtype `$variant` by the extension's contract.
 macro_rules! with_rows {
-    ($logits:expr, $alpha:expr, $reference:expr, $parameters:expr, $variant:ident, |$rows:ident| $body:expr) => {{
-        let shape = $logits.shape();
+    ($logits:expr, $shape:expr, $alpha:expr, $reference:expr, $parameters:expr, $variant:ident, |$rows:ident| $body:expr) => {{
+        let shape: &Shape = &$shape;
         let wrong = |what: &str, dtype| -> ! {
             panic!(
                 "the {what} is {dtype:?}, the logits' arithmetic {}",
@@ -63,7 +63,7 @@ macro_rules! with_rows {
         let run = |logits, reference| {
             let $rows = Rows {
                 logits,
-                count: row_shape(&shape, 1).num_elements(),
+                count: row_shape(shape, 1).num_elements(),
                 columns: shape[shape.num_dims() - 1],
                 alpha,
                 reference,
@@ -94,22 +94,23 @@ impl TsallisBackend for NdArray {
         reference: ReferenceTensor<Self>,
         parameters: RowParameters,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let shape = logits.shape();
+        let input_shape = logits.shape();
         macro_rules! run {
             ($logits:expr, $variant:ident) => {{
                 let (output, states) = with_rows!(
                     $logits,
+                    input_shape,
                     alpha,
                     reference,
                     parameters,
                     $variant,
                     |rows| rows.forward()
                 );
-                let states = tensor(states, row_shape(&shape, STATE));
+                let states = tensor(states, row_shape(&input_shape, STATE));
                 let shape = if parameters.output.is_by_entry() {
-                    shape
+                    input_shape
                 } else {
-                    row_shape(&shape, 1)
+                    row_shape(&input_shape, 1)
                 };
                 (tensor(output, shape), states)
             }};
@@ -130,14 +131,16 @@ impl TsallisBackend for NdArray {
         parameters: RowParameters,
         wrt: Wrt,
     ) -> FloatTensor<Self> {
+        let input_shape = logits.shape();
         let shape = match wrt {
-            Wrt::Logits | Wrt::Reference => logits.shape(),
-            Wrt::Alpha => row_shape(&logits.shape(), 1),
+            Wrt::Logits | Wrt::Reference => input_shape.clone(),
+            Wrt::Alpha => row_shape(&input_shape, 1),
         };
         macro_rules! run {
             ($logits:expr, $state:expr, $cotangent:expr, $variant:ident, $real:ty) => {{
                 let gradient = with_rows!(
                     $logits,
+                    input_shape,
                     alpha,
                     reference,
                     parameters,

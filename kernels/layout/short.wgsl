@@ -1,0 +1,52 @@
+
+// An invocation to a row of a few entries. A workgroup works on as many rows as it has invocations: their
+// entries are one stretch of memory, which is read and written in order through workgroup memory.
+
+@group(0) @binding(0) var<storage, read_write> logits: array<{{ stored }}>;
+@group(0) @binding({{ sink_binding }}) var<storage, read_write> sink: array<{{ sink }}>;
+
+const WORKGROUP: u32 = {{ workgroup }}u;
+// From row to row in workgroup memory: odd, so that the rows begin in different banks.
+const STRIDE: u32 = {{ stride }}u;
+
+var<workgroup> tile_x: array<f32, WORKGROUP * STRIDE>;
+// The cotangent, if there is one for each entry; then the output.
+var<workgroup> tile_y: array<f32, WORKGROUP * STRIDE>;
+var<private> tile_row: u32;
+
+fn slots(columns: u32) -> u32 {
+    return columns;
+}
+
+fn column_of(local: u32, slot: u32) -> u32 {
+    return slot;
+}
+
+fn x_slot(base: u32, local: u32, slot: u32) -> f32 {
+    return tile_x[tile_row + slot];
+}
+
+fn x_of(base: u32, column: u32) -> f32 {
+    return tile_x[tile_row + column];
+}
+
+fn reduce(local: u32, value: vec4<f32>) -> vec4<f32> {
+    return value;
+}
+
+fn largest_of_row(local: u32, value: f32, column: u32) -> u32 {
+    return column;
+}
+
+fn put(base: u32, local: u32, slot: u32, value: f32) {
+    tile_y[tile_row + slot] = value;
+}
+
+fn put_late(base: u32, local: u32, column: u32, value: f32) {
+    tile_y[tile_row + column] = value;
+}
+
+// Where entry i of the workgroup's stretch lies in a tile.
+fn in_tile(i: u32, columns: u32) -> u32 {
+    return i / columns * STRIDE + i % columns;
+}

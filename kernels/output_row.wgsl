@@ -1,0 +1,25 @@
+// The output of the row.
+    var terms = vec4<f32>(0.0);
+    for (var slot = 0u; slot < slots(columns); slot++) {
+        let column = column_of(local, slot);
+        if column >= columns {
+            continue;
+        }
+        let x = x_slot(base, local, slot);
+        let q = q_at(base, column);
+        if is_allowed(x, q) {
+            let ratio = ratio_at(gap_of(row.max, x));
+            if OUTPUT == DIVERGENCE {
+                terms.z += q * generator(row, ratio.on_support, ratio.log_u);
+            } else {
+                terms.z += q * conjugate(row, ratio.on_support, ratio.log_u);
+            }
+        }
+    }
+    var value = reduce(local, terms).z;
+    if OUTPUT == VALUE {
+        value += row.max - derivative(row, ratio_l);
+    }
+    if speaks_for_the_row(local) {
+        sink[row_index] = {{ sink }}(value);
+    }
