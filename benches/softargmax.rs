@@ -7,7 +7,13 @@ use burn_tsallis::tsallis_softargmax;
 use divan::Bencher;
 use divan::counter::BytesCount;
 
-const SHAPES: [[usize; 2]; 4] = [[65_536, 2], [65_536, 18], [4_096, 1_024], [256, 32_000]];
+const SHAPES: [[usize; 2]; 5] = [
+    [65_536, 2],
+    [65_536, 18],
+    [4_096, 1_024],
+    [256, 32_000],
+    [8, 131_072],
+];
 const ORDERS: [Operator; 5] = [
     Operator::Softmax,
     Operator::Tsallis(0.5),

@@ -6,12 +6,12 @@
 @group(0) @binding({{ sink_binding }}) var<storage, read_write> sink: array<{{ sink }}>;
 
 const WORKGROUP: u32 = {{ workgroup }}u;
-// From row to row in workgroup memory: odd, so that the rows begin in different banks.
-const STRIDE: u32 = {{ stride }}u;
+// Entries of a tile.
+const TILE: u32 = {{ tile }}u;
 
-var<workgroup> tile_x: array<f32, WORKGROUP * STRIDE>;
+var<workgroup> tile_x: array<f32, TILE>;
 // The cotangent, if there is one for each entry; then the output.
-var<workgroup> tile_y: array<f32, WORKGROUP * STRIDE>;
+var<workgroup> tile_y: array<f32, TILE>;
 var<private> tile_row: u32;
 
 fn slots(columns: u32) -> u32 {
@@ -46,7 +46,12 @@ fn put_late(base: u32, local: u32, column: u32, value: f32) {
     tile_y[tile_row + column] = value;
 }
 
+// From row to row in a tile: odd, so that the rows begin in different banks.
+fn stride(columns: u32) -> u32 {
+    return columns | 1u;
+}
+
 // Where entry i of the workgroup's stretch lies in a tile.
 fn in_tile(i: u32, columns: u32) -> u32 {
-    return i / columns * STRIDE + i % columns;
+    return i / columns * stride(columns) + i % columns;
 }

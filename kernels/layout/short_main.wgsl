@@ -21,7 +21,7 @@ fn main(
     workgroupBarrier();
     let row_index = first + local;
     if row_index < rows {
-        tile_row = local * STRIDE;
+        tile_row = local * stride(columns);
         work(local, row_index * columns, row_index, columns);
     }
     workgroupBarrier();

@@ -1,4 +1,5 @@
-//! Scalar mathematics of the Tsallis family, generic over `f32` and `f64`, without Burn.
+//! Scalar mathematics of the Tsallis family and of other f-divergences, generic over `f32` and `f64`,
+//! without Burn.
 //!
 //! Every formula of the operator stands here once. The CPU kernels call these functions; the WGSL
 //! kernels name the function that each of theirs mirrors; every kernel is tested against [`Row`] in
@@ -11,12 +12,17 @@ mod deformed;
 mod generator;
 mod real;
 mod row;
+mod softargmax;
 mod solver;
 
 pub use deformed::{expm1_over, log1p_over};
-pub use generator::Tsallis;
+pub use generator::{
+    Generator, Hellinger, JensenShannon, KullbackLeibler, LeCam, NeymanChiSquared,
+    PearsonChiSquared, ReverseKullbackLeibler, Tsallis,
+};
 pub use real::Real;
 pub use row::{EmptyRow, Gap, Measure, Ratio, RatioCurve, Row, RowState};
+pub use softargmax::FSoftargmax;
 pub use solver::{Solver, solve_log_ratio, solve_reach};
 
 /// Largest absolute order that is accepted.

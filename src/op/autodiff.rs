@@ -125,12 +125,8 @@ fn forward<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
         .prepare::<C>(parents)
         .compute_bound()
         .stateful();
-    let (output, state) = B::tsallis_forward(
-        logits.clone(),
-        alpha.clone(),
-        reference.clone(),
-        parameters,
-    );
+    let (output, state) =
+        B::tsallis_forward(logits.clone(), alpha.clone(), reference.clone(), parameters);
     let row_state = <Autodiff<B, C> as AutodiffBackend>::from_inner(state.clone());
     let output = match prepared {
         OpsKind::Tracked(prepared) => prepared.finish(
@@ -213,9 +209,7 @@ impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C>
         let (alpha, alpha_node) = split_alpha(alpha);
         let (q, q_node) = split_reference(reference);
         match (alpha_node, q_node) {
-            (None, None) => {
-                forward::<B, C, 1>([x_node], [Wrt::Logits], x, alpha, q, parameters)
-            }
+            (None, None) => forward::<B, C, 1>([x_node], [Wrt::Logits], x, alpha, q, parameters),
             (Some(node), None) => {
                 let wrt = [Wrt::Logits, Wrt::Alpha];
                 forward::<B, C, 2>([x_node, node], wrt, x, alpha, q, parameters)

@@ -174,11 +174,7 @@ fn reference_vector<const D: usize>(q: Tensor<1>, shape: [usize; D], dim: usize)
 }
 
 /// A reference of its own for each row.
-fn reference_rows<const D: usize>(
-    q: Tensor<D>,
-    shape: [usize; D],
-    dim: usize,
-) -> Tensor<D> {
+fn reference_rows<const D: usize>(q: Tensor<D>, shape: [usize; D], dim: usize) -> Tensor<D> {
     let given = q.dims();
     assert_eq!(
         given[dim], shape[dim],

@@ -39,8 +39,8 @@ mod wgsl;
 pub use backend::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt};
 pub use divergence::tsallis_divergence_from_probabilities;
 pub use error::TsallisError;
-pub use path::{KernelPath, kernel_path};
 pub use options::{Alpha, Reference, TsallisOptions};
+pub use path::{KernelPath, kernel_path};
 pub use softargmax::{
     try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax, try_tsallis_value,
     tsallis_divergence, tsallis_log_softargmax, tsallis_softargmax, tsallis_softargmax_jvp,

@@ -121,8 +121,8 @@ enum Measure {
 /// How rows lie over the invocations of a workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Layout {
-    /// A row to an invocation; so many entries from row to row.
-    Short { stride: u32 },
+    /// A row to an invocation, in tiles of so many entries.
+    Short { tile: u32 },
     /// A row to a workgroup, in so many registers of each invocation, read by fours or one by one.
     Registers { slots: u32, by_four: bool },
     /// A row to a workgroup, read again for every pass.
@@ -179,7 +179,10 @@ impl Call {
     }
 
     fn empty(&self, shape: Shape, dtype: DType) -> CubeTensor {
-        let handle = self.logits.client.empty(shape.num_elements() * dtype.size());
+        let handle = self
+            .logits
+            .client
+            .empty(shape.num_elements() * dtype.size());
         CubeTensor::new_contiguous(
             self.logits.client.clone(),
             self.logits.device.clone(),
@@ -275,13 +278,15 @@ fn binding(tensor: &CubeTensor) -> BufferBinding {
 fn layout(columns: usize, limit: u32) -> (Layout, u32) {
     let limit = 1 << limit.ilog2();
     if columns <= SHORT {
-        let workgroup = if columns * 2 <= SHORT {
-            SHORT_WORKGROUP
+        let (workgroup, longest) = if columns * 2 <= SHORT {
+            (SHORT_WORKGROUP, SHORT / 2)
         } else {
-            LONG_SHORT_WORKGROUP
+            (LONG_SHORT_WORKGROUP, SHORT)
         };
-        let stride = columns as u32 | 1;
-        return (Layout::Short { stride }, workgroup.min(limit));
+        let workgroup = workgroup.min(limit);
+        // A row of an even length takes one entry more.
+        let tile = workgroup * (longest as u32 + 1);
+        return (Layout::Short { tile }, workgroup);
     }
     let wanted = columns.div_ceil(ENTRIES).next_power_of_two();
     let workgroup = (wanted.min(LARGEST_WORKGROUP as usize) as u32)
@@ -289,7 +294,8 @@ fn layout(columns: usize, limit: u32) -> (Layout, u32) {
         .min(limit);
     let by_four = columns.is_multiple_of(4);
     let lanes = if by_four { 4 } else { 1 };
-    let slots = columns.div_ceil(workgroup as usize * lanes) * lanes;
+    // In powers of two, so that lengths share kernels.
+    let slots = (columns.div_ceil(workgroup as usize * lanes) * lanes).next_power_of_two();
     let layout = if slots <= MOST_SLOTS as usize {
         Layout::Registers {
             slots: slots as u32,
@@ -430,7 +436,9 @@ impl KernelSource for RowKernel {
         };
         let declaration = |binding: Option<u32>, name: &str| {
             binding.map_or(String::new(), |binding| {
-                format!("@group(0) @binding({binding}) var<storage, read_write> {name}: array<f32>;")
+                format!(
+                    "@group(0) @binding({binding}) var<storage, read_write> {name}: array<f32>;"
+                )
             })
         };
         let alpha = self.alpha_rows.then(&mut next);
@@ -493,9 +501,9 @@ impl KernelSource for RowKernel {
                 },
             )
             .register(
-                "stride",
+                "tile",
                 match self.layout {
-                    Layout::Short { stride } => number(stride),
+                    Layout::Short { tile } => number(tile),
                     _ => number(1),
                 },
             )

@@ -66,7 +66,16 @@ impl Case {
             // Kept in f32 beside logits of half precision.
             CaseReference::Given(q) => CaseReference::Given(
                 q.into_iter()
-                    .map(|q| rounded(q, if dtype == DType::F64 { dtype } else { DType::F32 }))
+                    .map(|q| {
+                        rounded(
+                            q,
+                            if dtype == DType::F64 {
+                                dtype
+                            } else {
+                                DType::F32
+                            },
+                        )
+                    })
                     .collect(),
             ),
             other => other,
@@ -280,7 +289,10 @@ impl Line {
             return Err("no logit is allowed".to_owned());
         }
         if !(self.alpha.abs() <= crate::math::MAX_ALPHA) {
-            return Err(format!("alpha is {}: it must be from -50 to 50", self.alpha));
+            return Err(format!(
+                "alpha is {}: it must be from -50 to 50",
+                self.alpha
+            ));
         }
         let reference = match self.reference {
             LineReference::Name(name) if name == "uniform" => CaseReference::Uniform,
@@ -292,7 +304,10 @@ impl Line {
             }
             LineReference::Values(q) if q.len() == columns => CaseReference::Given(q),
             LineReference::Values(q) => {
-                return Err(format!("{columns} logits and {} numbers in reference", q.len()));
+                return Err(format!(
+                    "{columns} logits and {} numbers in reference",
+                    q.len()
+                ));
             }
         };
         let name = match self.id {
@@ -392,7 +407,10 @@ pub fn built_in(dtype: DType) -> Vec<Case> {
                 ),
             };
             let cotangent = (0..columns).map(|_| 2.0 * random.centred()).collect();
-            let name = format!("built-in {} (alpha {alpha}, {columns} columns)", cases.len());
+            let name = format!(
+                "built-in {} (alpha {alpha}, {columns} columns)",
+                cases.len()
+            );
             cases.push(Case::computed(
                 name, alpha, reference, logits, cotangent, dtype,
             ));

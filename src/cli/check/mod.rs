@@ -191,9 +191,7 @@ impl OnDevice {
             (CaseReference::Ones, None) => Reference::Ones,
             (CaseReference::Uniform, None) => Reference::Uniform,
         };
-        let options = options
-            .with_reference(reference)
-            .with_solver(self.solver);
+        let options = options.with_reference(reference).with_solver(self.solver);
         match output {
             Output::Probabilities => tsallis_softargmax(x, options, -1),
             Output::LogProbabilities => tsallis_log_softargmax(x, options, -1),

@@ -99,8 +99,7 @@ pub fn compare(
             }
             for (i, (&got, &want)) in got.iter().zip(&want).enumerate() {
                 let want = bounds.held(want);
-                let error = if got == want
-                    || (want == f64::NEG_INFINITY && bounds.off_support(got))
+                let error = if got == want || (want == f64::NEG_INFINITY && bounds.off_support(got))
                 {
                     0.0
                 } else {
@@ -119,8 +118,8 @@ pub fn compare(
             for case in cases {
                 // <c, ln p> is a number only where every probability is positive, and the edge of the
                 // support has no gradient.
-                let defined = output != Output::LogProbabilities
-                    || case.exact.p.iter().all(|&p| p > 0.0);
+                let defined =
+                    output != Output::LogProbabilities || case.exact.p.iter().all(|&p| p > 0.0);
                 if !defined || case.exact.is_at_a_kink(case.alpha) {
                     continue;
                 }

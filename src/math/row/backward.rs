@@ -13,8 +13,8 @@
 //! and those of `ln p` are those of `p` divided by it, which stays a number where `p` underflows.
 
 use super::{Kind, RatioCurve, Row, RowState};
-use crate::math::{Real, expm1_over};
 use crate::math::deformed::exp_curvature;
+use crate::math::{Real, expm1_over};
 
 /// `dp/dx = diag(k) - k k^T / W`, and what else the gradients share.
 ///
@@ -66,7 +66,10 @@ impl<F: Real> Jacobian<'_, '_, F> {
 
     /// `<w, v>` over the support.
     fn mean(&self, v: impl Fn(usize, F) -> F) -> F {
-        F::of(self.over_support(|i, log_u| (self.k(i, log_u).wide()) * v(i, log_u).wide()) / self.total)
+        F::of(
+            self.over_support(|i, log_u| (self.k(i, log_u).wide()) * v(i, log_u).wide())
+                / self.total,
+        )
     }
 
     fn over_support(&self, term: impl Fn(usize, F) -> f64) -> f64 {
@@ -266,12 +269,7 @@ impl<F: Real> Row<'_, F> {
     }
 
     /// The gradient of `cotangent D` in the reference.
-    pub fn divergence_backward_reference(
-        &self,
-        state: &RowState<F>,
-        cotangent: F,
-        grad: &mut [F],
-    ) {
+    pub fn divergence_backward_reference(&self, state: &RowState<F>, cotangent: F, grad: &mut [F]) {
         let Some(jacobian) = self.jacobian(state) else {
             return grad.fill(self.without_answer());
         };

@@ -184,9 +184,7 @@ impl<'a, F: Real> Row<'a, F> {
                 self.bracket,
                 self.widest,
                 solver,
-                |(root, rest)| {
-                    self.mass(&RatioCurve::with_reach(&self.generator, root, rest))
-                },
+                |(root, rest)| self.mass(&RatioCurve::with_reach(&self.generator, root, rest)),
             );
             return RowState { root, rest };
         }
@@ -255,9 +253,7 @@ impl<'a, F: Real> Row<'a, F> {
     /// The normaliser `mu = x_max - f'(u_max)`.
     pub fn mu(&self, state: &RowState<F>) -> F {
         match self.curve(state) {
-            Some(curve) => {
-                self.max - self.generator.derivative_at_log(curve.log_u_max())
-            }
+            Some(curve) => self.max - self.generator.derivative_at_log(curve.log_u_max()),
             None => F::nan(),
         }
     }

@@ -1,34 +1,31 @@
-//! The operator on a row of `f32`, written so that the compiler vectorises it.
+//! The operator on a row of `f32`, by vectors of the widest kind that the machine has.
 //!
-//! Every inner loop runs over whole chunks of [`WIDTH`] entries without a branch; a row is copied into a
-//! buffer of gaps, padded with entries that are not allowed. The formulas are those of
-//! [`crate::math`], by the exponential and the logarithm of this file, and, at the orders where
-//! `1 / (alpha - 1)` is a small integer, by multiplications alone. What is outside their range, and every
-//! `alpha > 2`, is left to the scalar layer.
+//! A row is copied into a buffer of gaps, padded to whole vectors with entries that are not allowed, and
+//! every pass runs over vectors without a branch. The formulas are those of [`crate::math`], by the
+//! exponential and the logarithm of this file and, at the orders where `1 / (alpha - 1)` is a small
+//! integer, by multiplications alone. What is outside their range, and every `alpha > 2`, is left to the
+//! scalar layer.
 
 use super::RowCall;
 use crate::math::{Measure, Real, RowState, Solver, expm1_over, log1p_over};
 use crate::op::Output;
-use std::array::from_fn;
+use macerator::{Scalar, Simd, Vector, vload_unaligned, vstore_unaligned};
 
-/// Entries of a chunk: the `f32` of a 256-bit register.
-const WIDTH: usize = 8;
+type V<S> = Vector<S, f32>;
 
-type Chunk = [f32; WIDTH];
-
-/// Chunks that are summed in `f32` before their sum goes to `f64`: 32 additions to a lane cost less than
+/// Vectors that are summed in `f32` before their sum goes to `f64`: 32 additions to a lane cost less than
 /// a rounding of the result.
 const BLOCK: usize = 32;
 
 /// The widest gap, times the largest deformation, whose product with `u_max^c` stays a number.
-const WIDEST: f32 = 1e34;
+const WIDEST: f64 = 1e34;
 
 /// The buffers of the rows of a task.
 #[derive(Default)]
 pub(in crate::op) struct Lanes {
-    /// `x_max - x`, `+inf` where the entry is not allowed, padded to whole chunks.
+    /// `x_max - x`, `+inf` where the entry is not allowed, padded to whole vectors.
     gaps: Vec<f32>,
-    /// The reference where it is given, zero where the entry is not allowed, padded likewise.
+    /// The reference where it is given, padded likewise with zeros.
     reference: Vec<f32>,
     weights: Vec<f32>,
     scores: Vec<f32>,
@@ -43,38 +40,59 @@ struct Summary {
     /// The bracket of `ln u_max`.
     lo: f64,
     hi: f64,
+    /// An upper bound of the root by the mean gap, where there is one.
+    mean_gap: f64,
 }
 
 impl Lanes {
     /// The output and the root, or nothing where the row is not for these kernels.
     #[inline(always)]
-    pub fn forward(&mut self, row: RowCall<'_, f32>, y: &mut [f32]) -> Option<RowState<f32>> {
+    pub fn forward<S: Simd>(
+        &mut self,
+        row: RowCall<'_, f32>,
+        y: &mut [f32],
+    ) -> Option<RowState<f32>> {
         if row.parameters.solver != Solver::Newton {
             return None;
         }
-        let summary = self.summarise(&row)?;
+        let summary = self.summarise::<S>(&row)?;
+        let c = summary.c;
         let log = row.parameters.output == Output::LogProbabilities;
         let l = match Form::of(row.alpha, log) {
             Form::Softmax => {
                 // S is e^l times its value at l = 0.
-                let (s, _) = self.mass(&summary, Softmax::new(0.0));
+                let (s, _) = self.mass::<S>(&summary, &Softmax::new(0.0));
                 -s.ln()
             }
-            Form::Reciprocal1 => self.solve(&summary, |l| Reciprocal::<1>::new(summary.c, l))?,
-            Form::Reciprocal2 => self.solve(&summary, |l| Reciprocal::<2>::new(summary.c, l))?,
-            Form::Reciprocal3 => self.solve(&summary, |l| Reciprocal::<3>::new(summary.c, l))?,
-            Form::Reciprocal4 => self.solve(&summary, |l| Reciprocal::<4>::new(summary.c, l))?,
-            Form::Power1 => self.solve(&summary, |l| Power::<1>::new(summary.c, l))?,
-            Form::Power2 => self.solve(&summary, |l| Power::<2>::new(summary.c, l))?,
-            Form::General => self.solve(&summary, |l| General::new(summary.c, l))?,
+            Form::Reciprocal1 => {
+                self.solve_power::<S, _>(&summary, |s| s, |b| Reciprocal::<1>::new(c, b))?
+            }
+            Form::Reciprocal2 => {
+                self.solve_power::<S, _>(&summary, f64::sqrt, |b| Reciprocal::<2>::new(c, b))?
+            }
+            Form::Reciprocal3 => {
+                self.solve_power::<S, _>(&summary, f64::cbrt, |b| Reciprocal::<3>::new(c, b))?
+            }
+            Form::Reciprocal4 => self.solve_power::<S, _>(
+                &summary,
+                |s| s.sqrt().sqrt(),
+                |b| Reciprocal::<4>::new(c, b),
+            )?,
+            Form::Power1 => {
+                self.solve_power::<S, _>(&summary, f64::recip, |b| Power::<1>::new(c, b))?
+            }
+            Form::Power2 => {
+                self.solve_power::<S, _>(&summary, |s| s.sqrt().recip(), |b| Power::<2>::new(c, b))?
+            }
+            Form::General => self.solve::<S>(&summary)?,
         };
         let state = RowState {
             root: l as f32,
             rest: 0.0,
         };
         match row.parameters.output {
-            Output::Probabilities => self.probabilities(&summary, row.alpha, l, 1.0, y),
-            Output::LogProbabilities => self.log_probabilities(&summary, l, y),
+            Output::Probabilities => self.probabilities::<S>(&summary, row.alpha, l, 1.0, y),
+            Output::LogProbabilities => self.log_probabilities::<S>(&summary, l, y),
             Output::Value => y[0] = row.scalar().value(&state),
             Output::Divergence => y[0] = row.scalar().divergence(&state),
         }
@@ -83,7 +101,7 @@ impl Lanes {
 
     /// The gradient in the logits, or false where the row is not for these kernels.
     #[inline(always)]
-    pub fn backward(
+    pub fn backward<S: Simd>(
         &mut self,
         row: RowCall<'_, f32>,
         state: RowState<f32>,
@@ -94,19 +112,19 @@ impl Lanes {
         if row.parameters.output == Output::Divergence || l.is_nan() {
             return false;
         }
-        let Some(summary) = self.summarise(&row) else {
+        let Some(summary) = self.summarise::<S>(&row) else {
             return false;
         };
         match row.parameters.output {
             Output::Probabilities => {
-                let total = self.weigh(&summary, row.alpha, l);
-                self.probabilities_backward(total, cotangent, grad);
+                let total = self.weigh::<S>(&summary, row.alpha, l);
+                self.probabilities_backward::<S>(total, cotangent, grad);
             }
             Output::LogProbabilities => {
-                let total = self.weigh(&summary, row.alpha, l);
-                self.log_probabilities_backward(&summary, l, total, cotangent, grad);
+                let total = self.weigh::<S>(&summary, row.alpha, l);
+                self.log_probabilities_backward::<S>(&summary, l, total, cotangent, grad);
             }
-            Output::Value => self.probabilities(&summary, row.alpha, l, cotangent[0], grad),
+            Output::Value => self.probabilities::<S>(&summary, row.alpha, l, cotangent[0], grad),
             Output::Divergence => unreachable!("left to the scalar layer above"),
         }
         true
@@ -114,55 +132,64 @@ impl Lanes {
 
     /// Fills the gaps and the reference. Nothing where the row has no answer or is out of range.
     #[inline(always)]
-    fn summarise(&mut self, row: &RowCall<'_, f32>) -> Option<Summary> {
+    fn summarise<S: Simd>(&mut self, row: &RowCall<'_, f32>) -> Option<Summary> {
         // A NaN fails the comparison too.
         if !(row.alpha >= -crate::math::MAX_ALPHA && row.alpha <= Solver::NEWTON_MAX_ALPHA) {
             return None;
         }
         let x = row.logits;
+        let padded = x.len().next_multiple_of(lanes::<S>());
         self.gaps.clear();
         match row.reference {
             Measure::Uniform | Measure::Ones => self.gaps.extend_from_slice(x),
             Measure::Given(q) => {
-                // An entry without a reference is one without a logit.
-                self.gaps
-                    .extend(x.iter().zip(q).map(|(&x, &q)| if q == 0.0 && x < f32::INFINITY { f32::NEG_INFINITY } else { x }));
                 self.reference.clear();
                 self.reference.extend_from_slice(q);
-                self.reference.resize(x.len().next_multiple_of(WIDTH), 0.0);
-                if !q.iter().fold(true, |good, &q| good & (q >= 0.0 && q <= f32::MAX)) {
+                self.reference.resize(padded, 0.0);
+                // An entry without a reference is one without a logit, unless it is no number.
+                let without = |(&x, &q): (&f32, &f32)| {
+                    if q == 0.0 && x < f32::INFINITY {
+                        f32::NEG_INFINITY
+                    } else {
+                        x
+                    }
+                };
+                self.gaps.extend(x.iter().zip(q).map(without));
+                if !q
+                    .iter()
+                    .fold(true, |good, &q| good & (q >= 0.0 && q <= f32::MAX))
+                {
                     return None;
                 }
             }
         }
-        self.gaps.resize(x.len().next_multiple_of(WIDTH), f32::NEG_INFINITY);
+        self.gaps.resize(padded, f32::NEG_INFINITY);
 
-        let mut max = [f32::NEG_INFINITY; WIDTH];
-        let mut min = [f32::INFINITY; WIDTH];
-        let mut allowed = [0_u32; WIDTH];
-        let mut bad = [0_u32; WIDTH];
-        for x in chunks(&self.gaps) {
-            for i in 0..WIDTH {
-                max[i] = if x[i] > max[i] { x[i] } else { max[i] };
-                let finite = x[i] > f32::NEG_INFINITY;
-                min[i] = if finite & (x[i] < min[i]) { x[i] } else { min[i] };
-                allowed[i] += u32::from(finite);
-                bad[i] |= u32::from(!(x[i] <= f32::MAX));
-            }
+        let (lowest, largest) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::MAX));
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let mut max = lowest;
+        let mut min = splat::<S>(f32::INFINITY);
+        let mut masked = zero;
+        let mut bad = zero;
+        for i in (0..padded).step_by(lanes::<S>()) {
+            let x = load::<S>(&self.gaps, i);
+            // NaN fails every comparison.
+            bad = x.le(largest).select(bad, one);
+            max = x.gt(max).select(x, max);
+            min = x.eq(lowest).select(min, x.lt(min).select(x, min));
+            masked += x.eq(lowest).select(one, zero);
         }
-        let max = max.into_iter().fold(f32::NEG_INFINITY, f32::max);
-        let min = min.into_iter().fold(f32::INFINITY, f32::min);
-        let allowed: u64 = allowed.into_iter().map(u64::from).sum();
-        let c = 1.0 - row.alpha;
-        if allowed == 0
-            || bad.into_iter().any(|bad| bad != 0)
-            || (max - min) * c.abs().max(1.0) as f32 > WIDEST
-        {
+        // Exact: below 2^24 entries.
+        let allowed = padded - masked.reduce_add() as usize;
+        if allowed == 0 || bad.reduce_add() > 0.0 {
             return None;
         }
+        let (max, min) = (max.reduce_max(), min.reduce_min());
+        let c = 1.0 - row.alpha;
+        let count = allowed as f64;
         let (constant, lo, hi) = match row.reference {
-            Measure::Uniform => (Some(1.0 / allowed as f32), 0.0, (allowed as f64).ln()),
-            Measure::Ones => (Some(1.0), -(allowed as f64).ln(), 0.0),
+            Measure::Uniform => (Some((1.0 / count) as f32), 0.0, count.ln()),
+            Measure::Ones => (Some(1.0), -count.ln(), 0.0),
             Measure::Given(q) => {
                 let mut total = 0.0;
                 let mut at_max = 0.0_f32;
@@ -179,34 +206,50 @@ impl Lanes {
         };
         // Outside, the products with u_max^c are taken in log space; and what a gap is multiplied by
         // stays a number.
+        let widest = (f64::from(max) - f64::from(min)) * c.abs().max(1.0);
+        let log_power = (c * lo).max(c * hi);
         if c.abs() * lo.abs().max(hi.abs()) > f64::from(f32::LOG_SPACE)
-            || f64::from(max - min) * c.abs().max(1.0) * (c * lo).max(c * hi).exp() > f64::from(WIDEST)
+            || widest > WIDEST
+            || (log_power > 1.0 && widest * log_power.exp() > WIDEST)
         {
             return None;
         }
-        for x in chunks_mut(&mut self.gaps) {
-            for x in x {
-                *x = max - *x;
-            }
+        let top = splat::<S>(max);
+        let mut sum = zero;
+        for i in (0..padded).step_by(lanes::<S>()) {
+            let gap = top - load::<S>(&self.gaps, i);
+            store::<S>(&mut self.gaps, i, gap);
+            // Not a bound to the last digit, and needed only where the reference is the same for each.
+            sum += gap.lt(splat::<S>(f32::INFINITY)).select(gap, zero);
         }
+        let mean_gap = f64::from(sum.reduce_add()) / count;
         Some(Summary {
             c,
             constant,
             lo,
             hi,
+            mean_gap: if constant.is_some() {
+                mean_gap
+            } else {
+                f64::NAN
+            },
         })
     }
 
     /// [`crate::math::solve_log_ratio`] with its scalars in `f64`. Nothing where it does not converge.
     #[inline(always)]
-    fn solve<C: Curve>(&self, summary: &Summary, curve: impl Fn(f64) -> C) -> Option<f64> {
+    fn solve<S: Simd>(&self, summary: &Summary) -> Option<f64> {
         let Summary { c, lo, hi, .. } = *summary;
-        let (mut lo, mut hi) = (lo, hi);
+        // Jensen's inequality: the mean of B^(-1/c) is at least that of the mean B.
+        let mean = (-c * lo).exp() - c * summary.mean_gap;
+        let start = -mean.ln() / c * (1.0 + 1e-6) + 1e-6;
+        let mut hi = if start > lo && start < hi { start } else { hi };
+        let mut lo = lo;
         let tolerance = Solver::STOP_ROUNDINGS * f64::from(f32::EPSILON);
         let mut l = hi;
         let mut before = f64::INFINITY;
         for _ in 0..Solver::NEWTON_STEPS {
-            let (s, w) = self.mass(summary, curve(l));
+            let (s, w) = self.mass::<S>(summary, &General::new(c, l));
             if s >= 1.0 {
                 hi = l;
             } else {
@@ -219,13 +262,50 @@ impl Lanes {
             }
             let step = (next - l).abs();
             l = next;
-            // Quadratic convergence: the step that would follow is about this one times
-            // step / before^2 times itself.
-            let following = step * step * (step / (before * before));
-            if step.max(0.0) <= tolerance * l.abs().max(1.0)
-                || (before < f64::INFINITY && step < 1e-2 && following <= 0.1 * tolerance)
-            {
+            if converged(step, before, tolerance * l.abs().max(1.0)) {
                 return Some(l);
+            }
+            before = step;
+        }
+        None
+    }
+
+    /// The same in `b = u_max^-c`, where `S^c` is a root: `b <- b + b S (S^c - 1) / W`.
+    #[inline(always)]
+    fn solve_power<S: Simd, C: Curve<S>>(
+        &self,
+        summary: &Summary,
+        root: impl Fn(f64) -> f64,
+        curve: impl Fn(f64) -> C,
+    ) -> Option<f64> {
+        let Summary { c, lo, hi, .. } = *summary;
+        let (b_at_lo, b_at_hi) = ((-c * lo).exp(), (-c * hi).exp());
+        let (mut least, mut most) = (b_at_lo.min(b_at_hi), b_at_lo.max(b_at_hi));
+        let mut b = b_at_hi;
+        // As in `solve`.
+        let mean = b_at_lo - c * summary.mean_gap;
+        if mean > least && mean < most {
+            b = mean;
+        }
+        let tolerance = Solver::STOP_ROUNDINGS * f64::from(f32::EPSILON);
+        let mut before = f64::INFINITY;
+        for _ in 0..Solver::NEWTON_STEPS {
+            let (s, w) = self.mass::<S>(summary, &curve(b));
+            // S falls with b for c > 0 and rises for c < 0.
+            if (s >= 1.0) == (c > 0.0) {
+                least = b;
+            } else {
+                most = b;
+            }
+            let mut next = b + b * s * (root(s) - 1.0) / w;
+            if !(next >= least && next <= most) {
+                next = least + 0.5 * (most - least);
+            }
+            // In l, for which the tolerance is.
+            let step = ((next - b) / (c * b)).abs();
+            b = next;
+            if converged(step, before, tolerance) {
+                return Some(-b.ln() / c);
             }
             before = step;
         }
@@ -234,226 +314,161 @@ impl Lanes {
 
     /// `S` and `W` of [`crate::math::solve_log_ratio`].
     #[inline(always)]
-    fn mass<C: Curve>(&self, summary: &Summary, curve: C) -> (f64, f64) {
+    fn mass<S: Simd>(&self, summary: &Summary, curve: &impl Curve<S>) -> (f64, f64) {
         let (mut s, mut w) = (0.0, 0.0);
-        match summary.constant {
-            Some(q) => {
-                for block in self.gaps.chunks(BLOCK * WIDTH) {
-                    let (mut block_s, mut block_w) = ([0.0; WIDTH], [0.0; WIDTH]);
-                    for gaps in chunks(block) {
-                        let (u, v) = curve.at(gaps);
-                        for i in 0..WIDTH {
-                            block_s[i] += u[i];
-                            block_w[i] += v[i];
-                        }
+        let width = lanes::<S>();
+        let mut begin = 0;
+        while begin < self.gaps.len() {
+            let end = (begin + BLOCK * width).min(self.gaps.len());
+            let (mut block_s, mut block_w) = (splat::<S>(0.0), splat::<S>(0.0));
+            match summary.constant {
+                Some(_) => {
+                    for i in (begin..end).step_by(width) {
+                        let (u, v) = curve.at(load::<S>(&self.gaps, i));
+                        block_s += u;
+                        block_w += v;
                     }
-                    s += total(block_s);
-                    w += total(block_w);
                 }
-                (s * f64::from(q), w * f64::from(q))
-            }
-            None => {
-                let blocks = self.gaps.chunks(BLOCK * WIDTH);
-                for (block, q) in blocks.zip(self.reference.chunks(BLOCK * WIDTH)) {
-                    let (mut block_s, mut block_w) = ([0.0; WIDTH], [0.0; WIDTH]);
-                    for (gaps, q) in chunks(block).zip(chunks(q)) {
-                        let (u, v) = curve.at(gaps);
-                        for i in 0..WIDTH {
-                            block_s[i] += q[i] * u[i];
-                            block_w[i] += q[i] * v[i];
-                        }
+                None => {
+                    for i in (begin..end).step_by(width) {
+                        let (u, v) = curve.at(load::<S>(&self.gaps, i));
+                        let q = load::<S>(&self.reference, i);
+                        block_s += q * u;
+                        block_w += q * v;
                     }
-                    s += total(block_s);
-                    w += total(block_w);
                 }
-                (s, w)
             }
+            s += f64::from(block_s.reduce_add());
+            w += f64::from(block_w.reduce_add());
+            begin = end;
+        }
+        let q = summary.constant.map_or(1.0, f64::from);
+        (s * q, w * q)
+    }
+
+    /// Runs `with` on the curve of an order and a root.
+    #[inline(always)]
+    fn with_curve<S: Simd>(c: f64, alpha: f64, l: f64, with: impl WithCurve<S>) {
+        let b = (-c * l).exp();
+        match Form::of(alpha, false) {
+            Form::Softmax => with.run(&Softmax::new(l)),
+            Form::Reciprocal1 => with.run(&Reciprocal::<1>::new(c, b)),
+            Form::Reciprocal2 => with.run(&Reciprocal::<2>::new(c, b)),
+            Form::Reciprocal3 => with.run(&Reciprocal::<3>::new(c, b)),
+            Form::Reciprocal4 => with.run(&Reciprocal::<4>::new(c, b)),
+            Form::Power1 => with.run(&Power::<1>::new(c, b)),
+            Form::Power2 => with.run(&Power::<2>::new(c, b)),
+            Form::General => with.run(&General::new(c, l)),
         }
     }
 
     /// `p`, times a factor.
     #[inline(always)]
-    fn probabilities(&self, summary: &Summary, alpha: f64, l: f64, factor: f32, y: &mut [f32]) {
-        let c = summary.c;
-        match Form::of(alpha, false) {
-            Form::Softmax => self.write(summary, Softmax::new(l), factor, y),
-            Form::Reciprocal1 => self.write(summary, Reciprocal::<1>::new(c, l), factor, y),
-            Form::Reciprocal2 => self.write(summary, Reciprocal::<2>::new(c, l), factor, y),
-            Form::Reciprocal3 => self.write(summary, Reciprocal::<3>::new(c, l), factor, y),
-            Form::Reciprocal4 => self.write(summary, Reciprocal::<4>::new(c, l), factor, y),
-            Form::Power1 => self.write(summary, Power::<1>::new(c, l), factor, y),
-            Form::Power2 => self.write(summary, Power::<2>::new(c, l), factor, y),
-            Form::General => self.write(summary, General::new(c, l), factor, y),
-        }
-    }
-
-    #[inline(always)]
-    fn write<C: Curve>(&self, summary: &Summary, curve: C, factor: f32, y: &mut [f32]) {
-        self.fill(summary, y, |gaps, q| {
-            let (u, _) = curve.at(gaps);
-            from_fn(|i| q[i] * u[i] * factor)
-        });
+    fn probabilities<S: Simd>(
+        &self,
+        summary: &Summary,
+        alpha: f64,
+        l: f64,
+        factor: f32,
+        y: &mut [f32],
+    ) {
+        let write = Write {
+            lanes: self,
+            constant: summary.constant,
+            factor,
+            y,
+        };
+        Self::with_curve::<S>(summary.c, alpha, l, write);
     }
 
     /// `ln p`.
     #[inline(always)]
-    fn log_probabilities(&self, summary: &Summary, l: f64, y: &mut [f32]) {
-        let log_q = summary.constant.map(|q| f64::from(q).ln());
-        if summary.c == 0.0 {
-            let offset = log_q.unwrap_or(0.0) + l;
-            self.write_log(log_q.is_none(), y, |gaps| {
-                from_fn(|i| offset as f32 - gaps[i])
-            });
-        } else {
-            let curve = General::new(summary.c, l);
-            let offset = log_q.unwrap_or(0.0) + l;
-            self.write_log(log_q.is_none(), y, |gaps| {
-                from_fn(|i| {
-                    let (fall, on) = curve.fall(gaps[i]);
-                    if on {
-                        offset as f32 - fall
-                    } else {
-                        f32::NEG_INFINITY
-                    }
-                })
-            });
-        }
-    }
-
-    #[inline(always)]
-    fn write_log(&self, given: bool, y: &mut [f32], log_u: impl Fn(&Chunk) -> Chunk) {
-        let rows = y.chunks_mut(WIDTH).zip(chunks(&self.gaps));
-        if given {
-            for ((y, gaps), q) in rows.zip(chunks(&self.reference)) {
-                let log_u = log_u(gaps);
-                let log_p: Chunk = from_fn(|i| {
-                    if gaps[i] < f32::INFINITY {
-                        ln(q[i]) + log_u[i]
-                    } else {
-                        f32::NEG_INFINITY
-                    }
-                });
-                y.copy_from_slice(&log_p[..y.len()]);
-            }
-        } else {
-            for (y, gaps) in rows {
-                let log_u = log_u(gaps);
-                y.copy_from_slice(&log_u[..y.len()]);
-            }
-        }
-    }
-
-    /// Fills a row of the caller's from the gaps and the reference.
-    #[inline(always)]
-    fn fill(&self, summary: &Summary, y: &mut [f32], value: impl Fn(&Chunk, &Chunk) -> Chunk) {
-        let rows = y.chunks_mut(WIDTH).zip(chunks(&self.gaps));
-        match summary.constant {
-            Some(q) => {
-                let q = [q; WIDTH];
-                for (y, gaps) in rows {
-                    let chunk = value(gaps, &q);
-                    match <&mut Chunk>::try_from(&mut *y) {
-                        Ok(y) => *y = chunk,
-                        Err(_) => y.copy_from_slice(&chunk[..y.len()]),
-                    }
+    fn log_probabilities<S: Simd>(&self, summary: &Summary, l: f64, y: &mut [f32]) {
+        let offset = summary.constant.map_or(0.0, |q| f64::from(q).ln()) + l;
+        let (offset, nothing) = (splat::<S>(offset as f32), splat::<S>(f32::NEG_INFINITY));
+        let curve = (summary.c != 0.0).then(|| General::new(summary.c, l));
+        for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
+            let gap = load::<S>(&self.gaps, i);
+            let log_u = match &curve {
+                None => offset - gap,
+                Some(curve) => {
+                    let (fall, z) = curve.fall::<S>(gap);
+                    let log_u = z.gt(splat::<S>(-1.0)).select(offset - fall, nothing);
+                    gap.lt(splat::<S>(f32::INFINITY)).select(log_u, nothing)
                 }
-            }
-            None => {
-                for ((y, gaps), q) in rows.zip(chunks(&self.reference)) {
-                    let chunk = value(gaps, q);
-                    y.copy_from_slice(&chunk[..y.len()]);
+            };
+            let log_p = match summary.constant {
+                Some(_) => log_u,
+                None => {
+                    let log_p = ln::<S>(load::<S>(&self.reference, i)) + log_u;
+                    gap.lt(splat::<S>(f32::INFINITY)).select(log_p, nothing)
                 }
-            }
+            };
+            store_row::<S>(y, i, log_p);
         }
     }
 
     /// Fills the weights `k = q u^(2 - alpha)`, and returns their sum.
     #[inline(always)]
-    fn weigh(&mut self, summary: &Summary, alpha: f64, l: f64) -> f64 {
-        let c = summary.c;
-        match Form::of(alpha, false) {
-            Form::Softmax => self.weigh_with(summary, l, Softmax::new(l)),
-            Form::Reciprocal1 => self.weigh_with(summary, l, Reciprocal::<1>::new(c, l)),
-            Form::Reciprocal2 => self.weigh_with(summary, l, Reciprocal::<2>::new(c, l)),
-            Form::Reciprocal3 => self.weigh_with(summary, l, Reciprocal::<3>::new(c, l)),
-            Form::Reciprocal4 => self.weigh_with(summary, l, Reciprocal::<4>::new(c, l)),
-            Form::Power1 => self.weigh_with(summary, l, Power::<1>::new(c, l)),
-            Form::Power2 => self.weigh_with(summary, l, Power::<2>::new(c, l)),
-            Form::General => self.weigh_with(summary, l, General::new(c, l)),
-        }
-    }
-
-    #[inline(always)]
-    fn weigh_with<C: Curve>(&mut self, summary: &Summary, l: f64, curve: C) -> f64 {
-        let power = (summary.c * l).exp() as f32;
+    fn weigh<S: Simd>(&mut self, summary: &Summary, alpha: f64, l: f64) -> f64 {
         let mut weights = std::mem::take(&mut self.weights);
         weights.clear();
         weights.resize(self.gaps.len(), 0.0);
-        self.fill(summary, &mut weights, |gaps, q| {
-            let (_, v) = curve.at(gaps);
-            from_fn(|i| q[i] * v[i] * power)
-        });
         let mut sum = 0.0;
-        for block in weights.chunks(BLOCK * WIDTH) {
-            let mut lanes = [0.0; WIDTH];
-            for k in chunks(block) {
-                for i in 0..WIDTH {
-                    lanes[i] += k[i];
-                }
-            }
-            sum += total(lanes);
-        }
+        let weigh = Weigh {
+            lanes: self,
+            constant: summary.constant,
+            power: (summary.c * l).exp() as f32,
+            weights: &mut weights,
+            sum: &mut sum,
+        };
+        Self::with_curve::<S>(summary.c, alpha, l, weigh);
         self.weights = weights;
         sum
     }
 
     /// The entry of the largest weight.
     #[inline(always)]
-    fn largest(&self) -> usize {
-        let mut best = [0.0_f32; WIDTH];
-        for k in chunks(&self.weights) {
-            for i in 0..WIDTH {
-                best[i] = if k[i] > best[i] { k[i] } else { best[i] };
-            }
+    fn largest<S: Simd>(&self) -> usize {
+        let mut best = splat::<S>(0.0);
+        for i in (0..self.weights.len()).step_by(lanes::<S>()) {
+            best = best.max(load::<S>(&self.weights, i));
         }
-        let best = best.into_iter().fold(0.0, f32::max);
+        let best = best.reduce_max();
         self.weights.iter().position(|&k| k == best).unwrap_or(0)
     }
 
     /// [`crate::math::Row::softargmax_backward`] from the weights.
     #[inline(always)]
-    fn probabilities_backward(&self, total_weight: f64, c: &[f32], grad: &mut [f32]) {
-        let centre = c[self.largest()];
-        let k = &self.weights[..c.len()];
+    fn probabilities_backward<S: Simd>(&self, total: f64, c: &[f32], grad: &mut [f32]) {
+        let zero = splat::<S>(0.0);
+        let centre = splat::<S>(c[self.largest::<S>()]);
+        let width = lanes::<S>();
         let mut sum = 0.0;
-        for (c, k) in c.chunks(BLOCK * WIDTH).zip(k.chunks(BLOCK * WIDTH)) {
-            let mut lanes = [0.0; WIDTH];
-            let (c_chunks, c_tail) = c.as_chunks::<WIDTH>();
-            let (k_chunks, k_tail) = k.as_chunks::<WIDTH>();
-            for (c, k) in c_chunks.iter().zip(k_chunks) {
-                for i in 0..WIDTH {
-                    // An entry off the support has no weight, whatever its cotangent is.
-                    lanes[i] += if k[i] > 0.0 { k[i] * (c[i] - centre) } else { 0.0 };
-                }
+        let mut begin = 0;
+        while begin < self.weights.len() {
+            let end = (begin + BLOCK * width).min(self.weights.len());
+            let mut block = zero;
+            for i in (begin..end).step_by(width) {
+                let k = load::<S>(&self.weights, i);
+                let c = load_row::<S>(c, i);
+                // An entry off the support has no weight, whatever its cotangent is.
+                block += k.gt(zero).select(k * (c - centre), zero);
             }
-            for ((lane, c), k) in lanes.iter_mut().zip(c_tail).zip(k_tail) {
-                *lane += if *k > 0.0 { k * (c - centre) } else { 0.0 };
-            }
-            sum += total(lanes);
+            sum += f64::from(block.reduce_add());
+            begin = end;
         }
-        let mean = (sum / total_weight) as f32;
-        for ((grad, c), k) in grad.iter_mut().zip(c).zip(k) {
-            *grad = if *k > 0.0 {
-                k * ((c - centre) - mean)
-            } else {
-                0.0
-            };
+        let mean = splat::<S>((sum / total) as f32);
+        for i in (0..self.weights.len()).step_by(width) {
+            let k = load::<S>(&self.weights, i);
+            let value = k * ((load_row::<S>(c, i) - centre) - mean);
+            store_row::<S>(grad, i, k.gt(zero).select(value, zero));
         }
     }
 
     /// [`crate::math::Row::log_softargmax_backward`] from the weights.
     #[inline(always)]
-    fn log_probabilities_backward(
+    fn log_probabilities_backward<S: Simd>(
         &mut self,
         summary: &Summary,
         l: f64,
@@ -461,35 +476,104 @@ impl Lanes {
         c: &[f32],
         grad: &mut [f32],
     ) {
-        let power = (summary.c * l).exp() as f32;
+        let power = splat::<S>((summary.c * l).exp() as f32);
         let curve = General::new(summary.c, l);
+        let zero = splat::<S>(0.0);
         self.scores.clear();
         self.scores.resize(self.gaps.len(), 0.0);
-        for (scores, gaps) in chunks_mut(&mut self.scores).zip(chunks(&self.gaps)) {
-            *scores = from_fn(|i| power * curve.relative(gaps[i]));
-        }
         let mut total = 0.0;
-        for (&c, s) in c.iter().zip(&mut self.scores) {
-            *s = if *s > 0.0 { c * *s } else { 0.0 };
-            total += f64::from(*s);
+        for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
+            let relative = curve.relative::<S>(load::<S>(&self.gaps, i));
+            let score = load_row::<S>(c, i) * (power * relative);
+            let score = relative.gt(zero).select(score, zero);
+            store::<S>(&mut self.scores, i, score);
+            total += f64::from(score.reduce_add());
         }
-        let largest = self.largest();
+        let largest = self.largest::<S>();
         let slope = total / total_weight;
         let mut others = 0.0;
         for (i, grad) in grad.iter_mut().enumerate() {
             if i == largest {
                 continue;
             }
-            let value = if self.gaps[i] < f32::INFINITY {
-                f64::from(self.scores[i]) - f64::from(self.weights[i]) * slope
-            } else {
-                0.0
-            };
+            // Both are zero off the support.
+            let value = f64::from(self.scores[i]) - f64::from(self.weights[i]) * slope;
             others += value;
             *grad = value as f32;
         }
         // The row sums to zero: at the largest weight, the sum of the others keeps the digits.
         grad[largest] = -others as f32;
+    }
+}
+
+/// Quadratic convergence: the step that would follow is about this one times `step / before^2` times
+/// itself.
+#[inline(always)]
+fn converged(step: f64, before: f64, tolerance: f64) -> bool {
+    let following = step * step * (step / (before * before));
+    step <= tolerance || (before < f64::INFINITY && step < 1e-3 && following <= 1e-3 * tolerance)
+}
+
+/// What is done with a curve whose type depends on the order.
+trait WithCurve<S: Simd> {
+    fn run(self, curve: &impl Curve<S>);
+}
+
+struct Write<'a> {
+    lanes: &'a Lanes,
+    constant: Option<f32>,
+    factor: f32,
+    y: &'a mut [f32],
+}
+
+impl<S: Simd> WithCurve<S> for Write<'_> {
+    #[inline(always)]
+    fn run(self, curve: &impl Curve<S>) {
+        let factor = splat::<S>(self.factor);
+        for i in (0..self.lanes.gaps.len()).step_by(lanes::<S>()) {
+            let (u, _) = curve.at(load::<S>(&self.lanes.gaps, i));
+            let q = reference::<S>(self.constant, self.lanes, i);
+            store_row::<S>(self.y, i, q * u * factor);
+        }
+    }
+}
+
+/// The reference at a vector of entries.
+#[inline(always)]
+fn reference<S: Simd>(constant: Option<f32>, lanes: &Lanes, at: usize) -> V<S> {
+    match constant {
+        Some(q) => splat::<S>(q),
+        None => load::<S>(&lanes.reference, at),
+    }
+}
+
+struct Weigh<'a> {
+    lanes: &'a Lanes,
+    constant: Option<f32>,
+    power: f32,
+    weights: &'a mut [f32],
+    sum: &'a mut f64,
+}
+
+impl<S: Simd> WithCurve<S> for Weigh<'_> {
+    #[inline(always)]
+    fn run(self, curve: &impl Curve<S>) {
+        let power = splat::<S>(self.power);
+        let width = lanes::<S>();
+        let mut begin = 0;
+        while begin < self.weights.len() {
+            let end = (begin + BLOCK * width).min(self.weights.len());
+            let mut block = splat::<S>(0.0);
+            for i in (begin..end).step_by(width) {
+                let (_, v) = curve.at(load::<S>(&self.lanes.gaps, i));
+                let q = reference::<S>(self.constant, self.lanes, i);
+                let k = q * v * power;
+                store::<S>(self.weights, i, k);
+                block += k;
+            }
+            *self.sum += f64::from(block.reduce_add());
+            begin = end;
+        }
     }
 }
 
@@ -533,13 +617,12 @@ impl Form {
 }
 
 /// `u` as a function of the gap, given the root.
-trait Curve: Copy {
-    /// `u`, and `u (u / u_max)^c`, of every gap; both zero off the support and at an infinite gap.
-    fn at(self, gaps: &Chunk) -> (Chunk, Chunk);
+trait Curve<S: Simd> {
+    /// `u`, and `u (u / u_max)^c`: both zero off the support and at an infinite gap.
+    fn at(&self, gap: V<S>) -> (V<S>, V<S>);
 }
 
 /// `alpha = 1`: `u = e^(l - g)`.
-#[derive(Clone, Copy)]
 struct Softmax {
     scale: f32,
     offset: f32,
@@ -553,16 +636,15 @@ impl Softmax {
     }
 }
 
-impl Curve for Softmax {
+impl<S: Simd> Curve<S> for Softmax {
     #[inline(always)]
-    fn at(self, gaps: &Chunk) -> (Chunk, Chunk) {
-        let u = from_fn(|i| self.scale * exp(self.offset - gaps[i]));
+    fn at(&self, gap: V<S>) -> (V<S>, V<S>) {
+        let u = splat::<S>(self.scale) * exp::<S>(splat::<S>(self.offset) - gap);
         (u, u)
     }
 }
 
 /// `alpha = 1 - 1/N`: `u = B^-N`, `B = b + c g`, `b = u_max^-c`.
-#[derive(Clone, Copy)]
 struct Reciprocal<const N: usize> {
     b: f32,
     c: f32,
@@ -570,30 +652,30 @@ struct Reciprocal<const N: usize> {
 
 impl<const N: usize> Reciprocal<N> {
     #[inline(always)]
-    fn new(c: f64, l: f64) -> Self {
+    fn new(c: f64, b: f64) -> Self {
         Self {
-            b: (-c * l).exp() as f32,
+            b: b as f32,
             c: c as f32,
         }
     }
 }
 
-impl<const N: usize> Curve for Reciprocal<N> {
+impl<S: Simd, const N: usize> Curve<S> for Reciprocal<N> {
     #[inline(always)]
-    fn at(self, gaps: &Chunk) -> (Chunk, Chunk) {
-        let r: Chunk = from_fn(|i| 1.0 / (self.b + self.c * gaps[i]));
-        let u: Chunk = from_fn(|i| match N {
-            1 => r[i],
-            2 => r[i] * r[i],
-            3 => r[i] * r[i] * r[i],
-            _ => (r[i] * r[i]) * (r[i] * r[i]),
-        });
-        (u, from_fn(|i| u[i] * (self.b * r[i])))
+    fn at(&self, gap: V<S>) -> (V<S>, V<S>) {
+        let b = splat::<S>(self.b);
+        let r = splat::<S>(1.0) / (b + splat::<S>(self.c) * gap);
+        let u = match N {
+            1 => r,
+            2 => r * r,
+            3 => r * r * r,
+            _ => (r * r) * (r * r),
+        };
+        (u, u * (b * r))
     }
 }
 
 /// `alpha = 1 + 1/N`: `u = B_+^N`, `B = b + c g`, `b = u_max^-c`.
-#[derive(Clone, Copy)]
 struct Power<const N: usize> {
     b: f32,
     c: f32,
@@ -601,36 +683,27 @@ struct Power<const N: usize> {
 
 impl<const N: usize> Power<N> {
     #[inline(always)]
-    fn new(c: f64, l: f64) -> Self {
+    fn new(c: f64, b: f64) -> Self {
         Self {
-            b: (-c * l).exp() as f32,
+            b: b as f32,
             c: c as f32,
         }
     }
 }
 
-impl<const N: usize> Curve for Power<N> {
+impl<S: Simd, const N: usize> Curve<S> for Power<N> {
     #[inline(always)]
-    fn at(self, gaps: &Chunk) -> (Chunk, Chunk) {
-        let base: Chunk = from_fn(|i| {
-            let base = self.b + self.c * gaps[i];
-            if base > 0.0 { base } else { 0.0 }
-        });
+    fn at(&self, gap: V<S>) -> (V<S>, V<S>) {
+        let (zero, b) = (splat::<S>(0.0), splat::<S>(self.b));
+        let base = (b + splat::<S>(self.c) * gap).max(zero);
         match N {
-            1 => (
-                base,
-                from_fn(|i| if base[i] > 0.0 { self.b } else { 0.0 }),
-            ),
-            _ => (
-                from_fn(|i| base[i] * base[i]),
-                from_fn(|i| base[i] * self.b),
-            ),
+            1 => (base, base.gt(zero).select(b, zero)),
+            _ => (base * base, base * b),
         }
     }
 }
 
 /// Any other order: `ln u = l - ln(1 + z) / c`, `z = c g e^(c l)`.
-#[derive(Clone, Copy)]
 struct General {
     /// `c e^(c l)`.
     slope: f32,
@@ -651,32 +724,35 @@ impl General {
         }
     }
 
-    /// `l - ln u`, and whether the gap is on the support.
+    /// `ln u_max - ln u`, and `z`.
     #[inline(always)]
-    fn fall(self, gap: f32) -> (f32, bool) {
-        let z = self.slope * gap;
-        let on = (z > -1.0) & (gap < f32::INFINITY);
-        (log1p(z) * self.per_c, on)
+    fn fall<S: Simd>(&self, gap: V<S>) -> (V<S>, V<S>) {
+        let z = splat::<S>(self.slope) * gap;
+        (log1p::<S>(z).0 * splat::<S>(self.per_c), z)
     }
 
     /// `(u / u_max)^c`, zero off the support.
     #[inline(always)]
-    fn relative(self, gap: f32) -> f32 {
-        let z = self.slope * gap;
-        let on = (z > -1.0) & (gap < f32::INFINITY);
-        if on { 1.0 / (1.0 + z) } else { 0.0 }
+    fn relative<S: Simd>(&self, gap: V<S>) -> V<S> {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let z = splat::<S>(self.slope) * gap;
+        let relative = z.gt(splat::<S>(-1.0)).select(one / (one + z), zero);
+        gap.lt(splat::<S>(f32::INFINITY)).select(relative, zero)
     }
 }
 
-impl Curve for General {
+impl<S: Simd> Curve<S> for General {
     #[inline(always)]
-    fn at(self, gaps: &Chunk) -> (Chunk, Chunk) {
-        let u: Chunk = from_fn(|i| {
-            let (fall, on) = self.fall(gaps[i]);
-            let u = self.scale * exp(self.offset - fall);
-            if on { u } else { 0.0 }
-        });
-        (u, from_fn(|i| u[i] * self.relative(gaps[i])))
+    fn at(&self, gap: V<S>) -> (V<S>, V<S>) {
+        let zero = splat::<S>(0.0);
+        let z = splat::<S>(self.slope) * gap;
+        let (log, reciprocal) = log1p::<S>(z);
+        let fall = log * splat::<S>(self.per_c);
+        let u = splat::<S>(self.scale) * exp::<S>(splat::<S>(self.offset) - fall);
+        let u = z.gt(splat::<S>(-1.0)).select(u, zero);
+        let u = gap.lt(splat::<S>(f32::INFINITY)).select(u, zero);
+        let v = u.gt(zero).select(u * reciprocal, zero);
+        (u, v)
     }
 }
 
@@ -684,62 +760,112 @@ impl Curve for General {
 #[inline(always)]
 fn split_exponent(l: f64) -> (f32, f32) {
     let offset = (l * 64.0).round() / 64.0;
-    (offset as f32, (l - offset).exp() as f32)
+    // Below 1/128: four terms are exact to f32.
+    let r = l - offset;
+    let scale = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0)));
+    (offset as f32, scale as f32)
+}
+
+/// Lanes of a vector.
+#[inline(always)]
+fn lanes<S: Simd>() -> usize {
+    <f32 as Scalar>::lanes::<S>()
 }
 
 #[inline(always)]
-fn chunks(row: &[f32]) -> std::slice::Iter<'_, Chunk> {
-    row.as_chunks::<WIDTH>().0.iter()
+fn splat<S: Simd>(value: f32) -> V<S> {
+    <f32 as Scalar>::splat::<S>(value)
+}
+
+/// The vector at an entry of a buffer, which is padded to whole vectors.
+#[inline(always)]
+fn load<S: Simd>(buffer: &[f32], at: usize) -> V<S> {
+    let vector = &buffer[at..at + lanes::<S>()];
+    // SAFETY: the slice holds a whole vector.
+    unsafe { vload_unaligned(vector.as_ptr()) }
 }
 
 #[inline(always)]
-fn chunks_mut(row: &mut [f32]) -> std::slice::IterMut<'_, Chunk> {
-    row.as_chunks_mut::<WIDTH>().0.iter_mut()
+fn store<S: Simd>(buffer: &mut [f32], at: usize, value: V<S>) {
+    let vector = &mut buffer[at..at + lanes::<S>()];
+    // SAFETY: the slice holds a whole vector.
+    unsafe { vstore_unaligned(vector.as_mut_ptr(), value) }
 }
 
+/// As [`load`] from a row of the caller's, which may end within the vector; zeros follow it.
 #[inline(always)]
-fn total(lanes: Chunk) -> f64 {
-    lanes.into_iter().map(f64::from).sum()
+fn load_row<S: Simd>(row: &[f32], at: usize) -> V<S> {
+    if at + lanes::<S>() <= row.len() {
+        return load::<S>(row, at);
+    }
+    let mut padded = [0.0; MOST_LANES];
+    padded[..row.len() - at].copy_from_slice(&row[at..]);
+    load::<S>(&padded, 0)
 }
+
+/// As [`store`] to a row of the caller's, which may end within the vector.
+#[inline(always)]
+fn store_row<S: Simd>(row: &mut [f32], at: usize, value: V<S>) {
+    if at + lanes::<S>() <= row.len() {
+        return store::<S>(row, at, value);
+    }
+    let mut padded = [0.0; MOST_LANES];
+    store::<S>(&mut padded, 0, value);
+    let left = row.len() - at;
+    row[at..].copy_from_slice(&padded[..left]);
+}
+
+/// At least the lanes of any machine's vectors.
+const MOST_LANES: usize = 64;
 
 const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
-/// `e^x` to 1.5 roundings; zero below the smallest normal number and no more than the largest above.
+/// `e^x` to 1.5 roundings; zero below the smallest normal number, and above `e^88` that number.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+fn exp<S: Simd>(x: V<S>) -> V<S> {
+    let c = splat::<S>;
     // Adding this number leaves the nearest integer in the low bits.
-    const SHIFT: f32 = 12_582_912.0;
-    let held = x.clamp(-87.3, 88.0);
-    let shifted = held * std::f32::consts::LOG2_E + SHIFT;
-    let n = shifted - SHIFT;
-    let r = (held - n * LN_2_HIGH) - n * LN_2_LOW;
-    let tail = 1.0 / 2.0 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0))));
-    let e = 1.0 + (r + r * r * tail);
-    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
-    if x < -87.3 { 0.0 } else { e * power }
+    let shift = c(12_582_912.0);
+    let held = x.max(c(-87.3)).min(c(88.0));
+    let shifted = held * c(std::f32::consts::LOG2_E) + shift;
+    let n = shifted - shift;
+    let r = (held - n * c(LN_2_HIGH)) - n * c(LN_2_LOW);
+    let tail = c(1.0 / 120.0) + r * c(1.0 / 720.0);
+    let tail = c(1.0 / 24.0) + r * tail;
+    let tail = c(1.0 / 6.0) + r * tail;
+    let tail = c(1.0 / 2.0) + r * tail;
+    let e = c(1.0) + (r + r * r * tail);
+    let power = (shifted.reinterpret::<u32>() << 23) + 0x3f80_0000_u32.splat::<S>();
+    x.lt(c(-87.3))
+        .select(c(0.0), e * power.reinterpret::<f32>())
 }
 
-/// `ln(1 + z)` for `z > -1`, by what the rounding of `1 + z` lost as well.
+/// `ln(1 + z)` for `z > -1`, by what the rounding of `1 + z` lost as well, and `1 / (1 + z)`.
 #[inline(always)]
-fn log1p(z: f32) -> f32 {
-    let w = 1.0 + z;
-    let lost = z - (w - 1.0);
-    ln(w) + lost / w
+fn log1p<S: Simd>(z: V<S>) -> (V<S>, V<S>) {
+    let one = splat::<S>(1.0);
+    let w = one + z;
+    let lost = z - (w - one);
+    let reciprocal = one / w;
+    (ln::<S>(w) + lost * reciprocal, reciprocal)
 }
 
 /// `ln x` for a normal `x > 0`.
 #[inline(always)]
-fn ln(x: f32) -> f32 {
+fn ln<S: Simd>(x: V<S>) -> V<S> {
+    let c = splat::<S>;
     // The exponent such that the mantissa is in [sqrt(1/2), sqrt(2)).
-    let bits = x.to_bits().wrapping_sub(0x3f35_04f3);
-    let n = (bits as i32) >> 23;
-    let m = f32::from_bits(x.to_bits().wrapping_sub((n as u32) << 23));
-    let f = m - 1.0;
-    let s = f / (2.0 + f);
+    let bits = x.reinterpret::<i32>();
+    let n = (bits - 0x3f35_04f3_i32.splat::<S>()) >> 23;
+    let m = (bits - (n << 23)).reinterpret::<f32>();
+    let f = m - c(1.0);
+    let s = f / (c(2.0) + f);
     let t = s * s;
     // 2 artanh(s) = f - s (f - 2 t (1/3 + ..)), whose first term is exact.
-    let tail = 2.0 * t * (1.0 / 3.0 + t * (1.0 / 5.0 + t * (1.0 / 7.0 + t * (1.0 / 9.0))));
-    let n = n as f32;
-    n * LN_2_HIGH + (n * LN_2_LOW + (f - s * (f - tail)))
+    let tail = c(2.0 / 7.0) + t * c(2.0 / 9.0);
+    let tail = c(2.0 / 5.0) + t * tail;
+    let tail = c(2.0 / 3.0) + t * tail;
+    let n = n.to_float();
+    n * c(LN_2_HIGH) + (n * c(LN_2_LOW) + (f - s * (f - t * tail)))
 }

@@ -22,8 +22,11 @@ pub(super) trait Storage: Copy + Send + Sync {
     /// The row in the arithmetic type: itself, or converted into the buffer.
     fn read<'a>(row: &'a [Self], buffer: &'a mut Vec<Self::Real>) -> &'a [Self::Real];
 
-    /// Has `fill` write the row, directly or through one rounding.
-    fn write(row: &mut [Self], buffer: &mut Vec<Self::Real>, fill: impl FnOnce(&mut [Self::Real]));
+    /// Where the row is computed: in its place, or in the buffer.
+    fn place<'a>(row: &'a mut [Self], buffer: &'a mut Vec<Self::Real>) -> &'a mut [Self::Real];
+
+    /// Rounds what was computed in the buffer into the row.
+    fn keep(row: &mut [Self], buffer: &[Self::Real]);
 }
 
 macro_rules! stored_as_computed {
@@ -39,9 +42,12 @@ macro_rules! stored_as_computed {
             }
 
             #[inline(always)]
-            fn write(row: &mut [Self], _buffer: &mut Vec<Self>, fill: impl FnOnce(&mut [Self])) {
-                fill(row);
+            fn place<'a>(row: &'a mut [Self], _buffer: &'a mut Vec<Self>) -> &'a mut [Self] {
+                row
             }
+
+            #[inline(always)]
+            fn keep(_row: &mut [Self], _buffer: &[Self]) {}
         }
     )*};
 }
@@ -62,11 +68,15 @@ macro_rules! stored_in_half {
             }
 
             #[inline(always)]
-            fn write(row: &mut [Self], buffer: &mut Vec<f32>, fill: impl FnOnce(&mut [f32])) {
+            fn place<'a>(row: &'a mut [Self], buffer: &'a mut Vec<f32>) -> &'a mut [f32] {
                 buffer.clear();
                 buffer.resize(row.len(), 0.0);
-                fill(buffer);
-                for (stored, &x) in row.iter_mut().zip(buffer.iter()) {
+                buffer
+            }
+
+            #[inline(always)]
+            fn keep(row: &mut [Self], buffer: &[f32]) {
+                for (stored, &x) in row.iter_mut().zip(buffer) {
                     *stored = Self::from_f32(x);
                 }
             }
@@ -75,13 +85,17 @@ macro_rules! stored_in_half {
 }
 stored_in_half!(f16, bf16);
 
-/// An arithmetic, with vectorised kernels or without. Each returns whether it has answered.
+/// An arithmetic, with vectorised kernels or without. Each says whether it has answered.
 pub(super) trait Arithmetic: Real {
-    fn forward(_lanes: &mut Lanes, _row: RowCall<'_, Self>, _y: &mut [Self]) -> Option<RowState<Self>> {
+    fn forward<S: Simd>(
+        _lanes: &mut Lanes,
+        _row: RowCall<'_, Self>,
+        _y: &mut [Self],
+    ) -> Option<RowState<Self>> {
         None
     }
 
-    fn backward(
+    fn backward<S: Simd>(
         _lanes: &mut Lanes,
         _row: RowCall<'_, Self>,
         _state: RowState<Self>,
@@ -96,19 +110,27 @@ impl Arithmetic for f64 {}
 
 impl Arithmetic for f32 {
     #[inline(always)]
-    fn forward(lanes: &mut Lanes, row: RowCall<'_, f32>, y: &mut [f32]) -> Option<RowState<f32>> {
-        lanes.forward(row, y)
+    fn forward<S: Simd>(
+        lanes: &mut Lanes,
+        row: RowCall<'_, f32>,
+        y: &mut [f32],
+    ) -> Option<RowState<f32>> {
+        // Exactly countable in f32.
+        if row.logits.len() >= 1 << 24 {
+            return None;
+        }
+        lanes.forward::<S>(row, y)
     }
 
     #[inline(always)]
-    fn backward(
+    fn backward<S: Simd>(
         lanes: &mut Lanes,
         row: RowCall<'_, f32>,
         state: RowState<f32>,
         cotangent: &[f32],
         grad: &mut [f32],
     ) -> bool {
-        lanes.backward(row, state, cotangent, grad)
+        row.logits.len() < 1 << 24 && lanes.backward::<S>(row, state, cotangent, grad)
     }
 }
 
@@ -123,8 +145,7 @@ pub(super) struct RowCall<'a, F> {
 
 impl<'a, F: Real> RowCall<'a, F> {
     fn scalar(&self) -> Row<'a, F> {
-        Row::new(self.logits, self.reference, self.alpha)
-            .with_empty_row(self.parameters.empty_row)
+        Row::new(self.logits, self.reference, self.alpha).with_empty_row(self.parameters.empty_row)
     }
 }
 
@@ -182,17 +203,25 @@ impl<'a, S: Storage> Rows<'a, S> {
         let mut output = vec![S::ZERO; self.count * width];
         let mut states = vec![<S::Real as num_traits::Float>::nan(); self.count * STATE];
         if !self.logits.is_empty() {
-            self.in_parallel(&mut output, width, &mut states, STATE, |first, output, states| {
-                let mut scratch = Scratch::default();
-                let rows = output.chunks_exact_mut(width);
-                for (i, (y, state)) in rows.zip(states.chunks_exact_mut(STATE)).enumerate() {
-                    let row = self.row(first + i, &mut scratch.logits);
-                    S::write(y, &mut scratch.output, |y| {
-                        let found = forward_row(&mut scratch.lanes, row, y);
-                        state.copy_from_slice(&[found.root, found.rest]);
-                    });
-                }
-            });
+            let rows = self.rows_of_a_task();
+            let task = |(i, (output, states)): (usize, (&mut [S], &mut [S::Real]))| {
+                AutoArch::new().dispatch(Forward {
+                    rows: self,
+                    first: i * rows,
+                    width,
+                    output,
+                    states,
+                });
+            };
+            if self.count <= rows {
+                task((0, (&mut output, &mut states)));
+            } else {
+                output
+                    .par_chunks_mut(rows * width)
+                    .zip(states.par_chunks_mut(rows * STATE))
+                    .enumerate()
+                    .for_each(task);
+            }
         }
         (output, states)
     }
@@ -209,28 +238,34 @@ impl<'a, S: Storage> Rows<'a, S> {
             Wrt::Alpha => 1,
         };
         let mut gradient = vec![G::ZERO; self.count * width];
-        if self.logits.is_empty() {
-            return gradient;
-        }
-        let cotangents = self.output_width();
-        // The second slice of a task is not used.
-        self.in_parallel(&mut gradient, width, &mut [(); 0], 0, |first, gradient, _| {
-            let mut scratch = Scratch::default();
-            for (i, g) in gradient.chunks_exact_mut(width).enumerate() {
-                let index = first + i;
-                let row = self.row(index, &mut scratch.logits);
-                let state = RowState {
-                    root: states[index * STATE],
-                    rest: states[index * STATE + 1],
-                };
-                let c = &cotangent[index * cotangents..(index + 1) * cotangents];
-                let c = S::read(c, &mut scratch.cotangent);
-                G::write(g, &mut scratch.output, |g| {
-                    backward_row(&mut scratch.lanes, row, state, c, g, wrt);
+        if !self.logits.is_empty() {
+            let rows = self.rows_of_a_task();
+            let task = |(i, gradient): (usize, &mut [G])| {
+                AutoArch::new().dispatch(Backward {
+                    rows: self,
+                    states,
+                    cotangent,
+                    wrt,
+                    width,
+                    first: i * rows,
+                    gradient,
                 });
+            };
+            if self.count <= rows {
+                task((0, &mut gradient));
+            } else {
+                gradient
+                    .par_chunks_mut(rows * width)
+                    .enumerate()
+                    .for_each(task);
             }
-        });
+        }
         gradient
+    }
+
+    /// Rows to a task: as many as make it worth waking another thread.
+    fn rows_of_a_task(&self) -> usize {
+        PARALLEL_ENTRIES.div_ceil(self.columns)
     }
 
     /// Numbers of a row's output.
@@ -239,31 +274,6 @@ impl<'a, S: Storage> Rows<'a, S> {
             self.columns
         } else {
             1
-        }
-    }
-
-    /// Runs `task` on blocks of rows, with the vector instructions of this machine: the index of the
-    /// first row, and the block's part of both slices, which hold so many numbers for each row.
-    fn in_parallel<A: Send, B: Send>(
-        &self,
-        a: &mut [A],
-        a_width: usize,
-        b: &mut [B],
-        b_width: usize,
-        task: impl Fn(usize, &mut [A], &mut [B]) + Sync,
-    ) {
-        let rows = PARALLEL_ENTRIES.div_ceil(self.columns);
-        if self.count <= rows {
-            vectorised(|| task(0, a, b));
-        } else if b_width == 0 {
-            a.par_chunks_mut(rows * a_width)
-                .enumerate()
-                .for_each(|(i, a)| vectorised(|| task(i * rows, a, &mut [])));
-        } else {
-            a.par_chunks_mut(rows * a_width)
-                .zip(b.par_chunks_mut(rows * b_width))
-                .enumerate()
-                .for_each(|(i, (a, b))| vectorised(|| task(i * rows, a, b)));
         }
     }
 }
@@ -291,25 +301,71 @@ impl<F> Default for Scratch<F> {
     }
 }
 
-/// Runs what is inlined into `f` with the widest vector instructions that this machine has.
-fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    struct Closure<F>(F);
-    impl<R, F: FnOnce() -> R> WithSimd for Closure<F> {
-        type Output = R;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self) -> R {
-            (self.0)()
-        }
-    }
-    AutoArch::new().dispatch(Closure(f))
+/// A block of rows, forward.
+struct Forward<'r, 'a, S: Storage> {
+    rows: &'r Rows<'a, S>,
+    first: usize,
+    width: usize,
+    output: &'r mut [S],
+    states: &'r mut [S::Real],
 }
 
-#[inline(always)]
-fn forward_row<F: Arithmetic>(lanes: &mut Lanes, call: RowCall<'_, F>, y: &mut [F]) -> RowState<F> {
-    match F::forward(lanes, call, y) {
-        Some(state) => state,
-        None => scalar_forward(call, y),
+impl<S: Storage> WithSimd for Forward<'_, '_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self) {
+        let mut scratch = Scratch::default();
+        let outputs = self.output.chunks_exact_mut(self.width);
+        for (i, (y, state)) in outputs.zip(self.states.chunks_exact_mut(STATE)).enumerate() {
+            let row = self.rows.row(self.first + i, &mut scratch.logits);
+            // Not in a closure, which would be compiled without the vector instructions.
+            let place = S::place(y, &mut scratch.output);
+            let found = match S::Real::forward::<V>(&mut scratch.lanes, row, place) {
+                Some(found) => found,
+                None => scalar_forward(row, place),
+            };
+            S::keep(y, &scratch.output);
+            state.copy_from_slice(&[found.root, found.rest]);
+        }
+    }
+}
+
+/// A block of rows, backward.
+struct Backward<'r, 'a, S: Storage, G> {
+    rows: &'r Rows<'a, S>,
+    states: &'r [S::Real],
+    cotangent: &'r [S],
+    wrt: Wrt,
+    first: usize,
+    width: usize,
+    gradient: &'r mut [G],
+}
+
+impl<S: Storage, G: Storage<Real = S::Real>> WithSimd for Backward<'_, '_, S, G> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self) {
+        let mut scratch = Scratch::default();
+        let cotangents = self.rows.output_width();
+        for (i, g) in self.gradient.chunks_exact_mut(self.width).enumerate() {
+            let index = self.first + i;
+            let row = self.rows.row(index, &mut scratch.logits);
+            let state = RowState {
+                root: self.states[index * STATE],
+                rest: self.states[index * STATE + 1],
+            };
+            let c = &self.cotangent[index * cotangents..(index + 1) * cotangents];
+            let c = S::read(c, &mut scratch.cotangent);
+            let place = G::place(g, &mut scratch.output);
+            let answered = self.wrt == Wrt::Logits
+                && S::Real::backward::<V>(&mut scratch.lanes, row, state, c, place);
+            if !answered {
+                scalar_backward(row, state, c, place, self.wrt);
+            }
+            G::keep(g, &scratch.output);
+        }
     }
 }
 
@@ -324,20 +380,6 @@ fn scalar_forward<F: Real>(call: RowCall<'_, F>, y: &mut [F]) -> RowState<F> {
         Output::Divergence => y[0] = row.divergence(&state),
     }
     state
-}
-
-#[inline(always)]
-fn backward_row<F: Arithmetic>(
-    lanes: &mut Lanes,
-    call: RowCall<'_, F>,
-    state: RowState<F>,
-    cotangent: &[F],
-    grad: &mut [F],
-    wrt: Wrt,
-) {
-    if wrt != Wrt::Logits || !F::backward(lanes, call, state, cotangent, grad) {
-        scalar_backward(call, state, cotangent, grad, wrt);
-    }
 }
 
 #[inline(never)]

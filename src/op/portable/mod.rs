@@ -272,8 +272,7 @@ impl<B: Backend> Rows<B> {
         let by_reach = may_be_sparse.then(|| {
             let widest = lo.abs().max_pair(&hi.abs());
             // Below -1, c is that of an alpha above 2.
-            c.below(1.0 - Solver::NEWTON_MAX_ALPHA)
-                & (-(widest * &c)).at_or_below(log_space(dtype))
+            c.below(1.0 - Solver::NEWTON_MAX_ALPHA) & (-(widest * &c)).at_or_below(log_space(dtype))
         });
         Self {
             parameters,
@@ -306,7 +305,9 @@ impl<B: Backend> Rows<B> {
             for _ in 0..NEWTON_STEPS {
                 let (s, w) = self.mass(&self.by_log_ratio(&l));
                 let d = &s * self.expm1_over(&self.c, &self.log(&s)) / w;
-                l = (l - self.log1p_over(&d)).max_pair(&self.lo).min_pair(&self.hi);
+                l = (l - self.log1p_over(&d))
+                    .max_pair(&self.lo)
+                    .min_pair(&self.hi);
             }
         } else {
             let halvings = match self.dtype {
@@ -423,8 +424,7 @@ impl<B: Backend> Rows<B> {
         let far_relative = (-held).exp();
         let fall = far.select(&far_fall, &fall);
         Ratios {
-            log_u: (l - &fall)
-                .fill(&(outside | self.ignored.clone()), f64::NEG_INFINITY),
+            log_u: (l - &fall).fill(&(outside | self.ignored.clone()), f64::NEG_INFINITY),
             fall,
             relative: far.select(&far_relative, &relative),
         }
@@ -516,8 +516,7 @@ impl<B: Backend> Rows<B> {
         let value = self.moment(&-self.c.clone(), &held, &held)
             - self.moment(&self.alpha, &held, &(&held * 0.0));
         let squared = &self.alpha * &self.alpha;
-        let at_zero =
-            self.positive_order(-(squared.filled(1.0) / &squared), f64::NEG_INFINITY);
+        let at_zero = self.positive_order(-(squared.filled(1.0) / &squared), f64::NEG_INFINITY);
         zero.select(&at_zero, &value)
     }
 

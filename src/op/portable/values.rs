@@ -37,7 +37,12 @@ impl<B: Backend> Values<B> {
     /// This number everywhere, of the shape of `self`.
     pub fn filled(&self, value: f64) -> Self {
         let dtype = FloatDType::from(self.0.dtype());
-        Self(B::float_full(self.shape(), value.into(), &self.0.device(), dtype))
+        Self(B::float_full(
+            self.shape(),
+            value.into(),
+            &self.0.device(),
+            dtype,
+        ))
     }
 
     pub fn cast(self, dtype: DType) -> Self {
@@ -109,31 +114,59 @@ impl<B: Backend> Values<B> {
     }
 
     pub fn gt(&self, other: &Self) -> Mask<B> {
-        Mask(B::float_greater(self.0.clone(), other.0.clone(), self.bools()))
+        Mask(B::float_greater(
+            self.0.clone(),
+            other.0.clone(),
+            self.bools(),
+        ))
     }
 
     pub fn lt(&self, other: &Self) -> Mask<B> {
-        Mask(B::float_lower(self.0.clone(), other.0.clone(), self.bools()))
+        Mask(B::float_lower(
+            self.0.clone(),
+            other.0.clone(),
+            self.bools(),
+        ))
     }
 
     pub fn above(&self, value: f64) -> Mask<B> {
-        Mask(B::float_greater_elem(self.0.clone(), value.into(), self.bools()))
+        Mask(B::float_greater_elem(
+            self.0.clone(),
+            value.into(),
+            self.bools(),
+        ))
     }
 
     pub fn at_or_above(&self, value: f64) -> Mask<B> {
-        Mask(B::float_greater_equal_elem(self.0.clone(), value.into(), self.bools()))
+        Mask(B::float_greater_equal_elem(
+            self.0.clone(),
+            value.into(),
+            self.bools(),
+        ))
     }
 
     pub fn below(&self, value: f64) -> Mask<B> {
-        Mask(B::float_lower_elem(self.0.clone(), value.into(), self.bools()))
+        Mask(B::float_lower_elem(
+            self.0.clone(),
+            value.into(),
+            self.bools(),
+        ))
     }
 
     pub fn at_or_below(&self, value: f64) -> Mask<B> {
-        Mask(B::float_lower_equal_elem(self.0.clone(), value.into(), self.bools()))
+        Mask(B::float_lower_equal_elem(
+            self.0.clone(),
+            value.into(),
+            self.bools(),
+        ))
     }
 
     pub fn equals(&self, value: f64) -> Mask<B> {
-        Mask(B::float_equal_elem(self.0.clone(), value.into(), self.bools()))
+        Mask(B::float_equal_elem(
+            self.0.clone(),
+            value.into(),
+            self.bools(),
+        ))
     }
 
     /// This number where the mask is set.
@@ -162,7 +195,11 @@ impl<B: Backend> Mask<B> {
         let mut shape = self.0.shape();
         for other in [yes.shape(), no.shape()] {
             for dim in 0..shape.num_dims() {
-                shape[dim] = if shape[dim] == 1 { other[dim] } else { shape[dim] };
+                shape[dim] = if shape[dim] == 1 {
+                    other[dim]
+                } else {
+                    shape[dim]
+                };
             }
         }
         Values(B::float_mask_where(
@@ -185,7 +222,11 @@ impl<B: Backend> Mask<B> {
         let mut shape = self.0.shape();
         let wanted = other.0.shape();
         for dim in 0..shape.num_dims() {
-            shape[dim] = if shape[dim] == 1 { wanted[dim] } else { shape[dim] };
+            shape[dim] = if shape[dim] == 1 {
+                wanted[dim]
+            } else {
+                shape[dim]
+            };
         }
         (self.expand(&shape), other.expand(&shape))
     }

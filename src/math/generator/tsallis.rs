@@ -1,5 +1,6 @@
-use super::deformed::moment;
-use super::{Real, expm1_over, log1p_over};
+use super::Generator;
+use crate::math::deformed::moment;
+use crate::math::{Real, expm1_over, log1p_over};
 
 /// The generator of the Tsallis (alpha) divergence, for every real `alpha`:
 ///
@@ -118,6 +119,32 @@ impl<F: Real> Tsallis<F> {
     /// `e^l` is the answer to.
     pub fn conjugate_at_log(&self, l: F) -> F {
         expm1_over(self.alpha, l)
+    }
+}
+
+impl<F: Real> Generator<F> for Tsallis<F> {
+    fn value(&self, u: F) -> F {
+        self.value(u)
+    }
+
+    fn derivative(&self, u: F) -> F {
+        self.derivative(u)
+    }
+
+    fn second_derivative(&self, u: F) -> F {
+        self.second_derivative(u)
+    }
+
+    fn inverse_derivative(&self, y: F) -> F {
+        self.inverse_derivative(y)
+    }
+
+    fn derivative_at_zero(&self) -> F {
+        if self.c() < F::zero() {
+            self.c().recip()
+        } else {
+            F::neg_infinity()
+        }
     }
 }
 

@@ -1,0 +1,208 @@
+use super::{Generator, Tsallis};
+use crate::math::Real;
+
+/// A member of the Tsallis family, under the name that it has elsewhere.
+macro_rules! member_of_the_family {
+    ($(#[$doc:meta])* $name:ident, $alpha:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name;
+
+        impl<F: Real> Generator<F> for $name {
+            fn value(&self, u: F) -> F {
+                Tsallis::new($alpha).value(u)
+            }
+
+            fn derivative(&self, u: F) -> F {
+                Tsallis::new($alpha).derivative(u)
+            }
+
+            fn second_derivative(&self, u: F) -> F {
+                Tsallis::new($alpha).second_derivative(u)
+            }
+
+            fn inverse_derivative(&self, y: F) -> F {
+                Tsallis::new($alpha).inverse_derivative(y)
+            }
+
+            fn derivative_at_zero(&self) -> F {
+                Tsallis::new($alpha).derivative_at_zero()
+            }
+        }
+    };
+}
+member_of_the_family!(
+    /// The Kullback-Leibler divergence, `f(u) = u ln u - u + 1`: the Tsallis family at `alpha = 1`.
+    KullbackLeibler,
+    1.0
+);
+member_of_the_family!(
+    /// The reverse Kullback-Leibler divergence, `f(u) = -ln u + u - 1`: the Tsallis family at `alpha = 0`.
+    ReverseKullbackLeibler,
+    0.0
+);
+member_of_the_family!(
+    /// Half of Pearson's chi-squared divergence, `f(u) = (u - 1)^2 / 2`: the Tsallis family at `alpha = 2`.
+    PearsonChiSquared,
+    2.0
+);
+member_of_the_family!(
+    /// Half of Neyman's chi-squared divergence, `f(u) = (u - 1)^2 / (2 u)`: the Tsallis family at
+    /// `alpha = -1`.
+    NeymanChiSquared,
+    -1.0
+);
+
+/// The squared Hellinger distance, `f(u) = (sqrt(u) - 1)^2`: half of the Tsallis family at `alpha = 1/2`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hellinger;
+
+impl<F: Real> Generator<F> for Hellinger {
+    fn value(&self, u: F) -> F {
+        let distance = u.sqrt() - F::one();
+        distance * distance
+    }
+
+    fn derivative(&self, u: F) -> F {
+        F::one() - u.sqrt().recip()
+    }
+
+    fn second_derivative(&self, u: F) -> F {
+        F::of(0.5) / (u * u.sqrt())
+    }
+
+    fn inverse_derivative(&self, y: F) -> F {
+        if y >= F::one() {
+            return F::nan();
+        }
+        let root = (F::one() - y).recip();
+        root * root
+    }
+
+    fn derivative_at_zero(&self) -> F {
+        F::neg_infinity()
+    }
+}
+
+/// Twice the Jensen-Shannon divergence, `f(u) = u ln u - (1 + u) ln((1 + u) / 2)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JensenShannon;
+
+impl<F: Real> Generator<F> for JensenShannon {
+    fn value(&self, u: F) -> F {
+        let mixture = (F::one() + u) * ((F::one() + u) * F::of(0.5)).ln();
+        if u == F::zero() {
+            return -mixture;
+        }
+        u * u.ln() - mixture
+    }
+
+    fn derivative(&self, u: F) -> F {
+        (F::of(2.0) * u / (F::one() + u)).ln()
+    }
+
+    fn second_derivative(&self, u: F) -> F {
+        (u * (F::one() + u)).recip()
+    }
+
+    fn inverse_derivative(&self, y: F) -> F {
+        let left = F::of(2.0) - y.exp();
+        if left <= F::zero() {
+            return F::nan();
+        }
+        y.exp() / left
+    }
+
+    fn derivative_at_zero(&self) -> F {
+        F::neg_infinity()
+    }
+}
+
+/// The Le Cam divergence, `f(u) = (u - 1)^2 / (u + 1)`. Its softargmax is sparse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeCam;
+
+impl<F: Real> Generator<F> for LeCam {
+    fn value(&self, u: F) -> F {
+        let distance = u - F::one();
+        distance * distance / (u + F::one())
+    }
+
+    fn derivative(&self, u: F) -> F {
+        let sum = F::one() + u;
+        F::one() - F::of(4.0) / (sum * sum)
+    }
+
+    fn second_derivative(&self, u: F) -> F {
+        let sum = F::one() + u;
+        F::of(8.0) / (sum * sum * sum)
+    }
+
+    fn inverse_derivative(&self, y: F) -> F {
+        if y >= F::one() {
+            return F::nan();
+        }
+        (F::of(2.0) / (F::one() - y).sqrt() - F::one()).max(F::zero())
+    }
+
+    fn derivative_at_zero(&self) -> F {
+        F::of(-3.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> [(&'static str, &'static dyn Generator<f64>); 7] {
+        [
+            ("KL", &KullbackLeibler),
+            ("reverse KL", &ReverseKullbackLeibler),
+            ("Pearson", &PearsonChiSquared),
+            ("Neyman", &NeymanChiSquared),
+            ("Hellinger", &Hellinger),
+            ("Jensen-Shannon", &JensenShannon),
+            ("Le Cam", &LeCam),
+        ]
+    }
+
+    #[test]
+    fn normalised_and_consistent() {
+        for (name, f) in all() {
+            assert!(
+                f.value(1.0).abs() < 1e-15 && f.derivative(1.0).abs() < 1e-15,
+                "{name}"
+            );
+            for u in [0.05, 0.4, 1.0, 3.0] {
+                let y = f.derivative(u);
+                assert!(
+                    (f.inverse_derivative(y) - u).abs() < 1e-13 * u,
+                    "{name} {u}"
+                );
+                let h = 1e-5 * u;
+                let slope = (f.value(u + h) - f.value(u - h)) / (2.0 * h);
+                assert!((slope - y).abs() < 1e-6 * y.abs().max(1.0), "{name} {u}");
+                let curvature = (f.derivative(u + h) - f.derivative(u - h)) / (2.0 * h);
+                assert!(
+                    (curvature / f.second_derivative(u) - 1.0).abs() < 1e-7,
+                    "{name} {u}"
+                );
+                let conjugate = (f.conjugate(y + 1e-6) - f.conjugate(y - 1e-6)) / 2e-6;
+                assert!((conjugate - u).abs() < 1e-6 * u.max(1.0), "{name} {u}");
+            }
+        }
+    }
+
+    #[test]
+    fn sparse_where_the_derivative_at_zero_is_finite() {
+        for (name, f) in all() {
+            let edge = f.derivative_at_zero();
+            if edge.is_finite() {
+                assert_eq!(f.inverse_derivative(edge - 1.0), 0.0, "{name}");
+                assert!(f.value(0.0).is_finite(), "{name}");
+            } else {
+                assert!(f.inverse_derivative(-1e6) > 0.0, "{name}");
+            }
+        }
+    }
+}
