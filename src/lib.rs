@@ -55,14 +55,10 @@ pub mod cli;
 #[cfg(feature = "rl")]
 pub mod rl;
 
-// What the integration tests compare with and run on, for the paths that only unit tests reach.
-#[cfg(all(test, feature = "wgpu"))]
+// What the integration tests run on, for the paths that only unit tests reach.
+#[cfg(all(test, feature = "wgpu", feature = "cli"))]
 #[path = "../tests/operator/adapter.rs"]
 mod adapter;
-#[cfg(test)]
-#[allow(dead_code)] // the fields that only the integration tests compare
-#[path = "../tests/operator/reference.rs"]
-mod reference;
 
 // The README's example compiles and runs.
 #[cfg(all(doctest, feature = "flex"))]

@@ -88,11 +88,13 @@ impl<const D: usize> Call<D> {
             // Rows without a column have no kernel to answer for them.
             shape[D - 1] = 1;
             let answer = match self.parameters.empty_row {
-                EmptyRow::NaN => f64::NAN,
+                EmptyRow::NaN => f32::NAN,
                 EmptyRow::Zero => 0.0,
             };
+            let rows = shape.iter().product();
+            let data = TensorData::new(vec![answer; rows], shape);
             let options = (&self.logits.device(), self.logits.dtype());
-            return Tensor::full(shape, answer, options).swap_dims(self.dim, D - 1);
+            return Tensor::from_data(data, options).swap_dims(self.dim, D - 1);
         }
         let (output, _) = Dispatch::tsallis_forward(
             self.logits.into_dispatch(),

@@ -29,7 +29,7 @@ mod flex;
 mod ndarray;
 mod options;
 mod path;
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod paths;
 mod portable;
 mod softargmax;

@@ -1,29 +1,25 @@
-//! Tests of the paths that no device of a usual build takes by itself: the portable bodies where kernels
-//! answer, and the WGSL kernels without Burn's fusion around them.
+//! Tests of the paths that no device takes by itself: the portable bodies where kernels answer, and the WGSL
+//! kernels without Burn's fusion around them.
 
-use super::{Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
-use crate::math::{Measure, Row, Solver};
-use crate::reference::{self, Bounds, F32, GivenReference, Vector};
+use super::{AlphaTensor, Output, ReferenceTensor, RowParameters, Wrt, portable};
+use crate::cli::check::{Bounds, Case, CaseReference, Implementation, ROW_COTANGENT};
+use crate::cli::check::{built_in, compare, read};
+use crate::math::{EmptyRow, Solver};
 use burn::Tensor;
 use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Device, TensorData};
 
-/// A path: a backend, how its primitives are come by, and the two functions.
-struct Path<B: Backend> {
-    device: Device,
-    into: fn(Tensor<2>) -> FloatTensor<B>,
-    into_vector: fn(Tensor<1>) -> FloatTensor<B>,
-    back: fn(FloatTensor<B>) -> Tensor<2>,
-    forward: Forward<B>,
-    backward: Backward<B>,
-}
-
-type Forward<B> =
-    fn(FloatTensor<B>, ReferenceTensor<B>, RowParameters) -> (FloatTensor<B>, FloatTensor<B>);
+type Forward<B> = fn(
+    FloatTensor<B>,
+    AlphaTensor<B>,
+    ReferenceTensor<B>,
+    RowParameters,
+) -> (FloatTensor<B>, FloatTensor<B>);
 
 type Backward<B> = fn(
     FloatTensor<B>,
+    AlphaTensor<B>,
     ReferenceTensor<B>,
     FloatTensor<B>,
     FloatTensor<B>,
@@ -31,81 +27,109 @@ type Backward<B> = fn(
     Wrt,
 ) -> FloatTensor<B>;
 
-impl<B: TsallisBackend> Path<B> {
-    fn check(&self, vectors: &[Vector], dtype: DType, bounds: &Bounds, solver: Solver) {
-        for vector in vectors {
-            let exact = &vector.exact;
-            let row = |values: &[f64]| {
-                let data = TensorData::new(values.to_vec(), [1, values.len()]);
-                (self.into)(Tensor::from_data(data, (&self.device, dtype)))
-            };
-            let numbers = |x| -> Vec<f64> { (self.back)(x).into_data().iter().collect() };
-            let (given, measure) = match &vector.reference {
-                GivenReference::Uniform => (ReferenceTensor::Uniform, Measure::Uniform),
-                GivenReference::Ones => (ReferenceTensor::Ones, Measure::Ones),
-                GivenReference::Vector(q) => {
-                    let data = TensorData::new(q.clone(), [q.len()]);
-                    let tensor = Tensor::from_data(data, (&self.device, dtype));
-                    (
-                        ReferenceTensor::Vector((self.into_vector)(tensor)),
-                        Measure::Given(q),
-                    )
-                }
-            };
-            let forward = |output| {
-                let parameters = RowParameters {
-                    alpha: exact.alpha,
-                    solver,
-                    output,
-                };
-                (self.forward)(row(&exact.logits), given.clone(), parameters)
-            };
-            let gradient = |state: &FloatTensor<B>, output, wrt| {
-                let parameters = RowParameters {
-                    alpha: exact.alpha,
-                    solver,
-                    output,
-                };
-                numbers((self.backward)(
-                    row(&exact.logits),
-                    given.clone(),
-                    state.clone(),
-                    row(&vector.cotangent),
-                    parameters,
-                    wrt,
-                ))
-            };
-            let c = &vector.cotangent;
-            let (p, state) = forward(Output::Probabilities);
-            exact.check_p(&numbers(p), bounds);
-            let got = gradient(&state, Output::Probabilities, Wrt::Logits);
-            exact.check_gradient("dp/dx", &got, &vector.grad_logits, c, bounds);
-            let got = gradient(&state, Output::Probabilities, Wrt::Reference);
-            exact.check_gradient("dp/dq", &got, &vector.grad_reference, c, bounds);
+/// A path: a backend, how its primitives are come by, and the two functions.
+struct Path<B: Backend> {
+    device: Device,
+    dtype: DType,
+    solver: Solver,
+    /// Whether orders are given as a tensor.
+    alpha_rows: bool,
+    into: fn(Tensor<2>) -> FloatTensor<B>,
+    into_vector: fn(Tensor<1>) -> FloatTensor<B>,
+    back: fn(FloatTensor<B>) -> Tensor<2>,
+    forward: Forward<B>,
+    backward: Backward<B>,
+}
 
-            let (log_p, state) = forward(Output::LogProbabilities);
-            exact.check_log_p(&numbers(log_p), bounds);
-            // Only where every probability is positive is <c, ln p> a number.
-            if exact.p.iter().all(|&p| p > 0.0) {
-                let scalar = Row::new(&exact.logits, measure, exact.alpha);
-                let root = scalar.solve(Solver::Bisection);
-                let mut want = vec![0.0; c.len()];
-                let got = gradient(&state, Output::LogProbabilities, Wrt::Logits);
-                scalar.log_softargmax_backward(&root, c, &mut want);
-                exact.check_gradient("dlnp/dx", &got, &want, c, bounds);
-                let got = gradient(&state, Output::LogProbabilities, Wrt::Reference);
-                scalar.log_softargmax_backward_reference(&root, c, &mut want);
-                exact.check_gradient("dlnp/dq", &got, &want, c, bounds);
+impl<B: Backend> Path<B> {
+    fn row(&self, values: &[f64]) -> FloatTensor<B> {
+        let data = TensorData::new(values.to_vec(), [1, values.len()]);
+        (self.into)(Tensor::from_data(data, (&self.device, self.dtype)))
+    }
+
+    fn alpha(&self, case: &Case) -> AlphaTensor<B> {
+        if self.alpha_rows {
+            AlphaTensor::Rows(self.row(&[case.alpha]))
+        } else {
+            AlphaTensor::Number
+        }
+    }
+
+    fn reference(&self, case: &Case) -> ReferenceTensor<B> {
+        match &case.reference {
+            CaseReference::Uniform => ReferenceTensor::Uniform,
+            CaseReference::Ones => ReferenceTensor::Ones,
+            CaseReference::Given(q) if self.alpha_rows => ReferenceTensor::Rows(self.row(q)),
+            CaseReference::Given(q) => {
+                let data = TensorData::new(q.clone(), [q.len()]);
+                let q = Tensor::from_data(data, (&self.device, self.dtype));
+                ReferenceTensor::Vector((self.into_vector)(q))
             }
+        }
+    }
+
+    fn run(&self, case: &Case, output: Output) -> (FloatTensor<B>, FloatTensor<B>) {
+        let (x, q) = (self.row(&case.logits), self.reference(case));
+        (self.forward)(x, self.alpha(case), q, self.parameters(case, output))
+    }
+
+    fn parameters(&self, case: &Case, output: Output) -> RowParameters {
+        RowParameters {
+            alpha: case.alpha,
+            solver: self.solver,
+            empty_row: EmptyRow::NaN,
+            output,
+        }
+    }
+
+    fn holds(&self, cases: &[Case]) {
+        for quantity in compare(self, cases, &Bounds::of(self.dtype)) {
+            assert!(quantity.ratio() <= 1.0, "{quantity:?}");
         }
     }
 }
 
+impl<B: Backend> Implementation for Path<B> {
+    fn output(&self, case: &Case, output: Output) -> Vec<f64> {
+        let (y, _) = self.run(case, output);
+        (self.back)(y).into_data().iter().collect()
+    }
+
+    fn gradient(&self, case: &Case, output: Output, wrt: Wrt) -> Option<Vec<f64>> {
+        let (_, state) = self.run(case, output);
+        let cotangent = match output {
+            Output::Probabilities | Output::LogProbabilities => self.row(&case.cotangent),
+            Output::Value | Output::Divergence => self.row(&[ROW_COTANGENT]),
+        };
+        let gradient = (self.backward)(
+            self.row(&case.logits),
+            self.alpha(case),
+            self.reference(case),
+            state,
+            cotangent,
+            self.parameters(case, output),
+            wrt,
+        );
+        Some((self.back)(gradient).into_data().iter().collect())
+    }
+}
+
+fn vectors(dtype: DType) -> Vec<Case> {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/vectors/tsallis_softargmax.jsonl"
+    );
+    read(path.as_ref(), dtype).expect("the file of the repository")
+}
+
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 macro_rules! portable_on {
-    ($backend:ty, $device:expr) => {
+    ($backend:ty, $device:expr, $dtype:expr) => {
         Path::<$backend> {
             device: $device,
+            dtype: $dtype,
+            solver: Solver::Newton,
+            alpha_rows: false,
             into: |x| {
                 x.try_into_primitive::<$backend>()
                     .expect("a tensor of the backend")
@@ -124,20 +148,23 @@ macro_rules! portable_on {
 #[cfg(feature = "flex")]
 #[test]
 fn portable_on_flex() {
-    let path = portable_on!(burn::backend::Flex, Device::flex());
-    let vectors = reference::read();
-    path.check(&vectors, DType::F32, &F32, Solver::Newton);
-    path.check(&vectors, DType::F32, &F32, Solver::Bisection);
-    path.check(&vectors, DType::F64, &reference::F64, Solver::Newton);
+    for dtype in [DType::F32, DType::F64] {
+        let mut path = portable_on!(burn::backend::Flex, Device::flex(), dtype);
+        path.holds(&vectors(dtype));
+        path.holds(&built_in(dtype));
+        path.solver = Solver::Bisection;
+        path.alpha_rows = true;
+        path.holds(&vectors(dtype));
+    }
 }
 
 #[cfg(feature = "ndarray")]
 #[test]
 fn portable_on_ndarray() {
-    let path = portable_on!(burn_ndarray::NdArray, Device::ndarray());
-    let vectors = reference::read();
-    path.check(&vectors, DType::F32, &F32, Solver::Newton);
-    path.check(&vectors, DType::F64, &reference::F64, Solver::Newton);
+    for dtype in [DType::F32, DType::F64] {
+        let path = portable_on!(burn_ndarray::NdArray, Device::ndarray(), dtype);
+        path.holds(&vectors(dtype));
+    }
 }
 
 #[cfg(feature = "wgpu")]
@@ -164,6 +191,9 @@ mod on_wgpu {
     ) -> Path<CubeBackend> {
         Path {
             device,
+            dtype: DType::F32,
+            solver: Solver::Newton,
+            alpha_rows: false,
             into: out_of_fusion,
             into_vector: out_of_fusion,
             back: |x| {
@@ -178,21 +208,24 @@ mod on_wgpu {
     #[test]
     fn the_default_device_runs_the_kernels() {
         if let Some(device) = adapter::wgpu() {
-            let x = Tensor::<2>::zeros([2, 3], &device);
-            assert!(wgsl::runs_on(&out_of_fusion(x)));
+            assert!(wgsl::compiles_on(&device));
         }
     }
 
     #[test]
     fn kernels_without_fusion() {
         if let Some(device) = adapter::wgpu() {
-            let path = path(device, wgsl::forward, wgsl::backward);
-            path.check(&reference::read(), DType::F32, &F32, Solver::Newton);
+            let mut path = path(device, wgsl::forward, wgsl::backward);
+            path.holds(&vectors(DType::F32));
+            path.solver = Solver::Bisection;
+            path.alpha_rows = true;
+            let few: Vec<Case> = vectors(DType::F32).into_iter().step_by(7).collect();
+            path.holds(&few);
         }
     }
 
-    /// A few rows: Burn tunes its reductions anew for every length, for seconds each on a software
-    /// driver.
+    /// A few rows of one length: Burn tunes its reductions anew for every length, for seconds each on a
+    /// software driver.
     #[test]
     fn portable() {
         if let Some(device) = adapter::wgpu() {
@@ -201,19 +234,13 @@ mod on_wgpu {
                 portable::forward::<CubeBackend>,
                 portable::backward::<CubeBackend>,
             );
-            let (mut few, mut many) = (Vec::new(), Vec::new());
-            for vector in reference::read() {
-                match vector.exact.p.len() {
-                    2 => few.push(vector),
-                    33 => many.push(vector),
-                    _ => {}
-                }
-            }
-            few.truncate(9);
-            many.truncate(3);
-            assert_eq!((few.len(), many.len()), (9, 3));
-            path.check(&few, DType::F32, &F32, Solver::Newton);
-            path.check(&many, DType::F32, &F32, Solver::Newton);
+            let few: Vec<Case> = vectors(DType::F32)
+                .into_iter()
+                .filter(|case| case.logits.len() == 2)
+                .take(9)
+                .collect();
+            assert_eq!(few.len(), 9);
+            path.holds(&few);
         }
     }
 }

@@ -384,7 +384,7 @@ fn gradients_agree_with_differences_in_f64() {
 #[test]
 fn host_values_are_checked_in_words() {
     let error = |alpha| {
-        TsallisOptions::try_new(alpha)
+        TsallisOptions::<2>::try_new(alpha)
             .expect_err("out of range")
             .to_string()
     };

@@ -5,8 +5,12 @@
 #[cfg(feature = "wgpu")]
 mod adapter;
 mod devices;
+mod fuzz;
+mod gradients;
 mod invariants;
-mod reference;
+mod options;
+#[cfg(feature = "cli")]
 mod scalar;
 mod shapes;
+#[cfg(feature = "cli")]
 mod vectors;

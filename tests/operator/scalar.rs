@@ -1,125 +1,175 @@
 //! The scalar layer, which every kernel is compared with, against the reference values.
 
-use crate::reference::{self, F32, F64, GivenReference, Vector};
-use burn_tsallis::math::{Measure, Row, Solver};
+use crate::vectors::file;
+use burn::tensor::DType;
+use burn_tsallis::cli::check::{
+    Bounds, Case, CaseReference, Implementation, ROW_COTANGENT, built_in, compare,
+};
+use burn_tsallis::math::{Measure, Real, Row, RowState, Solver};
+use burn_tsallis::op::{Output, Wrt};
+use std::marker::PhantomData;
 
-/// The reference of a vector as the scalar layer takes it.
-pub fn measure(reference: &GivenReference) -> Measure<'_, f64> {
-    match reference {
-        GivenReference::Uniform => Measure::Uniform,
-        GivenReference::Ones => Measure::Ones,
-        GivenReference::Vector(q) => Measure::Given(q),
+struct Scalar<F>(Solver, PhantomData<F>);
+
+impl<F: Real> Scalar<F> {
+    fn with<R>(&self, case: &Case, run: impl FnOnce(&Row<'_, F>, &RowState<F>) -> R) -> R {
+        let round = |values: &[f64]| -> Vec<F> { values.iter().map(|&v| F::of(v)).collect() };
+        let (x, q) = (round(&case.logits), round(&case.exact.q));
+        let measure = match case.reference {
+            CaseReference::Uniform => Measure::Uniform,
+            CaseReference::Ones => Measure::Ones,
+            CaseReference::Given(_) => Measure::Given(&q),
+        };
+        let row = Row::new(&x, measure, case.alpha);
+        run(&row, &row.solve(self.0))
     }
 }
 
-fn close(what: &str, name: &str, got: f64, want: f64, relative: f64) {
-    assert!(
-        (got - want).abs() <= relative * want.abs().max(1.0),
-        "{what}: {name} is {got:e}, exact {want:e}"
-    );
+impl<F: Real> Implementation for Scalar<F> {
+    fn output(&self, case: &Case, output: Output) -> Vec<f64> {
+        self.with(case, |row, state| {
+            let mut y = vec![F::zero(); case.logits.len()];
+            match output {
+                Output::Probabilities => row.softargmax(state, &mut y),
+                Output::LogProbabilities => row.log_softargmax(state, &mut y),
+                Output::Value => y = vec![row.value(state)],
+                Output::Divergence => y = vec![row.divergence(state)],
+            }
+            y.into_iter().map(F::wide).collect()
+        })
+    }
+
+    fn gradient(&self, case: &Case, output: Output, wrt: Wrt) -> Option<Vec<f64>> {
+        let c: Vec<F> = case.cotangent.iter().map(|&c| F::of(c)).collect();
+        let one = F::of(ROW_COTANGENT);
+        let gradient = self.with(case, |row, state| {
+            let mut g = vec![F::zero(); case.logits.len()];
+            match (output, wrt) {
+                (Output::Probabilities, Wrt::Logits) => row.softargmax_backward(state, &c, &mut g),
+                (Output::Probabilities, Wrt::Alpha) => {
+                    g = vec![row.softargmax_backward_alpha(state, &c)];
+                }
+                (Output::Probabilities, Wrt::Reference) => {
+                    row.softargmax_backward_reference(state, &c, &mut g);
+                }
+                (Output::LogProbabilities, Wrt::Logits) => {
+                    row.log_softargmax_backward(state, &c, &mut g);
+                }
+                (Output::LogProbabilities, Wrt::Alpha) => {
+                    g = vec![row.log_softargmax_backward_alpha(state, &c)];
+                }
+                (Output::LogProbabilities, Wrt::Reference) => {
+                    row.log_softargmax_backward_reference(state, &c, &mut g);
+                }
+                (Output::Value, Wrt::Logits) => row.value_backward(state, one, &mut g),
+                (Output::Value, Wrt::Alpha) => g = vec![row.value_backward_alpha(state, one)],
+                (Output::Value, Wrt::Reference) => {
+                    row.value_backward_reference(state, one, &mut g);
+                }
+                (Output::Divergence, Wrt::Logits) => row.divergence_backward(state, one, &mut g),
+                (Output::Divergence, Wrt::Alpha) => {
+                    g = vec![row.divergence_backward_alpha(state, one)];
+                }
+                (Output::Divergence, Wrt::Reference) => {
+                    row.divergence_backward_reference(state, one, &mut g);
+                }
+            }
+            g
+        });
+        Some(gradient.into_iter().map(F::wide).collect())
+    }
+}
+
+fn holds<F: Real>(solver: Solver, dtype: DType, cases: &[Case]) {
+    let scalar = Scalar::<F>(solver, PhantomData);
+    for quantity in compare(&scalar, cases, &Bounds::of(dtype)) {
+        assert!(
+            quantity.ratio() <= 1.0,
+            "{dtype:?} {solver:?}: {quantity:?}"
+        );
+    }
 }
 
 #[test]
-fn f64_meets_every_reference_value() {
-    for vector in reference::read() {
-        for solver in [Solver::Newton, Solver::Bisection] {
-            let Vector { exact, .. } = &vector;
-            let row = Row::new(&exact.logits, measure(&vector.reference), exact.alpha);
-            let state = row.solve(solver);
-            let mut got = vec![0.0; exact.logits.len()];
-            row.softargmax(&state, &mut got);
-            exact.check_p(&got, &F64);
-            row.log_softargmax(&state, &mut got);
-            exact.check_log_p(&got, &F64);
-            close(&exact.what, "mu", row.mu(&state), vector.mu, 2e-12);
-            close(&exact.what, "V", row.value(&state), vector.value, 2e-12);
-            close(
-                &exact.what,
-                "D",
-                row.divergence(&state),
-                vector.divergence,
-                2e-12,
-            );
-            row.softargmax_backward(&state, &vector.cotangent, &mut got);
-            exact.check_gradient("dp/dx", &got, &vector.grad_logits, &vector.cotangent, &F64);
-            row.softargmax_backward_reference(&state, &vector.cotangent, &mut got);
-            exact.check_gradient(
-                "dp/dq",
-                &got,
-                &vector.grad_reference,
-                &vector.cotangent,
-                &F64,
-            );
-            let largest = vector.cotangent.iter().fold(0.0_f64, |m, c| m.max(c.abs()));
-            let got = row.softargmax_backward_alpha(&state, &vector.cotangent);
-            let bound = 1e-10 * vector.grad_alpha.abs().max(1e-3 * largest);
+fn the_file() {
+    for solver in [Solver::Newton, Solver::Bisection] {
+        holds::<f64>(solver, DType::F64, &file(DType::F64));
+        holds::<f32>(solver, DType::F32, &file(DType::F32));
+    }
+}
+
+#[test]
+fn the_built_in_cases_in_f32() {
+    holds::<f32>(Solver::Newton, DType::F32, &built_in(DType::F32));
+    holds::<f32>(Solver::Bisection, DType::F32, &built_in(DType::F32));
+}
+
+/// Above `alpha = 2`, entries at the edge of the support: rows of two and of three whose gaps step across it.
+/// The exact answer comes from twice the digits, by the closed equation of two entries.
+#[test]
+fn the_edge_of_the_support_above_order_two() {
+    for alpha in [2.25, 2.5, 3.0_f64] {
+        let beta = alpha - 1.0;
+        // Ones: the support of two entries ends at the gap 1 / beta.
+        for step in -40..40 {
+            let gap = f64::from((1.0 / beta + f64::from(step) * 3e-7) as f32);
+            let x32 = [gap as f32, 0.0];
+            let row32 = Row::<f32>::new(&x32, Measure::Ones, alpha);
+            let mut p32 = [0.0; 2];
+            row32.softargmax(&row32.solve(Solver::Newton), &mut p32);
+            // (1 - p)^beta - p^beta = beta gap, by bisection on the small probability itself.
+            let (mut lo, mut hi) = (0.0, 0.5);
+            for _ in 0..200 {
+                let p: f64 = 0.5 * (lo + hi);
+                if (1.0 - p).powf(beta) - p.powf(beta) > beta * gap {
+                    lo = p;
+                } else {
+                    hi = p;
+                }
+            }
+            let error = (f64::from(p32[1]) - lo).abs();
             assert!(
-                (got - vector.grad_alpha).abs() <= bound,
-                "{}: dp/dalpha is {got:e}, exact {:e}",
-                exact.what,
-                vector.grad_alpha
+                error <= 1e-6,
+                "alpha {alpha}, gap {gap}: {p32:?} instead of {lo}"
+            );
+            let x64 = [gap, 0.0];
+            let row64 = Row::<f64>::new(&x64, Measure::Ones, alpha);
+            let mut p64 = [0.0; 2];
+            row64.softargmax(&row64.solve(Solver::Newton), &mut p64);
+            assert!(
+                (p64[1] - lo).abs() <= 1e-12,
+                "alpha {alpha}, gap {gap}: {p64:?} {lo}"
             );
         }
     }
 }
 
+/// To the largest order that is accepted, a probability is right to 1e-4.
 #[test]
-fn f32_meets_its_bounds() {
-    let narrow = |values: &[f64]| -> Vec<f32> { values.iter().map(|&v| v as f32).collect() };
-    let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| f64::from(v)).collect() };
-    for vector in reference::read() {
-        let exact = &vector.exact;
-        let (x, q) = (narrow(&exact.logits), narrow(&exact.q));
-        let measure = match measure(&vector.reference) {
-            Measure::Uniform => Measure::Uniform,
-            Measure::Ones => Measure::Ones,
-            Measure::Given(_) => Measure::Given(&q),
-        };
-        let row = Row::new(&x, measure, exact.alpha);
-        let state = row.solve(Solver::Newton);
-        let mut got = vec![0.0; x.len()];
-        row.softargmax(&state, &mut got);
-        exact.check_p(&wide(&got), &F32);
-        row.log_softargmax(&state, &mut got);
-        exact.check_log_p(&wide(&got), &F32);
-        close(
-            &exact.what,
-            "V",
-            row.value(&state).into(),
-            vector.value,
-            4e-6,
-        );
-        close(
-            &exact.what,
-            "D",
-            row.divergence(&state).into(),
-            vector.divergence,
-            4e-6,
-        );
-        row.softargmax_backward(&state, &narrow(&vector.cotangent), &mut got);
-        exact.check_gradient(
-            "dp/dx",
-            &wide(&got),
-            &vector.grad_logits,
-            &vector.cotangent,
-            &F32,
-        );
-        row.softargmax_backward_reference(&state, &narrow(&vector.cotangent), &mut got);
-        exact.check_gradient(
-            "dp/dq",
-            &wide(&got),
-            &vector.grad_reference,
-            &vector.cotangent,
-            &F32,
-        );
-        let largest = vector.cotangent.iter().fold(0.0_f64, |m, c| m.max(c.abs()));
-        let got = f64::from(row.softargmax_backward_alpha(&state, &narrow(&vector.cotangent)));
-        let bound = 1e-4 * vector.grad_alpha.abs().max(1e-3 * largest);
-        assert!(
-            (got - vector.grad_alpha).abs() <= bound,
-            "{}: dp/dalpha is {got:e}, exact {:e}",
-            exact.what,
-            vector.grad_alpha
-        );
+fn the_largest_orders() {
+    for alpha in [-50.0, -10.0, 4.0, 10.0, 25.0, 50.0] {
+        for gap in [0.0, 1e-3, 0.02, 0.1, 0.5, 1.0, 20.0, 1e4_f64] {
+            let mut p32 = [0.0; 2];
+            let x32 = [gap as f32, 0.0];
+            let row = Row::<f32>::new(&x32, Measure::Uniform, alpha);
+            row.softargmax(&row.solve(Solver::Newton), &mut p32);
+            // u_1^(alpha - 1) - u_2^(alpha - 1) = (alpha - 1) gap with u_1 + u_2 = 2.
+            let (mut lo, mut hi) = (0.0_f64, 0.5);
+            for _ in 0..200 {
+                let p = 0.5 * (lo + hi);
+                let power = |p: f64| ((alpha - 1.0) * (2.0 * p).ln()).exp();
+                let difference = (power(1.0 - p) - power(p)) / (alpha - 1.0);
+                if difference > f64::from(x32[0]) {
+                    lo = p;
+                } else {
+                    hi = p;
+                }
+            }
+            let error = (f64::from(p32[1]) - lo).abs();
+            assert!(
+                error <= 1e-4,
+                "alpha {alpha}, gap {gap}: {p32:?} instead of {lo}"
+            );
+        }
     }
 }

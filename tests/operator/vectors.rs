@@ -1,76 +1,32 @@
-//! The files of reference values, on every device, forward and through autodiff.
+//! The files of reference values and the built-in set, every output and gradient, on every device.
 
-use crate::devices::{self, TestDevice};
-use crate::reference::{self, Bounds, F32, F64, GivenReference};
-use crate::scalar::measure;
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use burn_tsallis::math::{Row, Solver};
-use burn_tsallis::{Reference, TsallisOptions, tsallis_log_softargmax, tsallis_softargmax};
+use crate::devices;
+use burn::tensor::DType;
+use burn_tsallis::cli::check::{Bounds, Case, OnDevice, built_in, compare, read};
+use burn_tsallis::math::Solver;
 
-fn tensor(values: &[f64], device: &Device, dtype: DType) -> Tensor<1> {
-    let data = TensorData::new(values.to_vec(), [values.len()]);
-    Tensor::from_data(data, (device, dtype))
+/// The cases of the file.
+pub fn file(dtype: DType) -> Vec<Case> {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/vectors/tsallis_softargmax.jsonl"
+    );
+    read(path.as_ref(), dtype).expect("the file of the repository")
 }
 
-fn numbers(tensor: Tensor<1>) -> Vec<f64> {
-    tensor.into_data().iter::<f64>().collect()
-}
-
-/// Forward and backward of every vector on one device, with the worst case of each quantity checked
-/// against its bound.
-fn check(test: &TestDevice, dtype: DType, bounds: &Bounds, solver: Solver) {
-    let device = test.device.clone().autodiff();
-    for vector in reference::read() {
-        let exact = &vector.exact;
-        let x = tensor(&exact.logits, &device, dtype).require_grad();
-        let q = match &vector.reference {
-            GivenReference::Vector(q) => Some(tensor(q, &device, dtype).require_grad()),
-            _ => None,
-        };
-        let options = TsallisOptions::new(exact.alpha)
-            .with_solver(solver)
-            .with_reference(match (&vector.reference, &q) {
-                (_, Some(q)) => Reference::Vector(q.clone()),
-                (GivenReference::Ones, None) => Reference::Ones,
-                _ => Reference::Uniform,
-            });
-        let cotangent = tensor(&vector.cotangent, &device, dtype);
-
-        let p = tsallis_softargmax(x.clone(), options.clone(), 0);
-        assert_eq!(p.dtype(), dtype);
-        exact.check_p(&numbers(p.clone()), bounds);
-        let gradients = (p * cotangent.clone()).sum().backward();
-        let gradient = numbers(x.grad(&gradients).expect("the logits are tracked"));
-        exact.check_gradient(
-            "dp/dx",
-            &gradient,
-            &vector.grad_logits,
-            &vector.cotangent,
-            bounds,
+fn holds(test: &devices::TestDevice, dtype: DType, solver: Solver, cases: &[Case]) {
+    let on_device = OnDevice {
+        device: test.device.clone(),
+        dtype,
+        solver,
+    };
+    for quantity in compare(&on_device, cases, &Bounds::of(dtype)) {
+        assert!(quantity.cases > 0);
+        assert!(
+            quantity.ratio() <= 1.0,
+            "{} {dtype:?} {solver:?}: {quantity:?}",
+            test.name
         );
-        if let Some(q) = &q {
-            let gradient = numbers(q.grad(&gradients).expect("the reference is tracked"));
-            exact.check_gradient(
-                "dp/dq",
-                &gradient,
-                &vector.grad_reference,
-                &vector.cotangent,
-                bounds,
-            );
-        }
-
-        let log_p = tsallis_log_softargmax(x.clone(), options, 0);
-        exact.check_log_p(&numbers(log_p.clone()), bounds);
-        // Only where every probability is positive is <c, ln p> a number.
-        if exact.p.iter().all(|&p| p > 0.0) {
-            let gradients = (log_p * cotangent).sum().backward();
-            let gradient = numbers(x.grad(&gradients).expect("the logits are tracked"));
-            let row = Row::new(&exact.logits, measure(&vector.reference), exact.alpha);
-            let state = row.solve(Solver::Bisection);
-            let mut want = vec![0.0; exact.logits.len()];
-            row.log_softargmax_backward(&state, &vector.cotangent, &mut want);
-            exact.check_gradient("dlnp/dx", &gradient, &want, &vector.cotangent, bounds);
-        }
     }
     test.device.sync().expect("no launch failed");
 }
@@ -78,20 +34,93 @@ fn check(test: &TestDevice, dtype: DType, bounds: &Bounds, solver: Solver) {
 #[test]
 fn f32_newton() {
     for test in devices::all() {
-        check(&test, DType::F32, &F32, Solver::Newton);
+        holds(&test, DType::F32, Solver::Newton, &file(DType::F32));
     }
 }
 
 #[test]
 fn f32_bisection() {
     for test in devices::all() {
-        check(&test, DType::F32, &F32, Solver::Bisection);
+        let every = if test.f64 { 1 } else { 5 };
+        let cases: Vec<Case> = file(DType::F32).into_iter().step_by(every).collect();
+        holds(&test, DType::F32, Solver::Bisection, &cases);
     }
 }
 
 #[test]
 fn f64_newton() {
     for test in devices::all().iter().filter(|test| test.f64) {
-        check(test, DType::F64, &F64, Solver::Newton);
+        holds(test, DType::F64, Solver::Newton, &file(DType::F64));
+    }
+}
+
+/// Orders from -2 to 3, with masks, ties and offsets, in every dtype that a device has.
+#[test]
+fn built_in_cases() {
+    for test in devices::all() {
+        for dtype in [DType::F32, DType::F64, DType::F16, DType::BF16] {
+            // On a software driver a few of each are what there is time for; all were run by hand.
+            let every = if test.f64 { 1 } else { 11 };
+            let f64_by_portable = dtype == DType::F64 && !test.f64;
+            if f64_by_portable || !test.device.supports_dtype(dtype) {
+                continue;
+            }
+            let mut cases: Vec<Case> = built_in(dtype).into_iter().step_by(every).collect();
+            if dtype == DType::F16 && !test.f64 {
+                // A software driver emulates f16, and takes minutes to compile the kernels of long rows.
+                cases.retain(|case| case.logits.len() <= 33);
+            }
+            holds(&test, dtype, Solver::Newton, &cases);
+        }
+    }
+}
+
+/// A checker that accepts anything would accept this: one entry of one output off by three bounds.
+#[test]
+fn the_comparison_finds_a_wrong_digit() {
+    use burn_tsallis::cli::check::Implementation;
+    use burn_tsallis::op::{Output, Wrt};
+
+    struct Wrong(Output, Option<Wrt>);
+    impl Implementation for Wrong {
+        fn output(&self, case: &Case, output: Output) -> Vec<f64> {
+            let mut y = case.output(output);
+            if (output, None) == (self.0, self.1) {
+                let bound = Bounds::of(DType::F32).output(case, output, 0, y[0]);
+                y[0] += 3.0 * bound;
+            }
+            y
+        }
+
+        fn gradient(&self, case: &Case, output: Output, wrt: Wrt) -> Option<Vec<f64>> {
+            let mut g = case.gradient(output, wrt);
+            if (output, Some(wrt)) == (self.0, self.1) {
+                g[0] = f64::NAN;
+            }
+            Some(g)
+        }
+    }
+
+    let cases: Vec<Case> = file(DType::F32)
+        .into_iter()
+        .filter(|case| case.exact.p.iter().all(|&p| p > 0.0))
+        .take(3)
+        .collect();
+    for output in [
+        Output::Probabilities,
+        Output::LogProbabilities,
+        Output::Value,
+        Output::Divergence,
+    ] {
+        for wrt in [
+            None,
+            Some(Wrt::Logits),
+            Some(Wrt::Alpha),
+            Some(Wrt::Reference),
+        ] {
+            let quantities = compare(&Wrong(output, wrt), &cases, &Bounds::of(DType::F32));
+            let broken = quantities.iter().filter(|q| !(q.ratio() <= 1.0)).count();
+            assert_eq!(broken, 1, "{output:?} {wrt:?}");
+        }
     }
 }

@@ -7,8 +7,9 @@
 //! scalar layer.
 
 use super::RowCall;
-use crate::math::{Measure, Real, RowState, Solver, expm1_over, log1p_over};
+use crate::math::{Measure, Real, Solver};
 use crate::op::Output;
+use crate::op::backend::STATE;
 use macerator::{Scalar, Simd, Vector, vload_unaligned, vstore_unaligned};
 
 type V<S> = Vector<S, f32>;
@@ -29,6 +30,10 @@ pub(in crate::op) struct Lanes {
     reference: Vec<f32>,
     weights: Vec<f32>,
     scores: Vec<f32>,
+    /// The last pair of a number and its logarithm, and of an exponent and its exponential: rows of one
+    /// length ask for the same ones again and again.
+    last_ln: (f64, f64),
+    last_exp: [(f64, f64); 2],
 }
 
 /// What the first reading of a row finds: [`crate::math::Row::new`].
@@ -51,52 +56,55 @@ impl Lanes {
         &mut self,
         row: RowCall<'_, f32>,
         y: &mut [f32],
-    ) -> Option<RowState<f32>> {
-        if row.parameters.solver != Solver::Newton {
+    ) -> Option<[f32; STATE]> {
+        // What is one number for a row is summed in f64.
+        if row.parameters.solver != Solver::Newton || !row.parameters.output.is_by_entry() {
             return None;
         }
         let summary = self.summarise::<S>(&row)?;
         let c = summary.c;
         let log = row.parameters.output == Output::LogProbabilities;
-        let l = match Form::of(row.alpha, log) {
+        // The orders of a power are solved in b, from which p follows without a logarithm.
+        macro_rules! power {
+            ($curve:ty, $root:expr) => {{
+                let b = self.solve_power::<S, _>(&summary, $root, |b| <$curve>::new(c, b))?;
+                if row.parameters.output == Output::Probabilities {
+                    let curve = <$curve>::new(c, b);
+                    self.write_probabilities::<S>(&summary, &curve, 1.0, y);
+                }
+                -b.ln() / c
+            }};
+        }
+        let form = Form::of(row.alpha, log);
+        let l = match form {
             Form::Softmax => {
                 // S is e^l times its value at l = 0.
                 let (s, _) = self.mass::<S>(&summary, &Softmax::new(0.0));
                 -s.ln()
             }
-            Form::Reciprocal1 => {
-                self.solve_power::<S, _>(&summary, |s| s, |b| Reciprocal::<1>::new(c, b))?
-            }
-            Form::Reciprocal2 => {
-                self.solve_power::<S, _>(&summary, f64::sqrt, |b| Reciprocal::<2>::new(c, b))?
-            }
-            Form::Reciprocal3 => {
-                self.solve_power::<S, _>(&summary, f64::cbrt, |b| Reciprocal::<3>::new(c, b))?
-            }
-            Form::Reciprocal4 => self.solve_power::<S, _>(
-                &summary,
-                |s| s.sqrt().sqrt(),
-                |b| Reciprocal::<4>::new(c, b),
-            )?,
-            Form::Power1 => {
-                self.solve_power::<S, _>(&summary, f64::recip, |b| Power::<1>::new(c, b))?
-            }
-            Form::Power2 => {
-                self.solve_power::<S, _>(&summary, |s| s.sqrt().recip(), |b| Power::<2>::new(c, b))?
-            }
+            Form::Reciprocal1 => power!(Reciprocal::<1>, |s: f64| s),
+            Form::Reciprocal2 => power!(Reciprocal::<2>, f64::sqrt),
+            Form::Reciprocal3 => power!(Reciprocal::<3>, f64::cbrt),
+            Form::Reciprocal4 => power!(Reciprocal::<4>, |s: f64| s.sqrt().sqrt()),
+            Form::Power1 => power!(Power::<1>, f64::recip),
+            Form::Power2 => power!(Power::<2>, |s: f64| s.sqrt().recip()),
             Form::General => self.solve::<S>(&summary)?,
         };
-        let state = RowState {
-            root: l as f32,
-            rest: 0.0,
-        };
-        match row.parameters.output {
-            Output::Probabilities => self.probabilities::<S>(&summary, row.alpha, l, 1.0, y),
-            Output::LogProbabilities => self.log_probabilities::<S>(&summary, l, y),
-            Output::Value => y[0] = row.scalar().value(&state),
-            Output::Divergence => y[0] = row.scalar().divergence(&state),
+        match (row.parameters.output, form) {
+            (Output::Probabilities, Form::Softmax) => {
+                self.write_probabilities::<S>(&summary, &Softmax::new(l), 1.0, y);
+            }
+            (Output::Probabilities, Form::General) => {
+                self.write_probabilities::<S>(&summary, &General::new(c, l), 1.0, y);
+            }
+            (Output::Probabilities, _) => {}
+            (Output::LogProbabilities, _) => self.log_probabilities::<S>(&summary, l, y),
+            (Output::Value | Output::Divergence, _) => {
+                unreachable!("left to the scalar layer above")
+            }
         }
-        Some(state)
+        let root = l as f32;
+        Some([root, (l - f64::from(root)) as f32])
     }
 
     /// The gradient in the logits, or false where the row is not for these kernels.
@@ -104,11 +112,11 @@ impl Lanes {
     pub fn backward<S: Simd>(
         &mut self,
         row: RowCall<'_, f32>,
-        state: RowState<f32>,
+        [root, rest]: [f32; STATE],
         cotangent: &[f32],
         grad: &mut [f32],
     ) -> bool {
-        let l = f64::from(state.root);
+        let l = f64::from(root) + f64::from(rest);
         if row.parameters.output == Output::Divergence || l.is_nan() {
             return false;
         }
@@ -188,8 +196,8 @@ impl Lanes {
         let c = 1.0 - row.alpha;
         let count = allowed as f64;
         let (constant, lo, hi) = match row.reference {
-            Measure::Uniform => (Some((1.0 / count) as f32), 0.0, count.ln()),
-            Measure::Ones => (Some(1.0), -count.ln(), 0.0),
+            Measure::Uniform => (Some((1.0 / count) as f32), 0.0, self.ln_again(count)),
+            Measure::Ones => (Some(1.0), -self.ln_again(count), 0.0),
             Measure::Given(q) => {
                 let mut total = 0.0;
                 let mut at_max = 0.0_f32;
@@ -236,6 +244,26 @@ impl Lanes {
         })
     }
 
+    #[inline(always)]
+    fn ln_again(&mut self, x: f64) -> f64 {
+        if self.last_ln.0 != x {
+            self.last_ln = (x, x.ln());
+        }
+        self.last_ln.1
+    }
+
+    #[inline(always)]
+    fn exp_again(&mut self, which: usize, x: f64) -> f64 {
+        // At zero the cache holds what it was made with.
+        if x == 0.0 {
+            return 1.0;
+        }
+        if self.last_exp[which].0 != x {
+            self.last_exp[which] = (x, x.exp());
+        }
+        self.last_exp[which].1
+    }
+
     /// [`crate::math::solve_log_ratio`] with its scalars in `f64`. Nothing where it does not converge.
     #[inline(always)]
     fn solve<S: Simd>(&self, summary: &Summary) -> Option<f64> {
@@ -247,21 +275,26 @@ impl Lanes {
         let mut lo = lo;
         let tolerance = Solver::STOP_ROUNDINGS * f64::from(f32::EPSILON);
         let mut l = hi;
-        let mut before = f64::INFINITY;
+        let mut power = (c * l).exp();
+        let mut before = 0.0;
         for _ in 0..Solver::NEWTON_STEPS {
-            let (s, w) = self.mass::<S>(summary, &General::new(c, l));
+            let (s, w) = self.mass::<S>(summary, &General::with_power(c, l, power));
             if s >= 1.0 {
                 hi = l;
             } else {
                 lo = l;
             }
-            let d = s * expm1_over(c, s.ln()) / w;
-            let mut next = l - log1p_over(c, d);
+            // c d of the step.
+            let change = s * power_less_one(s, c) / w;
+            let mut next = l - ln_of_one_and(change) / c;
+            let mut next_power = power / (1.0 + change);
             if !(next >= lo && next <= hi) {
                 next = lo + 0.5 * (hi - lo);
+                next_power = (c * next).exp();
             }
             let step = (next - l).abs();
             l = next;
+            power = next_power;
             if converged(step, before, tolerance * l.abs().max(1.0)) {
                 return Some(l);
             }
@@ -270,16 +303,16 @@ impl Lanes {
         None
     }
 
-    /// The same in `b = u_max^-c`, where `S^c` is a root: `b <- b + b S (S^c - 1) / W`.
+    /// The same in `b = u_max^-c`, where `S^c` is a root: `b <- b + b S (S^c - 1) / W`. Returns `b`.
     #[inline(always)]
     fn solve_power<S: Simd, C: Curve<S>>(
-        &self,
+        &mut self,
         summary: &Summary,
         root: impl Fn(f64) -> f64,
         curve: impl Fn(f64) -> C,
     ) -> Option<f64> {
         let Summary { c, lo, hi, .. } = *summary;
-        let (b_at_lo, b_at_hi) = ((-c * lo).exp(), (-c * hi).exp());
+        let (b_at_lo, b_at_hi) = (self.exp_again(0, -c * lo), self.exp_again(1, -c * hi));
         let (mut least, mut most) = (b_at_lo.min(b_at_hi), b_at_lo.max(b_at_hi));
         let mut b = b_at_hi;
         // As in `solve`.
@@ -288,7 +321,7 @@ impl Lanes {
             b = mean;
         }
         let tolerance = Solver::STOP_ROUNDINGS * f64::from(f32::EPSILON);
-        let mut before = f64::INFINITY;
+        let mut before = 0.0;
         for _ in 0..Solver::NEWTON_STEPS {
             let (s, w) = self.mass::<S>(summary, &curve(b));
             // S falls with b for c > 0 and rises for c < 0.
@@ -301,11 +334,12 @@ impl Lanes {
             if !(next >= least && next <= most) {
                 next = least + 0.5 * (most - least);
             }
-            // In l, for which the tolerance is.
-            let step = ((next - b) / (c * b)).abs();
+            // In units of a step of l, for which the tolerance is.
+            let unit = (c * b).abs();
+            let step = (next - b).abs();
             b = next;
-            if converged(step, before, tolerance) {
-                return Some(-b.ln() / c);
+            if converged(step, before, tolerance * unit) {
+                return Some(b);
             }
             before = step;
         }
@@ -362,6 +396,31 @@ impl Lanes {
         }
     }
 
+    /// `p` on a curve, times a factor.
+    #[inline(always)]
+    fn write_probabilities<S: Simd>(
+        &self,
+        summary: &Summary,
+        curve: &impl Curve<S>,
+        factor: f32,
+        y: &mut [f32],
+    ) {
+        let factor = splat::<S>(factor);
+        for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
+            let (u, _) = curve.at(load::<S>(&self.gaps, i));
+            store_row::<S>(y, i, self.reference_at::<S>(summary, i) * u * factor);
+        }
+    }
+
+    /// The reference at a vector of entries.
+    #[inline(always)]
+    fn reference_at<S: Simd>(&self, summary: &Summary, at: usize) -> V<S> {
+        match summary.constant {
+            Some(q) => splat::<S>(q),
+            None => load::<S>(&self.reference, at),
+        }
+    }
+
     /// `p`, times a factor.
     #[inline(always)]
     fn probabilities<S: Simd>(
@@ -374,7 +433,7 @@ impl Lanes {
     ) {
         let write = Write {
             lanes: self,
-            constant: summary.constant,
+            summary,
             factor,
             y,
         };
@@ -417,7 +476,7 @@ impl Lanes {
         let mut sum = 0.0;
         let weigh = Weigh {
             lanes: self,
-            constant: summary.constant,
+            summary,
             power: (summary.c * l).exp() as f32,
             weights: &mut weights,
             sum: &mut sum,
@@ -506,12 +565,36 @@ impl Lanes {
     }
 }
 
-/// Quadratic convergence: the step that would follow is about this one times `step / before^2` times
-/// itself.
+/// `s^c - 1`. Close to one by its series, which is exact enough for a step, and cheaper.
+#[inline(always)]
+fn power_less_one(s: f64, c: f64) -> f64 {
+    let d = s - 1.0;
+    if d.abs() < 0.05 {
+        let tail =
+            1.0 + (c - 2.0) / 3.0 * d * (1.0 + (c - 3.0) / 4.0 * d * (1.0 + (c - 4.0) / 5.0 * d));
+        c * d * (1.0 + (c - 1.0) / 2.0 * d * tail)
+    } else {
+        (c * s.ln()).exp_m1()
+    }
+}
+
+/// `ln(1 + x)`, likewise.
+#[inline(always)]
+fn ln_of_one_and(x: f64) -> f64 {
+    if x.abs() < 0.05 {
+        let s = x / (2.0 + x);
+        let t = s * s;
+        2.0 * s * (1.0 + t * (1.0 / 3.0 + t * (1.0 / 5.0 + t * (1.0 / 7.0))))
+    } else {
+        x.ln_1p()
+    }
+}
+
+/// Whether a step of `l` has converged, or the one that would follow it has: by quadratic convergence that is
+/// about `step^3 / before^2`. Without a division, whose latency is what short rows wait for.
 #[inline(always)]
 fn converged(step: f64, before: f64, tolerance: f64) -> bool {
-    let following = step * step * (step / (before * before));
-    step <= tolerance || (before < f64::INFINITY && step < 1e-3 && following <= 1e-3 * tolerance)
+    step <= tolerance || (step < 1e-3 && step * step * step <= 1e-3 * tolerance * before * before)
 }
 
 /// What is done with a curve whose type depends on the order.
@@ -521,7 +604,7 @@ trait WithCurve<S: Simd> {
 
 struct Write<'a> {
     lanes: &'a Lanes,
-    constant: Option<f32>,
+    summary: &'a Summary,
     factor: f32,
     y: &'a mut [f32],
 }
@@ -529,27 +612,14 @@ struct Write<'a> {
 impl<S: Simd> WithCurve<S> for Write<'_> {
     #[inline(always)]
     fn run(self, curve: &impl Curve<S>) {
-        let factor = splat::<S>(self.factor);
-        for i in (0..self.lanes.gaps.len()).step_by(lanes::<S>()) {
-            let (u, _) = curve.at(load::<S>(&self.lanes.gaps, i));
-            let q = reference::<S>(self.constant, self.lanes, i);
-            store_row::<S>(self.y, i, q * u * factor);
-        }
-    }
-}
-
-/// The reference at a vector of entries.
-#[inline(always)]
-fn reference<S: Simd>(constant: Option<f32>, lanes: &Lanes, at: usize) -> V<S> {
-    match constant {
-        Some(q) => splat::<S>(q),
-        None => load::<S>(&lanes.reference, at),
+        self.lanes
+            .write_probabilities::<S>(self.summary, curve, self.factor, self.y);
     }
 }
 
 struct Weigh<'a> {
     lanes: &'a Lanes,
-    constant: Option<f32>,
+    summary: &'a Summary,
     power: f32,
     weights: &'a mut [f32],
     sum: &'a mut f64,
@@ -566,7 +636,7 @@ impl<S: Simd> WithCurve<S> for Weigh<'_> {
             let mut block = splat::<S>(0.0);
             for i in (begin..end).step_by(width) {
                 let (_, v) = curve.at(load::<S>(&self.lanes.gaps, i));
-                let q = reference::<S>(self.constant, self.lanes, i);
+                let q = self.lanes.reference_at::<S>(self.summary, i);
                 let k = q * v * power;
                 store::<S>(self.weights, i, k);
                 block += k;
@@ -715,9 +785,15 @@ struct General {
 impl General {
     #[inline(always)]
     fn new(c: f64, l: f64) -> Self {
+        Self::with_power(c, l, (c * l).exp())
+    }
+
+    /// Given `e^(c l)` as well.
+    #[inline(always)]
+    fn with_power(c: f64, l: f64, power: f64) -> Self {
         let (offset, scale) = split_exponent(l);
         Self {
-            slope: (c * (c * l).exp()) as f32,
+            slope: (c * power) as f32,
             per_c: (1.0 / c) as f32,
             scale,
             offset,

@@ -1,7 +1,7 @@
 //! The row kernels of the CPU backends, over contiguous rows, in parallel.
 //!
 //! Outputs that are one number for each entry, and their gradients in the logits, are computed in `f32`
-//! by the vectorised kernels of `lanes` wherever those reach; all else by the scalar layer.
+//! by the vectorised kernels of `lanes` wherever those reach; all else by the scalar layer, in `f64`.
 
 mod lanes;
 
@@ -85,20 +85,24 @@ macro_rules! stored_in_half {
 }
 stored_in_half!(f16, bf16);
 
+/// The state of a row as a tensor keeps it: the root as a sum of two numbers, or, in `f64`, the two numbers
+/// of [`RowState`].
+type State<F> = [F; STATE];
+
 /// An arithmetic, with vectorised kernels or without. Each says whether it has answered.
 pub(super) trait Arithmetic: Real {
     fn forward<S: Simd>(
         _lanes: &mut Lanes,
         _row: RowCall<'_, Self>,
         _y: &mut [Self],
-    ) -> Option<RowState<Self>> {
+    ) -> Option<State<Self>> {
         None
     }
 
     fn backward<S: Simd>(
         _lanes: &mut Lanes,
         _row: RowCall<'_, Self>,
-        _state: RowState<Self>,
+        _state: State<Self>,
         _cotangent: &[Self],
         _grad: &mut [Self],
     ) -> bool {
@@ -114,7 +118,7 @@ impl Arithmetic for f32 {
         lanes: &mut Lanes,
         row: RowCall<'_, f32>,
         y: &mut [f32],
-    ) -> Option<RowState<f32>> {
+    ) -> Option<State<f32>> {
         // Exactly countable in f32.
         if row.logits.len() >= 1 << 24 {
             return None;
@@ -126,7 +130,7 @@ impl Arithmetic for f32 {
     fn backward<S: Simd>(
         lanes: &mut Lanes,
         row: RowCall<'_, f32>,
-        state: RowState<f32>,
+        state: State<f32>,
         cotangent: &[f32],
         grad: &mut [f32],
     ) -> bool {
@@ -141,12 +145,6 @@ pub(super) struct RowCall<'a, F> {
     reference: Measure<'a, F>,
     alpha: f64,
     parameters: RowParameters,
-}
-
-impl<'a, F: Real> RowCall<'a, F> {
-    fn scalar(&self) -> Row<'a, F> {
-        Row::new(self.logits, self.reference, self.alpha).with_empty_row(self.parameters.empty_row)
-    }
 }
 
 /// The orders of the rows.
@@ -288,6 +286,51 @@ struct Scratch<F> {
     cotangent: Vec<F>,
     output: Vec<F>,
     lanes: Lanes,
+    wide: Wide,
+}
+
+/// A row in `f64`.
+#[derive(Default)]
+struct Wide {
+    logits: Vec<f64>,
+    reference: Vec<f64>,
+    cotangent: Vec<f64>,
+    output: Vec<f64>,
+}
+
+fn widen<F: Real>(buffer: &mut Vec<f64>, values: &[F]) {
+    buffer.clear();
+    buffer.extend(values.iter().map(|x| x.wide()));
+}
+
+fn narrow<F: Real>(values: &mut [F], buffer: &[f64]) {
+    for (value, &wide) in values.iter_mut().zip(buffer) {
+        *value = F::of(wide);
+    }
+}
+
+impl Wide {
+    /// The row of a call, and a buffer for its cotangent and one for what is computed.
+    fn row<F: Real>(
+        &mut self,
+        call: RowCall<'_, F>,
+        numbers: usize,
+    ) -> (Row<'_, f64>, &mut Vec<f64>, &mut Vec<f64>) {
+        widen(&mut self.logits, call.logits);
+        let measure = match call.reference {
+            Measure::Uniform => Measure::Uniform,
+            Measure::Ones => Measure::Ones,
+            Measure::Given(q) => {
+                widen(&mut self.reference, q);
+                Measure::Given(self.reference.as_slice())
+            }
+        };
+        self.output.clear();
+        self.output.resize(numbers, 0.0);
+        let row =
+            Row::new(&self.logits, measure, call.alpha).with_empty_row(call.parameters.empty_row);
+        (row, &mut self.cotangent, &mut self.output)
+    }
 }
 
 impl<F> Default for Scratch<F> {
@@ -297,6 +340,7 @@ impl<F> Default for Scratch<F> {
             cotangent: Vec::new(),
             output: Vec::new(),
             lanes: Lanes::default(),
+            wide: Wide::default(),
         }
     }
 }
@@ -323,10 +367,10 @@ impl<S: Storage> WithSimd for Forward<'_, '_, S> {
             let place = S::place(y, &mut scratch.output);
             let found = match S::Real::forward::<V>(&mut scratch.lanes, row, place) {
                 Some(found) => found,
-                None => scalar_forward(row, place),
+                None => scalar_forward(&mut scratch.wide, row, place),
             };
             S::keep(y, &scratch.output);
-            state.copy_from_slice(&[found.root, found.rest]);
+            state.copy_from_slice(&found);
         }
     }
 }
@@ -352,17 +396,14 @@ impl<S: Storage, G: Storage<Real = S::Real>> WithSimd for Backward<'_, '_, S, G>
         for (i, g) in self.gradient.chunks_exact_mut(self.width).enumerate() {
             let index = self.first + i;
             let row = self.rows.row(index, &mut scratch.logits);
-            let state = RowState {
-                root: self.states[index * STATE],
-                rest: self.states[index * STATE + 1],
-            };
+            let state = [self.states[index * STATE], self.states[index * STATE + 1]];
             let c = &self.cotangent[index * cotangents..(index + 1) * cotangents];
             let c = S::read(c, &mut scratch.cotangent);
             let place = G::place(g, &mut scratch.output);
             let answered = self.wrt == Wrt::Logits
                 && S::Real::backward::<V>(&mut scratch.lanes, row, state, c, place);
             if !answered {
-                scalar_backward(row, state, c, place, self.wrt);
+                scalar_backward(&mut scratch.wide, row, state, c, place, self.wrt);
             }
             G::keep(g, &scratch.output);
         }
@@ -370,8 +411,8 @@ impl<S: Storage, G: Storage<Real = S::Real>> WithSimd for Backward<'_, '_, S, G>
 }
 
 #[inline(never)]
-fn scalar_forward<F: Real>(call: RowCall<'_, F>, y: &mut [F]) -> RowState<F> {
-    let row = call.scalar();
+fn scalar_forward<F: Real>(wide: &mut Wide, call: RowCall<'_, F>, output: &mut [F]) -> State<F> {
+    let (row, _, y) = wide.row(call, output.len());
     let state = row.solve(call.parameters.solver);
     match call.parameters.output {
         Output::Probabilities => row.softargmax(&state, y),
@@ -379,18 +420,38 @@ fn scalar_forward<F: Real>(call: RowCall<'_, F>, y: &mut [F]) -> RowState<F> {
         Output::Value => y[0] = row.value(&state),
         Output::Divergence => y[0] = row.divergence(&state),
     }
-    state
+    narrow(output, y);
+    split(state)
+}
+
+/// A state in `f64` as a tensor of `F` keeps it.
+fn split<F: Real>(state: RowState<f64>) -> State<F> {
+    let root = F::of(state.root);
+    [root, F::of(state.root - root.wide() + state.rest)]
+}
+
+/// The way back.
+fn joined<F: Real>([root, rest]: State<F>) -> RowState<f64> {
+    let sum = root.wide() + rest.wide();
+    RowState {
+        root: sum,
+        // What does not fit the sum: nothing where both are f32.
+        rest: rest.wide() - (sum - root.wide()),
+    }
 }
 
 #[inline(never)]
 fn scalar_backward<F: Real>(
+    wide: &mut Wide,
     call: RowCall<'_, F>,
-    state: RowState<F>,
-    c: &[F],
-    grad: &mut [F],
+    state: State<F>,
+    cotangent: &[F],
+    gradient: &mut [F],
     wrt: Wrt,
 ) {
-    let (row, state) = (call.scalar(), &state);
+    let (row, c, grad) = wide.row(call, gradient.len());
+    widen(c, cotangent);
+    let state = &joined(state);
     match (call.parameters.output, wrt) {
         (Output::Probabilities, Wrt::Logits) => row.softargmax_backward(state, c, grad),
         (Output::Probabilities, Wrt::Alpha) => grad[0] = row.softargmax_backward_alpha(state, c),
@@ -413,4 +474,5 @@ fn scalar_backward<F: Real>(
             row.divergence_backward_reference(state, c[0], grad);
         }
     }
+    narrow(gradient, grad);
 }

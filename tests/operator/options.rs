@@ -1,0 +1,435 @@
+//! What each option means, on every device.
+
+use crate::devices::{self, TestDevice};
+use crate::invariants::{matrix, numbers};
+use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
+use burn_tsallis::{
+    EmptyRow, Reference, TsallisError, TsallisOptions, tsallis_divergence,
+    tsallis_divergence_from_probabilities, tsallis_log_softargmax, tsallis_softargmax,
+    tsallis_softargmax_jvp, tsallis_softargmax_vjp, tsallis_value,
+};
+
+const ORDERS: [f64; 9] = [-1.0, 0.0, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5];
+
+type Output = fn(Tensor<2>, TsallisOptions<2>, isize) -> Tensor<2>;
+
+const OUTPUTS: [(&str, Output); 4] = [
+    ("p", tsallis_softargmax),
+    ("ln p", tsallis_log_softargmax),
+    ("V", tsallis_value),
+    ("D", tsallis_divergence),
+];
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+fn close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        let same = got == want || (got - want).abs() <= tolerance * want.abs().max(1.0);
+        assert!(same, "{what}[{i}]: {got} instead of {want}");
+    }
+}
+
+/// Runs every output of two calls that must agree.
+fn agree(
+    test: &TestDevice,
+    what: &str,
+    a: impl Fn(Output) -> Tensor<2>,
+    b: impl Fn(Output) -> Tensor<2>,
+) {
+    for (name, output) in OUTPUTS {
+        let what = format!("{} {what} {name}", test.name);
+        close(&values(a(output)), &values(b(output)), 4e-6, &what);
+    }
+}
+
+#[test]
+fn an_order_for_each_row() {
+    for test in devices::all() {
+        for columns in [7, 40] {
+            let x = numbers(ORDERS.len() * columns, 3.0);
+            let alpha: Vec<f32> = ORDERS.iter().map(|&a| a as f32).collect();
+            let alpha = matrix(&alpha, 1, &test.device);
+            for (name, output) in OUTPUTS {
+                let rows = output(matrix(&x, columns, &test.device), alpha.clone().into(), 1);
+                let width = rows.dims()[1];
+                for ((x, got), order) in x
+                    .chunks_exact(columns)
+                    .zip(values(rows).chunks_exact(width))
+                    .zip(ORDERS)
+                {
+                    let want = output(matrix(x, columns, &test.device), order.into(), 1);
+                    let what = format!("{} {name} alpha {order}", test.name);
+                    close(got, &values(want), 4e-6, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_order_broadcasts_along_any_axis() {
+    for test in devices::all() {
+        let x = Tensor::<3>::from_data(TensorData::new(numbers(60, 2.0), [3, 4, 5]), &test.device);
+        // One order for each entry of the last axis, along the middle one.
+        let orders = [0.5, 1.0, 1.5, 2.0, 0.7_f32];
+        let alpha =
+            Tensor::<3>::from_data(TensorData::new(orders.to_vec(), [1, 1, 5]), &test.device);
+        let p = tsallis_softargmax(x.clone(), alpha, 1);
+        for (i, order) in orders.into_iter().enumerate() {
+            let slice = |t: Tensor<3>| values(t.slice([0..3, 0..4, i..i + 1]));
+            let want = tsallis_softargmax(x.clone(), f64::from(order), 1);
+            close(&slice(p.clone()), &slice(want), 2e-6, test.name);
+        }
+    }
+}
+
+#[test]
+fn a_bad_order_gives_nan_in_its_row_only() {
+    for test in devices::all() {
+        for columns in [4, 40] {
+            let x = matrix(&numbers(5 * columns, 1.0), columns, &test.device);
+            let alpha = matrix(&[0.5, f32::NAN, 1.5, 51.0, f32::INFINITY], 1, &test.device);
+            for (name, output) in OUTPUTS {
+                let y = output(x.clone(), alpha.clone().into(), 1);
+                let width = y.dims()[1];
+                for (row, bad) in values(y)
+                    .chunks_exact(width)
+                    .zip([false, true, false, true, true])
+                {
+                    let what = format!("{} {name}: {row:?}", test.name);
+                    assert!(row.iter().all(|y| y.is_nan() == bad), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reference_for_each_row() {
+    for test in devices::all() {
+        for columns in [5, 40] {
+            let x = matrix(&numbers(3 * columns, 2.0), columns, &test.device);
+            let q: Vec<f32> = numbers(3 * columns, 0.4).iter().map(|q| 0.5 + q).collect();
+            for alpha in ORDERS {
+                let full = TsallisOptions::new(alpha).with_reference(Reference::Tensor(matrix(
+                    &q,
+                    columns,
+                    &test.device,
+                )));
+                let p = values(tsallis_softargmax(x.clone(), full, 1));
+                for (i, (q, p)) in q
+                    .chunks_exact(columns)
+                    .zip(p.chunks_exact(columns))
+                    .enumerate()
+                {
+                    let q64: Vec<f64> = q.iter().map(|&q| q.into()).collect();
+                    let options = TsallisOptions::new(alpha).with_reference(Reference::Values(q64));
+                    let row = x.clone().slice([i..i + 1, 0..columns]);
+                    close(
+                        p,
+                        &values(tsallis_softargmax(row, options, 1)),
+                        2e-6,
+                        test.name,
+                    );
+                }
+            }
+            // One row of it broadcasts.
+            let one = Tensor::<1>::from_floats(&q[..columns], &test.device);
+            let broadcast = matrix(&q[..columns], columns, &test.device);
+            agree(
+                &test,
+                "broadcast",
+                |y| {
+                    let options = TsallisOptions::new(0.5)
+                        .with_reference(Reference::Tensor(broadcast.clone()));
+                    y(x.clone(), options, 1)
+                },
+                |y| {
+                    let options =
+                        TsallisOptions::new(0.5).with_reference(Reference::Vector(one.clone()));
+                    y(x.clone(), options, 1)
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_is_not_allowed_is_a_column_that_is_not_there() {
+    for test in devices::all() {
+        let mut x = numbers(2 * 6, 2.0);
+        // Whatever its logit is.
+        x[2] = f32::NAN;
+        x[8] = f32::INFINITY;
+        let kept = |row: usize| [0, 1, 3, 4].map(|i| x[6 * row + i]);
+        let kept = [kept(0), kept(1)].concat();
+        let allowed =
+            Tensor::<2, Bool>::from_data([[true, true, false, true, true, false]], &test.device);
+        for alpha in ORDERS {
+            let options = TsallisOptions::new(alpha).with_allowed(allowed.clone());
+            let p = values(tsallis_softargmax(
+                matrix(&x, 6, &test.device),
+                options.clone(),
+                1,
+            ));
+            let want = values(tsallis_softargmax(matrix(&kept, 4, &test.device), alpha, 1));
+            for (p, want) in p.chunks_exact(6).zip(want.chunks_exact(4)) {
+                assert_eq!((p[2], p[5]), (0.0, 0.0), "{}", test.name);
+                close(&[p[0], p[1], p[3], p[4]], want, 1e-6, test.name);
+            }
+            for (name, output) in &OUTPUTS[2..] {
+                let got = values(output(matrix(&x, 6, &test.device), options.clone(), 1));
+                let want = values(output(matrix(&kept, 4, &test.device), alpha.into(), 1));
+                close(&got, &want, 4e-6, &format!("{} {name}", test.name));
+            }
+            // And no gradient.
+            let device = test.device.clone().autodiff();
+            let x = matrix(&x, 6, &device).require_grad();
+            let options = TsallisOptions::new(alpha).with_allowed(Tensor::<2, Bool>::from_data(
+                [[true, true, false, true, true, false]],
+                &device,
+            ));
+            let gradients = tsallis_softargmax(x.clone(), options, 1)
+                .powi_scalar(2)
+                .sum()
+                .backward();
+            let g = values(x.grad(&gradients).expect("tracked"));
+            assert!(
+                [2, 5, 8, 11].iter().all(|&i| g[i] == 0.0),
+                "{} {g:?}",
+                test.name
+            );
+            assert!(g.iter().all(|g| g.is_finite()), "{} {g:?}", test.name);
+        }
+    }
+}
+
+#[test]
+fn temperature_divides_the_logits_and_multiplies_the_value() {
+    for test in devices::all() {
+        let x = matrix(&numbers(3 * 6, 2.0), 6, &test.device);
+        for alpha in ORDERS {
+            let hot = TsallisOptions::new(alpha).with_temperature(2.5);
+            let cooled = x.clone() / 2.5;
+            for (name, output) in OUTPUTS {
+                let got = values(output(x.clone(), hot.clone(), 1));
+                let mut want = values(output(cooled.clone(), alpha.into(), 1));
+                if name == "V" {
+                    want.iter_mut().for_each(|v| *v *= 2.5);
+                }
+                close(
+                    &got,
+                    &want,
+                    2e-6,
+                    &format!("{} {name} alpha {alpha}", test.name),
+                );
+            }
+            // dV_t/dt = -D.
+            let at = |t: f64| {
+                let options = TsallisOptions::new(alpha).with_temperature(t);
+                values(tsallis_value(x.clone(), options, 1))
+            };
+            let d = values(tsallis_divergence(x.clone(), hot, 1));
+            for ((up, down), d) in at(2.51).iter().zip(at(2.49)).zip(d) {
+                let slope = (up - down) / 0.02;
+                assert!(
+                    (slope + d).abs() < 2e-3,
+                    "{} {alpha}: {slope} {d}",
+                    test.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_row_answers_what_it_is_told() {
+    for test in devices::all() {
+        for columns in [3, 40] {
+            let mut x = numbers(3 * columns, 1.0);
+            x[columns..2 * columns].fill(f32::NEG_INFINITY);
+            for alpha in ORDERS {
+                for (name, output) in OUTPUTS {
+                    let empty = match name {
+                        "ln p" => f32::NEG_INFINITY,
+                        _ => 0.0,
+                    };
+                    let zero = TsallisOptions::new(alpha).with_empty_row(EmptyRow::Zero);
+                    let device = test.device.clone().autodiff();
+                    let tracked = matrix(&x, columns, &device).require_grad();
+                    let y = output(tracked.clone(), zero, 1);
+                    let width = y.dims()[1];
+                    let row = &values(y.clone())[width..2 * width];
+                    let what = format!("{} {name} alpha {alpha}: {row:?}", test.name);
+                    assert!(row.iter().all(|&y| y == empty), "{what}");
+                    let g = values(tracked.grad(&y.backward()).expect("tracked"));
+                    assert!(
+                        g[columns..2 * columns].iter().all(|&g| g == 0.0),
+                        "{what} {g:?}"
+                    );
+                    assert!(g.iter().all(|g| g.is_finite()), "{what} {g:?}");
+
+                    let nan = values(output(matrix(&x, columns, &test.device), alpha.into(), 1));
+                    assert!(nan[width..2 * width].iter().all(|y| y.is_nan()), "{what}");
+                    assert!(nan[..width].iter().all(|y| !y.is_nan()), "{what}");
+                }
+            }
+        }
+        // No column at all.
+        for (empty_row, want) in [(EmptyRow::Zero, false), (EmptyRow::NaN, true)] {
+            let x = Tensor::<2>::zeros([2, 0], &test.device);
+            let options = TsallisOptions::new(0.5).with_empty_row(empty_row);
+            let v = values(tsallis_value(x, options, 1));
+            assert!(
+                v.len() == 2 && v.iter().all(|v| v.is_nan() == want),
+                "{v:?}"
+            );
+        }
+    }
+}
+
+/// The Jacobian by unit vectors: symmetric, with rows that sum to zero, and the same from both sides.
+#[test]
+fn products_with_the_jacobian() {
+    for test in devices::all() {
+        let n = 5;
+        let x = numbers(n, 1.5);
+        let rows = matrix(&x.repeat(n), n, &test.device);
+        let unit = Tensor::<2>::eye(n, &test.device);
+        for alpha in ORDERS {
+            let options = TsallisOptions::new(alpha).with_temperature(0.5);
+            let j = values(tsallis_softargmax_vjp(
+                rows.clone(),
+                unit.clone(),
+                options.clone(),
+                1,
+            ));
+            let v = values(tsallis_softargmax_jvp(
+                rows.clone(),
+                unit.clone(),
+                options,
+                1,
+            ));
+            assert_eq!(j, v);
+            for i in 0..n {
+                let sum: f32 = j[i * n..(i + 1) * n].iter().sum();
+                assert!(sum.abs() < 2e-6, "{} alpha {alpha}: {sum}", test.name);
+                for k in 0..n {
+                    let (a, b) = (j[i * n + k], j[k * n + i]);
+                    assert!((a - b).abs() < 1e-6, "{} alpha {alpha}: {a} {b}", test.name);
+                }
+            }
+        }
+    }
+}
+
+/// The divergence of the operator's own probabilities, given as probabilities.
+#[test]
+fn the_divergence_of_given_probabilities() {
+    for test in devices::all() {
+        let x = matrix(&numbers(4 * 6, 1.0), 6, &test.device);
+        let q: Vec<f64> = (1..7).map(|i| 0.1 * f64::from(i)).collect();
+        for alpha in ORDERS {
+            let options = TsallisOptions::new(alpha).with_reference(Reference::Values(q.clone()));
+            let p = tsallis_softargmax(x.clone(), options.clone(), 1);
+            let got = values(tsallis_divergence_from_probabilities(p, options.clone(), 1));
+            let want = values(tsallis_divergence(x.clone(), options, 1));
+            close(&got, &want, 1e-5, &format!("{} alpha {alpha}", test.name));
+        }
+        // Known values: KL(p || q), and the chi-squared divergence with an entry of zero.
+        let p = matrix(&[0.25, 0.75, 0.0, 1.0], 2, &test.device);
+        let kl = values(tsallis_divergence_from_probabilities(p.clone(), 1.0, 1));
+        let want = 0.25 * 0.5_f32.ln() + 0.75 * 1.5_f32.ln();
+        close(&kl, &[want, 2.0_f32.ln()], 1e-6, test.name);
+        let chi = values(tsallis_divergence_from_probabilities(p.clone(), 2.0, 1));
+        close(&chi, &[0.125, 0.5], 1e-6, test.name);
+        let infinite = values(tsallis_divergence_from_probabilities(p, -1.0, 1));
+        assert_eq!(infinite[1], f32::INFINITY, "{}", test.name);
+    }
+}
+
+#[test]
+fn host_values_are_checked_when_the_options_are_built() {
+    let options = || TsallisOptions::<1>::new(0.5);
+    let error = options().try_with_temperature(0.0).expect_err("zero");
+    assert_eq!(
+        error.to_string(),
+        "temperature is 0: it must be a positive finite number"
+    );
+    assert!(options().try_with_temperature(f64::NAN).is_err());
+    let error = options()
+        .try_with_reference(Reference::Values(vec![0.1, -0.5]))
+        .expect_err("negative");
+    assert_eq!(
+        error,
+        TsallisError::Reference {
+            index: 1,
+            value: -0.5
+        }
+    );
+    assert_eq!(
+        error.to_string(),
+        "reference[1] is -0.5: it must be a finite number that is not negative"
+    );
+}
+
+fn panics(what: &str, run: impl FnOnce() + std::panic::UnwindSafe) {
+    let error = std::panic::catch_unwind(run).expect_err("the shapes do not fit");
+    let message = error.downcast_ref::<String>().expect("a message");
+    assert!(message.contains(what), "{message}");
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_named() {
+    let device = Device::default();
+    let x = || Tensor::<2>::zeros([2, 3], &Device::default());
+    let d = device.clone();
+    panics(
+        "a reference of 4 entries does not fit logits of shape [2, 3]",
+        move || {
+            let q = Tensor::<1>::zeros([4], &d);
+            let options = TsallisOptions::new(0.5).with_reference(Reference::Vector(q));
+            tsallis_softargmax(x(), options, 1);
+        },
+    );
+    let d = device.clone();
+    panics(
+        "orders along the rows of shape [2, 3] does not broadcast to [2, 1]",
+        move || {
+            tsallis_softargmax(x(), Tensor::<2>::ones([2, 3], &d), 1);
+        },
+    );
+    let d = device.clone();
+    panics("a mask of allowed entries of shape [1, 2]", move || {
+        let allowed = Tensor::<2, Bool>::from_data([[true, true]], &d);
+        tsallis_softargmax(x(), TsallisOptions::new(0.5).with_allowed(allowed), 1);
+    });
+    panics("a reference of shape [2, 1] does not fit", move || {
+        let q = Tensor::<2>::ones([2, 1], &device);
+        let options = TsallisOptions::new(0.5).with_reference(Reference::Tensor(q));
+        tsallis_softargmax(x(), options, 1);
+    });
+}
+
+/// Options in f64 and f16 keep orders and references in the arithmetic of the logits.
+#[test]
+fn tensors_of_options_in_another_dtype() {
+    for test in devices::all() {
+        for dtype in [DType::F64, DType::F16] {
+            if !test.device.supports_dtype(dtype) || (dtype == DType::F64 && !test.f64) {
+                continue;
+            }
+            let x = Tensor::<2>::from_data([[0.5, 1.0, -0.25]], (&test.device, dtype));
+            let alpha = Tensor::<2>::from_data([[0.5]], &test.device);
+            let q = Tensor::<1>::from_data([0.5, 0.25, 0.25], &test.device);
+            let options = TsallisOptions::new(alpha).with_reference(Reference::Vector(q));
+            let p = tsallis_softargmax(x, options, 1);
+            assert_eq!(p.dtype(), dtype);
+            let sum: f32 = p.into_data().iter::<f32>().sum();
+            assert!((sum - 1.0).abs() < 2e-3, "{} {dtype:?} {sum}", test.name);
+        }
+    }
+}
