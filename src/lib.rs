@@ -32,7 +32,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`math`] | the generator, the root solver and one row of the operator, without Burn |
+//! | [`math`] | generators of f-divergences, the root solvers and one row of the operator, without Burn |
 //! | [`op`] | the tensor functions, and the backend extension with its kernels |
 //! | `rl` | environments and the alpha-Tsallis PPO learner (feature `rl`) |
 //! | `cli` | the commands of the program `tsallis` (feature `cli`) |
@@ -67,8 +67,8 @@ struct Readme;
 
 pub use math::{EmptyRow, Solver};
 pub use op::{
-    Alpha, Reference, TsallisError, TsallisOptions, try_tsallis_divergence,
-    try_tsallis_log_softargmax, try_tsallis_softargmax, try_tsallis_value, tsallis_divergence,
-    tsallis_divergence_from_probabilities, tsallis_log_softargmax, tsallis_softargmax,
-    tsallis_softargmax_jvp, tsallis_softargmax_vjp, tsallis_value,
+    Alpha, KernelPath, Reference, TsallisError, TsallisOptions, kernel_path,
+    try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax, try_tsallis_value,
+    tsallis_divergence, tsallis_divergence_from_probabilities, tsallis_log_softargmax,
+    tsallis_softargmax, tsallis_softargmax_jvp, tsallis_softargmax_vjp, tsallis_value,
 };

@@ -31,3 +31,8 @@ pub use solver::{Solver, solve_log_ratio, solve_reach};
 /// entries at the edge of the support are then such high roots of a difference that the two sides of one
 /// rounding are far apart.
 pub const MAX_ALPHA: f64 = 50.0;
+
+/// Whether a number is an order that is accepted; `NaN` is not.
+pub(crate) fn is_order(alpha: f64) -> bool {
+    (-MAX_ALPHA..=MAX_ALPHA).contains(&alpha)
+}

@@ -46,7 +46,7 @@ impl FSoftargmax {
             reference.len(),
             "the reference needs one value for each logit"
         );
-        let fit = |(&x, &q): (&f64, &f64)| x < f64::INFINITY && q >= 0.0 && q < f64::INFINITY;
+        let fit = |(&x, &q): (&f64, &f64)| x < f64::INFINITY && (0.0..f64::INFINITY).contains(&q);
         if !logits.iter().zip(reference).all(fit) {
             return None;
         }

@@ -1,3 +1,15 @@
+// Without any backend the generated routes are empty.
+#![cfg_attr(
+    not(any(
+        feature = "cube",
+        feature = "flex",
+        feature = "ndarray",
+        feature = "remote",
+        feature = "tch"
+    )),
+    allow(unused_variables, dead_code)
+)]
+
 use super::portable;
 use crate::math::{EmptyRow, Solver};
 use burn::backend::tensor::FloatTensor;

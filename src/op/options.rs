@@ -1,5 +1,5 @@
 use super::TsallisError;
-use crate::math::{EmptyRow, MAX_ALPHA, Solver};
+use crate::math::{EmptyRow, Solver, is_order};
 use burn::Tensor;
 use burn::tensor::Bool;
 
@@ -93,8 +93,7 @@ impl<const D: usize> TsallisOptions<D> {
     pub fn try_new(alpha: impl Into<Alpha<D>>) -> Result<Self, TsallisError> {
         let alpha = alpha.into();
         if let Alpha::Number(alpha) = alpha
-            // A NaN fails the comparison too.
-            && !(alpha.abs() <= MAX_ALPHA)
+            && !is_order(alpha)
         {
             return Err(TsallisError::Alpha(alpha));
         }
@@ -126,7 +125,7 @@ impl<const D: usize> TsallisOptions<D> {
     pub fn try_with_reference(mut self, reference: Reference<D>) -> Result<Self, TsallisError> {
         if let Reference::Values(values) = &reference {
             for (index, &value) in values.iter().enumerate() {
-                if !(value >= 0.0 && value < f64::INFINITY) {
+                if !(0.0..f64::INFINITY).contains(&value) {
                     return Err(TsallisError::Reference { index, value });
                 }
             }

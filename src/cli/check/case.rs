@@ -167,11 +167,10 @@ impl Case {
             // f'(u) of every entry on the support.
             Output::Divergence => {
                 let generator = crate::math::Tsallis::<f64>::new(self.alpha);
-                let slopes = largest(&mut (0..self.exact.p.len()).filter_map(|i| {
-                    (self.exact.p[i] > 0.0).then(|| {
-                        let log_u = self.exact.log_p[i] - self.exact.q[i].ln();
-                        generator.derivative_at_log(log_u).abs()
-                    })
+                let on_support = (0..self.exact.p.len()).filter(|&i| self.exact.p[i] > 0.0);
+                let slopes = largest(&mut on_support.map(|i| {
+                    let log_u = self.exact.log_p[i] - self.exact.q[i].ln();
+                    generator.derivative_at_log(log_u).abs()
                 }));
                 ROW_COTANGENT * slopes
             }
@@ -288,7 +287,7 @@ impl Line {
         if columns == 0 || self.logits.iter().all(Option::is_none) {
             return Err("no logit is allowed".to_owned());
         }
-        if !(self.alpha.abs() <= crate::math::MAX_ALPHA) {
+        if !crate::math::is_order(self.alpha) {
             return Err(format!(
                 "alpha is {}: it must be from -50 to 50",
                 self.alpha

@@ -7,7 +7,7 @@ mod ratio;
 pub use ratio::{Gap, Ratio, RatioCurve};
 
 use super::solver::{solve_log_ratio, solve_reach};
-use super::{MAX_ALPHA, Real, Solver, Tsallis};
+use super::{Real, Solver, Tsallis, is_order};
 
 /// The reference measure `q` of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -128,8 +128,7 @@ impl<'a, F: Real> Row<'a, F> {
             widest: F::zero(),
             bracket: (F::nan(), F::nan()),
         };
-        // A NaN fails the comparison too.
-        let mut poisoned = !(alpha.abs() <= MAX_ALPHA);
+        let mut poisoned = !is_order(alpha);
         let mut allowed = 0_usize;
         let mut total = 0.0;
         let mut at_max = F::zero();

@@ -165,7 +165,7 @@ impl Lanes {
                 self.gaps.extend(x.iter().zip(q).map(without));
                 if !q
                     .iter()
-                    .fold(true, |good, &q| good & (q >= 0.0 && q <= f32::MAX))
+                    .fold(true, |good, &q| good & (0.0..=f32::MAX).contains(&q))
                 {
                     return None;
                 }

@@ -1,0 +1,90 @@
+//! Draws the probability of one of three entries against its logit, for several orders: the picture of the
+//! README. `cargo run --example softargmax_picture -- docs`
+
+use burn_tsallis::math::{Measure, Row, Solver};
+use plotters::prelude::*;
+use plotters::style::{FontStyle, register_font};
+
+const SIZE: (u32, u32) = (960, 540);
+const FONT: &str = "sans-serif";
+const LOGITS: f64 = 8.0;
+/// Orders and their colours, from the heavy tail to the sparse side.
+const ORDERS: [(f64, RGBColor); 5] = [
+    (0.0, RGBColor(165, 30, 60)),
+    (0.5, RGBColor(225, 120, 30)),
+    (1.0, RGBColor(40, 40, 40)),
+    (1.5, RGBColor(40, 130, 170)),
+    (2.0, RGBColor(50, 70, 170)),
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
+    register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
+        .map_err(|_| "the built-in font cannot be read")?;
+    let svg = format!("{folder}/softargmax.svg");
+    draw(&SVGBackend::new(&svg, SIZE).into_drawing_area())?;
+    println!("{svg}");
+    Ok(())
+}
+
+/// `p` of the first of three entries whose logits are `x`, 0 and 0, under the reference `ones`.
+fn probability(alpha: f64, x: f64) -> f64 {
+    let logits = [x, 0.0, 0.0];
+    let row = Row::new(&logits, Measure::Ones, alpha);
+    let mut p = [0.0; 3];
+    row.softargmax(&row.solve(Solver::Newton), &mut p);
+    p[0]
+}
+
+fn draw<B: DrawingBackend>(
+    area: &DrawingArea<B, plotters::coord::Shift>,
+) -> Result<(), Box<dyn std::error::Error>>
+where
+    B::ErrorType: 'static,
+{
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(area)
+        .margin(16)
+        .margin_right(32)
+        .x_label_area_size(48)
+        .y_label_area_size(64)
+        .build_cartesian_2d(-LOGITS..LOGITS, 0.0..1.02)?;
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(RGBColor(225, 225, 225))
+        .x_desc("logit x of one entry; the other two are 0")
+        .y_desc("its probability")
+        .axis_desc_style((FONT, 18))
+        .label_style((FONT, 15))
+        .y_label_formatter(&|p| format!("{p:.1}"))
+        .draw()?;
+    for (alpha, colour) in ORDERS {
+        let points = (0..=800).map(|i| {
+            let x = LOGITS * (f64::from(i) / 400.0 - 1.0);
+            (x, probability(alpha, x))
+        });
+        let name = match alpha {
+            1.0 => "α = 1 (softmax)".to_owned(),
+            2.0 => "α = 2 (sparsemax)".to_owned(),
+            _ => format!("α = {alpha}"),
+        };
+        chart
+            .draw_series(LineSeries::new(points, colour.stroke_width(3)))?
+            .label(name)
+            .legend(move |(x, y)| {
+                PathElement::new(vec![(x, y), (x + 24, y)], colour.stroke_width(3))
+            });
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .margin(14)
+        .legend_area_size(32)
+        .background_style(WHITE.mix(0.85))
+        .border_style(RGBColor(200, 200, 200))
+        .label_font((FONT, 15))
+        .draw()?;
+    area.present()?;
+    Ok(())
+}
