@@ -32,10 +32,8 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
         let d = m.x * expm1_over(c, ln(m.x)) / m.y;
         var next = lo + 0.5 * (hi - lo);
         if c * d > -1.0 {
-            let newton = l - log1p_over(c, d);
-            if newton >= lo && newton <= hi {
-                next = newton;
-            }
+            // An end of the bracket is as good as the root: equal logits have theirs at one.
+            next = clamp(l - log1p_over(c, d), lo, hi);
         }
         let step = abs(next - l);
         l = next;

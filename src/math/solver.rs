@@ -43,8 +43,8 @@ impl Solver {
 /// d = S (S^c - 1) / (c W),    l <- l - ln(1 + c d) / c
 /// ```
 ///
-/// The bracket only ever tightens, and an iterate that leaves it is replaced by its midpoint, so
-/// that rounding at either end, where a one-hot row has its root, cannot lead outside.
+/// The bracket only ever tightens, and an iterate that leaves it is put back on its end, so that rounding
+/// there, where rows of equal logits and one-hot rows have their root, cannot lead outside.
 pub fn solve_log_ratio<F: Real>(
     alpha: f64,
     (mut lo, mut hi): (F, F),
@@ -64,9 +64,12 @@ pub fn solve_log_ratio<F: Real>(
             }
             let d = s * expm1_over(c, s.ln()) / w;
             let mut next = l - log1p_over(c, d);
-            if !(next >= lo && next <= hi) {
-                next = midpoint(lo, hi);
-            }
+            // An end of the bracket is as good as the root: equal logits have theirs at one.
+            next = if next.is_nan() {
+                midpoint(lo, hi)
+            } else {
+                next.max(lo).min(hi)
+            };
             let step = (next - l).abs();
             l = next;
             if step <= tolerance * l.abs().max(F::one()) {

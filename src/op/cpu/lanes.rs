@@ -286,19 +286,21 @@ impl Lanes {
             }
             // c d of the step.
             let change = s * power_less_one(s, c) / w;
-            let mut next = l - ln_of_one_and(change) / c;
-            let mut next_power = power / (1.0 + change);
-            if !(next >= lo && next <= hi) {
-                next = lo + 0.5 * (hi - lo);
-                next_power = (c * next).exp();
-            }
+            let newton = l - ln_of_one_and(change) / c;
+            // An end of the bracket is as good as the root: equal logits have theirs at one.
+            let next = newton.clamp(lo, hi);
             let step = (next - l).abs();
+            power = if next == newton {
+                power / (1.0 + change)
+            } else {
+                before = 0.0;
+                (c * next).exp()
+            };
             l = next;
-            power = next_power;
             if converged(step, before, tolerance * l.abs().max(1.0)) {
                 return Some(l);
             }
-            before = step;
+            before = if next == newton { step } else { 0.0 };
         }
         None
     }
@@ -330,9 +332,10 @@ impl Lanes {
             } else {
                 most = b;
             }
-            let mut next = b + b * s * (root(s) - 1.0) / w;
-            if !(next >= least && next <= most) {
-                next = least + 0.5 * (most - least);
+            let newton = b + b * s * (root(s) - 1.0) / w;
+            let next = newton.clamp(least, most);
+            if next != newton {
+                before = 0.0;
             }
             // In units of a step of l, for which the tolerance is.
             let unit = (c * b).abs();
@@ -341,7 +344,7 @@ impl Lanes {
             if converged(step, before, tolerance * unit) {
                 return Some(b);
             }
-            before = step;
+            before = if next == newton { step } else { 0.0 };
         }
         None
     }

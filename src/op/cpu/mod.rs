@@ -416,7 +416,14 @@ fn scalar_forward<F: Real>(wide: &mut Wide, call: RowCall<'_, F>, output: &mut [
     let state = row.solve(call.parameters.solver);
     match call.parameters.output {
         Output::Probabilities => row.softargmax(&state, y),
-        Output::LogProbabilities => row.log_softargmax(&state, y),
+        Output::LogProbabilities => {
+            row.log_softargmax(&state, y);
+            // A logarithm that only this type is too narrow for stays a number.
+            let lowest = F::min_value().wide();
+            for log_p in y.iter_mut().filter(|log_p| log_p.is_finite()) {
+                *log_p = log_p.max(lowest);
+            }
+        }
         Output::Value => y[0] = row.value(&state),
         Output::Divergence => y[0] = row.divergence(&state),
     }
