@@ -181,6 +181,11 @@ fn generator(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
     if row.alpha * log_u > 88.0 {
         return bitcast<f32>(info[7]);
     }
+    if row.alpha > 1.0 {
+        // The two powers of the form below would cancel.
+        let power = exp_accurate(row.alpha * log_u);
+        return ((power - row.alpha * exp_accurate(log_u)) - row.c) / (row.alpha * -row.c);
+    }
     return (exp_accurate(log_u) - exp_accurate(row.alpha * log_u)) / row.c - conj;
 }
 

@@ -66,6 +66,10 @@ impl<F: Real> Tsallis<F> {
         if power == F::infinity() {
             return power;
         }
+        if self.alpha > F::one() {
+            // The two powers of the form below would cancel.
+            return ((power - self.alpha * l.exp()) - self.c) / (self.alpha * -self.c);
+        }
         (l.exp() - power) / self.c - self.conjugate_at_log(l)
     }
 
