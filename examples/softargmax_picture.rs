@@ -23,7 +23,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .map_err(|_| "the built-in font cannot be read")?;
     let svg = format!("{folder}/softargmax.svg");
     draw(&SVGBackend::new(&svg, SIZE).into_drawing_area())?;
-    println!("{svg}");
+    let png = format!("{folder}/softargmax.png");
+    let mut pixels = vec![0; (SIZE.0 * SIZE.1 * 3) as usize];
+    draw(&BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area())?;
+    let mut encoder = png::Encoder::new(std::fs::File::create(&png)?, SIZE.0, SIZE.1);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels)?;
+    writer.finish()?;
+    println!("{svg}\n{png}");
     Ok(())
 }
 
