@@ -44,8 +44,9 @@
 //! when the operator reaches it, so name here every backend you name there. The default features
 //! are `cli`, `rl` and `flex`; a crate that embeds the operator turns them off.
 #![warn(missing_docs)]
-// burn-ndarray is deprecated as a whole since Burn 0.22; it stays supported here until Burn drops it.
-#![cfg_attr(feature = "ndarray", allow(deprecated))]
+// burn-ndarray and burn-tch are deprecated as a whole since Burn 0.22; they stay supported here until Burn
+// drops them.
+#![cfg_attr(any(feature = "ndarray", feature = "tch"), allow(deprecated))]
 
 pub mod math;
 pub mod op;

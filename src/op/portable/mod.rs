@@ -5,7 +5,7 @@
 
 mod values;
 
-use super::backend::arithmetic_dtype;
+use super::backend::{STATE, arithmetic_dtype};
 use super::{AlphaTensor, Output, ReferenceTensor, RowParameters, Wrt};
 use crate::math::{EmptyRow, MAX_ALPHA, Real, Solver};
 use burn::backend::tensor::FloatTensor;
@@ -371,10 +371,8 @@ impl<B: Backend> Rows<B> {
             slices.push(Slice::from(n..n + 1));
             Values::<B>(B::float_slice(state.clone(), &slices))
         };
-        State {
-            root: column(0),
-            rest: column(1),
-        }
+        let [root, rest]: [_; STATE] = [0, 1].map(column);
+        State { root, rest }
     }
 
     /// `S` and `W` of [`crate::math::solve_log_ratio`].
