@@ -15,6 +15,8 @@ use crate::math::{EmptyRow, Solver};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, ExtensionType, backend_extension};
 use burn::tensor::DType;
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
+use burn::tensor::Shape;
 
 /// The order as a backend sees it.
 #[derive(Clone, Debug, ExtensionType)]
@@ -95,6 +97,15 @@ pub(super) fn arithmetic_dtype(logits: DType) -> DType {
         DType::F64 => DType::F64,
         _ => DType::F32,
     }
+}
+
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
+/// The shape with so many numbers for each row.
+pub(super) fn row_shape(shape: &Shape, numbers: usize) -> Shape {
+    let mut shape = shape.clone();
+    let last = shape.num_dims() - 1;
+    shape[last] = numbers;
+    shape
 }
 
 /// Burn's backends, extended by the operator over the rows of the last dimension.

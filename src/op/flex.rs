@@ -1,6 +1,6 @@
 //! The operator on Burn's CPU backend.
 
-use super::backend::STATE;
+use super::backend::{STATE, row_shape};
 use super::cpu::{Orders, References, Rows, Storage};
 use super::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
 use crate::math::Measure;
@@ -74,14 +74,6 @@ fn elements<E: Element + bytemuck::Pod>(tensor: &FlexTensor) -> &[E] {
 
 fn tensor<E: Element>(values: Vec<E>, shape: Shape) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
-}
-
-/// The shape with so many numbers for each row.
-fn row_shape(shape: &Shape, numbers: usize) -> Shape {
-    let mut shape = shape.clone();
-    let last = shape.num_dims() - 1;
-    shape[last] = numbers;
-    shape
 }
 
 fn forward<E>(inputs: &Inputs) -> (FlexTensor, FlexTensor)

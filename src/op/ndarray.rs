@@ -1,6 +1,6 @@
 //! The operator on the ndarray backend.
 
-use super::backend::STATE;
+use super::backend::{STATE, row_shape};
 use super::cpu::{Orders, References, Rows};
 use super::{AlphaTensor, ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
 use crate::math::Measure;
@@ -11,14 +11,6 @@ use burn_ndarray::{NdArray, NdArrayTensor};
 
 fn tensor<E: burn::backend::Element>(values: Vec<E>, shape: Shape) -> NdArrayTensor {
     NdArrayTensor::from_data(TensorData::new(values, shape))
-}
-
-/// The shape with so many numbers for each row.
-fn row_shape(shape: &Shape, numbers: usize) -> Shape {
-    let mut shape = shape.clone();
-    let last = shape.num_dims() - 1;
-    shape[last] = numbers;
-    shape
 }
 
 /// Binds the elements of a storage in row-major order: in place where it is contiguous, else copied.

@@ -4,7 +4,7 @@
 //! rows over invocations, and the pass. Rows of up to 32 entries take an invocation each; longer ones a
 //! workgroup, which holds the row in registers while it fits and streams it beyond.
 
-use super::backend::STATE;
+use super::backend::{STATE, row_shape};
 use super::{AlphaTensor, Output, ReferenceTensor, RowParameters, Wrt};
 use crate::math::{EmptyRow, Solver};
 use burn::backend::TensorMetadata;
@@ -94,14 +94,6 @@ pub(super) fn backward(
     let (state, cotangent) = (into_contiguous(state), into_contiguous(cotangent));
     call.launch(&[&state, &cotangent], &gradient);
     gradient
-}
-
-/// The shape with so many numbers for each row.
-fn row_shape(shape: &Shape, numbers: usize) -> Shape {
-    let mut shape = shape.clone();
-    let last = shape.num_dims() - 1;
-    shape[last] = numbers;
-    shape
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -59,7 +59,7 @@ fn f64_newton() {
 fn built_in_cases() {
     for test in devices::all() {
         for dtype in [DType::F32, DType::F64, DType::F16, DType::BF16] {
-            // On a software driver a few of each are what there is time for; all were run by hand.
+            // On a software driver a few are what there is time for: `tsallis check` runs them all.
             let every = if test.f64 { 1 } else { 11 };
             let f64_by_portable = dtype == DType::F64 && !test.f64;
             if f64_by_portable || !test.device.supports_dtype(dtype) {
