@@ -37,7 +37,10 @@ pub(super) fn describe(config: &PpoConfig) -> String {
     };
     format!(
         "{}, {order}, beta {}, noise {}, seed {}",
-        config.environment, config.beta, config.noise_std, config.seed
+        config.environment.title(),
+        config.beta,
+        config.noise_std,
+        config.seed
     )
 }
 
@@ -129,13 +132,14 @@ fn plot<B: DrawingBackend>(
         "mean of the episodes of an update",
         EPISODES.stroke_width(1),
     )?;
-    let solved = environment.solved_return();
-    let threshold = vec![(0.0, solved), (steps as f64, solved)];
-    line(
-        threshold,
-        &format!("solved: {solved}"),
-        SOLVED.stroke_width(1),
-    )?;
+    if let Some(solved) = environment.solved_return() {
+        let threshold = vec![(0.0, solved), (steps as f64, solved)];
+        line(
+            threshold,
+            &format!("solved: {solved}"),
+            SOLVED.stroke_width(1),
+        )?;
+    }
     let mean = points(|m| m.recent_return).collect();
     line(mean, "mean of the last 100 episodes", MEAN.stroke_width(3))?;
     chart

@@ -58,8 +58,9 @@ impl Eval {
                 (lo.min(r), hi.max(r))
             });
         println!(
-            "{environment}, {} actions, the policy after {} steps: mean return {mean:.1} of {} over {} \
+            "{}, {} actions, the policy after {} steps: mean return {mean:.1} of {} over {} \
              {}, standard deviation {deviation:.1}, from {} to {}",
+            environment.title(),
             if self.deterministic {
                 "most probable"
             } else {

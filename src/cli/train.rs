@@ -155,7 +155,8 @@ fn stop_on_ctrl_c() -> Arc<AtomicBool> {
 
 /// What was learnt, in words.
 fn conclusion(config: &PpoConfig, history: &[UpdateMetrics], seconds: f64) -> String {
-    let environment = config.environment;
+    let environment = config.environment.title();
+    let best = config.environment.best_return();
     let Some(last) = history.last() else {
         return "Stopped before the first update.".to_owned();
     };
@@ -178,26 +179,25 @@ fn conclusion(config: &PpoConfig, history: &[UpdateMetrics], seconds: f64) -> St
     } else {
         format!("the last {episodes} episodes returned")
     };
-    let solved = environment.solved_return();
+    let Some(solved) = config.environment.solved_return() else {
+        return format!("{stopped}{environment}: {of} {mean:.2} of {best} on average. {steps}.");
+    };
     // A mean of fewer than 100 episodes does not count.
     let first = history
         .iter()
         .find(|m| m.episodes >= 100 && m.recent_return.is_some_and(|mean| mean >= solved));
     let verdict = match first {
-        Some(_) if mean < solved => format!(
-            "{environment} was solved and lost again: {of} {mean:.1} of {} on average",
-            environment.best_return()
-        ),
+        Some(_) if mean < solved => {
+            format!("{environment} was solved and lost again: {of} {mean:.1} of {best} on average")
+        }
         Some(first) => format!(
-            "{environment} is solved: {of} {mean:.1} of {} on average, and {solved} was first reached \
+            "{environment} is solved: {of} {mean:.1} of {best} on average, and {solved} was first reached \
              after {} steps",
-            environment.best_return(),
             thousands(first.global_step)
         ),
         None => format!(
-            "{environment} is not solved yet: {of} {mean:.1} on average, and {solved} of {} would be \
-             solved; more --steps may help",
-            environment.best_return()
+            "{environment} is not solved yet: {of} {mean:.1} on average, and {solved} of {best} would be \
+             solved; more --steps may help"
         ),
     };
     format!("{stopped}{verdict}. {steps}.")

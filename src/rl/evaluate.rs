@@ -1,4 +1,4 @@
-use super::env::{Episode, EpisodeStatistics, VectorEnvironment};
+use super::env::{DiscreteEnvironment, Episode, EpisodeStatistics, Step, VectorEnvironment};
 use super::policy::ActorCritic;
 use super::ppo::rollout::{matrix, read, sample};
 use super::ppo::{EnvironmentKind, LearnerError};
@@ -19,6 +19,10 @@ pub struct Evaluation {
 /// Environments stepped together in an evaluation.
 const LANES: usize = 16;
 
+/// The index of the first one: no training run has as many, so that an evaluation with the seed of a run
+/// meets other initial states.
+const FIRST_INDEX: u32 = 1 << 31;
+
 /// Plays episodes without noise on the rewards.
 ///
 /// # Errors
@@ -34,24 +38,32 @@ pub fn evaluate(
     if lanes == 0 {
         return Ok(Vec::new());
     }
-    let random = |i: usize| stream(evaluation.seed, Purpose::Evaluation, i as u32);
     let mut environments = VectorEnvironment::new(
         (0..lanes)
-            .map(|i| Box::new(EpisodeStatistics::new(environment.make(random(i)))) as Box<_>)
+            .map(|i| {
+                let mut lane = EpisodeStatistics::new(environment.make());
+                lane.seed(evaluation.seed, FIRST_INDEX + i as u32);
+                Box::new(lane) as Box<_>
+            })
             .collect(),
-    );
-    let mut draws: Vec<_> = (0..lanes).map(|i| random(lanes + i)).collect();
+    )?;
+    let mut draws: Vec<_> = (0..lanes as u32)
+        .map(|i| stream(evaluation.seed, Purpose::Evaluation, i))
+        .collect();
+    let mut observations = vec![0.0; lanes * environments.observation_size()];
+    let mut step = Step::default();
     // Each lane plays its share: taking the first to end would favour short episodes.
     let (share, extra) = (evaluation.episodes / lanes, evaluation.episodes % lanes);
     let mut remaining: Vec<usize> = (0..lanes).map(|i| share + usize::from(i < extra)).collect();
     let mut episodes = Vec::new();
     while remaining.iter().any(|&r| r > 0) {
-        let observations = matrix(
-            environments.observe(),
+        environments.observe_into(&mut observations)?;
+        let states = matrix(
+            observations.clone(),
             environments.observation_size(),
             device,
         );
-        let log_probs = read(model.policy().log_probabilities(model.logits(observations)))?;
+        let log_probs = read(model.policy().log_probabilities(model.logits(states)))?;
         let mut actions = Vec::with_capacity(lanes);
         for (log_probs, draws) in log_probs
             .chunks_exact(environments.actions())
@@ -71,7 +83,7 @@ pub fn evaluate(
                     .unwrap_or(drawn),
             );
         }
-        let step = environments.step(&actions);
+        environments.step(&actions, &mut step)?;
         for (transition, remaining) in step.transitions.iter().zip(&mut remaining) {
             if let Some(episode) = transition.episode.filter(|_| *remaining > 0) {
                 episodes.push(episode);

@@ -22,6 +22,10 @@ pub enum Purpose {
     Minibatches = 4,
     /// Everything of an evaluation.
     Evaluation = 5,
+    /// The random transitions and rewards of an environment.
+    Dynamics = 6,
+    /// What a problem is drawn once from, such as the arms of a bandit.
+    Problem = 7,
 }
 
 /// The stream of a seed for a purpose and an environment. Streams of one seed are independent.

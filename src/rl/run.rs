@@ -260,7 +260,7 @@ impl SavedRun {
             });
         };
         let config = &self.config.config;
-        let environment = config.environment.make(stream(0, Purpose::Evaluation, 0));
+        let environment = config.environment;
         let model = ActorCritic::new(
             environment.observation_size(),
             environment.actions(),

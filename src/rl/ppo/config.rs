@@ -1,6 +1,5 @@
 use crate::math::MAX_ALPHA;
-use crate::rl::env::{CartPole, DiscreteEnvironment, EpisodeStatistics, RewardNoise};
-use crate::rl::random::{Purpose, Stream, stream};
+use crate::rl::env::{DiscreteEnvironment, EnvironmentKind, EpisodeStatistics, RewardNoise};
 use serde::{Deserialize, Serialize};
 
 /// Everything that a training run is determined by, beside the device.
@@ -58,46 +57,6 @@ const MAX_COUNT: usize = 1_000_000;
 /// Environment steps that no run comes to the end of: a typing error.
 const MAX_STEPS: usize = 1_000_000_000_000;
 
-/// An environment by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EnvironmentKind {
-    /// [`CartPole`].
-    CartPole,
-}
-
-impl EnvironmentKind {
-    /// The environment, drawing its initial states from `resets`.
-    pub fn make(self, resets: Stream) -> Box<dyn DiscreteEnvironment> {
-        match self {
-            Self::CartPole => Box::new(CartPole::new(resets)),
-        }
-    }
-
-    /// The largest return of an episode.
-    pub fn best_return(self) -> f64 {
-        match self {
-            Self::CartPole => CartPole::MAX_STEPS as f64,
-        }
-    }
-
-    /// The mean return over 100 episodes from which on the environment counts as solved.
-    pub fn solved_return(self) -> f64 {
-        match self {
-            // The threshold that Gymnasium registers.
-            Self::CartPole => 475.0,
-        }
-    }
-}
-
-impl std::fmt::Display for EnvironmentKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::CartPole => "CartPole",
-        })
-    }
-}
-
 impl Default for PpoConfig {
     fn default() -> Self {
         Self {
@@ -154,10 +113,10 @@ impl PpoConfig {
     pub fn make_environments(&self) -> Vec<Box<dyn DiscreteEnvironment>> {
         (0..self.environments as u32)
             .map(|i| {
-                let environment = self.environment.make(stream(self.seed, Purpose::Resets, i));
-                let recorded = EpisodeStatistics::new(environment);
-                let noise = stream(self.seed, Purpose::Noise, i);
-                Box::new(RewardNoise::new(recorded, self.noise_std, noise)) as Box<_>
+                let recorded = EpisodeStatistics::new(self.environment.make());
+                let mut noisy = RewardNoise::new(recorded, self.noise_std);
+                noisy.seed(self.seed, i);
+                Box::new(noisy) as Box<_>
             })
             .collect()
     }

@@ -1,6 +1,6 @@
 use super::update::update;
 use super::{ConfigError, PpoConfig, Rollout, UpdateMetrics};
-use crate::rl::env::{Episode, VectorEnvironment};
+use crate::rl::env::{EnvironmentError, Episode, VectorEnvironment};
 use crate::rl::policy::ActorCritic;
 use crate::rl::random::{Purpose, Stream, stream};
 use burn::module::Module;
@@ -58,6 +58,9 @@ pub enum LearnerError {
     /// A hyper-parameter is out of its range.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// An environment gave what cannot be learnt from.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
     /// Training has diverged.
     #[error(
         "the {0} is no longer a finite number: training has diverged; a smaller learning rate, or a \
@@ -78,7 +81,7 @@ impl Learner {
     pub fn new(config: PpoConfig, device: &Device) -> Result<Self, LearnerError> {
         config.validate()?;
         let device = device.clone().autodiff();
-        let environments = VectorEnvironment::new(config.make_environments());
+        let environments = VectorEnvironment::new(config.make_environments())?;
         let model = ActorCritic::new(
             environments.observation_size(),
             environments.actions(),

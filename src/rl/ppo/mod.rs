@@ -8,8 +8,9 @@ mod metrics;
 pub(super) mod rollout;
 mod update;
 
+pub use crate::rl::env::EnvironmentKind;
 pub use advantage::generalised_advantages;
-pub use config::{ConfigError, EnvironmentKind, PpoConfig};
+pub use config::{ConfigError, PpoConfig};
 pub use learner::{Learner, LearnerError, Times};
 pub use metrics::{PolicyStatistics, UpdateMetrics};
 pub use rollout::Rollout;

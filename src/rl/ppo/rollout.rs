@@ -1,6 +1,6 @@
 use super::{LearnerError, PolicyStatistics, PpoConfig, generalised_advantages};
 use crate::math::Tsallis;
-use crate::rl::env::{Episode, VectorEnvironment};
+use crate::rl::env::{Episode, Step, VectorEnvironment};
 use crate::rl::policy::ActorCritic;
 use crate::rl::random::Stream;
 use burn::Tensor;
@@ -59,8 +59,10 @@ impl Rollout {
         let mut rollout = Self::default();
         let mut after = Vec::with_capacity(config.batch());
         let mut final_observations = Vec::new();
+        let mut step = Step::default();
+        let mut observations = vec![0.0; environments.len() * environments.observation_size()];
         for _ in 0..config.rollout_steps {
-            let observations = environments.observe();
+            environments.observe_into(&mut observations)?;
             let logits = model.logits(matrix(
                 observations.clone(),
                 environments.observation_size(),
@@ -80,8 +82,8 @@ impl Rollout {
                 chosen.push(action);
                 penalties.push(config.beta * divergence);
             }
-            let step = environments.step(&chosen);
-            let mut endings = step.final_observations.into_iter();
+            environments.step(&chosen, &mut step)?;
+            let mut endings = step.final_observations();
             for (transition, penalty) in step.transitions.iter().zip(penalties) {
                 rollout.rewards.push(transition.reward - penalty);
                 rollout.episodes.extend(transition.episode);
@@ -89,13 +91,13 @@ impl Rollout {
                 after.push(match ending {
                     None => After::NextStep,
                     Some((_, observation)) if !transition.terminated => {
-                        final_observations.push(observation);
+                        final_observations.push(observation.to_vec());
                         After::Truncated(final_observations.len() - 1)
                     }
                     Some(_) => After::Terminated,
                 });
             }
-            rollout.observations.extend(observations);
+            rollout.observations.extend_from_slice(&observations);
             rollout.actions.extend(chosen);
         }
         rollout.evaluate(
@@ -122,7 +124,9 @@ impl Rollout {
         let n = environments.len();
         let batch = after.len();
         let mut states = self.observations.clone();
-        states.extend(environments.observe());
+        let current = states.len();
+        states.resize(current + n * environments.observation_size(), 0.0);
+        environments.observe_into(&mut states[current..])?;
         states.extend(final_observations.into_iter().flatten());
         let states = matrix(states, environments.observation_size(), device);
         let values: Vec<f64> = read(model.values(states))?

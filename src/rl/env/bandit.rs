@@ -1,0 +1,110 @@
+use super::environment::{burn_environment, check_action};
+use super::{DiscreteEnvironment, ObservationSizeError, RestoreError, Transition, state};
+use crate::rl::random::{Purpose, Stream, stream};
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A k-armed bandit with Gaussian rewards of standard deviation 1 around the mean of each arm (the testbed of
+/// Sutton and Barto, section 2.3).
+///
+/// * Observation: the number 1, since there is one state.
+/// * Every step is an episode, and terminates it.
+///
+/// The means are part of the problem, so that environments that are stepped together, and those of an
+/// evaluation, have the same: they do not change with [`seed`](DiscreteEnvironment::seed), as the rewards do.
+#[derive(Clone, Debug)]
+pub struct Bandit {
+    means: Vec<f64>,
+    state: State,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct State {
+    rewards: Stream,
+}
+
+impl Bandit {
+    /// A bandit whose arms have these means; its rewards are drawn from [`Purpose::Dynamics`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no arm.
+    pub fn new(means: Vec<f64>) -> Self {
+        assert!(!means.is_empty(), "a bandit needs an arm");
+        Self {
+            means,
+            state: State {
+                rewards: stream(0, Purpose::Dynamics, 0),
+            },
+        }
+    }
+
+    /// A bandit whose means are drawn from the standard normal distribution, by a seed of their own.
+    ///
+    /// # Panics
+    ///
+    /// If there is no arm.
+    pub fn drawn(arms: usize, means_seed: u64) -> Self {
+        let mut draws = stream(means_seed, Purpose::Problem, 0);
+        Self::new(
+            (0..arms)
+                .map(|_| StandardNormal.sample(&mut draws))
+                .collect(),
+        )
+    }
+
+    /// The mean reward of each arm.
+    pub fn means(&self) -> &[f64] {
+        &self.means
+    }
+
+    /// The mean reward of the best arm.
+    pub fn best_mean(&self) -> f64 {
+        self.means.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// The only state.
+    pub fn state(&self) {}
+}
+
+impl DiscreteEnvironment for Bandit {
+    fn observation_size(&self) -> usize {
+        1
+    }
+
+    fn actions(&self) -> usize {
+        self.means.len()
+    }
+
+    fn seed(&mut self, seed: u64, index: u32) {
+        self.state.rewards = stream(seed, Purpose::Dynamics, index);
+    }
+
+    fn reset(&mut self) {}
+
+    fn step(&mut self, action: usize) -> Transition {
+        check_action(action, self.means.len());
+        let draw: f64 = StandardNormal.sample(&mut self.state.rewards);
+        Transition {
+            terminated: true,
+            ..Transition::within(self.means[action] + draw)
+        }
+    }
+
+    fn observe(&self, observation: &mut [f32]) -> Result<(), ObservationSizeError> {
+        observation.fill(1.0);
+        Ok(())
+    }
+
+    fn save(&self) -> Option<Value> {
+        state::save(&self.state)
+    }
+
+    fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
+        self.state = state::restore("the bandit", saved)?;
+        Ok(())
+    }
+}
+
+burn_environment!(Bandit, (), 1);

@@ -1,0 +1,236 @@
+use super::{Bandit, CartPole, DeepSea, DiscreteEnvironment, Identity, NChain, deep_sea};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// An environment by name, as a configuration and a command line give it.
+///
+/// | name | environment |
+/// |---|---|
+/// | `cartpole` | [`CartPole`] |
+/// | `deepsea:N`, or `deepsea` for 10 | the deterministic [`DeepSea`] with bsuite's mapping seed, 42 |
+/// | `deepsea-stochastic:N` | the stochastic one |
+/// | `nchain:N` | [`NChain`] |
+/// | `bandit:K` | [`Bandit`] with arms drawn by the seed 42 |
+/// | `identity:K` | [`Identity`] |
+///
+/// ```
+/// use burn_tsallis::rl::env::{DiscreteEnvironment, EnvironmentKind};
+///
+/// let kind: EnvironmentKind = "deepsea:20".parse()?;
+/// assert_eq!(kind.to_string(), "deepsea:20");
+/// assert_eq!(kind.title(), "DeepSea 20");
+/// assert_eq!(kind.make().observation_size(), 400);
+/// # Ok::<(), burn_tsallis::rl::env::EnvironmentKindError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
+pub enum EnvironmentKind {
+    /// [`CartPole`].
+    CartPole,
+    /// [`DeepSea`], deterministic.
+    DeepSea {
+        /// Rows, and columns.
+        size: usize,
+    },
+    /// [`DeepSea`], stochastic.
+    DeepSeaStochastic {
+        /// Rows, and columns.
+        size: usize,
+    },
+    /// [`NChain`].
+    NChain {
+        /// States.
+        states: usize,
+    },
+    /// [`Bandit`].
+    Bandit {
+        /// Arms.
+        arms: usize,
+    },
+    /// [`Identity`].
+    Identity {
+        /// Actions, and states.
+        actions: usize,
+    },
+}
+
+/// A name that is not one of an environment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no environment {name:?}{problem}: there are cartpole, deepsea:N, deepsea-stochastic:N, nchain:N, \
+     bandit:K and identity:K, such as deepsea:20"
+)]
+pub struct EnvironmentKindError {
+    name: String,
+    problem: String,
+}
+
+/// The seed of bsuite's experiments, for what a problem is drawn from.
+const PROBLEM_SEED: u32 = 42;
+
+/// The size of bsuite's smallest sea.
+const DEFAULT_SEA: usize = 10;
+
+/// A sea has this many cells squared in every observation.
+const MAX_SEA: usize = 1000;
+
+/// States or actions that no network here is made for: a typing error.
+const MAX_COUNT: usize = 10_000;
+
+impl EnvironmentKind {
+    /// The environment, seeded with 0: [`DiscreteEnvironment::seed`] seeds it anew.
+    ///
+    /// # Panics
+    ///
+    /// As the constructor of the environment, for a size that [`FromStr`] does not give.
+    pub fn make(self) -> Box<dyn DiscreteEnvironment> {
+        match self {
+            Self::CartPole => Box::new(CartPole::new()),
+            Self::DeepSea { size } => Box::new(DeepSea::new(size, PROBLEM_SEED)),
+            Self::DeepSeaStochastic { size } => {
+                Box::new(DeepSea::new(size, PROBLEM_SEED).stochastic())
+            }
+            Self::NChain { states } => Box::new(NChain::new(states)),
+            Self::Bandit { arms } => Box::new(bandit(arms)),
+            Self::Identity { actions } => Box::new(Identity::new(actions)),
+        }
+    }
+
+    /// The number of components of an observation.
+    pub fn observation_size(self) -> usize {
+        match self {
+            Self::CartPole => 4,
+            Self::DeepSea { size } | Self::DeepSeaStochastic { size } => size * size,
+            Self::NChain { states } => states,
+            Self::Bandit { .. } => 1,
+            Self::Identity { actions } => actions,
+        }
+    }
+
+    /// The number of actions.
+    pub fn actions(self) -> usize {
+        match self {
+            Self::CartPole
+            | Self::DeepSea { .. }
+            | Self::DeepSeaStochastic { .. }
+            | Self::NChain { .. } => 2,
+            Self::Bandit { arms } => arms,
+            Self::Identity { actions } => actions,
+        }
+    }
+
+    /// The largest return of an episode; the largest expected one where rewards are random.
+    pub fn best_return(self) -> f64 {
+        match self {
+            Self::CartPole => CartPole::MAX_STEPS as f64,
+            Self::DeepSea { size } => deep_sea::optimal_return(size, false),
+            Self::DeepSeaStochastic { size } => deep_sea::optimal_return(size, true),
+            Self::NChain { .. } => NChain::BEST_RETURN,
+            Self::Bandit { arms } => bandit(arms).best_mean(),
+            Self::Identity { .. } => Identity::MAX_STEPS as f64,
+        }
+    }
+
+    /// The mean return over 100 episodes from which on the environment counts as solved, where there is
+    /// such a convention.
+    pub fn solved_return(self) -> Option<f64> {
+        match self {
+            // The threshold that Gymnasium registers.
+            Self::CartPole => Some(475.0),
+            _ => None,
+        }
+    }
+
+    /// The name as a person writes it, for texts and plots.
+    pub fn title(self) -> String {
+        match self {
+            Self::CartPole => "CartPole".to_owned(),
+            Self::DeepSea { size } => format!("DeepSea {size}"),
+            Self::DeepSeaStochastic { size } => format!("stochastic DeepSea {size}"),
+            Self::NChain { states } => format!("NChain {states}"),
+            Self::Bandit { arms } => format!("{arms}-armed bandit"),
+            Self::Identity { actions } => format!("identity of {actions} actions"),
+        }
+    }
+}
+
+fn bandit(arms: usize) -> Bandit {
+    Bandit::drawn(arms, PROBLEM_SEED.into())
+}
+
+/// The name that [`FromStr`] reads.
+impl fmt::Display for EnvironmentKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CartPole => f.pad("cartpole"),
+            Self::DeepSea { size } => write!(f, "deepsea:{size}"),
+            Self::DeepSeaStochastic { size } => write!(f, "deepsea-stochastic:{size}"),
+            Self::NChain { states } => write!(f, "nchain:{states}"),
+            Self::Bandit { arms } => write!(f, "bandit:{arms}"),
+            Self::Identity { actions } => write!(f, "identity:{actions}"),
+        }
+    }
+}
+
+impl FromStr for EnvironmentKind {
+    type Err = EnvironmentKindError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let refused = |problem: String| EnvironmentKindError {
+            name: name.to_owned(),
+            problem,
+        };
+        let (family, size) = match name.split_once(':') {
+            Some((family, size)) => (family, Some(size)),
+            None => (name, None),
+        };
+        // The size, of a range that the family has.
+        let sized = |least: usize, most: usize| {
+            let size =
+                size.ok_or_else(|| refused(format!(" without a size, as in {family}:10")))?;
+            match size.parse() {
+                Ok(size) if (least..=most).contains(&size) => Ok(size),
+                _ => Err(refused(format!(
+                    ", whose size must be a whole number from {least} to {most}"
+                ))),
+            }
+        };
+        Ok(match family {
+            "cartpole" if size.is_none() => Self::CartPole,
+            "cartpole" => return Err(refused(", since cartpole has no size".to_owned())),
+            "deepsea" if size.is_none() => Self::DeepSea { size: DEFAULT_SEA },
+            "deepsea" => Self::DeepSea {
+                size: sized(1, MAX_SEA)?,
+            },
+            "deepsea-stochastic" => Self::DeepSeaStochastic {
+                size: sized(1, MAX_SEA)?,
+            },
+            "nchain" => Self::NChain {
+                states: sized(2, MAX_COUNT)?,
+            },
+            "bandit" => Self::Bandit {
+                arms: sized(2, MAX_COUNT)?,
+            },
+            "identity" => Self::Identity {
+                actions: sized(2, MAX_COUNT)?,
+            },
+            _ => return Err(refused(String::new())),
+        })
+    }
+}
+
+impl TryFrom<String> for EnvironmentKind {
+    type Error = EnvironmentKindError;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
+    }
+}
+
+impl From<EnvironmentKind> for String {
+    fn from(kind: EnvironmentKind) -> Self {
+        kind.to_string()
+    }
+}

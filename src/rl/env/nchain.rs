@@ -1,0 +1,115 @@
+use super::environment::{burn_environment, check_action};
+use super::one_hot::one_hot;
+use super::{DiscreteEnvironment, ObservationSizeError, RestoreError, Transition, state};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The chain of arXiv 2601.12604: a small reward at its near end, a large one at its far end.
+///
+/// * States 0 to `n` - 1; the first one is 1. Action 1 moves right and action 0 left; at an end the
+///   state stays.
+/// * Reward: 1 for moving right in the last state, 0.01 for moving left in the first, else 0.
+/// * Observation: the state, one-hot. The time is not observed.
+/// * Truncated after `n` + 8 steps; never terminated, since the state that is left behind has a value.
+///
+/// Always moving right earns 10, whatever the length.
+#[derive(Clone, Debug)]
+pub struct NChain {
+    states: usize,
+    position: Position,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Position {
+    state: usize,
+    steps: usize,
+}
+
+const FIRST: Position = Position { state: 1, steps: 0 };
+const SMALL_REWARD: f64 = 0.01;
+const LARGE_REWARD: f64 = 1.0;
+/// Steps of an episode beyond the number of states.
+const SPARE_STEPS: usize = 8;
+
+impl NChain {
+    /// The largest return of an episode: ten steps are left where the last state is reached.
+    pub const BEST_RETURN: f64 = (SPARE_STEPS + 2) as f64 * LARGE_REWARD;
+
+    /// The chain of this many states.
+    ///
+    /// # Panics
+    ///
+    /// If there are less than two states.
+    pub fn new(states: usize) -> Self {
+        assert!(states >= 2, "a chain of {states} states: it needs 2");
+        Self {
+            states,
+            position: FIRST,
+        }
+    }
+
+    /// The state, from 0 to `n` - 1.
+    pub fn state(&self) -> usize {
+        self.position.state
+    }
+
+    /// Steps of an episode.
+    pub fn max_steps(&self) -> usize {
+        self.states + SPARE_STEPS
+    }
+}
+
+impl DiscreteEnvironment for NChain {
+    fn observation_size(&self) -> usize {
+        self.states
+    }
+
+    fn actions(&self) -> usize {
+        2
+    }
+
+    /// Begins an episode: nothing is drawn.
+    fn seed(&mut self, _seed: u64, _index: u32) {
+        self.reset();
+    }
+
+    fn reset(&mut self) {
+        self.position = FIRST;
+    }
+
+    fn step(&mut self, action: usize) -> Transition {
+        check_action(action, 2);
+        let state = self.position.state;
+        let (next, reward) = match action {
+            1 if state == self.states - 1 => (state, LARGE_REWARD),
+            1 => (state + 1, 0.0),
+            _ if state == 0 => (state, SMALL_REWARD),
+            _ => (state - 1, 0.0),
+        };
+        self.position.state = next;
+        self.position.steps += 1;
+        Transition {
+            truncated: self.position.steps >= self.max_steps(),
+            ..Transition::within(reward)
+        }
+    }
+
+    fn observe(&self, observation: &mut [f32]) -> Result<(), ObservationSizeError> {
+        one_hot(Some(self.position.state), observation);
+        Ok(())
+    }
+
+    fn save(&self) -> Option<Value> {
+        state::save(&self.position)
+    }
+
+    fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
+        let position: Position = state::restore("NChain", saved)?;
+        state::check_index("NChain", "state", position.state, self.states)?;
+        self.position = position;
+        Ok(())
+    }
+}
+
+// An episode ends by itself, after a number of steps that depends on the length.
+burn_environment!(NChain, usize, usize::MAX);
