@@ -3,8 +3,7 @@
 //! Outputs that are one number for each entry, and their gradients in the logits, are computed in `f32`
 //! by the vectorised kernels of `lanes` wherever those reach; all else by the scalar layer, in `f64`.
 
-// For a layer above, which is not there yet.
-#[allow(dead_code)]
+#[cfg(feature = "rl")]
 pub(in crate::op) mod activation;
 mod elementary;
 mod lanes;
