@@ -108,3 +108,41 @@ impl DiscreteEnvironment for Bandit {
 }
 
 burn_environment!(Bandit, (), 1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rewards_lie_around_the_means() {
+        let mut bandit = Bandit::new(vec![-1.0, 0.5]);
+        bandit.seed(1, 0);
+        const DRAWS: usize = 20_000;
+        for (arm, mean) in [(0, -1.0), (1, 0.5)] {
+            let rewards: Vec<f64> = (0..DRAWS)
+                .map(|_| DiscreteEnvironment::step(&mut bandit, arm))
+                .inspect(|transition| assert!(transition.terminated && !transition.truncated))
+                .map(|transition| transition.reward)
+                .collect();
+            let n = DRAWS as f64;
+            let found = rewards.iter().sum::<f64>() / n;
+            assert!((found - mean).abs() < 4.0 / n.sqrt(), "{found}");
+            let variance = rewards.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / n;
+            assert!(
+                (variance - 1.0).abs() < 4.0 * (2.0 / n).sqrt(),
+                "{variance}"
+            );
+        }
+        assert_eq!(bandit.best_mean(), 0.5);
+    }
+
+    #[test]
+    fn the_means_are_those_of_their_seed() {
+        let mut bandit = Bandit::drawn(10, 42);
+        assert_eq!(bandit.means(), Bandit::drawn(10, 42).means());
+        assert_ne!(bandit.means(), Bandit::drawn(10, 43).means());
+        let means = bandit.means().to_vec();
+        bandit.seed(5, 1);
+        assert_eq!(bandit.means(), means);
+    }
+}

@@ -180,6 +180,53 @@ mod tests {
         }
     }
 
+    #[derive(Deserialize)]
+    struct Trajectory {
+        name: String,
+        actions: String,
+        /// The first state, that after every 20 steps, and the last.
+        states: Vec<[f64; 4]>,
+        terminated: bool,
+        truncated: bool,
+    }
+
+    /// Trajectories of Gymnasium, from each state that was kept to the next.
+    #[test]
+    fn trajectories_of_gymnasium() {
+        let file = include_str!("../../../tests/data/environments/cartpole.json");
+        let trajectories: Vec<Trajectory> = serde_json::from_str(file).expect("trajectories");
+        for Trajectory {
+            name,
+            actions,
+            states,
+            terminated,
+            truncated,
+        } in trajectories
+        {
+            let steps = actions.len();
+            let parts = actions.as_bytes().chunks(20);
+            assert_eq!(parts.len() + 1, states.len(), "{name}");
+            let mut environment = CartPole::new();
+            environment.set_state(states[0]);
+            let mut done = 0;
+            for (part, ends) in parts.zip(states.windows(2)) {
+                environment.state = ends[0];
+                for action in part {
+                    let transition =
+                        DiscreteEnvironment::step(&mut environment, usize::from(action - b'0'));
+                    done += 1;
+                    let last = done == steps;
+                    assert_eq!(transition.reward, 1.0);
+                    assert_eq!(transition.terminated, last && terminated, "{name} {done}");
+                    assert_eq!(transition.truncated, last && truncated, "{name} {done}");
+                }
+                for (got, want) in environment.state.into_iter().zip(ends[1]) {
+                    assert!((got - want).abs() < 1e-12, "{name} {done}: {got} {want}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_pole_that_falls_terminates_and_one_that_stands_truncates() {
         let mut environment = CartPole::new();

@@ -111,3 +111,35 @@ impl DiscreteEnvironment for Identity {
 }
 
 burn_environment!(Identity, usize, Identity::MAX_STEPS);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_observed_action_is_rewarded_and_every_one_comes_up() {
+        let mut identity = Identity::new(3);
+        let mut counts = [0_u32; 3];
+        let mut observation = [0.0; 3];
+        for step in 1..=3000 {
+            identity.observe(&mut observation).expect("an observation");
+            let wanted = observation.iter().position(|&x| x == 1.0);
+            assert_eq!(wanted, Some(Identity::state(&identity)));
+            let wanted = Identity::state(&identity);
+            counts[wanted] += 1;
+            let action = if step % 2 == 0 {
+                wanted
+            } else {
+                (wanted + 1) % 3
+            };
+            let transition = DiscreteEnvironment::step(&mut identity, action);
+            assert_eq!(transition.reward, if step % 2 == 0 { 1.0 } else { 0.0 });
+            assert_eq!(transition.truncated, step % Identity::MAX_STEPS == 0);
+            if transition.done() {
+                DiscreteEnvironment::reset(&mut identity);
+            }
+        }
+        // Four standard deviations of a count.
+        assert!(counts.iter().all(|&c| c.abs_diff(1000) < 104), "{counts:?}");
+    }
+}

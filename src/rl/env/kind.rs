@@ -234,3 +234,98 @@ impl From<EnvironmentKind> for String {
         kind.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 7] = [
+        "cartpole",
+        "deepsea:10",
+        "deepsea:20",
+        "deepsea-stochastic:10",
+        "nchain:15",
+        "bandit:5",
+        "identity:4",
+    ];
+
+    fn kind(name: &str) -> EnvironmentKind {
+        name.parse().expect(name)
+    }
+
+    #[test]
+    fn names_are_read_and_written() {
+        for name in NAMES {
+            let kind = kind(name);
+            assert_eq!(kind.to_string(), name);
+            let json = serde_json::to_string(&kind).expect("a string");
+            assert_eq!(json, format!("{name:?}"));
+            let read: EnvironmentKind = serde_json::from_str(&json).expect("a name");
+            assert_eq!(read, kind);
+        }
+        assert_eq!(kind("deepsea"), EnvironmentKind::DeepSea { size: 10 });
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_environment() {
+        for name in NAMES {
+            let made = kind(name).make();
+            assert_eq!(
+                kind(name).observation_size(),
+                made.observation_size(),
+                "{name}"
+            );
+            assert_eq!(kind(name).actions(), made.actions(), "{name}");
+        }
+    }
+
+    #[test]
+    fn best_returns() {
+        for (name, best) in [
+            ("cartpole", 500.0),
+            ("deepsea:20", 0.99),
+            ("deepsea-stochastic:10", 0.9_f64.powi(9) - 0.01),
+            ("nchain:15", 10.0),
+            ("identity:4", 10.0),
+        ] {
+            let found = kind(name).best_return();
+            assert!((found - best).abs() < 1e-12, "{name}: {found}");
+        }
+        assert_eq!(kind("cartpole").solved_return(), Some(475.0));
+        let bandit = Bandit::drawn(5, 42);
+        assert!(bandit.means().contains(&kind("bandit:5").best_return()));
+    }
+
+    #[test]
+    fn a_bad_name_is_refused_with_what_there_is() {
+        for (name, words) in [
+            (
+                "pong",
+                "no environment \"pong\": there are cartpole, deepsea:N",
+            ),
+            ("", "no environment \"\""),
+            ("CartPole", "no environment \"CartPole\""),
+            ("cartpole:4", "since cartpole has no size"),
+            ("nchain", "\"nchain\" without a size, as in nchain:10"),
+            (
+                "nchain:1",
+                "whose size must be a whole number from 2 to 10000",
+            ),
+            (
+                "deepsea:0",
+                "whose size must be a whole number from 1 to 1000",
+            ),
+            ("deepsea:-3", "whose size must be"),
+            ("deepsea:", "whose size must be"),
+            ("deepsea:1e3", "whose size must be"),
+            ("deepsea:10:2", "whose size must be"),
+            ("bandit:99999999999999999999", "whose size must be"),
+        ] {
+            let message = name.parse::<EnvironmentKind>().expect_err(name).to_string();
+            assert!(message.contains(words), "{message}");
+            assert!(message.ends_with("such as deepsea:20"), "{message}");
+        }
+        let error = serde_json::from_str::<EnvironmentKind>("\"pong\"").expect_err("no such name");
+        assert!(error.to_string().contains("there are cartpole"), "{error}");
+    }
+}

@@ -113,3 +113,79 @@ impl DiscreteEnvironment for NChain {
 
 // An episode ends by itself, after a number of steps that depends on the length.
 burn_environment!(NChain, usize, usize::MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rewards of an episode of moves in one direction.
+    fn rewards(states: usize, action: usize) -> Vec<f64> {
+        let mut chain = NChain::new(states);
+        let mut rewards = Vec::new();
+        loop {
+            let transition = DiscreteEnvironment::step(&mut chain, action);
+            assert!(!transition.terminated);
+            rewards.push(transition.reward);
+            if transition.truncated {
+                return rewards;
+            }
+        }
+    }
+
+    fn discounted(rewards: &[f64], horizon: usize) -> f64 {
+        let discounts = (0..).map(|t| 0.99_f64.powi(t));
+        rewards
+            .iter()
+            .take(horizon)
+            .zip(discounts)
+            .map(|(reward, discount)| reward * discount)
+            .sum()
+    }
+
+    /// The optima of arXiv 2601.12604's experiments: discount 0.99, cut at 25 steps.
+    #[test]
+    fn returns_of_both_directions() {
+        for (states, right, left) in [
+            (10, 8.823093, 0.155486),
+            (15, 8.390674, 0.196386),
+            (20, 5.669240, 0.212179),
+        ] {
+            let of = |action| rewards(states, action);
+            assert_eq!(of(1).len(), states + 8);
+            assert_eq!(of(1).iter().sum::<f64>(), NChain::BEST_RETURN);
+            assert!((discounted(&of(1), 25) - right).abs() < 1e-6);
+            assert!((discounted(&of(0), 25) - left).abs() < 1e-6, "{states}");
+        }
+        assert_eq!(rewards(2, 1).iter().sum::<f64>(), NChain::BEST_RETURN);
+    }
+
+    /// No sequence of moves earns more than moving right, by trying all of them.
+    #[test]
+    fn nothing_earns_more_than_moving_right() {
+        let steps = NChain::new(3).max_steps();
+        let best = (0..1_u32 << steps)
+            .map(|moves| {
+                let mut chain = NChain::new(3);
+                let step = |i| DiscreteEnvironment::step(&mut chain, (moves >> i & 1) as usize);
+                (0..steps).map(step).map(|t| t.reward).sum::<f64>()
+            })
+            .fold(0.0, f64::max);
+        assert_eq!(best, NChain::BEST_RETURN);
+    }
+
+    #[test]
+    fn moves_and_observations() {
+        let mut chain = NChain::new(4);
+        let mut seen = Vec::new();
+        for action in [1, 1, 1, 0, 0, 0, 0, 1] {
+            DiscreteEnvironment::step(&mut chain, action);
+            seen.push(NChain::state(&chain));
+            let mut observation = [9.0; 4];
+            chain.observe(&mut observation).expect("an observation");
+            let mut wanted = [0.0; 4];
+            wanted[NChain::state(&chain)] = 1.0;
+            assert_eq!(observation, wanted);
+        }
+        assert_eq!(seen, [2, 3, 3, 2, 1, 0, 0, 1]);
+    }
+}

@@ -1,4 +1,6 @@
 mod mapping;
+#[cfg(test)]
+mod tests;
 
 use super::environment::{burn_environment, check_action};
 use super::one_hot::one_hot;
