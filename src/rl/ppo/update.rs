@@ -245,3 +245,138 @@ fn report(
     }
     Ok(())
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::rl::env::VectorEnvironment;
+    use crate::rl::policy::NetworkConfig;
+    use crate::rl::ppo::Regulariser;
+    use crate::rl::random::{Purpose, stream};
+    use burn::module::Module;
+
+    fn config(alpha: f64) -> PpoConfig {
+        PpoConfig {
+            alpha,
+            regulariser_alpha: alpha,
+            environments: 4,
+            rollout_steps: 16,
+            minibatches: 2,
+            network: NetworkConfig {
+                hidden: vec![8],
+                ..NetworkConfig::default()
+            },
+            ..PpoConfig::default()
+        }
+    }
+
+    /// Networks with a policy that is not uniform, and a rollout of theirs.
+    fn rollout(config: &PpoConfig, device: &Device) -> (ActorCritic, Rollout) {
+        let mut environments = VectorEnvironment::new(config.make_environments())
+            .expect("environments that are alike");
+        let mut weights = stream(1, Purpose::Weights, 0);
+        let model = ActorCritic::new(
+            environments.observation_size(),
+            environments.actions(),
+            &config.network,
+            config.alpha,
+            device,
+            &mut weights,
+        );
+        let model = crate::rl::ppo::optimiser::tests::scaled(model, 3.0);
+        let mut actions: Vec<_> = (0..config.environments as u32)
+            .map(|i| stream(1, Purpose::Actions, i))
+            .collect();
+        let rollout = Rollout::collect(
+            &model.valid(),
+            &mut environments,
+            &mut actions,
+            config,
+            &device.clone().inner(),
+        )
+        .expect("a rollout");
+        (model, rollout)
+    }
+
+    fn first_pass(rollout: &Rollout, config: &PpoConfig, device: &Device) -> Pass {
+        let order: Vec<usize> = (0..config.batch()).rev().collect();
+        Pass::new(rollout, &order, config, &device.clone().inner()).minibatch(0, config.minibatch())
+    }
+
+    #[test]
+    fn the_first_ratios_are_one() {
+        let device = Device::flex().autodiff();
+        for alpha in [-1.0, 0.3, 0.5, 1.0, 1.5, 2.0] {
+            let config = config(alpha);
+            let (model, rollout) = rollout(&config, &device);
+            let (_, reported) = loss(&model, first_pass(&rollout, &config, &device), &config);
+            let ratios: Vec<f32> = reported.ratio.clone().into_data().iter().collect();
+            assert_eq!(ratios.len(), config.minibatch());
+            for ratio in ratios {
+                assert!((ratio - 1.0).abs() < 1e-5, "alpha {alpha}: {ratio}");
+            }
+            let kl = approx_kl(reported.ratio).mean().into_scalar::<f32>();
+            assert!(kl.abs() <= 1e-8, "alpha {alpha}: {kl}");
+        }
+    }
+
+    /// The gradient of the whole loss against central differences in a direction, at a policy that has
+    /// moved away from the rollout's, with every term of the loss in it.
+    #[test]
+    fn the_gradient_is_that_of_the_loss() {
+        use crate::rl::ppo::optimiser::tests::{dot_of_gradient, moved};
+        let device = Device::flex().autodiff();
+        for alpha in [0.5, 1.0, 1.5] {
+            let config = PpoConfig {
+                regulariser: Regulariser::Both,
+                beta: 0.5,
+                entropy_coefficient: 0.3,
+                value_clip: Some(0.05),
+                ..config(alpha)
+            };
+            let (model, rollout) = rollout(&config, &device);
+            let at = |step: f32| {
+                let batch = first_pass(&rollout, &config, &device);
+                let model = moved(model.clone(), 0.05 + step);
+                let (loss, _) = loss(&model, batch, &config);
+                (model, loss)
+            };
+            let (model, value) = at(0.0);
+            let slope = dot_of_gradient(&model, value.backward());
+            let step = 2e-3;
+            let value = |step| f64::from(at(step).1.into_scalar::<f32>());
+            let difference = (value(step) - value(-step)) / (2.0 * f64::from(step));
+            assert!(
+                (slope - difference).abs() < 2e-2 * difference.abs().max(0.05),
+                "alpha {alpha}: {slope} against {difference}"
+            );
+        }
+    }
+
+    #[test]
+    fn advantages_of_a_minibatch_have_mean_zero_and_variance_one() {
+        let device = Device::flex().autodiff();
+        let config = config(0.5);
+        let (_, rollout) = rollout(&config, &device);
+        let normalised = first_pass(&rollout, &config, &device).advantages;
+        let values: Vec<f32> = normalised.into_data().iter().collect();
+        let (mean, deviation) = moments(values.iter().map(|&a| f64::from(a)));
+        assert!(mean.abs() < 1e-6 && (deviation - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_target_kl_ends_the_passes() {
+        let device = Device::flex();
+        let metrics = |target_kl| {
+            let config = PpoConfig {
+                target_kl,
+                learning_rate: 0.05,
+                ..config(0.5)
+            };
+            let mut learner = crate::rl::ppo::Learner::new(config, &device).expect("valid");
+            learner.update().expect("an update")
+        };
+        assert_eq!(metrics(None).epochs, 16);
+        assert!(metrics(Some(1e-3)).epochs < 16);
+    }
+}
