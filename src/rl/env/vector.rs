@@ -1,8 +1,8 @@
 use super::{DiscreteEnvironment, EnvironmentError, RestoreError, Transition};
 use serde_json::Value;
 
-/// Environments of one kind, stepped together. One whose episode ends begins the next at once, and hands
-/// out the observation that its episode ended with.
+/// Environments of one kind, stepped together. One whose episode ends begins the next in the same step, and
+/// hands out the observation that its episode ended with (`AutoresetMode.SAME_STEP` in Gymnasium's terms).
 ///
 /// What the environments give is checked: a reward or an observation that is not finite, an observation
 /// of a wrong size and a mask that allows nothing are an [`EnvironmentError`] that names the environment.
