@@ -4,6 +4,7 @@ pub mod check;
 mod curve;
 mod device;
 mod eval;
+mod plot;
 mod progress;
 mod train;
 
@@ -40,7 +41,7 @@ enum CommandError {
     #[error(transparent)]
     Learner(#[from] LearnerError),
     #[error(transparent)]
-    Curve(#[from] curve::CurveError),
+    Plot(#[from] plot::PlotError),
     #[error(transparent)]
     Check(#[from] check::CheckError),
 }
@@ -52,7 +53,7 @@ impl CommandError {
             Self::Config(_) | Self::Device(_) | Self::Run(_) => ExitCode::from(2),
             Self::Check(check::CheckError::Broken(_)) => ExitCode::FAILURE,
             Self::Check(_) => ExitCode::from(2),
-            Self::Learner(_) | Self::Curve(_) => ExitCode::FAILURE,
+            Self::Learner(_) | Self::Plot(_) => ExitCode::FAILURE,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | `cube`, `wgsl` | the route of a CubeCL device, and the launches of the WGSL kernels |
 //! | `path` | which of them a device takes |
 //! | `paths` | tests of the paths that no device takes by itself |
+//! | `tanh` | a layer's bias and activation in one operation, for the learner's networks |
 //! | `portable` | the same in Burn's own tensor operations, for every other device |
 
 mod autodiff;
@@ -33,6 +34,8 @@ mod path;
 mod paths;
 mod portable;
 mod softargmax;
+#[cfg(feature = "rl")]
+pub(crate) mod tanh;
 #[cfg(feature = "wgpu")]
 mod wgsl;
 

@@ -14,5 +14,6 @@ pub mod policy;
 pub mod ppo;
 pub mod random;
 pub mod run;
+mod transfer;
 
 pub use evaluate::{Evaluation, evaluate};

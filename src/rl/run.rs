@@ -27,7 +27,7 @@ const METRICS: &str = "metrics.csv";
 const TIMING: &str = "timing.csv";
 const CHECKPOINTS: &str = "checkpoints";
 const MODEL: &str = "model.bpk";
-const OPTIMISER: &str = "optimiser.bpk";
+const MOMENTS: &str = "optimiser.bpk";
 const STEP_PREFIX: &str = "step-";
 
 /// What `config.json` holds.
@@ -160,7 +160,10 @@ impl RunFolder {
     /// If a table cannot be written.
     pub fn record(&mut self, learner: &Learner, metrics: &UpdateMetrics) -> Result<(), RunError> {
         let times = learner.times();
-        let (rollout, update) = (times.rollout.as_secs_f64(), times.update.as_secs_f64());
+        let (rollout, update) = (
+            times.rollout.as_secs_f64(),
+            (times.total - times.rollout).as_secs_f64(),
+        );
         let timing = Timing {
             update: metrics.update,
             global_step: metrics.global_step,
@@ -195,10 +198,6 @@ impl RunFolder {
         };
         let model = learner.model().clone().into_record();
         model.save(partial.join(MODEL)).map_err(refused)?;
-        learner
-            .optimiser()
-            .save(partial.join(OPTIMISER))
-            .map_err(refused)?;
         let earlier = checkpoints(&folder)?;
         fs::rename(&partial, &target).map_err(failed("rename the checkpoint to", &target))?;
         for (_, path) in earlier {
@@ -264,7 +263,7 @@ impl SavedRun {
         let model = ActorCritic::new(
             environment.observation_size(),
             environment.actions(),
-            &config.hidden,
+            &config.network,
             config.alpha,
             device,
             &mut stream(0, Purpose::Weights, 0),

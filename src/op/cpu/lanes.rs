@@ -2,17 +2,17 @@
 //!
 //! A row is copied into a buffer of gaps, padded to whole vectors with entries that are not allowed, and
 //! every pass runs over vectors without a branch. The formulas are those of [`crate::math`], by the
-//! exponential and the logarithm of this file and, at the orders where `1 / (alpha - 1)` is a small
+//! exponential and the logarithm of `elementary` and, at the orders where `1 / (alpha - 1)` is a small
 //! integer, by multiplications alone. What is outside their range, and every `alpha > 2`, is left to the
 //! scalar layer.
 
 use super::RowCall;
+use super::elementary::{exp, ln, log1p};
+use super::vector::{V, lanes, load, load_row, splat, store, store_row};
 use crate::math::{Measure, Real, Solver};
 use crate::op::Output;
 use crate::op::backend::STATE;
-use macerator::{Scalar, Simd, Vector, vload_unaligned, vstore_unaligned};
-
-type V<S> = Vector<S, f32>;
+use macerator::Simd;
 
 /// Vectors that are summed in `f32` before their sum goes to `f64`: 32 additions to a lane cost less than
 /// a rounding of the result.
@@ -843,108 +843,4 @@ fn split_exponent(l: f64) -> (f32, f32) {
     let r = l - offset;
     let scale = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0)));
     (offset as f32, scale as f32)
-}
-
-/// Lanes of a vector.
-#[inline(always)]
-fn lanes<S: Simd>() -> usize {
-    <f32 as Scalar>::lanes::<S>()
-}
-
-#[inline(always)]
-fn splat<S: Simd>(value: f32) -> V<S> {
-    <f32 as Scalar>::splat::<S>(value)
-}
-
-/// The vector at an entry of a buffer, which is padded to whole vectors.
-#[inline(always)]
-fn load<S: Simd>(buffer: &[f32], at: usize) -> V<S> {
-    let vector = &buffer[at..at + lanes::<S>()];
-    // SAFETY: the slice holds a whole vector.
-    unsafe { vload_unaligned(vector.as_ptr()) }
-}
-
-#[inline(always)]
-fn store<S: Simd>(buffer: &mut [f32], at: usize, value: V<S>) {
-    let vector = &mut buffer[at..at + lanes::<S>()];
-    // SAFETY: the slice holds a whole vector.
-    unsafe { vstore_unaligned(vector.as_mut_ptr(), value) }
-}
-
-/// As [`load`] from a row of the caller's, which may end within the vector; zeros follow it.
-#[inline(always)]
-fn load_row<S: Simd>(row: &[f32], at: usize) -> V<S> {
-    if at + lanes::<S>() <= row.len() {
-        return load::<S>(row, at);
-    }
-    let mut padded = [0.0; MOST_LANES];
-    padded[..row.len() - at].copy_from_slice(&row[at..]);
-    load::<S>(&padded, 0)
-}
-
-/// As [`store`] to a row of the caller's, which may end within the vector.
-#[inline(always)]
-fn store_row<S: Simd>(row: &mut [f32], at: usize, value: V<S>) {
-    if at + lanes::<S>() <= row.len() {
-        return store::<S>(row, at, value);
-    }
-    let mut padded = [0.0; MOST_LANES];
-    store::<S>(&mut padded, 0, value);
-    let left = row.len() - at;
-    row[at..].copy_from_slice(&padded[..left]);
-}
-
-/// At least the lanes of any machine's vectors.
-const MOST_LANES: usize = 64;
-
-const LN_2_HIGH: f32 = 0.693_359_4;
-const LN_2_LOW: f32 = -2.121_944_4e-4;
-
-/// `e^x` to 1.5 roundings; zero below the smallest normal number, and above `e^88` that number.
-#[inline(always)]
-fn exp<S: Simd>(x: V<S>) -> V<S> {
-    let c = splat::<S>;
-    // Adding this number leaves the nearest integer in the low bits.
-    let shift = c(12_582_912.0);
-    let held = x.max(c(-87.3)).min(c(88.0));
-    let shifted = held * c(std::f32::consts::LOG2_E) + shift;
-    let n = shifted - shift;
-    let r = (held - n * c(LN_2_HIGH)) - n * c(LN_2_LOW);
-    let tail = c(1.0 / 120.0) + r * c(1.0 / 720.0);
-    let tail = c(1.0 / 24.0) + r * tail;
-    let tail = c(1.0 / 6.0) + r * tail;
-    let tail = c(1.0 / 2.0) + r * tail;
-    let e = c(1.0) + (r + r * r * tail);
-    let power = (shifted.reinterpret::<u32>() << 23) + 0x3f80_0000_u32.splat::<S>();
-    x.lt(c(-87.3))
-        .select(c(0.0), e * power.reinterpret::<f32>())
-}
-
-/// `ln(1 + z)` for `z > -1`, by what the rounding of `1 + z` lost as well, and `1 / (1 + z)`.
-#[inline(always)]
-fn log1p<S: Simd>(z: V<S>) -> (V<S>, V<S>) {
-    let one = splat::<S>(1.0);
-    let w = one + z;
-    let lost = z - (w - one);
-    let reciprocal = one / w;
-    (ln::<S>(w) + lost * reciprocal, reciprocal)
-}
-
-/// `ln x` for a normal `x > 0`.
-#[inline(always)]
-fn ln<S: Simd>(x: V<S>) -> V<S> {
-    let c = splat::<S>;
-    // The exponent such that the mantissa is in [sqrt(1/2), sqrt(2)).
-    let bits = x.reinterpret::<i32>();
-    let n = (bits - 0x3f35_04f3_i32.splat::<S>()) >> 23;
-    let m = (bits - (n << 23)).reinterpret::<f32>();
-    let f = m - c(1.0);
-    let s = f / (c(2.0) + f);
-    let t = s * s;
-    // 2 artanh(s) = f - s (f - 2 t (1/3 + ..)), whose first term is exact.
-    let tail = c(2.0 / 7.0) + t * c(2.0 / 9.0);
-    let tail = c(2.0 / 5.0) + t * tail;
-    let tail = c(2.0 / 3.0) + t * tail;
-    let n = n.to_float();
-    n * c(LN_2_HIGH) + (n * c(LN_2_LOW) + (f - s * (f - t * tail)))
 }

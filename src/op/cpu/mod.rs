@@ -3,7 +3,11 @@
 //! Outputs that are one number for each entry, and their gradients in the logits, are computed in `f32`
 //! by the vectorised kernels of `lanes` wherever those reach; all else by the scalar layer, in `f64`.
 
+#[cfg(feature = "rl")]
+pub(in crate::op) mod activation;
+mod elementary;
 mod lanes;
+mod vector;
 
 use super::backend::STATE;
 use super::{Output, RowParameters, Wrt};

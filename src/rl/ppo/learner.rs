@@ -1,10 +1,11 @@
 use super::update::update;
-use super::{ConfigError, PpoConfig, Rollout, UpdateMetrics};
+use super::{
+    Checkpoint, ClippedAdam, ConfigError, LearnerState, PpoConfig, Rollout, UpdateMetrics,
+};
 use crate::rl::env::{EnvironmentError, Episode, VectorEnvironment};
 use crate::rl::policy::ActorCritic;
 use crate::rl::random::{Purpose, Stream, stream};
 use burn::module::Module;
-use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::Device;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -32,12 +33,13 @@ pub struct Learner {
     config: PpoConfig,
     device: Device,
     model: ActorCritic,
-    optimiser: ModuleOptimizer,
+    optimiser: ClippedAdam,
     environments: VectorEnvironment,
     actions: Vec<Stream>,
     minibatches: Stream,
     updates: usize,
     episodes: usize,
+    bad_episodes: Option<usize>,
     recent: VecDeque<Episode>,
     times: Times,
 }
@@ -47,8 +49,14 @@ pub struct Learner {
 pub struct Times {
     /// Stepping the environments and evaluating the states.
     pub rollout: Duration,
-    /// Minibatches.
-    pub update: Duration,
+    /// The losses of the minibatches.
+    pub forward: Duration,
+    /// Their gradients.
+    pub backward: Duration,
+    /// Steps of the optimiser.
+    pub optimiser: Duration,
+    /// All of the update, the rollout and what is none of these included.
+    pub total: Duration,
 }
 
 /// Why a run cannot go on.
@@ -58,15 +66,26 @@ pub enum LearnerError {
     /// A hyper-parameter is out of its range.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// An environment gave what cannot be learnt from.
+    /// The environments cannot be stepped together.
     #[error(transparent)]
-    Environment(#[from] EnvironmentError),
+    Environments(#[from] EnvironmentError),
+    /// An environment gave what cannot be learnt from.
+    #[error("after {steps} environment steps, {error}")]
+    Environment {
+        /// Steps of all environments before it.
+        steps: usize,
+        /// What it gave.
+        error: EnvironmentError,
+    },
     /// Training has diverged.
     #[error(
         "the {0} is no longer a finite number: training has diverged; a smaller learning rate, or a \
          smaller beta, may help"
     )]
     NotFinite(&'static str),
+    /// A checkpoint is not one of this configuration.
+    #[error("the checkpoint does not fit: {0}")]
+    Checkpoint(String),
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
@@ -80,19 +99,35 @@ impl Learner {
     /// [`LearnerError::Config`] if the configuration is not valid.
     pub fn new(config: PpoConfig, device: &Device) -> Result<Self, LearnerError> {
         config.validate()?;
-        let device = device.clone().autodiff();
         let environments = VectorEnvironment::new(config.make_environments())?;
+        Self::with_environments(config, environments, device)
+    }
+
+    /// A run at its beginning, in environments of the caller's own, which are used as they are: the
+    /// configuration's `environment` and noise are not looked at, and only those below
+    /// [`EpisodeStatistics`](crate::rl::env::EpisodeStatistics) report their returns.
+    ///
+    /// # Errors
+    ///
+    /// [`LearnerError::Config`] if the configuration is not valid, or if `environments` of it is not the
+    /// number of those that are given.
+    pub fn with_environments(
+        config: PpoConfig,
+        environments: VectorEnvironment,
+        device: &Device,
+    ) -> Result<Self, LearnerError> {
+        config.validate()?;
+        config.check_environments(environments.len())?;
+        let device = device.clone().autodiff();
         let model = ActorCritic::new(
             environments.observation_size(),
             environments.actions(),
-            &config.hidden,
+            &config.network,
             config.alpha,
             &device,
             &mut stream(config.seed, Purpose::Weights, 0),
         );
-        let optimiser = AdamConfig::new()
-            .with_epsilon(config.adam_epsilon as f32)
-            .init();
+        let optimiser = ClippedAdam::new(&model, &config);
         Ok(Self {
             actions: (0..config.environments as u32)
                 .map(|i| stream(config.seed, Purpose::Actions, i))
@@ -105,17 +140,80 @@ impl Learner {
             environments,
             updates: 0,
             episodes: 0,
+            bad_episodes: None,
             recent: VecDeque::with_capacity(RECENT_EPISODES),
             times: Times::default(),
         })
+    }
+
+    /// Everything that the run goes on from: with [`restore`](Self::restore) it then gives, on a CPU, the
+    /// same numbers to the last bit as without a break.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            model: self.model.clone().into_record(),
+            moments: self.optimiser.moments(),
+            state: LearnerState {
+                updates: self.updates,
+                episodes: self.episodes,
+                bad_episodes: self.bad_episodes,
+                recent: self.recent.iter().copied().collect(),
+                adam_steps: self.optimiser.steps(),
+                actions: self.actions.clone(),
+                minibatches: self.minibatches.clone(),
+                environments: self.environments.save(),
+            },
+        }
+    }
+
+    /// Goes on from a checkpoint of a run of this configuration. Environments that do not save their state
+    /// begin new episodes: then it returns false.
+    ///
+    /// # Errors
+    ///
+    /// [`LearnerError::Checkpoint`] if it is one of another configuration. The run cannot go on then.
+    pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<bool, LearnerError> {
+        let Checkpoint {
+            model,
+            moments,
+            state,
+        } = checkpoint;
+        let refused = |error: &dyn std::fmt::Display| LearnerError::Checkpoint(error.to_string());
+        if state.actions.len() != self.actions.len() {
+            return Err(refused(&format!(
+                "it has the random streams of {} environments, and there are {}",
+                state.actions.len(),
+                self.actions.len()
+            )));
+        }
+        self.model = self
+            .model
+            .clone()
+            .try_load_record(model)
+            .map_err(|error| refused(&error))?;
+        self.optimiser = ClippedAdam::new(&self.model, &self.config);
+        self.optimiser
+            .restore(state.adam_steps, moments)
+            .map_err(|error| refused(&error))?;
+        if let Some(saved) = &state.environments {
+            self.environments
+                .restore(saved)
+                .map_err(|error| refused(&error))?;
+        }
+        self.updates = state.updates;
+        self.episodes = state.episodes;
+        self.bad_episodes = state.bad_episodes;
+        self.recent = state.recent.into();
+        self.actions = state.actions;
+        self.minibatches = state.minibatches;
+        Ok(state.environments.is_some())
     }
 
     /// Collects a rollout and learns from it.
     ///
     /// # Errors
     ///
-    /// If training has diverged or the device failed. The run then cannot go on: what the networks hold
-    /// is not what any update left.
+    /// If training has diverged, or if the device or an environment failed. The run then cannot go on: what
+    /// the networks hold is not what any update left.
     pub fn update(&mut self) -> Result<UpdateMetrics, LearnerError> {
         let begun = Instant::now();
         let rollout = Rollout::collect(
@@ -124,9 +222,13 @@ impl Learner {
             &mut self.actions,
             &self.config,
             &self.device.clone().inner(),
-        )?;
-        let collected = Instant::now();
+        )
+        .map_err(|error| error.after(self.global_step()))?;
         let mut metrics = self.describe(&rollout);
+        self.times = Times {
+            rollout: begun.elapsed(),
+            ..Times::default()
+        };
         self.model = update(
             self.model.clone(),
             &mut self.optimiser,
@@ -134,13 +236,11 @@ impl Learner {
             &mut self.minibatches,
             &self.config,
             &mut metrics,
+            &mut self.times,
             &self.device,
         )?;
         self.updates += 1;
-        self.times = Times {
-            rollout: collected - begun,
-            update: collected.elapsed(),
-        };
+        self.times.total = begun.elapsed();
         Ok(metrics)
     }
 
@@ -152,6 +252,9 @@ impl Learner {
                 self.recent.pop_front();
             }
             self.recent.push_back(episode);
+            if let Some(bad) = episode.bad {
+                *self.bad_episodes.get_or_insert(0) += usize::from(bad);
+            }
         }
         let total_reward = |e: &Episode| e.total_reward;
         let mut metrics = UpdateMetrics {
@@ -162,6 +265,7 @@ impl Learner {
             episodic_return: mean(rollout.episodes.iter().map(total_reward)),
             episodic_length: mean(rollout.episodes.iter().map(|e| e.length as f64)),
             recent_return: mean(self.recent.iter().map(total_reward)),
+            bad_episodes: self.bad_episodes,
             explained_variance: rollout.explained_variance(),
             ..UpdateMetrics::default()
         };
@@ -184,6 +288,11 @@ impl Learner {
         self.updates * self.config.batch()
     }
 
+    /// The mean return of the last episodes, at most a hundred; none before the first has ended.
+    pub fn recent_return(&self) -> Option<f64> {
+        mean(self.recent.iter().map(|e| e.total_reward))
+    }
+
     /// The configuration.
     pub fn config(&self) -> &PpoConfig {
         &self.config
@@ -194,14 +303,27 @@ impl Learner {
         &self.model
     }
 
-    /// The optimiser.
-    pub fn optimiser(&self) -> &ModuleOptimizer {
-        &self.optimiser
-    }
-
     /// What the last update took.
     pub fn times(&self) -> Times {
         self.times
+    }
+}
+
+impl LearnerError {
+    /// An environment failed after so many steps of all of them.
+    pub(super) fn environment(error: EnvironmentError, steps: usize) -> Self {
+        Self::Environment { steps, error }
+    }
+
+    /// The steps before the rollout added.
+    fn after(self, before: usize) -> Self {
+        match self {
+            Self::Environment { steps, error } => Self::Environment {
+                steps: before + steps,
+                error,
+            },
+            other => other,
+        }
     }
 }
 

@@ -1,140 +1,234 @@
-use super::rollout::{matrix, read};
-use super::{LearnerError, PpoConfig, Rollout, UpdateMetrics};
+use super::{ClippedAdam, LearnerError, PpoConfig, Rollout, Times, UpdateMetrics};
 use crate::rl::policy::ActorCritic;
 use crate::rl::random::Stream;
+use crate::rl::transfer::{indices, matrix, read};
 use burn::Tensor;
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Int, TensorData};
+use burn::tensor::{Bool, Device, Int};
 use rand::seq::SliceRandom;
+use std::time::Instant;
 
-/// The steps of one minibatch, as tensors of `[minibatch, _]`.
-struct Minibatch {
+/// The steps of a pass over the rollout in the order in which its minibatches take them, as tensors of
+/// `[batch, _]`.
+struct Pass {
     observations: Tensor<2>,
+    allowed: Option<Tensor<2, Bool>>,
     actions: Tensor<2, Int>,
     log_probs: Tensor<2>,
-    /// Normalised to mean zero and variance one over the minibatch.
     advantages: Tensor<2>,
     returns: Tensor<2>,
     values: Tensor<2>,
 }
 
-impl Minibatch {
-    fn new(rollout: &Rollout, steps: &[usize], device: &Device) -> Self {
-        let observation_size = rollout.observations.len() / rollout.actions.len();
+impl Pass {
+    fn new(rollout: &Rollout, order: &[usize], config: &PpoConfig, device: &Device) -> Self {
         let column = |value: &dyn Fn(usize) -> f32| {
-            matrix(steps.iter().map(|&i| value(i)).collect(), 1, device)
+            matrix(order.iter().map(|&i| value(i)).collect(), 1, device)
         };
-        let count = steps.len() as f64;
-        let mean = steps.iter().map(|&i| rollout.advantages[i]).sum::<f64>() / count;
-        let squares = steps
-            .iter()
-            .map(|&i| (rollout.advantages[i] - mean).powi(2));
-        let deviation = (squares.sum::<f64>() / count).sqrt() + 1e-8;
-        let mut observations = Vec::with_capacity(steps.len() * observation_size);
-        for &i in steps {
-            let start = i * observation_size;
-            observations.extend_from_slice(&rollout.observations[start..start + observation_size]);
-        }
-        let actions: Vec<i32> = steps.iter().map(|&i| rollout.actions[i] as i32).collect();
+        let advantages = order.chunks_exact(config.minibatch()).flat_map(|steps| {
+            let (mean, deviation) = if config.normalise_advantages {
+                moments(steps.iter().map(|&i| rollout.advantages[i]))
+            } else {
+                (0.0, 1.0)
+            };
+            steps
+                .iter()
+                .map(move |&i| ((rollout.advantages[i] - mean) / deviation) as f32)
+        });
+        let advantages = matrix(advantages.collect(), 1, device);
+        let rows = indices(order.iter().copied(), device);
+        let actions = order.iter().map(|&i| rollout.actions[i]);
         Self {
-            observations: matrix(observations, observation_size, device),
-            actions: Tensor::from_data(TensorData::new(actions, [steps.len(), 1]), device),
+            allowed: rollout
+                .allowed
+                .clone()
+                .map(|allowed| allowed.select(0, rows.clone())),
+            observations: rollout.observations.clone().select(0, rows),
+            actions: indices(actions, device).unsqueeze_dim(1),
             log_probs: column(&|i| rollout.log_probs[i]),
-            advantages: column(&|i| ((rollout.advantages[i] - mean) / deviation) as f32),
+            advantages,
             returns: column(&|i| rollout.returns[i] as f32),
             values: column(&|i| rollout.values[i] as f32),
         }
     }
+
+    fn minibatch(&self, index: usize, size: usize) -> Self {
+        let rows = index * size..(index + 1) * size;
+        let of = |tensor: &Tensor<2>| tensor.clone().slice([rows.clone()]);
+        Self {
+            observations: of(&self.observations),
+            allowed: self
+                .allowed
+                .as_ref()
+                .map(|allowed| allowed.clone().slice([rows.clone()])),
+            actions: self.actions.clone().slice([rows.clone()]),
+            log_probs: of(&self.log_probs),
+            advantages: of(&self.advantages),
+            returns: of(&self.returns),
+            values: of(&self.values),
+        }
+    }
 }
 
-/// Sums over minibatches of what the metrics report, in the order of [`write_means`].
-const REPORTED: usize = 7;
+/// The mean and the standard deviation that advantages are normalised by.
+fn moments(advantages: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
+    let count = advantages.len() as f64;
+    let mean = advantages.clone().sum::<f64>() / count;
+    let squares = advantages.map(|a| (a - mean).powi(2)).sum::<f64>();
+    // CleanRL's guard of a minibatch without spread.
+    (mean, (squares / count).sqrt() + 1e-8)
+}
+
+/// What is reported of a minibatch, as columns that are put together and read once an update.
+struct Reported {
+    ratio: Tensor<2>,
+    surrogate: Tensor<2>,
+    value_loss: Tensor<2>,
+    probabilities: Tensor<2>,
+    norm: Tensor<2>,
+}
 
 /// Passes over the rollout in minibatches and steps the optimiser on each.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of a learner, borrowed apart"
+)]
 pub(super) fn update(
     mut model: ActorCritic,
-    optimiser: &mut ModuleOptimizer,
+    optimiser: &mut ClippedAdam,
     rollout: &Rollout,
     order: &mut Stream,
     config: &PpoConfig,
     metrics: &mut UpdateMetrics,
+    times: &mut Times,
     device: &Device,
 ) -> Result<ActorCritic, LearnerError> {
+    let inner = device.clone().inner();
     let mut steps: Vec<usize> = (0..config.batch()).collect();
-    let mut sums = Tensor::<1>::zeros([REPORTED], &device.clone().inner());
-    for _ in 0..config.epochs {
+    let mut reported: Vec<Reported> = Vec::new();
+    for epoch in 1..=config.epochs {
         steps.shuffle(order);
-        for steps in steps.chunks_exact(config.batch() / config.minibatches) {
-            let minibatch = Minibatch::new(rollout, steps, device);
-            let (loss, mut reported) = loss(&model, minibatch, config);
-            let gradients = GradientsParams::from_grads(loss.backward(), &model);
-            let (gradients, norm) = clip_global_norm(&model, gradients, config.max_grad_norm);
-            model = optimiser.step(metrics.learning_rate, model, gradients);
-            reported.push(norm);
-            // Summed on the device, and read once an update.
-            sums = sums + Tensor::cat(reported, 0);
+        let pass = Pass::new(rollout, &steps, config, &inner);
+        let begun = reported.len();
+        for index in 0..config.minibatches {
+            let started = Instant::now();
+            let minibatch = pass.minibatch(index, config.minibatch());
+            let (loss, mut report) = loss(&model, minibatch, config);
+            let forward = Instant::now();
+            let gradients = loss.backward();
+            let backward = Instant::now();
+            let norm;
+            (model, norm) = optimiser.step(metrics.learning_rate, model, gradients);
+            report.norm = norm.unsqueeze_dim(1);
+            reported.push(report);
+            times.forward += forward - started;
+            times.backward += backward - forward;
+            times.optimiser += backward.elapsed();
+        }
+        metrics.epochs = epoch;
+        if let Some(target) = config.target_kl {
+            let ratios = reported[begun..].iter().map(|r| r.ratio.clone());
+            let [kl] = read([approx_kl(Tensor::cat(ratios.collect(), 0))
+                .mean()
+                .unsqueeze()])?;
+            if f64::from(kl[0]) > target {
+                break;
+            }
         }
     }
-    write_means(&read(sums)?, config, metrics)?;
+    report(reported, config, metrics)?;
     Ok(model)
 }
 
 /// The loss of a minibatch, and what is reported of it.
-fn loss(model: &ActorCritic, batch: Minibatch, config: &PpoConfig) -> (Tensor<1>, Vec<Tensor<1>>) {
-    let logits = model.logits(batch.observations.clone());
+fn loss(model: &ActorCritic, batch: Pass, config: &PpoConfig) -> (Tensor<1>, Reported) {
+    let (logits, values) = model.forward(batch.observations);
     let policy = model.policy();
     let probabilities;
     // Above one an action may have left the support: its ratio is zero and its gradient finite, which
     // only the form without a logarithm keeps.
     let ratio = if config.alpha > 1.0 {
-        let p = policy.probabilities(logits);
+        let p = policy.probabilities(logits.clone(), batch.allowed.clone());
         probabilities = p.clone().inner();
         p.gather(1, batch.actions) / batch.log_probs.exp()
     } else {
-        let log_p = policy.log_probabilities(logits);
+        let log_p = policy.log_probabilities(logits.clone(), batch.allowed.clone());
         probabilities = log_p.clone().inner().exp();
         (log_p.gather(1, batch.actions) - batch.log_probs).exp()
     };
     let clipped = ratio.clone().clamp(1.0 - config.clip, 1.0 + config.clip);
     let surrogate = (ratio.clone() * batch.advantages.clone()).min_pair(clipped * batch.advantages);
-    let policy_loss = -surrogate.mean();
 
-    let values = model.values(batch.observations);
-    let moved = (values.clone() - batch.values.clone()).clamp(-config.clip, config.clip);
-    let error = (values - batch.returns.clone()).square();
-    let clipped_error = (batch.values + moved - batch.returns).square();
-    let value_loss = error.max_pair(clipped_error).mean() * 0.5;
+    let error = (values.clone() - batch.returns.clone()).square();
+    let error = match config.value_clip {
+        None => error,
+        Some(range) => {
+            let moved = (values - batch.values.clone()).clamp(-range, range);
+            error.max_pair((batch.values + moved - batch.returns).square())
+        }
+    };
+    let reported = Reported {
+        ratio: ratio.inner(),
+        surrogate: surrogate.clone().inner(),
+        value_loss: error.clone().inner().mul_scalar(0.5),
+        norm: probabilities.clone(),
+        probabilities,
+    };
+    let mut loss = (error.mul_scalar(0.5 * config.value_coefficient) - surrogate).mean();
+    if config.regulariser.is_in_loss() {
+        let alpha = config.regulariser_alpha;
+        let divergence = policy.divergence(logits.clone(), alpha, batch.allowed.clone());
+        loss = loss + divergence.mean().mul_scalar(config.beta);
+    }
+    if config.entropy_coefficient > 0.0 {
+        let p = policy.probabilities(logits, batch.allowed);
+        loss = loss - entropy(p).mean().mul_scalar(config.entropy_coefficient);
+    }
+    (loss, reported)
+}
 
-    let ratio = ratio.inner();
+/// The Shannon entropy of each row, in nats: `[batch, actions]` to `[batch, 1]`.
+fn entropy(probabilities: Tensor<2>) -> Tensor<2> {
+    // At zero the product is zero and its derivative finite.
+    let log_p = probabilities.clone().clamp_min(f32::MIN_POSITIVE).log();
+    -(probabilities * log_p).sum_dim(1)
+}
+
+/// `ratio - 1 - ln ratio`, whose mean estimates `KL(old || new)` (Schulman 2020).
+fn approx_kl(ratio: Tensor<2>) -> Tensor<2> {
+    ratio.clone() - 1.0 - log_ratio(ratio)
+}
+
+fn log_ratio(ratio: Tensor<2>) -> Tensor<2> {
     // ln of the smallest normal number stands for the logarithm of a ratio of zero.
-    let log_ratio = ratio.clone().clamp_min(f32::MIN_POSITIVE).log();
+    ratio.clamp_min(f32::MIN_POSITIVE).log()
+}
+
+/// Writes the means of what was reported.
+fn report(
+    reported: Vec<Reported>,
+    config: &PpoConfig,
+    metrics: &mut UpdateMetrics,
+) -> Result<(), LearnerError> {
+    let column = |of: fn(&Reported) -> &Tensor<2>| {
+        Tensor::cat(reported.iter().map(|r| of(r).clone()).collect(), 0)
+    };
+    let ratio = column(|r| &r.ratio);
     let outside = (ratio.clone() - 1.0)
         .abs()
         .greater_elem(config.clip)
         .float();
-    let log_p = probabilities.clone().clamp_min(f32::MIN_POSITIVE).log();
-    let reported = vec![
-        policy_loss.clone().inner(),
-        value_loss.clone().inner(),
-        -(probabilities * log_p).sum_dim(1).mean(),
-        -log_ratio.clone().mean(),
-        (ratio - 1.0 - log_ratio).mean(),
-        outside.mean(),
+    let means = [
+        column(|r| &r.surrogate).neg(),
+        column(|r| &r.value_loss),
+        entropy(column(|r| &r.probabilities)),
+        log_ratio(ratio.clone()).neg(),
+        approx_kl(ratio),
+        outside,
+        column(|r| &r.norm),
     ];
-    (
-        policy_loss + value_loss * config.value_coefficient,
-        reported,
-    )
-}
-
-fn write_means(
-    sums: &[f32],
-    config: &PpoConfig,
-    metrics: &mut UpdateMetrics,
-) -> Result<(), LearnerError> {
-    let count = (config.epochs * config.minibatches) as f64;
-    let fields: [(&mut f64, &'static str); REPORTED] = [
+    let means = Tensor::cat(means.map(Tensor::mean).to_vec(), 0);
+    let [means] = read([means.unsqueeze()])?;
+    let fields: [(&mut f64, &'static str); 7] = [
         (&mut metrics.policy_loss, "policy loss"),
         (&mut metrics.value_loss, "value loss"),
         (&mut metrics.entropy, "entropy"),
@@ -143,57 +237,11 @@ fn write_means(
         (&mut metrics.clip_fraction, "clip fraction"),
         (&mut metrics.grad_norm, "gradient norm"),
     ];
-    for ((field, name), &sum) in fields.into_iter().zip(sums) {
-        *field = f64::from(sum) / count;
+    for ((field, name), &mean) in fields.into_iter().zip(&means) {
+        *field = f64::from(mean);
         if !field.is_finite() {
             return Err(LearnerError::NotFinite(name));
         }
     }
     Ok(())
-}
-
-/// Scales the gradients of all parameters together down to the norm `limit`, and returns their norm
-/// before. Burn's own clipping takes each parameter by itself. Nothing is read back.
-fn clip_global_norm<M: Module>(
-    model: &M,
-    mut gradients: GradientsParams,
-    limit: f64,
-) -> (GradientsParams, Tensor<1>) {
-    struct SumOfSquares<'a>(&'a GradientsParams, Option<Tensor<1>>);
-
-    impl ModuleVisitor for SumOfSquares<'_> {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            if let Some(gradient) = self.0.get::<D>(parameter.id) {
-                let sum = gradient.square().sum();
-                self.1 = Some(match self.1.take() {
-                    Some(total) => total + sum,
-                    None => sum,
-                });
-            }
-        }
-    }
-
-    struct Scale<'a>(&'a mut GradientsParams, Tensor<1>);
-
-    impl ModuleVisitor for Scale<'_> {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            if let Some(gradient) = self.0.remove::<D>(parameter.id) {
-                self.0
-                    .register::<D>(parameter.id, gradient * self.1.clone().unsqueeze());
-            }
-        }
-    }
-
-    let mut squares = SumOfSquares(&gradients, None);
-    model.visit(&mut squares);
-    let Some(squares) = squares.1 else {
-        unreachable!("the loss depends on the parameters");
-    };
-    let norm = squares.sqrt();
-    let factor = (norm.clone() + 1e-6)
-        .recip()
-        .mul_scalar(limit)
-        .clamp_max(1.0);
-    model.visit(&mut Scale(&mut gradients, factor));
-    (gradients, norm)
 }

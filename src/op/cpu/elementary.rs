@@ -1,0 +1,79 @@
+//! Elementary functions on vectors of `f32`, without a branch.
+
+use super::vector::{V, splat};
+use macerator::{Scalar, Simd};
+
+const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_LOW: f32 = -2.121_944_4e-4;
+
+/// `e^x` to 1.5 roundings; zero below the smallest normal number, and above `e^88` that number.
+#[inline(always)]
+pub(super) fn exp<S: Simd>(x: V<S>) -> V<S> {
+    let c = splat::<S>;
+    // Adding this number leaves the nearest integer in the low bits.
+    let shift = c(12_582_912.0);
+    let held = x.max(c(-87.3)).min(c(88.0));
+    let shifted = held * c(std::f32::consts::LOG2_E) + shift;
+    let n = shifted - shift;
+    let r = (held - n * c(LN_2_HIGH)) - n * c(LN_2_LOW);
+    let tail = c(1.0 / 120.0) + r * c(1.0 / 720.0);
+    let tail = c(1.0 / 24.0) + r * tail;
+    let tail = c(1.0 / 6.0) + r * tail;
+    let tail = c(1.0 / 2.0) + r * tail;
+    let e = c(1.0) + (r + r * r * tail);
+    let power = (shifted.reinterpret::<u32>() << 23) + 0x3f80_0000_u32.splat::<S>();
+    x.lt(c(-87.3))
+        .select(c(0.0), e * power.reinterpret::<f32>())
+}
+
+/// `ln(1 + z)` for `z > -1`, by what the rounding of `1 + z` lost as well, and `1 / (1 + z)`.
+#[inline(always)]
+pub(super) fn log1p<S: Simd>(z: V<S>) -> (V<S>, V<S>) {
+    let one = splat::<S>(1.0);
+    let w = one + z;
+    let lost = z - (w - one);
+    let reciprocal = one / w;
+    (ln::<S>(w) + lost * reciprocal, reciprocal)
+}
+
+/// `ln x` for a normal `x > 0`.
+#[inline(always)]
+pub(super) fn ln<S: Simd>(x: V<S>) -> V<S> {
+    let c = splat::<S>;
+    // The exponent such that the mantissa is in [sqrt(1/2), sqrt(2)).
+    let bits = x.reinterpret::<i32>();
+    let n = (bits - 0x3f35_04f3_i32.splat::<S>()) >> 23;
+    let m = (bits - (n << 23)).reinterpret::<f32>();
+    let f = m - c(1.0);
+    let s = f / (c(2.0) + f);
+    let t = s * s;
+    // 2 artanh(s) = f - s (f - 2 t (1/3 + ..)), whose first term is exact.
+    let tail = c(2.0 / 7.0) + t * c(2.0 / 9.0);
+    let tail = c(2.0 / 5.0) + t * tail;
+    let tail = c(2.0 / 3.0) + t * tail;
+    let n = n.to_float();
+    n * c(LN_2_HIGH) + (n * c(LN_2_LOW) + (f - s * (f - t * tail)))
+}
+
+/// Where the series of [`tanh`] and its form by the exponential meet.
+const TANH_SERIES: f32 = 0.625;
+
+/// `tanh x` to 2.5 roundings, odd to the last bit.
+#[inline(always)]
+pub(super) fn tanh<S: Simd>(x: V<S>) -> V<S> {
+    let c = splat::<S>;
+    let sign = x.reinterpret::<u32>() & (1_u32 << 31).splat::<S>();
+    let a = (x.reinterpret::<u32>() ^ sign).reinterpret::<f32>();
+    // (tanh a - a) / a^3 in a^2: the polynomial that Chebyshev's nodes give, 1.7e-8 of tanh.
+    let t = a * a;
+    let tail = t.mul_add(c(-6.096_714e-3), c(2.099_718e-2));
+    let tail = t.mul_add(tail, c(-5.385_091e-2));
+    let tail = t.mul_add(tail, c(0.133_327_7));
+    let tail = t.mul_add(tail, c(-0.333_333_28));
+    let small = (a * t).mul_add(tail, a);
+    let large = c(1.0) - c(2.0) / (exp::<S>(a + a) + c(1.0));
+    let y = a.lt(c(TANH_SERIES)).select(small, large);
+    let y = (y.reinterpret::<u32>() ^ sign).reinterpret::<f32>();
+    // NaN equals nothing.
+    x.eq(x).select(y, x)
+}

@@ -1,0 +1,57 @@
+//! Vectors of `f32` of the width that the machine has, and their way from and to memory.
+
+use macerator::{Scalar, Simd, Vector, vload_unaligned, vstore_unaligned};
+
+pub(super) type V<S> = Vector<S, f32>;
+
+/// Lanes of a vector.
+#[inline(always)]
+pub(super) fn lanes<S: Simd>() -> usize {
+    <f32 as Scalar>::lanes::<S>()
+}
+
+#[inline(always)]
+pub(super) fn splat<S: Simd>(value: f32) -> V<S> {
+    <f32 as Scalar>::splat::<S>(value)
+}
+
+/// The vector at an entry of a buffer, which is padded to whole vectors.
+#[inline(always)]
+pub(super) fn load<S: Simd>(buffer: &[f32], at: usize) -> V<S> {
+    let vector = &buffer[at..at + lanes::<S>()];
+    // SAFETY: the slice holds a whole vector.
+    unsafe { vload_unaligned(vector.as_ptr()) }
+}
+
+#[inline(always)]
+pub(super) fn store<S: Simd>(buffer: &mut [f32], at: usize, value: V<S>) {
+    let vector = &mut buffer[at..at + lanes::<S>()];
+    // SAFETY: the slice holds a whole vector.
+    unsafe { vstore_unaligned(vector.as_mut_ptr(), value) }
+}
+
+/// As [`load`] from a row of the caller's, which may end within the vector; zeros follow it.
+#[inline(always)]
+pub(super) fn load_row<S: Simd>(row: &[f32], at: usize) -> V<S> {
+    if at + lanes::<S>() <= row.len() {
+        return load::<S>(row, at);
+    }
+    let mut padded = [0.0; MOST_LANES];
+    padded[..row.len() - at].copy_from_slice(&row[at..]);
+    load::<S>(&padded, 0)
+}
+
+/// As [`store`] to a row of the caller's, which may end within the vector.
+#[inline(always)]
+pub(super) fn store_row<S: Simd>(row: &mut [f32], at: usize, value: V<S>) {
+    if at + lanes::<S>() <= row.len() {
+        return store::<S>(row, at, value);
+    }
+    let mut padded = [0.0; MOST_LANES];
+    store::<S>(&mut padded, 0, value);
+    let left = row.len() - at;
+    row[at..].copy_from_slice(&padded[..left]);
+}
+
+/// At least the lanes of any machine's vectors.
+const MOST_LANES: usize = 64;
