@@ -82,7 +82,7 @@ const PROBLEM_SEED: u32 = 42;
 /// The size of bsuite's smallest sea.
 const DEFAULT_SEA: usize = 10;
 
-/// A sea has this many cells squared in every observation.
+/// An observation of a sea has the square of this many components.
 const MAX_SEA: usize = 1000;
 
 /// States or actions that no network here is made for: a typing error.
@@ -154,7 +154,8 @@ impl EnvironmentKind {
         }
     }
 
-    /// The largest return of an episode; the largest expected one where rewards are random.
+    /// The largest return of an episode; the largest expected one where rewards are random, and for the
+    /// stochastic sea that of [moving right in every row](DeepSea::optimal_return).
     pub fn best_return(self) -> f64 {
         match self {
             Self::CartPole => CartPole::MAX_STEPS as f64,
@@ -197,7 +198,7 @@ fn bandit(arms: usize) -> Bandit {
 impl fmt::Display for EnvironmentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CartPole => f.pad("cartpole"),
+            Self::CartPole => f.write_str("cartpole"),
             Self::DeepSea { size } => write!(f, "deepsea:{size}"),
             Self::DeepSeaStochastic { size } => write!(f, "deepsea-stochastic:{size}"),
             Self::NChain { states } => write!(f, "nchain:{states}"),
