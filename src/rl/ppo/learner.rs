@@ -103,8 +103,9 @@ impl Learner {
         Self::with_environments(config, environments, device)
     }
 
-    /// A run at its beginning, in environments of the caller's own, which are used as they are: the
-    /// configuration's `environment` and noise are not looked at, and only those below
+    /// A run at its beginning, in environments of the caller's own, which are used as they are and not seeded
+    /// ([`VectorEnvironment::seeded`] does that): the configuration's `environment` and noise are not looked
+    /// at, and only those below
     /// [`EpisodeStatistics`](crate::rl::env::EpisodeStatistics) report their returns.
     ///
     /// # Errors

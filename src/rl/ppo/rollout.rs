@@ -330,12 +330,13 @@ mod tests {
     }
 
     fn scripts() -> VectorEnvironment {
-        VectorEnvironment::from_fn(2, |i| Script {
+        let script = |i| Script {
             time: 0,
             episode: i,
             offset: i as f32,
-        })
-        .expect("environments that are alike")
+        };
+        VectorEnvironment::new((0..2).map(|i| Box::new(script(i)) as Box<_>).collect())
+            .expect("environments that are alike")
     }
 
     /// Each advantage as the sum of discounted errors up to the end of its episode, from a walk of the
@@ -454,7 +455,8 @@ mod tests {
             epochs: 1,
             ..PpoConfig::default()
         };
-        let environments = VectorEnvironment::from_fn(3, |i| Broken(i / 2)).expect("alike");
+        let environments = (0..3).map(|i| Box::new(Broken(i / 2)) as Box<_>);
+        let environments = VectorEnvironment::new(environments.collect()).expect("alike");
         let mut learner =
             crate::rl::ppo::Learner::with_environments(config, environments, &Device::flex())
                 .expect("a valid configuration");
