@@ -12,7 +12,7 @@
 //! | `cube`, `wgsl` | the route of a CubeCL device, and the launches of the WGSL kernels |
 //! | `path` | which of them a device takes |
 //! | `paths` | tests of the paths that no device takes by itself |
-//! | `tanh` | a layer's bias and activation in one operation, for the learner's networks |
+//! | `dense` | a layer as one operation, for the learner's networks |
 //! | `portable` | the same in Burn's own tensor operations, for every other device |
 
 mod autodiff;
@@ -22,6 +22,8 @@ mod call;
 mod cpu;
 #[cfg(feature = "cube")]
 mod cube;
+#[cfg(feature = "rl")]
+pub(crate) mod dense;
 mod divergence;
 mod error;
 #[cfg(feature = "flex")]
@@ -34,8 +36,6 @@ mod path;
 mod paths;
 mod portable;
 mod softargmax;
-#[cfg(feature = "rl")]
-pub(crate) mod tanh;
 #[cfg(feature = "wgpu")]
 mod wgsl;
 

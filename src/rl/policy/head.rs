@@ -1,4 +1,6 @@
+use super::network::forward;
 use super::orthogonal::orthogonal_linear;
+use crate::op::dense::Ending;
 use crate::rl::random::Stream;
 use crate::{
     TsallisOptions, tsallis_divergence, tsallis_divergence_from_probabilities,
@@ -48,7 +50,7 @@ impl TsallisPolicyHead {
     /// - features: `[batch, features]`
     /// - output: `[batch, actions]`
     pub fn logits(&self, features: Tensor<2>) -> Tensor<2> {
-        self.linear.forward(features)
+        forward(&self.linear, features, Ending::Linear)
     }
 
     /// Logits to probabilities, of the same shape.
