@@ -35,6 +35,16 @@ pub fn evaluate(
     evaluation: Evaluation,
     device: &Device,
 ) -> Result<Vec<Episode>, LearnerError> {
+    evaluate_in(model, || environment.make(), evaluation, device)
+}
+
+/// Plays episodes in environments that are made alike.
+pub(super) fn evaluate_in<E: DiscreteEnvironment + 'static>(
+    model: &ActorCritic,
+    make: impl Fn() -> E,
+    evaluation: Evaluation,
+    device: &Device,
+) -> Result<Vec<Episode>, LearnerError> {
     let lanes = LANES.min(evaluation.episodes);
     if lanes == 0 {
         return Ok(Vec::new());
@@ -42,7 +52,7 @@ pub fn evaluate(
     let mut environments = VectorEnvironment::new(
         (0..lanes)
             .map(|i| {
-                let mut lane = EpisodeStatistics::new(environment.make());
+                let mut lane = EpisodeStatistics::new(make());
                 lane.seed(evaluation.seed, FIRST_INDEX + i as u32);
                 Box::new(lane) as Box<_>
             })

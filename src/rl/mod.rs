@@ -6,6 +6,7 @@
 //! | [`policy`] | the policy head and the actor-critic, as Burn modules |
 //! | [`ppo`] | configuration, rollout, advantages, update and the learner |
 //! | [`run`] | the folder that a training run leaves |
+//! | `training` | the learner in Burn's own training loop (feature `train`) |
 //! | [`random`] | the streams that every random draw comes from |
 
 pub mod env;
@@ -14,6 +15,8 @@ pub mod policy;
 pub mod ppo;
 pub mod random;
 pub mod run;
+#[cfg(feature = "train")]
+pub mod training;
 mod transfer;
 
 pub use evaluate::{Evaluation, evaluate};

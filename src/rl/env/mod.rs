@@ -6,6 +6,7 @@
 //! | [`CartPole`], [`DeepSea`], [`NChain`], [`Bandit`], [`Identity`] | environments |
 //! | [`RewardNoise`], [`TimeLimit`], [`EpisodeStatistics`] | wrappers |
 //! | [`BurnEnvironment`] | an environment of your own, written against [`burn::rl::Environment`] |
+//! | [`Observed`] | one of these environments for what takes a [`burn::rl::Environment`] |
 //! | [`VectorEnvironment`] | many environments, stepped together |
 //! | [`EnvironmentKind`] | the environments by name |
 //!
@@ -32,6 +33,7 @@ mod error;
 mod identity;
 mod kind;
 mod nchain;
+mod observed;
 mod one_hot;
 mod state;
 mod transition;
@@ -47,6 +49,7 @@ pub use error::{EnvironmentError, ObservationSizeError, RestoreError};
 pub use identity::Identity;
 pub use kind::{EnvironmentKind, EnvironmentKindError};
 pub use nchain::NChain;
+pub use observed::{Observation, Observed};
 pub use transition::{Episode, Transition};
 pub use vector::{Step, VectorEnvironment};
 pub use wrapper::{EpisodeStatistics, RewardNoise, TimeLimit};

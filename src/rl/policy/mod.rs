@@ -1,8 +1,14 @@
-//! The policy head and the actor-critic, as Burn modules.
+//! The policy head and the actor-critic, as Burn modules, and the policy in the terms of [`burn::rl`].
 
+mod actions;
 mod head;
 mod network;
+mod observations;
 mod orthogonal;
+mod tsallis_policy;
 
+pub use actions::{ActionProbabilities, Actions};
 pub use head::TsallisPolicyHead;
 pub use network::{Activation, ActorCritic, Features, NetworkConfig};
+pub use observations::Observations;
+pub use tsallis_policy::{TsallisPolicy, TsallisPolicyState};

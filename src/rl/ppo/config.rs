@@ -302,7 +302,7 @@ impl PpoConfig {
 }
 
 impl ConfigError {
-    pub(super) fn new(field: &'static str, value: impl ToString, wanted: &str) -> Self {
+    pub(in crate::rl) fn new(field: &'static str, value: impl ToString, wanted: &str) -> Self {
         Self {
             field,
             value: value.to_string(),

@@ -41,6 +41,7 @@ pub struct Learner {
     episodes: usize,
     bad_episodes: Option<usize>,
     recent: VecDeque<Episode>,
+    finished: Vec<Episode>,
     times: Times,
 }
 
@@ -143,6 +144,7 @@ impl Learner {
             episodes: 0,
             bad_episodes: None,
             recent: VecDeque::with_capacity(RECENT_EPISODES),
+            finished: Vec::new(),
             times: Times::default(),
         })
     }
@@ -248,6 +250,7 @@ impl Learner {
     /// The row of this update, less its losses.
     fn describe(&mut self, rollout: &Rollout) -> UpdateMetrics {
         self.episodes += rollout.episodes.len();
+        self.finished.clone_from(&rollout.episodes);
         for &episode in &rollout.episodes {
             if self.recent.len() == RECENT_EPISODES {
                 self.recent.pop_front();
@@ -292,6 +295,11 @@ impl Learner {
     /// The mean return of the last episodes, at most a hundred; none before the first has ended.
     pub fn recent_return(&self) -> Option<f64> {
         mean(self.recent.iter().map(|e| e.total_reward))
+    }
+
+    /// The episodes that ended in the last update.
+    pub fn finished_episodes(&self) -> &[Episode] {
+        &self.finished
     }
 
     /// The configuration.

@@ -1,0 +1,121 @@
+use crate::rl::env::Observation;
+use crate::rl::transfer::{mask, matrix};
+use burn::Tensor;
+use burn::rl::{Batchable, SliceAccess, ToObservation};
+use burn::tensor::{Bool, Device, Int};
+
+/// Observations of several states, and the actions that are allowed in them: what
+/// [`TsallisPolicy`](super::TsallisPolicy) acts on.
+///
+/// Arrays and vectors of floats become one through [`ToObservation`], and so does an [`Observation`].
+#[derive(Clone, Debug)]
+pub struct Observations {
+    /// `[states, observation_size]`.
+    pub values: Tensor<2>,
+    /// `[states, actions]`, true at the actions that are allowed; none where all are in every state.
+    pub allowed: Option<Tensor<2, Bool>>,
+}
+
+impl Observations {
+    /// Observations of states in which every action is allowed.
+    pub fn new(values: Tensor<2>) -> Self {
+        Self {
+            values,
+            allowed: None,
+        }
+    }
+}
+
+impl Batchable for Observations {
+    /// # Panics
+    ///
+    /// If there is nothing to batch, or if some have a mask and others have none.
+    fn batch(items: Vec<Self>) -> Self {
+        let count = items.len();
+        let (values, allowed): (Vec<_>, Vec<_>) = items
+            .into_iter()
+            .map(|item| (item.values, item.allowed))
+            .unzip();
+        let masks: Vec<_> = allowed.into_iter().flatten().collect();
+        assert!(
+            masks.is_empty() || masks.len() == count,
+            "{} of {count} observations have a mask: all or none must",
+            masks.len()
+        );
+        Self {
+            values: Tensor::cat(values, 0),
+            allowed: (!masks.is_empty()).then(|| Tensor::cat(masks, 0)),
+        }
+    }
+
+    fn unbatch(self) -> Vec<Self> {
+        let values = self.values.split(1, 0);
+        let mut masks = self.allowed.map(|allowed| allowed.split(1, 0).into_iter());
+        values
+            .into_iter()
+            .map(|values| Self {
+                values,
+                allowed: masks.as_mut().and_then(Iterator::next),
+            })
+            .collect()
+    }
+}
+
+impl SliceAccess for Observations {
+    fn zeros_like(sample: &Self, capacity: usize, device: &Device) -> Self {
+        let columns = sample.values.dims()[1];
+        Self {
+            values: Tensor::zeros([capacity, columns], device),
+            allowed: sample.allowed.as_ref().map(|allowed| {
+                let actions = allowed.dims()[1];
+                mask(vec![false; capacity * actions], actions, device)
+            }),
+        }
+    }
+
+    fn select(self, dim: usize, indices: Tensor<1, Int>) -> Self {
+        Self {
+            values: self.values.select(dim, indices.clone()),
+            allowed: self.allowed.map(|allowed| allowed.select(dim, indices)),
+        }
+    }
+
+    fn slice_assign_inplace(&mut self, index: usize, value: Self) {
+        let rows = index..index + 1;
+        self.values
+            .inplace(|values| values.slice_assign([rows.clone()], value.values));
+        if let (Some(allowed), Some(row)) = (&mut self.allowed, value.allowed) {
+            allowed.inplace(|allowed| allowed.slice_assign([rows], row));
+        }
+    }
+}
+
+impl ToObservation<Observations> for Observation {
+    fn to_observation(&self, device: &Device) -> Observations {
+        Observations {
+            values: matrix(self.values.clone(), self.values.len(), device),
+            allowed: self.allowed.as_ref().map(|allowed| {
+                let actions = allowed.len();
+                mask(allowed.clone(), actions, device)
+            }),
+        }
+    }
+}
+
+impl ToObservation<Observations> for Vec<f32> {
+    fn to_observation(&self, device: &Device) -> Observations {
+        Observations::new(matrix(self.clone(), self.len(), device))
+    }
+}
+
+impl<const N: usize> ToObservation<Observations> for [f32; N] {
+    fn to_observation(&self, device: &Device) -> Observations {
+        Observations::new(matrix(self.to_vec(), N, device))
+    }
+}
+
+impl<const N: usize> ToObservation<Observations> for [f64; N] {
+    fn to_observation(&self, device: &Device) -> Observations {
+        Observations::new(matrix(self.iter().map(|&x| x as f32).collect(), N, device))
+    }
+}
