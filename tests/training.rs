@@ -123,17 +123,17 @@ fn it_learns_and_reports_and_leaves_checkpoints() {
     assert_eq!(checkpoints(&folder), wanted);
 
     // Every episode is truncated after ten steps; its return is that without the noise.
-    let returns = logged(&folder, "train", "CumReward.log");
+    let returns = logged(&folder, "train", "Cum._Reward.log");
     assert!(returns.len() > 26 * BATCH / 10 - 8, "{}", returns.len());
     assert!(returns.iter().all(|x| x.fract() == 0.0), "{returns:?}");
     let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
     assert!(mean(&returns[..20]) < 6.0 && mean(&returns[returns.len() - 20..]) > 8.0);
     for metric in [
         "Loss",
-        "PolicyLoss",
-        "ValueLoss",
-        "PolicyEntropy",
-        "TsallisDivergence",
+        "Policy_Loss",
+        "Value_Loss",
+        "Policy_Entropy",
+        "Tsallis_Divergence",
     ] {
         assert_eq!(
             logged(&folder, "train", &format!("{metric}.log")).len(),
@@ -142,7 +142,7 @@ fn it_learns_and_reports_and_leaves_checkpoints() {
         );
     }
     // Seven evaluations of four episodes.
-    assert_eq!(logged(&folder, "valid", "CumReward.log").len(), 28);
+    assert_eq!(logged(&folder, "valid", "Cum._Reward.log").len(), 28);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn an_interruption_stops_it_after_the_update_and_saves() {
         ["learning-agent-1.bpk", "policy-1.bpk"]
     );
     // Sixteen steps of eight environments in an update.
-    let lengths = logged(&folder, "train", "EpisodeLength.log");
+    let lengths = logged(&folder, "train", "Episode_length.log");
     assert_eq!(lengths, vec![10.0; 3 * 16 / 10 * 8]);
 }
 
