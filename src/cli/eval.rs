@@ -1,5 +1,5 @@
 use super::{CommandError, device, thousands};
-use crate::rl::run::SavedRun;
+use crate::rl::run::{CheckpointChoice, SavedRun};
 use crate::rl::{Evaluation, evaluate};
 use clap::Args;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ impl Eval {
     pub(super) fn run(self) -> Result<(), CommandError> {
         let run = SavedRun::open(self.run)?;
         let device = device::find(&self.device)?;
-        let (model, step) = run.model(&device)?;
+        let (model, step) = run.model(CheckpointChoice::Last, &device)?;
         let environment = run.config().config.environment;
         let evaluation = Evaluation {
             episodes: self.episodes,

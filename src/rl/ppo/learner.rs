@@ -5,6 +5,7 @@ use super::{
 use crate::rl::env::{EnvironmentError, Episode, VectorEnvironment};
 use crate::rl::policy::ActorCritic;
 use crate::rl::random::{Purpose, Stream, stream};
+use crate::rl::transfer::read;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::VecDeque;
@@ -272,6 +273,17 @@ impl Learner {
         };
         rollout.statistics.write(&mut metrics);
         metrics
+    }
+
+    /// Whether every parameter is a finite number: the losses of the last minibatch are, but not always what
+    /// the optimiser then made of them.
+    ///
+    /// # Errors
+    ///
+    /// If the device failed.
+    pub fn is_finite(&self) -> Result<bool, LearnerError> {
+        let [sum] = read([self.optimiser.magnitude().unsqueeze()])?;
+        Ok(sum.iter().all(|sum| sum.is_finite()))
     }
 
     /// Whether every update of the configuration has been made.

@@ -84,6 +84,11 @@ impl ClippedAdam {
         (module, norm)
     }
 
+    /// The sum of the absolute values of all parameters, `[1]`: finite if every one is.
+    pub(super) fn magnitude(&self) -> Tensor<1> {
+        self.parameters.clone().abs().sum()
+    }
+
     /// Steps made.
     pub fn steps(&self) -> usize {
         self.state.as_ref().map_or(0, |state| state.momentum.time)
