@@ -34,6 +34,7 @@
 //! |---|---|
 //! | [`math`] | generators of f-divergences, the root solvers and one row of the operator, without Burn |
 //! | [`op`] | the tensor functions, and the backend extension with its kernels |
+//! | [`nn`] | modules, losses and a distribution for models of your own |
 //! | `rl` | environments and the alpha-Tsallis PPO learner (feature `rl`) |
 //! | `cli` | the commands of the program `tsallis` (feature `cli`) |
 //!
@@ -49,6 +50,7 @@
 #![cfg_attr(any(feature = "ndarray", feature = "tch"), allow(deprecated))]
 
 pub mod math;
+pub mod nn;
 pub mod op;
 
 #[cfg(feature = "cli")]
@@ -68,8 +70,9 @@ struct Readme;
 
 pub use math::{EmptyRow, Solver};
 pub use op::{
-    Alpha, KernelPath, Reference, TsallisError, TsallisOptions, kernel_path,
-    try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax, try_tsallis_value,
-    tsallis_divergence, tsallis_divergence_from_probabilities, tsallis_log_softargmax,
-    tsallis_softargmax, tsallis_softargmax_jvp, tsallis_softargmax_vjp, tsallis_value,
+    Alpha, FDivergence, FSoftargmaxOptions, KernelPath, Reference, TsallisError, TsallisOptions,
+    f_softargmax, kernel_path, try_f_softargmax, try_tsallis_divergence,
+    try_tsallis_log_softargmax, try_tsallis_softargmax, try_tsallis_value, tsallis_divergence,
+    tsallis_divergence_from_probabilities, tsallis_log_softargmax, tsallis_softargmax,
+    tsallis_softargmax_jvp, tsallis_softargmax_vjp, tsallis_value,
 };

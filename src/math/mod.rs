@@ -15,7 +15,7 @@ mod row;
 mod softargmax;
 mod solver;
 
-pub use deformed::{expm1_over, log1p_over};
+pub use deformed::{exp_difference, expm1_over, log1p_over};
 pub use generator::{
     Generator, Hellinger, JensenShannon, KullbackLeibler, LeCam, NeymanChiSquared,
     PearsonChiSquared, ReverseKullbackLeibler, Tsallis,
