@@ -4,6 +4,8 @@ pub mod check;
 mod curve;
 mod device;
 mod eval;
+mod interrupt;
+mod lab;
 mod plot;
 mod progress;
 mod train;
@@ -27,6 +29,11 @@ enum Command {
     Eval(eval::Eval),
     Check(check::Check),
     Devices(device::Devices),
+    Landscape(lab::landscape::Landscape),
+    Tabular(lab::tabular::Tabular),
+    Converge(lab::converge::Converge),
+    Recommend(lab::recommend::Recommend),
+    Bandit(lab::bandit::Bandit),
 }
 
 /// Why a command ended without its result.
@@ -44,6 +51,8 @@ enum CommandError {
     Plot(#[from] plot::PlotError),
     #[error(transparent)]
     Check(#[from] check::CheckError),
+    #[error(transparent)]
+    Lab(#[from] lab::LabError),
 }
 
 impl CommandError {
@@ -53,6 +62,8 @@ impl CommandError {
             Self::Config(_) | Self::Device(_) | Self::Run(_) => ExitCode::from(2),
             Self::Check(check::CheckError::Broken(_)) => ExitCode::FAILURE,
             Self::Check(_) => ExitCode::from(2),
+            Self::Lab(error) if error.is_usage() => ExitCode::from(2),
+            Self::Lab(_) => ExitCode::FAILURE,
             Self::Learner(_) | Self::Plot(_) => ExitCode::FAILURE,
         }
     }
@@ -68,6 +79,11 @@ pub fn main() -> ExitCode {
             devices.run();
             Ok(())
         }
+        Command::Landscape(landscape) => landscape.run().map_err(Into::into),
+        Command::Tabular(tabular) => tabular.run().map_err(Into::into),
+        Command::Converge(converge) => converge.run().map_err(Into::into),
+        Command::Recommend(recommend) => recommend.run().map_err(Into::into),
+        Command::Bandit(bandit) => bandit.run().map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

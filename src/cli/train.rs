@@ -1,11 +1,10 @@
 use super::progress::Progress;
-use super::{CommandError, curve, device, duration, thousands};
+use super::{CommandError, curve, device, duration, interrupt, thousands};
 use crate::rl::ppo::{Learner, PpoConfig, UpdateMetrics};
 use crate::rl::run::{RunConfig, RunFolder};
 use clap::Args;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Checkpoints of a run, the last at its end.
@@ -92,7 +91,7 @@ impl Train {
                 config.alpha, config.regulariser_alpha
             );
         }
-        let stop = stop_on_ctrl_c();
+        let stop = interrupt::stop_on_ctrl_c();
         let begun = Instant::now();
         let mut history = Vec::new();
         let mut progress = Progress::new(config.updates() * config.batch());
@@ -138,19 +137,6 @@ fn unused_folder(config: &PpoConfig) -> PathBuf {
         folder.set_file_name(format!("{name}-{i}"));
     }
     folder
-}
-
-/// A flag that the first Ctrl-C sets; the second one ends the process.
-fn stop_on_ctrl_c() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    // A handler that cannot be installed leaves the default one, which ends the process.
-    let _ = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
-    stop
 }
 
 /// What was learnt, in words.

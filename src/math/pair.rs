@@ -108,7 +108,9 @@ impl Pair {
         pair
     }
 
-    fn at(generator: &Tsallis<f64>, t: f64, log_reference: [f64; 2]) -> Self {
+    /// The pair of these log-odds `t = ln(p_0 / p_1)`, whose gap is the difference of its derivatives.
+    /// `log_reference` is `ln q`.
+    pub fn at(generator: &Tsallis<f64>, t: f64, log_reference: [f64; 2]) -> Self {
         // The smaller probability over the larger, and the logarithms of both.
         let odds = (-t.abs()).exp();
         let log_larger = -odds.ln_1p();

@@ -1,5 +1,6 @@
 //! Policy gradient methods on tables: with exact gradients, and from sampled episodes.
 
+mod adaptive;
 mod escort;
 mod exact;
 mod hadamard;
@@ -9,6 +10,7 @@ mod reinforce;
 mod run;
 mod softargmax;
 
+pub use adaptive::{ADAPTIVE_ORDERS, AdaptiveOrder};
 pub use escort::Escort;
 pub use exact::{Direction, ExactAscent, ExactStep, StepRule};
 pub use hadamard::Hadamard;

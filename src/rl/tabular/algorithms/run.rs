@@ -1,4 +1,4 @@
-use super::{Escort, FPg, Hadamard, Learner, LogBarrier, NaturalGradient, Reinforce, Sampling};
+use super::{AdaptiveOrder, Escort, FPg, Hadamard, Learner, LogBarrier, NaturalGradient, Reinforce, Sampling};
 use crate::rl::random::{Purpose, stream};
 use crate::rl::tabular::exact::{AssumptionError, Constants, FiniteHorizon};
 use crate::rl::tabular::{Divergence, Mdp, SoftargmaxPolicy};
@@ -17,6 +17,8 @@ pub enum Algorithm {
     Escort(f64),
     /// The Hadamard parameterisation.
     Hadamard,
+    /// f-PG that chooses its order while it learns.
+    Adaptive,
 }
 
 impl Algorithm {
@@ -28,6 +30,7 @@ impl Algorithm {
             Self::LogBarrier => "log-barrier",
             Self::Escort(_) => "escort",
             Self::Hadamard => "hadamard",
+            Self::Adaptive => "adaptive",
         }
     }
 
@@ -36,7 +39,7 @@ impl Algorithm {
         match self {
             Self::FPg(divergence) | Self::Natural(divergence) => Some(divergence.to_string()),
             Self::Escort(power) => Some(power.to_string()),
-            Self::LogBarrier | Self::Hadamard => None,
+            Self::LogBarrier | Self::Hadamard | Self::Adaptive => None,
         }
     }
 
@@ -221,25 +224,40 @@ pub fn run(mdp: &Mdp, settings: &RunSettings) -> Result<Curve, SettingsError> {
             let learner = Hadamard::new(states, actions, &mut random);
             follow(mdp, settings, learner)
         }
+        Algorithm::Adaptive => {
+            let adaptive =
+                AdaptiveOrder::new(mdp, settings.temperature, settings.sampling, settings.seed);
+            record(settings, adaptive, AdaptiveOrder::value, AdaptiveOrder::iterate)
+        }
     })
 }
 
 fn follow(mdp: &Mdp, settings: &RunSettings, learner: impl Learner) -> Curve {
     let random = stream(settings.seed, Purpose::TabularEpisodes, 0);
-    let mut reinforce = Reinforce::new(mdp, learner, settings.sampling, random);
+    let reinforce = Reinforce::new(mdp, learner, settings.sampling, random);
     let exact = FiniteHorizon::new(mdp, reinforce.horizon());
+    let value = |reinforce: &Reinforce<_>| exact.objective(reinforce.learner(), 0.0);
+    record(settings, reinforce, value, Reinforce::iterate)
+}
+
+fn record<T>(
+    settings: &RunSettings,
+    mut learner: T,
+    value: impl Fn(&T) -> f64,
+    iterate: impl Fn(&mut T, f64) -> f64,
+) -> Curve {
     let mut curve = Curve::default();
     for iteration in 0..=settings.iterations {
         let last = iteration == settings.iterations;
         if !last && !iteration.is_multiple_of(settings.every) {
-            reinforce.iterate(settings.step_size);
+            iterate(&mut learner, settings.step_size);
             continue;
         }
         curve.iterations.push(iteration);
-        curve.values.push(exact.objective(reinforce.learner(), 0.0));
+        curve.values.push(value(&learner));
         // The last batch is for the curve alone.
         let eta = if last { 0.0 } else { settings.step_size };
-        curve.returns.push(reinforce.iterate(eta));
+        curve.returns.push(iterate(&mut learner, eta));
     }
     curve
 }
@@ -265,13 +283,14 @@ mod tests {
         }
     }
 
-    const ALL: [Algorithm; 6] = [
+    const ALL: [Algorithm; 7] = [
         Algorithm::FPg(Divergence::Tsallis(0.5)),
         Algorithm::FPg(Divergence::JensenShannon),
         Algorithm::Natural(Divergence::Tsallis(1.0)),
         Algorithm::LogBarrier,
         Algorithm::Escort(2.0),
         Algorithm::Hadamard,
+        Algorithm::Adaptive,
     ];
 
     #[test]
