@@ -29,7 +29,11 @@ pub(super) fn bootstrap_intervals(rows: &[Vec<f64>], columns: usize) -> Vec<(f64
     let count = rows.len();
     let mut random = stream(0, Purpose::Evaluation, 0);
     let draws: Vec<Vec<usize>> = (0..RESAMPLES)
-        .map(|_| (0..count).map(|_| random.random_range(0..count.max(1))).collect())
+        .map(|_| {
+            (0..count)
+                .map(|_| random.random_range(0..count.max(1)))
+                .collect()
+        })
         .collect();
     let mut sample = vec![0.0; count];
     let mut means = vec![0.0; RESAMPLES];

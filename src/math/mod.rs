@@ -10,6 +10,8 @@
 
 mod deformed;
 mod generator;
+mod jacobian;
+mod pair;
 mod real;
 mod row;
 mod softargmax;
@@ -20,6 +22,8 @@ pub use generator::{
     Generator, Hellinger, JensenShannon, KullbackLeibler, LeCam, NeymanChiSquared,
     PearsonChiSquared, ReverseKullbackLeibler, Tsallis,
 };
+pub use jacobian::jacobian_product;
+pub use pair::Pair;
 pub use real::Real;
 pub use row::{EmptyRow, Gap, Measure, Ratio, RatioCurve, Row, RowState};
 pub use softargmax::FSoftargmax;

@@ -24,9 +24,9 @@ mod call;
 mod cpu;
 #[cfg(feature = "cube")]
 mod cube;
+pub(crate) mod deformed;
 #[cfg(feature = "rl")]
 pub(crate) mod dense;
-pub(crate) mod deformed;
 mod divergence;
 mod error;
 mod f_softargmax;

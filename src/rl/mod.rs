@@ -7,6 +7,7 @@
 //! | [`ppo`] | configuration, rollout, advantages, update and the learner |
 //! | [`run`] | the folder that a training run leaves |
 //! | [`random`] | the streams that every random draw comes from |
+//! | [`tabular`] | finite processes: exact and stochastic f-PG, without tensors |
 
 pub mod env;
 mod evaluate;
@@ -14,6 +15,7 @@ pub mod policy;
 pub mod ppo;
 pub mod random;
 pub mod run;
+pub mod tabular;
 mod transfer;
 
 pub use evaluate::{Evaluation, evaluate};

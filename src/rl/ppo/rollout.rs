@@ -261,7 +261,6 @@ mod tests {
     use crate::rl::ppo::Regulariser;
     use crate::rl::random::{Purpose, stream};
     use crate::rl::transfer::take_reads;
-    use burn::module::Module;
 
     fn network(environments: &VectorEnvironment, alpha: f64, device: &Device) -> ActorCritic {
         let config = NetworkConfig {

@@ -1,5 +1,7 @@
 use super::checkpoint::Checkpoints;
-use super::{BEST, CHECKPOINTS, CheckpointChoice, METRICS, RunConfig, RunError, SUMMARY, read_table};
+use super::{
+    BEST, CHECKPOINTS, CheckpointChoice, METRICS, RunConfig, RunError, SUMMARY, read_table,
+};
 use crate::rl::policy::ActorCritic;
 use crate::rl::ppo::UpdateMetrics;
 use crate::rl::random::{Purpose, stream};
@@ -42,7 +44,10 @@ impl SavedRun {
         if path.join(CONFIG).is_file() || seeds.is_empty() {
             return Ok(vec![Self::open(path)?]);
         }
-        seeds.into_iter().map(|(_, path)| Self::open(path)).collect()
+        seeds
+            .into_iter()
+            .map(|(_, path)| Self::open(path))
+            .collect()
     }
 
     /// The name of the folder of a seed beside others.
