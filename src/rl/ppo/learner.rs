@@ -42,6 +42,7 @@ pub struct Learner {
     episodes: usize,
     bad_episodes: Option<usize>,
     recent: VecDeque<Episode>,
+    ended: Vec<Episode>,
     times: Times,
 }
 
@@ -144,6 +145,7 @@ impl Learner {
             episodes: 0,
             bad_episodes: None,
             recent: VecDeque::with_capacity(RECENT_EPISODES),
+            ended: Vec::new(),
             times: Times::default(),
         })
     }
@@ -227,6 +229,7 @@ impl Learner {
         )
         .map_err(|error| error.after(self.global_step()))?;
         let mut metrics = self.describe(&rollout);
+        self.ended.clone_from(&rollout.episodes);
         self.times = Times {
             rollout: begun.elapsed(),
             ..Times::default()
@@ -299,6 +302,11 @@ impl Learner {
     /// Environment steps made.
     pub fn global_step(&self) -> usize {
         self.updates * self.config.batch()
+    }
+
+    /// The episodes that ended in the last update.
+    pub fn ended_episodes(&self) -> &[Episode] {
+        &self.ended
     }
 
     /// The mean return of the last episodes, at most a hundred; none before the first has ended.
