@@ -28,6 +28,8 @@
 //! # }
 //! ```
 //!
+//! [`guide`] says what alpha does and how to choose it, and where the names of PyTorch's `entmax` are.
+//!
 //! # Layers
 //!
 //! | module | what it holds |
@@ -49,9 +51,13 @@
 // drops them.
 #![cfg_attr(any(feature = "ndarray", feature = "tch"), allow(deprecated))]
 
+#[doc = include_str!("guide.md")]
+pub mod guide {}
+
 pub mod math;
 pub mod nn;
 pub mod op;
+pub mod prelude;
 
 #[cfg(feature = "cli")]
 pub mod cli;

