@@ -36,8 +36,18 @@ pub(in crate::cli) struct Bandit {
 
 impl Bandit {
     pub(in crate::cli) fn run(self) -> Result<(), LabError> {
-        check((2..=10_000).contains(&self.arms), "--arms", "from 2 to 10000", self.arms)?;
-        check(self.gap > 0.0 && self.gap <= 0.5, "--gap", "above 0 and at most 0.5", self.gap)?;
+        check(
+            (2..=10_000).contains(&self.arms),
+            "--arms",
+            "from 2 to 10000",
+            self.arms,
+        )?;
+        check(
+            self.gap > 0.0 && self.gap <= 0.5,
+            "--gap",
+            "above 0 and at most 0.5",
+            self.gap,
+        )?;
         check(self.rounds > 0, "--rounds", "at least 1", self.rounds)?;
         check(self.seeds > 0, "--seeds", "at least 1", self.seeds)?;
         make_folder(&self.out)?;
@@ -46,12 +56,21 @@ impl Bandit {
         means[0] -= self.gap;
         let regimes = [
             ("stochastic", Losses::Stochastic(means)),
-            ("adversarial", Losses::Adversarial { arms: self.arms, gap: self.gap }),
+            (
+                "adversarial",
+                Losses::Adversarial {
+                    arms: self.arms,
+                    gap: self.gap,
+                },
+            ),
         ];
         let played: Vec<Vec<Regret>> = regimes
             .iter()
             .map(|(_, losses)| {
-                (0..self.seeds).into_par_iter().map(|seed| play(losses, self.rounds, seed)).collect()
+                (0..self.seeds)
+                    .into_par_iter()
+                    .map(|seed| play(losses, self.rounds, seed))
+                    .collect()
             })
             .collect();
         let rounds = played[0][0].rounds.clone();
@@ -63,7 +82,10 @@ impl Bandit {
         let curve = |runs: &[Regret], i: usize| {
             let count = runs.len() as f64;
             let mean = runs.iter().map(|run| run.regret[i]).sum::<f64>() / count;
-            let spread = runs.iter().map(|run| (run.regret[i] - mean).powi(2)).sum::<f64>();
+            let spread = runs
+                .iter()
+                .map(|run| (run.regret[i] - mean).powi(2))
+                .sum::<f64>();
             (mean, (spread / (count - 1.0).max(1.0)).sqrt())
         };
         let reference = |f: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> {
@@ -72,7 +94,11 @@ impl Bandit {
         let mut plot = LinePlot::new(Axis::log("round T"), Axis::log("regret").range(0.1..1e4))
             .legend(Legend::UpperLeft)
             .line(Line::new(reference(&adversarial_bound), GREY).label("4 √(KT) + 1"))
-            .line(Line::new(reference(&stochastic_order), GREY).dashed().label("(K − 1) ln T / gap"));
+            .line(
+                Line::new(reference(&stochastic_order), GREY)
+                    .dashed()
+                    .label("(K − 1) ln T / gap"),
+            );
         for (((name, _), runs), colour) in regimes.iter().zip(&played).zip(CATEGORIES) {
             let points: Vec<(f64, f64, f64)> = rounds
                 .iter()
@@ -82,9 +108,14 @@ impl Bandit {
                     (t as f64, mean, deviation)
                 })
                 .collect();
-            let band = points.iter().map(|&(t, m, d)| (t, m - d, m + d)).collect::<Vec<_>>();
+            let band = points
+                .iter()
+                .map(|&(t, m, d)| (t, m - d, m + d))
+                .collect::<Vec<_>>();
             plot = plot.line(
-                Line::new(points.iter().map(|&(t, m, _)| (t, m)), colour).band(band).label(*name),
+                Line::new(points.iter().map(|&(t, m, _)| (t, m)), colour)
+                    .band(band)
+                    .label(*name),
             );
         }
         Figure::new((900, 600))
@@ -106,7 +137,14 @@ impl Bandit {
         .map(str::to_owned);
         let rows = rounds.iter().enumerate().map(|(i, &t)| {
             let (stochastic, adversarial) = (curve(&played[0], i), curve(&played[1], i));
-            (t, stochastic.0, stochastic.1, adversarial.0, adversarial.1, adversarial_bound(t))
+            (
+                t,
+                stochastic.0,
+                stochastic.1,
+                adversarial.0,
+                adversarial.1,
+                adversarial_bound(t),
+            )
         });
         write_table(&self.out.join("regret.csv"), &columns, rows)?;
 

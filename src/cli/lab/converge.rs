@@ -76,7 +76,12 @@ impl Converge {
     pub(in crate::cli) fn run(self) -> Result<(), LabError> {
         check_positive("--temperature", self.temperature)?;
         check_positive("--step-size", self.step_size)?;
-        check(self.iterations > 0, "--iterations", "at least 1", self.iterations)?;
+        check(
+            self.iterations > 0,
+            "--iterations",
+            "at least 1",
+            self.iterations,
+        )?;
         let mdp = Mdp::named(&self.mdp)?;
         make_folder(&self.out)?;
         let evaluator = Evaluator::new(&mdp);
@@ -106,7 +111,11 @@ impl Converge {
         Ok(())
     }
 
-    fn follow(&self, evaluator: &Evaluator<'_>, divergence: Divergence) -> Result<Course, LabError> {
+    fn follow(
+        &self,
+        evaluator: &Evaluator<'_>,
+        divergence: Divergence,
+    ) -> Result<Course, LabError> {
         let mdp = evaluator.mdp();
         let policy = SoftargmaxPolicy::uniform(divergence, mdp.states(), mdp.actions());
         let best = optimum(evaluator, &policy, self.temperature).objective;
@@ -118,26 +127,45 @@ impl Converge {
             policy.smallest_reference(),
             start,
         );
-        let floor = if self.project { Some(constants.clone()?.floor()) } else { None };
+        let floor = if self.project {
+            Some(constants.clone()?.floor())
+        } else {
+            None
+        };
         let rule = if self.armijo {
-            StepRule::Armijo { first: self.step_size }
+            StepRule::Armijo {
+                first: self.step_size,
+            }
         } else {
             StepRule::Fixed(self.step_size)
         };
-        let direction = if self.natural { Direction::Natural } else { Direction::Gradient };
+        let direction = if self.natural {
+            Direction::Natural
+        } else {
+            Direction::Gradient
+        };
         let mut ascent = ExactAscent::new(evaluator, policy.clone(), self.temperature, rule)
             .with_direction(direction)
             .with_floor(floor);
-        let gaps: Vec<f64> = (0..=self.iterations).map(|_| best - ascent.step().objective).collect();
+        let gaps: Vec<f64> = (0..=self.iterations)
+            .map(|_| best - ascent.step().objective)
+            .collect();
         let mut sweeps = value_iteration(mdp, &policy, self.temperature);
-        let enough = self.iterations.min((40.0 / (1.0 - mdp.discount())) as usize);
+        let enough = self
+            .iterations
+            .min((40.0 / (1.0 - mdp.discount())) as usize);
         let sweeps = (0..enough)
             .map(|_| {
                 sweeps.next();
                 best - evaluator.objective(sweeps.policy(), self.temperature)
             })
             .collect();
-        let smallest = ascent.policy().weights().iter().copied().fold(f64::INFINITY, f64::min);
+        let smallest = ascent
+            .policy()
+            .weights()
+            .iter()
+            .copied()
+            .fold(f64::INFINITY, f64::min);
         // The inequality is about the gradient and a fixed step.
         let guaranteed = constants
             .ok()
@@ -153,28 +181,48 @@ impl Converge {
     }
 
     fn draw(&self, mdp: &Mdp, courses: &[Course]) -> Result<(), LabError> {
-        let largest = courses.iter().flat_map(|course| &course.gaps).copied().fold(1e-6, f64::max);
+        let largest = courses
+            .iter()
+            .flat_map(|course| &course.gaps)
+            .copied()
+            .fold(1e-6, f64::max);
         let range = 1e-15..10_f64.powf(largest.log10().ceil());
         let mut plot = LinePlot::new(
             Axis::log("iteration").range(1.0..self.iterations.max(2) as f64),
             Axis::log("distance of the regularised value from its optimum").range(range),
         )
         .legend(Legend::LowerLeft);
-        for (i, course) in courses.iter().enumerate() {
-            let colour = colour_of(course.divergence);
+        for course in courses {
             let points = thinned(self.iterations).map(|n| (n as f64, course.gaps[n]));
-            plot = plot.line(Line::new(points, colour).label(name_of(course.divergence)));
-            let sweeps = course.sweeps.iter().enumerate().map(|(n, gap)| ((n + 1) as f64, *gap));
-            // One of them stands for all: they differ little.
-            if i == 0 {
-                let label = format!("value iteration, {}", name_of(course.divergence));
-                plot = plot.line(Line::new(sweeps, GREY).dashed().label(label));
-            }
+            let line = Line::new(points, colour_of(course.divergence));
+            plot = plot.line(line.label(name_of(course.divergence)));
         }
-        let step = if self.armijo { "Armijo steps".to_owned() } else { format!("η = {}", self.step_size) };
-        let method = if self.natural { "Natural gradient" } else { "Exact f-PG" };
+        // One of them stands for all: they differ little.
+        if let Some(course) = courses.first() {
+            let sweeps = course
+                .sweeps
+                .iter()
+                .enumerate()
+                .map(|(n, gap)| ((n + 1) as f64, *gap));
+            let label = format!("value iteration, {}", name_of(course.divergence));
+            plot = plot.line(Line::new(sweeps, GREY).dashed().label(label));
+        }
+        let step = if self.armijo {
+            "Armijo steps".to_owned()
+        } else {
+            format!("η = {}", self.step_size)
+        };
+        let method = if self.natural {
+            "Natural gradient"
+        } else {
+            "Exact f-PG"
+        };
         Figure::new((960, 640))
-            .title(format!("{method} on {}, λ = {}, {step}", mdp.name(), self.temperature))
+            .title(format!(
+                "{method} on {}, λ = {}, {step}",
+                mdp.name(),
+                self.temperature
+            ))
             .panel(plot)
             .save(&self.out.join("suboptimality"))?;
         Ok(())
@@ -195,10 +243,21 @@ impl Converge {
             row
         });
         write_table(&self.out.join("suboptimality.csv"), &columns, rows)?;
-        let columns = ["divergence", "final_gap", "measured_rate", "guaranteed_rate"].map(str::to_owned);
+        let columns = [
+            "divergence",
+            "final_gap",
+            "measured_rate",
+            "guaranteed_rate",
+        ]
+        .map(str::to_owned);
         let rows = courses.iter().map(|course| {
             let last = course.gaps[self.iterations];
-            (course.divergence.to_string(), last, course.rate, course.guaranteed)
+            (
+                course.divergence.to_string(),
+                last,
+                course.rate,
+                course.guaranteed,
+            )
         });
         write_table(&self.out.join("rates.csv"), &columns, rows)
     }
@@ -210,7 +269,8 @@ impl Converge {
         );
         for course in courses {
             let reached = course.gaps.iter().position(|gap| *gap < 1e-6);
-            let words = |value: Option<f64>| value.map_or("-".to_owned(), |v| Number(v).to_string());
+            let words =
+                |value: Option<f64>| value.map_or("-".to_owned(), |v| Number(v).to_string());
             println!(
                 "{:>15} {:>12} {:>12} {:>14} {:>16}",
                 course.divergence.to_string(),
@@ -220,15 +280,22 @@ impl Converge {
                 words(course.guaranteed),
             );
         }
-        println!("A rate r takes the gap to e^-r of itself in a step; the guaranteed one is eta mu / 4 of the");
-        println!("Polyak-Lojasiewicz inequality at the last policy, and zero where some state never begins an episode.");
+        println!(
+            "A rate r takes the gap to e^-r of itself in a step; the guaranteed one is eta mu / 4 of the"
+        );
+        println!(
+            "Polyak-Lojasiewicz inequality at the last policy, and zero where some state never begins an episode."
+        );
     }
 }
 
 /// The rate at which the gap shrinks over the last half of the steps before it is rounding: `-ln` of the factor
 /// of a step.
 fn measured_rate(gaps: &[f64], rounding: f64) -> Option<f64> {
-    let end = gaps.iter().position(|gap| !(*gap > rounding)).unwrap_or(gaps.len());
+    let end = gaps
+        .iter()
+        .position(|gap| gap.is_nan() || *gap <= rounding)
+        .unwrap_or(gaps.len());
     let (first, last) = (end / 2, end.checked_sub(1)?);
     if last <= first {
         return None;

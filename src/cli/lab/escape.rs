@@ -26,7 +26,9 @@ pub(super) fn report(folder: &Path, orders: &[f64]) -> Result<(), LabError> {
     )
     .title("from the same probability")
     .legend(Legend::UpperLeft);
-    let fine: Vec<f64> = (0..=80).map(|i| 10_f64.powf(f64::from(i) * 3.0 / 80.0)).collect();
+    let fine: Vec<f64> = (0..=80)
+        .map(|i| 10_f64.powf(f64::from(i) * 3.0 / 80.0))
+        .collect();
     for &alpha in orders {
         let label = format!("α = {alpha}");
         let points = fine.iter().map(|&gap| (gap, escape_time(alpha, gap, 0.0)));
@@ -34,7 +36,10 @@ pub(super) fn report(folder: &Path, orders: &[f64]) -> Result<(), LabError> {
         let colour = order_colour(alpha);
         by_probability = by_probability.line(
             Line::new(
-                points.iter().map(|&(gap, time)| (1.0 / probability_at(alpha, gap), time)).filter(|p| p.0 <= 1e10),
+                points
+                    .iter()
+                    .map(|&(gap, time)| (1.0 / probability_at(alpha, gap), time))
+                    .filter(|p| p.0 <= 1e10),
                 colour,
             )
             .label(&label),
@@ -63,7 +68,9 @@ pub(super) fn report(folder: &Path, orders: &[f64]) -> Result<(), LabError> {
     write_table(&folder.join("escape.csv"), &columns, rows)?;
 
     println!();
-    println!("Time of the gradient flow of two arms from a logit gap G for the wrong one to the uniform policy,");
+    println!(
+        "Time of the gradient flow of two arms from a logit gap G for the wrong one to the uniform policy,"
+    );
     println!("and the exponent of B = 2^(alpha-1) + (1-alpha) G that it grows with:");
     println!(
         "{:>6} {:>11} {:>11} {:>11} {:>11} {:>10} {:>10}",
@@ -80,7 +87,9 @@ pub(super) fn report(folder: &Path, orders: &[f64]) -> Result<(), LabError> {
             time(40.0),
         );
     }
-    println!("At small gaps the softmax is the faster one, and from the same probability it always is.");
+    println!(
+        "At small gaps the softmax is the faster one, and from the same probability it always is."
+    );
     Ok(())
 }
 
@@ -106,7 +115,10 @@ mod tests {
         for alpha in [0.0, 0.1, 0.5, 0.9] {
             let (measured, theory) = exponents(alpha);
             let number = |text: &str| text.parse::<f64>().expect("a number");
-            assert!((number(&measured) / number(&theory) - 1.0).abs() < 0.01, "{measured} {theory}");
+            assert!(
+                (number(&measured) / number(&theory) - 1.0).abs() < 0.01,
+                "{measured} {theory}"
+            );
         }
         assert_eq!(exponents(1.0).0, "e^1.000G");
     }

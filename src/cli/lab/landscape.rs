@@ -9,6 +9,9 @@ const SIZE: (u32, u32) = (1280, 1060);
 /// Gradients below this are drawn as this: that of the softmax underflows.
 const FLAT: f64 = 1e-12;
 
+/// Points of the pictures to each one of the table, so that a ridge between two of them is seen.
+const FINER: usize = 4;
+
 /// Draw the objective of two arms over their two logits, for the four couplings of softmax and Tsallis
 /// policies with entropy and Tsallis regularisers: Figure 1 of the paper (arXiv 2601.12604).
 ///
@@ -33,7 +36,7 @@ pub(in crate::cli) struct Landscape {
     #[arg(long, value_name = "NUMBER", default_value_t = 50.0)]
     range: f64,
 
-    /// Points along each logit.
+    /// Points along each logit, in the table; the pictures have four times as many.
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     points: usize,
 
@@ -72,35 +75,40 @@ impl Landscape {
         )?;
         check_positive("--temperature", self.temperature)?;
         check_positive("--range", self.range)?;
-        check((2..=1000).contains(&self.points), "--points", "from 2 to 1000", self.points)?;
+        check(
+            (2..=500).contains(&self.points),
+            "--points",
+            "from 2 to 500",
+            self.points,
+        )?;
         for reward in &self.rewards {
             check(reward.is_finite(), "a reward", "finite", reward)?;
         }
         make_folder(&self.out)?;
 
-        let steps = (self.points - 1) as f64;
-        let grid: Vec<f64> = (0..self.points)
-            .map(|i| self.range * (2.0 * i as f64 / steps - 1.0))
-            .collect();
         let couplings = self.couplings();
-        let surfaces: Vec<Vec<Point>> = couplings
-            .iter()
-            .map(|coupling| {
-                grid.iter()
-                    .flat_map(|&second| grid.iter().map(move |&first| [first, second]))
-                    .map(|theta| self.at(coupling, theta))
-                    .collect()
-            })
-            .collect();
-        self.save("landscape", "objective", &couplings, &grid, |i, scale| {
-            let values = surfaces[i].iter().map(|point| point.value).collect();
+        let fine = self.grid((self.points - 1) * FINER + 1);
+        let pictures = self.surfaces(&couplings, &fine);
+        self.save("landscape", "objective", &couplings, &fine, |i, scale| {
+            let values = pictures[i].iter().map(|point| point.value).collect();
             (Axis::linear(scale).ticks(8), values)
         })?;
-        self.save("landscape-gradient", "norm of the gradient", &couplings, &grid, |i, scale| {
-            let norms = surfaces[i].iter().map(|point| point.gradient.max(FLAT)).collect();
-            (Axis::log(scale).range(FLAT..1.0), norms)
-        })?;
+        self.save(
+            "landscape-gradient",
+            "norm of the gradient",
+            &couplings,
+            &fine,
+            |i, scale| {
+                let norms = pictures[i]
+                    .iter()
+                    .map(|point| point.gradient.max(FLAT))
+                    .collect();
+                (Axis::log(scale).range(FLAT..1.0), norms)
+            },
+        )?;
 
+        let grid = self.grid(self.points);
+        let surfaces = self.surfaces(&couplings, &grid);
         let mut columns = vec!["theta_1".to_owned(), "theta_2".to_owned()];
         for coupling in &couplings {
             let name = coupling.name.replace(" policy, ", "_").replace(' ', "_");
@@ -118,15 +126,39 @@ impl Landscape {
             let flat = surface.iter().filter(|point| point.gradient < 1e-6).count();
             let share = 100.0 * flat as f64 / surface.len() as f64;
             println!(
-                "{}: the gradient is below 1e-6 on {share:.0} % of the square",
+                "{}: the norm of the gradient is below 1e-6 on {share:.0} % of the square",
                 coupling.name
             );
         }
         say_written(
             &self.out,
-            &["landscape.svg", "landscape-gradient.svg", "the same as PNG", "landscape.csv"],
+            &[
+                "landscape.svg",
+                "landscape-gradient.svg",
+                "the same as PNG",
+                "landscape.csv",
+            ],
         );
         Ok(())
+    }
+
+    fn grid(&self, points: usize) -> Vec<f64> {
+        let steps = (points - 1) as f64;
+        (0..points)
+            .map(|i| self.range * (2.0 * i as f64 / steps - 1.0))
+            .collect()
+    }
+
+    fn surfaces(&self, couplings: &[Coupling], grid: &[f64]) -> Vec<Vec<Point>> {
+        couplings
+            .iter()
+            .map(|coupling| {
+                grid.iter()
+                    .flat_map(|&second| grid.iter().map(move |&first| [first, second]))
+                    .map(|theta| self.at(coupling, theta))
+                    .collect()
+            })
+            .collect()
     }
 
     fn couplings(&self) -> [Coupling; 4] {
@@ -137,9 +169,17 @@ impl Landscape {
         };
         [
             coupling("softmax policy, entropy", 1.0, Regulariser::Entropy),
-            coupling("softmax policy, Tsallis regulariser", 1.0, Regulariser::Tsallis),
+            coupling(
+                "softmax policy, Tsallis regulariser",
+                1.0,
+                Regulariser::Tsallis,
+            ),
             coupling("Tsallis policy, entropy", self.alpha, Regulariser::Entropy),
-            coupling("Tsallis policy, Tsallis regulariser", self.alpha, Regulariser::Tsallis),
+            coupling(
+                "Tsallis policy, Tsallis regulariser",
+                self.alpha,
+                Regulariser::Tsallis,
+            ),
         ]
     }
 
@@ -159,9 +199,10 @@ impl Landscape {
             let (cost, cost_slope) = match coupling.regulariser {
                 Regulariser::Entropy if p[a] == 0.0 => (0.0, 0.0),
                 Regulariser::Entropy => (p[a] * log_p[a], log_p[a] + 1.0),
-                Regulariser::Tsallis => {
-                    (tsallis.value_at_log(log_p[a]), tsallis.derivative_at_log(log_p[a]))
-                }
+                Regulariser::Tsallis => (
+                    tsallis.value_at_log(log_p[a]),
+                    tsallis.derivative_at_log(log_p[a]),
+                ),
             };
             value += p[a] * self.rewards[a] - self.temperature * cost;
             slope[a] = self.rewards[a] - self.temperature * cost_slope;
@@ -189,7 +230,8 @@ impl Landscape {
         let mut figure = Figure::new(SIZE).title(title).columns(2);
         for (i, coupling) in couplings.iter().enumerate() {
             let axis = |name| (Axis::linear(name).ticks(6), grid.to_vec());
-            let surface = Surface::new(axis("θ₁"), axis("θ₂"), values(i, scale)).title(coupling.name);
+            let surface =
+                Surface::new(axis("θ₁"), axis("θ₂"), values(i, scale)).title(coupling.name);
             figure = figure.panel(surface);
         }
         Ok(figure.save(&self.out.join(stem))?)
@@ -224,7 +266,11 @@ mod tests {
         for (theta, values) in want {
             for (coupling, value) in landscape.couplings().iter().zip(values) {
                 let got = landscape.at(coupling, theta).value;
-                assert!((got - value).abs() < 1e-4, "{} at {theta:?}: {got} {value}", coupling.name);
+                assert!(
+                    (got - value).abs() < 1e-4,
+                    "{} at {theta:?}: {got} {value}",
+                    coupling.name
+                );
             }
         }
     }
@@ -239,11 +285,16 @@ mod tests {
                     let (mut up, mut down) = (theta, theta);
                     up[i] += h;
                     down[i] -= h;
-                    (landscape.at(&coupling, up).value - landscape.at(&coupling, down).value) / (2.0 * h)
+                    (landscape.at(&coupling, up).value - landscape.at(&coupling, down).value)
+                        / (2.0 * h)
                 };
                 let want = slope(0).hypot(slope(1));
                 let got = landscape.at(&coupling, theta).gradient;
-                assert!((got - want).abs() < 1e-6 * want.max(1.0), "{}: {got} {want}", coupling.name);
+                assert!(
+                    (got - want).abs() < 1e-6 * want.max(1.0),
+                    "{}: {got} {want}",
+                    coupling.name
+                );
             }
         }
     }

@@ -76,7 +76,12 @@ fn check(
 }
 
 fn check_positive(what: &'static str, value: f64) -> Result<(), LabError> {
-    check(value > 0.0 && value.is_finite(), what, "positive and finite", value)
+    check(
+        value > 0.0 && value.is_finite(),
+        what,
+        "positive and finite",
+        value,
+    )
 }
 
 fn make_folder(path: &Path) -> Result<(), LabError> {

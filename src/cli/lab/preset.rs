@@ -28,7 +28,11 @@ pub(super) struct PresetValues {
 
 impl PresetValues {
     pub(super) fn divergences(&self) -> Vec<Divergence> {
-        self.orders.iter().copied().map(Divergence::Tsallis).collect()
+        self.orders
+            .iter()
+            .copied()
+            .map(Divergence::Tsallis)
+            .collect()
     }
 }
 

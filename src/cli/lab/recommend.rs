@@ -1,9 +1,7 @@
 use super::values::Number;
 use super::{LabError, check};
 use crate::rl::tabular::Divergence;
-use crate::rl::tabular::exact::{
-    Constants, largest_divergence, optimal_order, temperature_for,
-};
+use crate::rl::tabular::exact::{Constants, largest_divergence, optimal_order, temperature_for};
 use clap::Args;
 
 /// Recommend temperature, order, floor and step size for a target accuracy, each with its formula.
@@ -37,14 +35,30 @@ pub(in crate::cli) struct Recommend {
 impl Recommend {
     pub(in crate::cli) fn run(self) -> Result<(), LabError> {
         let epsilon = self.epsilon;
-        check(epsilon > 0.0 && epsilon < 1.0, "--epsilon", "above 0 and below 1", epsilon)?;
-        check((0.0..1.0).contains(&self.gamma), "--gamma", "at least 0 and below 1", self.gamma)?;
+        check(
+            epsilon > 0.0 && epsilon < 1.0,
+            "--epsilon",
+            "above 0 and below 1",
+            epsilon,
+        )?;
+        check(
+            (0.0..1.0).contains(&self.gamma),
+            "--gamma",
+            "at least 0 and below 1",
+            self.gamma,
+        )?;
         check(self.actions >= 2, "--actions", "at least 2", self.actions)?;
 
         let recommended = optimal_order(epsilon);
-        println!("For an accuracy of {epsilon} at discount {} with {} actions:", self.gamma, self.actions);
+        println!(
+            "For an accuracy of {epsilon} at discount {} with {} actions:",
+            self.gamma, self.actions
+        );
         println!();
-        println!("alpha*  = 11 / (2 ln(1 / epsilon)) = {}", Number(recommended));
+        println!(
+            "alpha*  = 11 / (2 ln(1 / epsilon)) = {}",
+            Number(recommended)
+        );
         if recommended >= 1.0 {
             println!(
                 "          which is no order below 1: the formula is for epsilon < e^-5.5 = 0.0041, and at this \
@@ -56,9 +70,13 @@ impl Recommend {
         orders.sort_by(f64::total_cmp);
         orders.dedup();
         println!("lambda  = (1 - gamma) epsilon / (2 D_max)");
-        println!("tau     = min((f')^-1(f'(1/2) - (1 + gamma lambda D_max) / (lambda (1 - gamma))), q_min / 2)");
+        println!(
+            "tau     = min((f')^-1(f'(1/2) - (1 + gamma lambda D_max) / (lambda (1 - gamma))), q_min / 2)"
+        );
         println!("eta     <= 1 / (2 L), L the bound of the curvature");
-        println!("mu      = 2 lambda (1 - gamma) rho_min^2 min k^2 / omega: the gap shrinks by 1 - eta mu / 4 a step");
+        println!(
+            "mu      = 2 lambda (1 - gamma) rho_min^2 min k^2 / omega: the gap shrinks by 1 - eta mu / 4 a step"
+        );
         println!();
         println!(
             "{:>8} {:>11} {:>11} {:>11} {:>11} {:>11}",
@@ -70,7 +88,13 @@ impl Recommend {
             let dearest = largest_divergence(divergence, q_min);
             let lambda = temperature_for(epsilon, self.gamma, dearest);
             // The theory's own words where it does not cover the order.
-            let constants = Constants::new(divergence, self.gamma, if lambda > 0.0 { lambda } else { 1.0 }, q_min, self.start_min)?;
+            let constants = Constants::new(
+                divergence,
+                self.gamma,
+                if lambda > 0.0 { lambda } else { 1.0 },
+                q_min,
+                self.start_min,
+            )?;
             let mu = constants.polyak_lojasiewicz(constants.smallest_weight());
             println!(
                 "{:>8} {:>11} {:>11} {:>11} {:>11} {:>11}",

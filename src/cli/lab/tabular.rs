@@ -8,7 +8,6 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Learn finite processes from sampled episodes: every setting of a grid, on every core.
@@ -94,9 +93,17 @@ impl Tabular {
     pub(in crate::cli) fn run(self) -> Result<(), LabError> {
         let values = self.preset.values();
         let or = |given: &[f64], preset: Vec<f64>| {
-            if given.is_empty() { preset } else { given.to_vec() }
+            if given.is_empty() {
+                preset
+            } else {
+                given.to_vec()
+            }
         };
-        let orders = if self.alpha.is_empty() { values.divergences() } else { self.alpha.clone() };
+        let orders = if self.alpha.is_empty() {
+            values.divergences()
+        } else {
+            self.alpha.clone()
+        };
         let grid = Grid {
             methods: self.methods(&orders)?,
             step_sizes: or(&self.step_size, values.step_sizes.clone()),
@@ -111,11 +118,25 @@ impl Tabular {
             project: self.project,
         };
         grid.validate()?;
-        let names = if self.mdp.is_empty() { &values.processes } else { &self.mdp };
-        let processes = names.iter().map(|name| Mdp::named(name)).collect::<Result<Vec<_>, _>>()?;
+        let names = if self.mdp.is_empty() {
+            &values.processes
+        } else {
+            &self.mdp
+        };
+        let processes = names
+            .iter()
+            .map(|name| Mdp::named(name))
+            .collect::<Result<Vec<_>, _>>()?;
         for (i, mdp) in processes.iter().enumerate() {
-            let twice = processes[..i].iter().any(|other| other.name() == mdp.name());
-            check(!twice, "each process", "named once", format!("\"{}\" twice", mdp.name()))?;
+            let twice = processes[..i]
+                .iter()
+                .any(|other| other.name() == mdp.name());
+            check(
+                !twice,
+                "each process",
+                "named once",
+                format!("\"{}\" twice", mdp.name()),
+            )?;
         }
         let folder = self.out.clone().unwrap_or_else(|| {
             let preset = format!("{:?}", self.preset).to_lowercase();
@@ -127,7 +148,11 @@ impl Tabular {
         let done = planned.iter().filter(|run| table.holds(run)).count();
         let left = planned.len() - done;
         if done > 0 {
-            eprintln!("{} of {} runs are there already", thousands(done), thousands(planned.len()));
+            eprintln!(
+                "{} of {} runs are there already",
+                thousands(done),
+                thousands(planned.len())
+            );
         }
         eprintln!(
             "{} runs of {} iterations on {} threads, into {}",
@@ -139,7 +164,9 @@ impl Tabular {
         let stop = interrupt::stop_on_ctrl_c();
         let begun = Instant::now();
         let mut progress = Progress::new(left);
-        let swept = sweep(&processes, &grid, &mut table, &stop, |row| progress.update(row));
+        let swept = sweep(&processes, &grid, &mut table, &stop, |row| {
+            progress.update(row)
+        });
         let finished = progress.finish();
         swept?;
         let seconds = begun.elapsed().as_secs_f64();

@@ -66,8 +66,15 @@ impl<'a> AdaptiveOrder<'a> {
 
     /// The exact mean return of the policy that is drawn next.
     pub fn value(&self) -> f64 {
-        let values = self.learners.iter().map(|l| self.horizon.objective(l.learner(), 0.0));
-        self.weights().iter().zip(values).map(|(w, value)| w * value).sum()
+        let values = self
+            .learners
+            .iter()
+            .map(|l| self.horizon.objective(l.learner(), 0.0));
+        self.weights()
+            .iter()
+            .zip(values)
+            .map(|(w, value)| w * value)
+            .sum()
     }
 
     /// Runs an iteration of the chosen learner; the mean discounted return of its batch.
@@ -80,7 +87,8 @@ impl<'a> AdaptiveOrder<'a> {
             let mean = self.segment.1 / SEGMENT as f64;
             let loss = ((best - mean) / (best - worst)).clamp(0.0, 1.0);
             // Where nothing can be earned there is nothing to choose by.
-            self.bandit.learn(self.chosen, if loss.is_nan() { 0.5 } else { loss });
+            self.bandit
+                .learn(self.chosen, if loss.is_nan() { 0.5 } else { loss });
             self.chosen = self.bandit.choose(&mut self.choices);
             self.segment = (0, 0.0);
         }
@@ -96,13 +104,20 @@ mod tests {
     #[test]
     fn it_learns_and_prefers_what_earns() {
         let mdp = nchain(6).expect("a length");
-        let sampling = Sampling { batch: 2, horizon: 25 };
+        let sampling = Sampling {
+            batch: 2,
+            horizon: 25,
+        };
         let mut adaptive = AdaptiveOrder::new(&mdp, 0.1, sampling, 0);
         let before = adaptive.value();
         for _ in 0..8000 {
             adaptive.iterate(0.1);
         }
-        assert!(adaptive.value() > before + 3.0, "{before} {}", adaptive.value());
+        assert!(
+            adaptive.value() > before + 3.0,
+            "{before} {}",
+            adaptive.value()
+        );
         assert!((adaptive.weights().iter().sum::<f64>() - 1.0).abs() < 1e-12);
     }
 }

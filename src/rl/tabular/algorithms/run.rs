@@ -1,4 +1,6 @@
-use super::{AdaptiveOrder, Escort, FPg, Hadamard, Learner, LogBarrier, NaturalGradient, Reinforce, Sampling};
+use super::{
+    AdaptiveOrder, Escort, FPg, Hadamard, Learner, LogBarrier, NaturalGradient, Reinforce, Sampling,
+};
 use crate::rl::random::{Purpose, stream};
 use crate::rl::tabular::exact::{AssumptionError, Constants, FiniteHorizon};
 use crate::rl::tabular::{Divergence, Mdp, SoftargmaxPolicy};
@@ -227,7 +229,12 @@ pub fn run(mdp: &Mdp, settings: &RunSettings) -> Result<Curve, SettingsError> {
         Algorithm::Adaptive => {
             let adaptive =
                 AdaptiveOrder::new(mdp, settings.temperature, settings.sampling, settings.seed);
-            record(settings, adaptive, AdaptiveOrder::value, AdaptiveOrder::iterate)
+            record(
+                settings,
+                adaptive,
+                AdaptiveOrder::value,
+                AdaptiveOrder::iterate,
+            )
         }
     })
 }

@@ -112,7 +112,11 @@ impl Losses {
             Self::Stochastic(means) => means[arm],
             Self::Adversarial { gap, .. } => {
                 let turn = ((round + 1) as f64).ln() / TURN.ln();
-                let low = if turn as usize % 2 == 0 { 0.0 } else { 1.0 - gap };
+                let low = if (turn as usize).is_multiple_of(2) {
+                    0.0
+                } else {
+                    1.0 - gap
+                };
                 if arm == 0 { low } else { low + gap }
             }
         }
@@ -145,7 +149,11 @@ pub fn play(losses: &Losses, rounds: usize, seed: u64) -> Regret {
         for (arm, total) in totals.iter_mut().enumerate() {
             *total += losses.mean(arm, round);
         }
-        let loss = if noise.random::<f64>() < mean { 1.0 } else { 0.0 };
+        let loss = if noise.random::<f64>() < mean {
+            1.0
+        } else {
+            0.0
+        };
         bandit.learn(arm, loss);
         if round + 1 == next || round + 1 == rounds {
             let best = totals.iter().copied().fold(f64::INFINITY, f64::min);
@@ -171,13 +179,21 @@ mod tests {
         let losses = bandit.losses.clone();
         // w_i = 4 (eta (L_i - x))^-2 for one x below every loss.
         let of = |w: f64, loss: f64| loss - 2.0 / (eta * w.sqrt());
-        let x: Vec<f64> = bandit.weights.iter().zip(&losses).map(|(w, l)| of(*w, *l)).collect();
+        let x: Vec<f64> = bandit
+            .weights
+            .iter()
+            .zip(&losses)
+            .map(|(w, l)| of(*w, *l))
+            .collect();
         assert!(x.iter().all(|value| (value - x[0]).abs() < 1e-12), "{x:?}");
         assert!((bandit.weights.iter().sum::<f64>() - 1.0).abs() < 1e-14);
     }
 
     fn mean_regret(losses: &Losses, rounds: usize) -> f64 {
-        (0..12).map(|seed| *play(losses, rounds, seed).regret.last().expect("rounds")).sum::<f64>() / 12.0
+        (0..12)
+            .map(|seed| *play(losses, rounds, seed).regret.last().expect("rounds"))
+            .sum::<f64>()
+            / 12.0
     }
 
     #[test]
@@ -188,7 +204,10 @@ mod tests {
             for rounds in [1000, 10_000] {
                 let bound = 4.0 * ((arms * rounds) as f64).sqrt() + 1.0;
                 let regret = mean_regret(&losses, rounds);
-                assert!(regret > 0.0 && regret < bound, "{arms} arms, {rounds}: {regret} {bound}");
+                assert!(
+                    regret > 0.0 && regret < bound,
+                    "{arms} arms, {rounds}: {regret} {bound}"
+                );
             }
         }
         let losses = Losses::Stochastic(vec![0.3, 0.5, 0.5, 0.5]);

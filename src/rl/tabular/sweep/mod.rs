@@ -4,7 +4,7 @@ mod best;
 mod grid;
 mod table;
 
-pub use best::{Best, best_settings};
+pub use best::{Best, Setting, best_settings, settings};
 pub use grid::{Grid, GridError, Method, Planned};
 pub use table::{Key, Row, Table, TableError};
 
@@ -79,21 +79,28 @@ mod tests {
     fn grid() -> Grid {
         Grid {
             methods: vec![
-                Method::FPg(vec!["0.5".parse().expect("an order"), "1".parse().expect("an order")]),
+                Method::FPg(vec![
+                    "0.5".parse().expect("an order"),
+                    "1".parse().expect("an order"),
+                ]),
                 Method::Hadamard,
             ],
             step_sizes: vec![0.1, 1.0],
             temperatures: vec![0.01],
             seeds: 3,
             iterations: 200,
-            sampling: Sampling { batch: 2, horizon: 10 },
+            sampling: Sampling {
+                batch: 2,
+                horizon: 10,
+            },
             every: 50,
             project: false,
         }
     }
 
     fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("tsallis-sweep-{name}-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("tsallis-sweep-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         folder
     }
@@ -138,7 +145,9 @@ mod tests {
 
         let mut other = grid;
         other.iterations = 300;
-        let error = Table::open(&whole, &other).expect_err("other settings").to_string();
+        let error = Table::open(&whole, &other)
+            .expect_err("other settings")
+            .to_string();
         assert!(error.contains("iterations 200, not 300"), "{error}");
         for folder in [whole, parts] {
             std::fs::remove_dir_all(folder).expect("removed");
@@ -151,14 +160,28 @@ mod tests {
         let grid = grid();
         let folder = folder("best");
         let mut table = Table::open(&folder, &grid).expect("a new table");
-        sweep(&processes, &grid, &mut table, &AtomicBool::new(false), |_| ()).expect("swept");
+        sweep(
+            &processes,
+            &grid,
+            &mut table,
+            &AtomicBool::new(false),
+            |_| (),
+        )
+        .expect("swept");
         let best = best_settings(table.rows());
         assert_eq!(best.len(), 3);
         for best in &best {
-            assert_eq!((best.seeds, best.iterations.len(), best.settings), (3, 5, 2));
+            assert_eq!(
+                (best.seeds, best.iterations.len(), best.settings),
+                (3, 5, 2)
+            );
             let same = |row: &&Row| row.algorithm == best.algorithm && row.order == best.order;
             let of = |eta: f64| {
-                let rows = table.rows().iter().filter(same).filter(|row| row.step_size == eta);
+                let rows = table
+                    .rows()
+                    .iter()
+                    .filter(same)
+                    .filter(|row| row.step_size == eta);
                 rows.map(|row| row.final_value).sum::<f64>() / 3.0
             };
             assert!((best.final_value - of(0.1).max(of(1.0))).abs() < 1e-12);
@@ -175,14 +198,20 @@ mod tests {
         };
         assert_eq!(error(|g| g.step_sizes.clear()), "the grid has no step size");
         assert_eq!(error(|g| g.seeds = 0), "the grid has no seed");
-        assert_eq!(error(|g| g.methods = vec![Method::FPg(vec![])]), "the grid has no order for fpg");
+        assert_eq!(
+            error(|g| g.methods = vec![Method::FPg(vec![])]),
+            "the grid has no order for fpg"
+        );
         assert_eq!(
             error(|g| g.temperatures = vec![0.0]),
             "the temperature must be positive and finite, not 0"
         );
         // What Hadamard does not have does not multiply its runs.
         let hadamard = grid().runs(&[nchain(3).expect("a length")]);
-        let count = hadamard.iter().filter(|p| p.settings.algorithm == Algorithm::Hadamard).count();
+        let count = hadamard
+            .iter()
+            .filter(|p| p.settings.algorithm == Algorithm::Hadamard)
+            .count();
         assert_eq!(count, 6);
     }
 }

@@ -126,11 +126,16 @@ impl std::fmt::Display for Short {
 }
 
 fn words(items: impl Iterator<Item = impl ToString>) -> String {
-    items.map(|item| item.to_string()).collect::<Vec<_>>().join(" ")
+    items
+        .map(|item| item.to_string())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn numbers<T: std::str::FromStr>(text: &str) -> Vec<T> {
-    text.split(' ').filter_map(|word| word.parse().ok()).collect()
+    text.split(' ')
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 /// What every run of a table has in common.
@@ -243,7 +248,11 @@ impl Table {
             write_atomically(&common, &text)?;
         }
         let path = folder.join(RESULTS);
-        let rows = if path.exists() { read(&path)? } else { Vec::new() };
+        let rows = if path.exists() {
+            read(&path)?
+        } else {
+            Vec::new()
+        };
         let file = OpenOptions::new()
             .create(true)
             .append(true)
@@ -251,7 +260,9 @@ impl Table {
             .map_err(refused("open", &path))?;
         let begun = file.metadata().map_err(refused("read", &path))?.len() > 0;
         Ok(Self {
-            writer: csv::WriterBuilder::new().has_headers(!begun).from_writer(file),
+            writer: csv::WriterBuilder::new()
+                .has_headers(!begun)
+                .from_writer(file),
             keys: rows.iter().map(Row::key).collect(),
             path,
             rows,
@@ -282,7 +293,10 @@ impl Table {
 
 fn read(path: &Path) -> Result<Vec<Row>, TableError> {
     let text = fs::read(path).map_err(refused("read", path))?;
-    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let whole = text
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |end| end + 1);
     if whole < text.len() {
         let file = OpenOptions::new().write(true).open(path);
         file.and_then(|file| file.set_len(whole as u64))
@@ -294,7 +308,10 @@ fn read(path: &Path) -> Result<Vec<Row>, TableError> {
         .map_err(malformed(path))
 }
 
-fn refused<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> TableError + use<'a> {
+fn refused<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> TableError + use<'a> {
     move |source| TableError::Io {
         action,
         path: path.to_owned(),
