@@ -1,11 +1,13 @@
 use super::values::Number;
 use super::{LabError, say_written, write_table};
-use crate::cli::plot::{Axis, CATEGORIES, Figure, GREY, Legend, Line, LinePlot, order_colour};
+use crate::cli::plot::{
+    Axis, CATEGORIES, Figure, Fill, GREY, Legend, Line, LinePlot, Surface, order_colour,
+};
 use crate::rl::tabular::Mdp;
 use crate::rl::tabular::exact::best_value_within;
-use crate::rl::tabular::sweep::{Best, Grid, Planned, Row, best_settings};
+use crate::rl::tabular::sweep::{Best, Grid, Planned, Row, best_settings, settings};
 use plotters::style::RGBColor;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Says and draws which settings were best: best.csv, curves.csv and a picture of curves for each process.
@@ -57,6 +59,8 @@ pub(super) fn report(
             draw(folder, mdp, steps, possible, &of_process)?;
         }
     }
+    draw_orders(folder, grid, processes, &bests)?;
+    draw_temperatures(folder, processes, &rows)?;
     println!(
         "The value is the exact mean return over the horizon of the last policy, at the step size and the \
          temperature where its mean over the seeds is the largest."
@@ -177,6 +181,109 @@ fn draw(
         .panel(plot)
         .save(&folder.join(mdp.name().replace([':', ',', '/'], "-")))?;
     Ok(())
+}
+
+/// How much of the best possible return each order reaches with its best setting.
+fn draw_orders(
+    folder: &Path,
+    grid: &Grid,
+    processes: &[Mdp],
+    bests: &[Best],
+) -> Result<(), LabError> {
+    let mut plot = LinePlot::new(
+        Axis::linear("order α"),
+        Axis::linear("mean return, % of the best possible").range(0.0..102.0),
+    )
+    .legend(Legend::LowerRight);
+    let mut any = false;
+    for (mdp, colour) in processes.iter().zip(CATEGORIES.iter().cycle()) {
+        let steps = grid
+            .sampling
+            .horizon
+            .min(mdp.episode_steps().unwrap_or(usize::MAX));
+        let possible = best_value_within(mdp, steps);
+        let share = |value: f64| 100.0 * value / possible;
+        let mut points: Vec<(f64, f64, f64)> = bests
+            .iter()
+            .filter(|best| best.mdp == mdp.name() && best.algorithm == "fpg")
+            .filter_map(|best| {
+                let alpha = best.order.as_deref()?.parse().ok()?;
+                Some((alpha, share(best.final_value), share(best.standard_error)))
+            })
+            .collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        any |= points.len() > 1;
+        let band = points
+            .iter()
+            .map(|&(a, mean, error)| (a, mean - error, mean + error));
+        let line = Line::new(points.iter().map(|&(a, mean, _)| (a, mean)), *colour);
+        plot = plot.line(line.band(band.collect::<Vec<_>>()).dots().label(mdp.name()));
+    }
+    if !any {
+        return Ok(());
+    }
+    Figure::new((900, 600))
+        .title("The best step size and temperature of each order, mean ± 1 standard error")
+        .panel(plot)
+        .save(&folder.join("orders"))?;
+    Ok(())
+}
+
+/// The mean return of f-PG for each order and temperature, at the best step size of each.
+fn draw_temperatures(folder: &Path, processes: &[Mdp], rows: &[Row]) -> Result<(), LabError> {
+    let mut panels = Vec::new();
+    for mdp in processes {
+        let mut cells: BTreeMap<(u64, u64), f64> = BTreeMap::new();
+        for setting in settings(rows).into_iter().flatten() {
+            let row = setting.rows[0];
+            let alpha = row
+                .order
+                .as_deref()
+                .and_then(|order| order.parse::<f64>().ok());
+            if row.mdp != mdp.name() || row.algorithm != "fpg" {
+                continue;
+            }
+            if let (Some(alpha), Some(temperature)) = (alpha.filter(|a| *a >= 0.0), row.temperature)
+            {
+                // Numbers from zero on are ordered as their bits.
+                let cell = cells
+                    .entry((temperature.to_bits(), alpha.to_bits()))
+                    .or_insert(f64::NAN);
+                *cell = cell.max(setting.final_value);
+            }
+        }
+        let side = |of: fn(&(u64, u64)) -> u64| -> Vec<f64> {
+            let side: BTreeSet<u64> = cells.keys().map(of).collect();
+            side.into_iter().map(f64::from_bits).collect()
+        };
+        let (temperatures, alphas) = (side(|key| key.0), side(|key| key.1));
+        // A sweep that was stopped has holes.
+        if temperatures.len() < 2
+            || alphas.len() < 2
+            || cells.len() < temperatures.len() * alphas.len()
+        {
+            continue;
+        }
+        let exponents = temperatures.iter().map(|t| t.log10()).collect();
+        let surface = Surface::new(
+            (Axis::linear("order α").ticks(6), alphas),
+            (Axis::linear("log₁₀ λ").ticks(6), exponents),
+            (Axis::linear("mean return"), cells.into_values().collect()),
+        );
+        panels.push(surface.title(mdp.name()).fill(Fill::Cells));
+    }
+    if panels.is_empty() {
+        return Ok(());
+    }
+    let columns = panels.len().min(3);
+    let lines = panels.len().div_ceil(columns) as u32;
+    let mut figure = Figure::new((90 + 430 * columns as u32, 50 + 370 * lines))
+        .title("Mean return by order and temperature, at the best step size of each")
+        .columns(columns);
+    for panel in panels {
+        figure = figure.panel(panel);
+    }
+    Ok(figure.save(&folder.join("temperatures"))?)
 }
 
 fn name(best: &Best) -> String {

@@ -192,20 +192,20 @@ impl Converge {
             Axis::log("distance of the regularised value from its optimum").range(range),
         )
         .legend(Legend::LowerLeft);
-        for (i, course) in courses.iter().enumerate() {
-            let colour = colour_of(course.divergence);
+        for course in courses {
             let points = thinned(self.iterations).map(|n| (n as f64, course.gaps[n]));
-            plot = plot.line(Line::new(points, colour).label(name_of(course.divergence)));
+            let line = Line::new(points, colour_of(course.divergence));
+            plot = plot.line(line.label(name_of(course.divergence)));
+        }
+        // One of them stands for all: they differ little.
+        if let Some(course) = courses.first() {
             let sweeps = course
                 .sweeps
                 .iter()
                 .enumerate()
                 .map(|(n, gap)| ((n + 1) as f64, *gap));
-            // One of them stands for all: they differ little.
-            if i == 0 {
-                let label = format!("value iteration, {}", name_of(course.divergence));
-                plot = plot.line(Line::new(sweeps, GREY).dashed().label(label));
-            }
+            let label = format!("value iteration, {}", name_of(course.divergence));
+            plot = plot.line(Line::new(sweeps, GREY).dashed().label(label));
         }
         let step = if self.armijo {
             "Armijo steps".to_owned()
@@ -294,7 +294,7 @@ impl Converge {
 fn measured_rate(gaps: &[f64], rounding: f64) -> Option<f64> {
     let end = gaps
         .iter()
-        .position(|gap| !(*gap > rounding))
+        .position(|gap| gap.is_nan() || *gap <= rounding)
         .unwrap_or(gaps.len());
     let (first, last) = (end / 2, end.checked_sub(1)?);
     if last <= first {

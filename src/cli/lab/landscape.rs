@@ -9,6 +9,9 @@ const SIZE: (u32, u32) = (1280, 1060);
 /// Gradients below this are drawn as this: that of the softmax underflows.
 const FLAT: f64 = 1e-12;
 
+/// Points of the pictures to each one of the table, so that a ridge between two of them is seen.
+const FINER: usize = 4;
+
 /// Draw the objective of two arms over their two logits, for the four couplings of softmax and Tsallis
 /// policies with entropy and Tsallis regularisers: Figure 1 of the paper (arXiv 2601.12604).
 ///
@@ -33,7 +36,7 @@ pub(in crate::cli) struct Landscape {
     #[arg(long, value_name = "NUMBER", default_value_t = 50.0)]
     range: f64,
 
-    /// Points along each logit.
+    /// Points along each logit, in the table; the pictures have four times as many.
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     points: usize,
 
@@ -73,9 +76,9 @@ impl Landscape {
         check_positive("--temperature", self.temperature)?;
         check_positive("--range", self.range)?;
         check(
-            (2..=1000).contains(&self.points),
+            (2..=500).contains(&self.points),
             "--points",
-            "from 2 to 1000",
+            "from 2 to 500",
             self.points,
         )?;
         for reward in &self.rewards {
@@ -83,31 +86,20 @@ impl Landscape {
         }
         make_folder(&self.out)?;
 
-        let steps = (self.points - 1) as f64;
-        let grid: Vec<f64> = (0..self.points)
-            .map(|i| self.range * (2.0 * i as f64 / steps - 1.0))
-            .collect();
         let couplings = self.couplings();
-        let surfaces: Vec<Vec<Point>> = couplings
-            .iter()
-            .map(|coupling| {
-                grid.iter()
-                    .flat_map(|&second| grid.iter().map(move |&first| [first, second]))
-                    .map(|theta| self.at(coupling, theta))
-                    .collect()
-            })
-            .collect();
-        self.save("landscape", "objective", &couplings, &grid, |i, scale| {
-            let values = surfaces[i].iter().map(|point| point.value).collect();
+        let fine = self.grid((self.points - 1) * FINER + 1);
+        let pictures = self.surfaces(&couplings, &fine);
+        self.save("landscape", "objective", &couplings, &fine, |i, scale| {
+            let values = pictures[i].iter().map(|point| point.value).collect();
             (Axis::linear(scale).ticks(8), values)
         })?;
         self.save(
             "landscape-gradient",
             "norm of the gradient",
             &couplings,
-            &grid,
+            &fine,
             |i, scale| {
-                let norms = surfaces[i]
+                let norms = pictures[i]
                     .iter()
                     .map(|point| point.gradient.max(FLAT))
                     .collect();
@@ -115,6 +107,8 @@ impl Landscape {
             },
         )?;
 
+        let grid = self.grid(self.points);
+        let surfaces = self.surfaces(&couplings, &grid);
         let mut columns = vec!["theta_1".to_owned(), "theta_2".to_owned()];
         for coupling in &couplings {
             let name = coupling.name.replace(" policy, ", "_").replace(' ', "_");
@@ -132,7 +126,7 @@ impl Landscape {
             let flat = surface.iter().filter(|point| point.gradient < 1e-6).count();
             let share = 100.0 * flat as f64 / surface.len() as f64;
             println!(
-                "{}: the gradient is below 1e-6 on {share:.0} % of the square",
+                "{}: the norm of the gradient is below 1e-6 on {share:.0} % of the square",
                 coupling.name
             );
         }
@@ -146,6 +140,25 @@ impl Landscape {
             ],
         );
         Ok(())
+    }
+
+    fn grid(&self, points: usize) -> Vec<f64> {
+        let steps = (points - 1) as f64;
+        (0..points)
+            .map(|i| self.range * (2.0 * i as f64 / steps - 1.0))
+            .collect()
+    }
+
+    fn surfaces(&self, couplings: &[Coupling], grid: &[f64]) -> Vec<Vec<Point>> {
+        couplings
+            .iter()
+            .map(|coupling| {
+                grid.iter()
+                    .flat_map(|&second| grid.iter().map(move |&first| [first, second]))
+                    .map(|theta| self.at(coupling, theta))
+                    .collect()
+            })
+            .collect()
     }
 
     fn couplings(&self) -> [Coupling; 4] {

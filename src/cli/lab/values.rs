@@ -6,8 +6,10 @@ pub(super) struct Number(pub(super) f64);
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = self.0.abs();
-        let text = if size == 0.0 || (1e-3..1e5).contains(&size) {
-            let digits = 4 - size.max(1.0).log10().floor() as usize;
+        let text = if size == 0.0 {
+            "0".to_owned()
+        } else if (1e-3..1e5).contains(&size) {
+            let digits = (4 - size.log10().floor() as i32).min(5) as usize;
             format!("{:.digits$}", self.0)
         } else {
             format!("{:.3e}", self.0)
@@ -23,8 +25,9 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         for (value, text) in [
-            (0.0, "0.0000"),
-            (0.5, "0.5000"),
+            (0.0, "0"),
+            (0.5, "0.50000"),
+            (0.0042, "0.00420"),
             (8.39067, "8.3907"),
             (540.24, "540.24"),
             (91964.0, "91964"),
@@ -34,6 +37,6 @@ mod tests {
         ] {
             assert_eq!(Number(value).to_string(), text);
         }
-        assert_eq!(format!("{:>8}", Number(0.5)), "  0.5000");
+        assert_eq!(format!("{:>8}", Number(0.5)), " 0.50000");
     }
 }

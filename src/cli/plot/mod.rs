@@ -20,7 +20,7 @@ pub(super) use axis::Axis;
 pub(super) use figure::{Figure, PlotError};
 pub(super) use lines::{Legend, Line, LinePlot};
 pub(super) use palette::{CATEGORIES, GREY, order_colour};
-pub(super) use surface::Surface;
+pub(super) use surface::{Fill, Surface};
 
 /// The family under which the crate's own font is known to the drawing library.
 const FONT: &str = "sans-serif";

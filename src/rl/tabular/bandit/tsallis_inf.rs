@@ -112,7 +112,7 @@ impl Losses {
             Self::Stochastic(means) => means[arm],
             Self::Adversarial { gap, .. } => {
                 let turn = ((round + 1) as f64).ln() / TURN.ln();
-                let low = if turn as usize % 2 == 0 {
+                let low = if (turn as usize).is_multiple_of(2) {
                     0.0
                 } else {
                     1.0 - gap

@@ -67,10 +67,6 @@ impl<'a> Evaluator<'a> {
         self.mdp
     }
 
-    pub(super) fn components(&self) -> &Components {
-        &self.components
-    }
-
     fn chain<'p>(&self, policy: &'p impl Policy) -> Chain<'p>
     where
         'a: 'p,
@@ -85,10 +81,7 @@ impl<'a> Evaluator<'a> {
     /// The values of a policy that pays `temperature` times its divergence in each step.
     pub fn values(&self, policy: &impl Policy, temperature: f64) -> Values {
         let (states, actions) = (self.mdp.states(), self.mdp.actions());
-        let mut v: Vec<f64> = (0..states)
-            .map(|s| step_reward(self.mdp, policy, temperature, s))
-            .collect();
-        self.components.solve(&self.chain(policy), &mut v);
+        let v = self.state_values(policy, temperature);
         let mut q = vec![0.0; states * actions];
         for (state, row) in q.chunks_mut(actions).enumerate() {
             self.mdp.back_up(state, &v, row);
@@ -99,17 +92,17 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    fn state_values(&self, policy: &impl Policy, temperature: f64) -> Vec<f64> {
+        let mut v: Vec<f64> = (0..self.mdp.states())
+            .map(|state| step_reward(self.mdp, policy, temperature, state))
+            .collect();
+        self.components.solve(&self.chain(policy), &mut v);
+        v
+    }
+
     /// `V(rho)`.
     pub fn objective(&self, policy: &impl Policy, temperature: f64) -> f64 {
-        let v: Vec<f64> = {
-            let states = 0..self.mdp.states();
-            let mut v: Vec<f64> = states
-                .map(|s| step_reward(self.mdp, policy, temperature, s))
-                .collect();
-            self.components.solve(&self.chain(policy), &mut v);
-            v
-        };
-        dot(self.mdp.start(), &v)
+        dot(self.mdp.start(), &self.state_values(policy, temperature))
     }
 
     /// `d(s) = (1 - gamma) sum_t gamma^t P(s_t = s)`, with `s_0` from the start distribution.

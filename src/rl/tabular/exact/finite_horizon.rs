@@ -41,20 +41,20 @@ impl<'a> FiniteHorizon<'a> {
         let (mut z, mut row) = (vec![0.0; actions], vec![0.0; actions]);
         while let Some(q) = to_go.pop() {
             let mut next = vec![0.0; states];
-            for state in 0..states {
-                if reached[state] == 0.0 {
+            for (state, &reached) in reached.iter().enumerate() {
+                if reached == 0.0 {
                     continue;
                 }
                 regularised_advantage(policy, state, &q, temperature, &mut z);
                 policy.jacobian_product(state, &z, &mut row);
                 for (g, i) in row.iter().zip(policy.range(state)) {
-                    gradient[i] += reached[state] * g;
+                    gradient[i] += reached * g;
                 }
                 for (action, p) in policy.row(state).iter().enumerate() {
                     for outcome in self.mdp.outcomes(state, action) {
                         if let Some(to) = outcome.next {
                             let weight = self.mdp.discount() * p * outcome.probability;
-                            next[to] += reached[state] * weight;
+                            next[to] += reached * weight;
                         }
                     }
                 }

@@ -229,7 +229,7 @@ impl Components {
                 change = change.max(moved);
                 size = size.max(value);
             }
-            if !(change > RESIDUAL * size) {
+            if change.is_nan() || change <= RESIDUAL * size {
                 break;
             }
         }
@@ -264,7 +264,7 @@ impl Components {
             }
             let left: f64 = waiting.iter().map(|w| w.abs()).sum();
             let size: f64 = states.iter().map(|&state| x[state].abs()).sum();
-            if !(left > RESIDUAL * size) {
+            if left.is_nan() || left <= RESIDUAL * size {
                 break;
             }
         }

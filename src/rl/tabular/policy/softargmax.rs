@@ -235,13 +235,13 @@ impl SoftargmaxPolicy {
         let pair = Pair::solve(generator, gap, q, near);
         self.log_odds[state] = pair.log_odds;
         let mut divergence = 0.0;
-        for j in 0..2 {
+        for (j, q) in q.into_iter().enumerate() {
             let (p, y) = (pair.probabilities[j], pair.derivatives[j]);
             self.probabilities[i + j] = p;
             self.derivatives[i + j] = y;
             self.weights[i + j] = p * pair.scores[j];
             // f(u) = u f'(u) - f*(f'(u))
-            divergence += p * y - q[j] * generator.conjugate_at_log(pair.log_ratios[j]);
+            divergence += p * y - q * generator.conjugate_at_log(pair.log_ratios[j]);
         }
         self.divergences[state] = divergence.max(0.0);
     }

@@ -30,56 +30,83 @@ pub struct Best {
     pub values: Vec<(f64, f64)>,
 }
 
+/// A setting of a method and an order on a process, with its runs over the seeds.
+#[derive(Clone, Debug)]
+pub struct Setting<'a> {
+    /// Its runs.
+    pub rows: Vec<&'a Row>,
+    /// The mean of [`final_value`](Row::final_value) over them.
+    pub final_value: f64,
+}
+
+impl Setting<'_> {
+    /// A setting that diverged is the worst.
+    fn rank(&self) -> f64 {
+        if self.final_value.is_nan() {
+            f64::NEG_INFINITY
+        } else {
+            self.final_value
+        }
+    }
+}
+
+/// The runs of each step size and temperature, which count by their bits.
+type Group<'a> = BTreeMap<(u64, Option<u64>), Vec<&'a Row>>;
+
+/// The settings of each process, method and order, in the order of the table.
+pub fn settings(rows: &[Row]) -> Vec<Vec<Setting<'_>>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut places = BTreeMap::new();
+    for row in rows {
+        let place = *places
+            .entry((&row.mdp, &row.algorithm, &row.order))
+            .or_insert(groups.len());
+        if place == groups.len() {
+            groups.push(Group::new());
+        }
+        let numbers = (row.step_size.to_bits(), row.temperature.map(f64::to_bits));
+        groups[place].entry(numbers).or_default().push(row);
+    }
+    groups
+        .into_iter()
+        .map(|group| {
+            let group = group.into_values();
+            group
+                .map(|rows| Setting {
+                    final_value: moments(rows.iter().map(|row| row.final_value)).0,
+                    rows,
+                })
+                .collect()
+        })
+        .collect()
+}
+
 /// The best setting of each process, method and order: that of the largest mean of
 /// [`final_value`](Row::final_value) over the seeds. In the order of the table.
 pub fn best_settings(rows: &[Row]) -> Vec<Best> {
-    type Setting = (u64, Option<u64>);
-    let mut groups: Vec<((&str, &str, Option<&str>), BTreeMap<Setting, Vec<&Row>>)> = Vec::new();
-    for row in rows {
-        let key = (
-            row.mdp.as_str(),
-            row.algorithm.as_str(),
-            row.order.as_deref(),
-        );
-        let at = groups
-            .iter()
-            .position(|(group, _)| *group == key)
-            .unwrap_or_else(|| {
-                groups.push((key, BTreeMap::new()));
-                groups.len() - 1
-            });
-        let setting = (row.step_size.to_bits(), row.temperature.map(f64::to_bits));
-        groups[at].1.entry(setting).or_default().push(row);
-    }
-    groups
+    settings(rows)
         .iter()
-        .filter_map(|((mdp, algorithm, order), settings)| {
-            let mean = |rows: &[&Row]| moments(rows.iter().map(|row| row.final_value)).0;
-            // A setting that diverged is the worst.
-            let rank = |rows: &[&Row]| {
-                Some(mean(rows))
-                    .filter(|m| !m.is_nan())
-                    .unwrap_or(f64::NEG_INFINITY)
-            };
-            let rows = settings
-                .values()
-                .max_by(|a, b| rank(a).total_cmp(&rank(b)))?;
+        .filter_map(|settings| {
+            let best = settings
+                .iter()
+                .max_by(|a, b| a.rank().total_cmp(&b.rank()))?;
+            let rows = &best.rows;
             let first = rows.first()?;
-            let (final_value, deviation) = moments(rows.iter().map(|row| row.final_value));
+            let deviation = moments(rows.iter().map(|row| row.final_value)).1;
             let curves: Vec<Vec<f64>> = rows.iter().map(|row| row.values()).collect();
             let iterations = first.iterations();
             let values = (0..iterations.len())
                 .map(|i| moments(curves.iter().filter_map(|curve| curve.get(i).copied())))
                 .collect();
             Some(Best {
-                mdp: (*mdp).to_owned(),
-                algorithm: (*algorithm).to_owned(),
-                order: order.map(str::to_owned),
+                mdp: first.mdp.clone(),
+                algorithm: first.algorithm.clone(),
+                order: first.order.clone(),
                 step_size: first.step_size,
                 temperature: first.temperature,
                 settings: settings.len(),
                 seeds: rows.len(),
-                final_value,
+                final_value: best.final_value,
                 standard_error: deviation / (rows.len() as f64).sqrt(),
                 final_return: moments(rows.iter().map(|row| row.final_return)).0,
                 iterations,

@@ -4,7 +4,7 @@ mod best;
 mod grid;
 mod table;
 
-pub use best::{Best, best_settings};
+pub use best::{Best, Setting, best_settings, settings};
 pub use grid::{Grid, GridError, Method, Planned};
 pub use table::{Key, Row, Table, TableError};
 
