@@ -54,10 +54,10 @@ impl ConfigFile {
             })?
         };
         // The config.json of a run has its settings one level below.
-        if settings.contains_key("version") {
-            if let Some(Value::Object(config)) = settings.remove("config") {
-                settings = config;
-            }
+        if settings.contains_key("version")
+            && let Some(Value::Object(config)) = settings.remove("config")
+        {
+            settings = config;
         }
         Ok(Self {
             path: path.to_owned(),

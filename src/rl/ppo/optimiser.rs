@@ -164,7 +164,7 @@ impl ModuleMapper for Unflatten {
         let (id, old, mapper) = parameter.consume();
         let shape = old.shape();
         let end = self.taken + shape.num_elements();
-        let new = self.parameters.clone().slice([self.taken..end]);
+        let new = self.parameters.clone().slice(self.taken..end);
         self.taken = end;
         let new = Tensor::from_inner(new.reshape(shape)).require_grad();
         Param::from_mapped_value(id, new, mapper)

@@ -307,8 +307,8 @@ mod tests {
             self.time += 1;
             let ends = [3, 5, 4][self.episode % 3] == self.time;
             Transition {
-                terminated: ends && self.episode % 3 == 0,
-                truncated: ends && self.episode % 3 != 0,
+                terminated: ends && self.episode.is_multiple_of(3),
+                truncated: ends && !self.episode.is_multiple_of(3),
                 ..Transition::within((self.time as f64).sin() + f64::from(self.offset))
             }
         }

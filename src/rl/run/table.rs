@@ -120,10 +120,6 @@ pub fn read_table<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>, RunError> 
 }
 
 /// The header, as none, and the rows of a file up to its last end of line, each with where it ends.
-#[expect(
-    clippy::type_complexity,
-    reason = "rows and where they end, read one by one"
-)]
 fn whole_rows<R: DeserializeOwned>(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<(Option<R>, u64), RunError>>, RunError> {
