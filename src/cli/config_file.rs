@@ -54,10 +54,10 @@ impl ConfigFile {
             })?
         };
         // The config.json of a run has its settings one level below.
-        if settings.contains_key("version") {
-            if let Some(Value::Object(config)) = settings.remove("config") {
-                settings = config;
-            }
+        if settings.contains_key("version")
+            && let Some(Value::Object(config)) = settings.remove("config")
+        {
+            settings = config;
         }
         Ok(Self {
             path: path.to_owned(),
@@ -76,8 +76,7 @@ impl ConfigFile {
             path: self.path.clone(),
             reason,
         };
-        let mut merged =
-            serde_json::to_value(base).map_err(|error| refused(error.to_string()))?;
+        let mut merged = serde_json::to_value(base).map_err(|error| refused(error.to_string()))?;
         for (name, value) in &self.settings {
             // One at a time, so that the message names it.
             let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
@@ -115,7 +114,8 @@ mod tests {
 
     #[test]
     fn toml_and_json_say_the_same_and_leave_the_rest() {
-        let toml = "alpha = 1\nenvironment = \"deepsea:20\"\ntarget_kl = 0.02\n[network]\nhidden = [32]\n";
+        let toml =
+            "alpha = 1\nenvironment = \"deepsea:20\"\ntarget_kl = 0.02\n[network]\nhidden = [32]\n";
         let json = r#"{"alpha": 1.0, "environment": "deepsea:20", "target_kl": 0.02,
                        "network": {"hidden": [32]}}"#;
         let run = format!(r#"{{"version": "0.1.0", "device": "flex", "config": {json}}}"#);
@@ -137,9 +137,21 @@ mod tests {
             ("b.toml", "alpha = \n", "is not valid TOML: line 1: "),
             ("b.json", "{\"alpha\": }", "is not valid JSON: "),
             ("c.toml", "alhpa = 1\n", "unknown field `alhpa`"),
-            ("d.toml", "beta = \"much\"\n", "beta: invalid type: string \"much\""),
-            ("e.toml", "environment = \"pong\"\n", "no environment \"pong\""),
-            ("f.toml", "epochs = -1\n", "epochs: invalid value: integer `-1`"),
+            (
+                "d.toml",
+                "beta = \"much\"\n",
+                "beta: invalid type: string \"much\"",
+            ),
+            (
+                "e.toml",
+                "environment = \"pong\"\n",
+                "no environment \"pong\"",
+            ),
+            (
+                "f.toml",
+                "epochs = -1\n",
+                "epochs: invalid value: integer `-1`",
+            ),
         ] {
             let error = read(name, text).expect_err(name);
             assert!(error.contains(words), "{error}");

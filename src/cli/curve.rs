@@ -1,7 +1,7 @@
 //! The learning curve of a run, as SVG and PNG.
 
-use super::words::describe;
 use super::plot::{Axis, CATEGORIES, Figure, GREY, Legend, Line, LinePlot, PlotError};
+use super::words::describe;
 use crate::rl::ppo::{PpoConfig, UpdateMetrics};
 use plotters::style::RGBColor;
 use std::path::Path;

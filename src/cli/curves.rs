@@ -96,6 +96,9 @@ mod tests {
         // Many points become few.
         let long = band(&[line(0, 5000, 1.0)]);
         assert_eq!(long.len(), POINTS);
-        assert!(long.iter().all(|p| (p.mean - p.x).abs() < 1e-9 && p.low == p.high));
+        assert!(
+            long.iter()
+                .all(|p| (p.mean - p.x).abs() < 1e-9 && p.low == p.high)
+        );
     }
 }

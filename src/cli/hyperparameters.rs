@@ -74,7 +74,12 @@ pub(super) struct Fixed {
     entropy_coefficient: Option<f64>,
 
     /// Environments stepped together [default: 16].
-    #[arg(long = "envs", alias = "environments", value_name = "COUNT", help_heading = "PPO")]
+    #[arg(
+        long = "envs",
+        alias = "environments",
+        value_name = "COUNT",
+        help_heading = "PPO"
+    )]
     environments: Option<usize>,
 
     /// Steps of each environment between two updates [default: 32].
@@ -173,16 +178,19 @@ fn widths(text: &str) -> Result<Widths, String> {
         return Ok(Widths(Vec::new()));
     }
     let widths: Result<_, _> = text.split(',').map(|width| width.trim().parse()).collect();
-    widths
-        .map(Widths)
-        .map_err(|_| "they must be whole numbers with commas between, such as 64,64, or none".to_owned())
+    widths.map(Widths).map_err(|_| {
+        "they must be whole numbers with commas between, such as 64,64, or none".to_owned()
+    })
 }
 
 impl Fixed {
     /// Puts what was given in the place of what there is.
     pub(super) fn apply(&self, config: &mut PpoConfig) {
         set(&mut config.total_steps, &self.steps);
-        set(&mut config.first_step_without_noise, &self.first_step_without_noise);
+        set(
+            &mut config.first_step_without_noise,
+            &self.first_step_without_noise,
+        );
         set(&mut config.regulariser, &self.regulariser);
         set(&mut config.entropy_coefficient, &self.entropy_coefficient);
         set(&mut config.environments, &self.environments);
@@ -195,11 +203,20 @@ impl Fixed {
         set(&mut config.gamma, &self.gamma);
         set(&mut config.gae_lambda, &self.gae_lambda);
         set(&mut config.clip, &self.clip);
-        set(&mut config.value_clip, &self.value_clip.map(|OrNone(value)| value));
+        set(
+            &mut config.value_clip,
+            &self.value_clip.map(|OrNone(value)| value),
+        );
         set(&mut config.value_coefficient, &self.value_coefficient);
         set(&mut config.normalise_advantages, &self.normalise_advantages);
-        set(&mut config.target_kl, &self.target_kl.map(|OrNone(value)| value));
-        set(&mut config.bootstrap_on_truncation, &self.bootstrap_on_truncation);
+        set(
+            &mut config.target_kl,
+            &self.target_kl.map(|OrNone(value)| value),
+        );
+        set(
+            &mut config.bootstrap_on_truncation,
+            &self.bootstrap_on_truncation,
+        );
         set(
             &mut config.network.hidden,
             &self.hidden.as_ref().map(|Widths(widths)| widths.clone()),

@@ -7,6 +7,7 @@ mod curves;
 mod device;
 mod eval;
 mod hyperparameters;
+mod lab;
 mod plot;
 mod plot_runs;
 mod progress;
@@ -41,6 +42,11 @@ enum Command {
     Plot(plot_runs::Plot),
     Check(check::Check),
     Devices(device::Devices),
+    Landscape(lab::landscape::Landscape),
+    Tabular(lab::tabular::Tabular),
+    Converge(lab::converge::Converge),
+    Recommend(lab::recommend::Recommend),
+    Bandit(lab::bandit::Bandit),
 }
 
 /// Why a command ended without its result.
@@ -60,13 +66,14 @@ enum CommandError {
     Check(#[from] check::CheckError),
     #[error(transparent)]
     File(#[from] config_file::ConfigFileError),
-    #[error("--{0} cannot be given beside --resume: a resumed run keeps its configuration, and only --steps and --device may change")]
+    #[error(
+        "--{0} cannot be given beside --resume: a resumed run keeps its configuration, and only --steps and --device may change"
+    )]
     BesideResume(String),
     #[error("{}; what it learnt before, its last good checkpoint included, is in {}", reasons.join("; "), out.display())]
-    Diverged {
-        reasons: Vec<String>,
-        out: PathBuf,
-    },
+    Diverged { reasons: Vec<String>, out: PathBuf },
+    #[error(transparent)]
+    Lab(#[from] lab::LabError),
     #[error("{0}")]
     Sweep(#[from] sweep::SweepError),
     #[error(transparent)]
@@ -108,6 +115,8 @@ impl CommandError {
             Self::Reported(code) => *code,
             Self::Plot(plot::PlotError::Write(_)) => 2,
             Self::Learner(_) | Self::Plot(_) | Self::Diverged { .. } => 1,
+            Self::Lab(error) if error.is_usage() => 2,
+            Self::Lab(_) => 1,
         }
     }
 }
@@ -129,6 +138,11 @@ pub fn main() -> ExitCode {
             devices.run();
             Ok(())
         }
+        Command::Landscape(landscape) => landscape.run().map_err(Into::into),
+        Command::Tabular(tabular) => tabular.run().map_err(Into::into),
+        Command::Converge(converge) => converge.run().map_err(Into::into),
+        Command::Recommend(recommend) => recommend.run().map_err(Into::into),
+        Command::Bandit(bandit) => bandit.run().map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -34,7 +34,16 @@ mod tests {
     fn seeds_are_ranges() {
         assert_eq!("0..5".parse(), Ok(Seeds(0..5)));
         assert_eq!("7..8".parse(), Ok(Seeds(7..8)));
-        for text in ["5", "5..5", "5..0", "a..b", "..", "-1..2", "0..=5", "0..10000000"] {
+        for text in [
+            "5",
+            "5..5",
+            "5..0",
+            "a..b",
+            "..",
+            "-1..2",
+            "0..=5",
+            "0..10000000",
+        ] {
             assert!(text.parse::<Seeds>().is_err(), "{text}");
         }
     }

@@ -39,7 +39,10 @@ pub(super) fn conclusion(summary: &RunSummary) -> String {
     let ended = match (summary.status, &summary.reason) {
         (RunStatus::Finished, _) => String::new(),
         (RunStatus::Failed, Some(reason)) => {
-            format!("Failed after {} steps: {reason}. ", thousands(summary.steps))
+            format!(
+                "Failed after {} steps: {reason}. ",
+                thousands(summary.steps)
+            )
         }
         (RunStatus::Stopped | RunStatus::Failed, _) => {
             format!("Stopped after {} steps. ", thousands(summary.steps))
@@ -66,7 +69,11 @@ pub(super) fn conclusion(summary: &RunSummary) -> String {
         format!("the last {episodes} episodes returned")
     };
     let environment = summary.environment.title();
-    let verdict = match (summary.verdict, summary.solved_return, summary.steps_to_solved) {
+    let verdict = match (
+        summary.verdict,
+        summary.solved_return,
+        summary.steps_to_solved,
+    ) {
         (Some(Verdict::Solved), Some(solved), Some(steps)) => format!(
             "{environment} is solved: {of} {mean} of {best} on average, and {solved} was first reached \
              after {} steps",

@@ -64,7 +64,9 @@ fn counted<T>(values: Vec<T>) -> Vec<T> {
 }
 
 #[cfg(test)]
-pub(super) use count::{counted, take_reads};
+pub(super) use count::counted;
+#[cfg(test)]
+pub(super) use count::take_reads;
 
 #[cfg(test)]
 mod count {
@@ -72,7 +74,7 @@ mod count {
 
     thread_local!(static READS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) });
 
-    pub(super) fn counted<T>(values: Vec<T>) -> Vec<T> {
+    pub(in crate::rl) fn counted<T>(values: Vec<T>) -> Vec<T> {
         READS.with_borrow_mut(|reads| reads.push(values.len()));
         values
     }

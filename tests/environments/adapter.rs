@@ -75,7 +75,7 @@ fn it_steps_ends_and_is_cut_short() {
 
 #[test]
 fn a_wrong_observation_size_is_named() {
-    let mut environments = VectorEnvironment::from_fn(2, |i| counter(i as u32)).expect("two");
+    let mut environments = VectorEnvironment::seeded(2, 0, || counter(0)).expect("two");
     let mut step = Step::default();
     environments.step(&[0, 1], &mut step).expect("a step");
     let error = environments

@@ -166,12 +166,8 @@ fn a_state_out_of_range_is_refused() {
 #[test]
 fn a_vector_is_saved_and_restored() {
     let kind: EnvironmentKind = "cartpole".parse().expect("a name");
-    let make = |count| {
-        let mut environments =
-            VectorEnvironment::from_fn(count, |_| wrapped(kind.make())).expect("environments");
-        environments.seed(7);
-        environments
-    };
+    let make =
+        |count| VectorEnvironment::seeded(count, 7, || wrapped(kind.make())).expect("environments");
     let run = |environments: &mut VectorEnvironment, steps: Range<usize>| {
         let mut step = Step::default();
         let mut observations = vec![0.0; 3 * 4];

@@ -5,12 +5,12 @@ use burn_tsallis::rl::env::{
 };
 
 fn corridors(change: impl Fn(usize, &mut Corridor)) -> VectorEnvironment {
-    VectorEnvironment::from_fn(3, |i| {
+    let corridor = |i| {
         let mut corridor = Corridor::new();
         change(i, &mut corridor);
-        corridor
-    })
-    .expect("three corridors")
+        Box::new(corridor) as Box<dyn DiscreteEnvironment>
+    };
+    VectorEnvironment::new((0..3).map(corridor).collect()).expect("three corridors")
 }
 
 fn observations(environments: &VectorEnvironment) -> Vec<f32> {
@@ -71,7 +71,7 @@ fn masks_are_those_of_the_states() {
     let wanted = [false, true, true, true, true, true, true, true, true];
     assert_eq!(allowed, wanted);
 
-    let environments = VectorEnvironment::from_fn(2, |_| CartPole::new()).expect("environments");
+    let environments = VectorEnvironment::seeded(2, 0, CartPole::new).expect("environments");
     assert!(!environments.has_action_mask());
     let mut allowed = [false; 4];
     environments.action_masks_into(&mut allowed).expect("masks");
@@ -81,9 +81,7 @@ fn masks_are_those_of_the_states() {
 /// Each environment draws from streams of its index.
 #[test]
 fn a_seed_gives_each_environment_its_own_streams() {
-    let mut environments =
-        VectorEnvironment::from_fn(3, |_| CartPole::new()).expect("environments");
-    environments.seed(5);
+    let mut environments = VectorEnvironment::seeded(3, 5, CartPole::new).expect("environments");
     let first = observations(&environments);
     for (i, row) in first.chunks(4).enumerate() {
         let mut alone = CartPole::new();
@@ -201,6 +199,6 @@ fn large_and_tiny_observations_are_finite() {
 #[test]
 #[should_panic(expected = "action 2 of an environment whose actions are 0 to 1")]
 fn an_action_that_there_is_not_panics() {
-    let mut environments = VectorEnvironment::from_fn(1, |_| CartPole::new()).expect("one");
+    let mut environments = VectorEnvironment::seeded(1, 0, CartPole::new).expect("one");
     let _ = environments.step(&[2], &mut Step::default());
 }

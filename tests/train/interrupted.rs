@@ -1,7 +1,7 @@
 //! Runs whose process is killed, or asked to stop, at any moment.
 
 use super::resume::assert_same_run;
-use super::{TINY, folder, json, name, names, program, read, succeed, train};
+use super::{folder, json, name, names, program, read, succeed, tiny, train};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn a_run_killed_at_any_moment_goes_on_as_if_it_had_not_been() {
     let straight = folder.join("straight");
     train(&straight, &every);
     let run = folder.join("run");
-    let mut child = start(&[TINY, &every, &["--out", name(&run)]].concat());
+    let mut child = start(&tiny(&run, &every));
     let mut kills = 0;
     for delay in delays().take(500) {
         // A run can be resumed as soon as it has its configuration.

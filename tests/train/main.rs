@@ -51,15 +51,22 @@ fn name(path: &Path) -> &str {
     path.to_str().expect("a UTF-8 path")
 }
 
-/// A run of 64 updates that are over at once: a build of the tests is not optimised below this crate.
-const TINY: &[&str] = &[
-    "train", "--envs", "2", "--rollout-steps", "8", "--epochs", "2", "--minibatches", "2", "--hidden", "8",
-    "--steps", "1024",
-];
+/// A run of 64 updates, unless `arguments` say otherwise, that are over at once: a build of the tests is not
+/// optimised below this crate.
+fn tiny<'a>(out: &'a Path, arguments: &[&'a str]) -> Vec<&'a str> {
+    const SMALL: &[&str] = &[
+        "--envs", "2", "--rollout-steps", "8", "--epochs", "2", "--minibatches", "2", "--hidden", "8",
+    ];
+    let mut line = [&["train", "--out", name(out)], SMALL, arguments].concat();
+    if !arguments.contains(&"--steps") {
+        line.extend(["--steps", "1024"]);
+    }
+    line
+}
 
-/// Trains a [`TINY`] run into a folder.
+/// Makes a [`tiny`] run.
 fn train(out: &Path, arguments: &[&str]) -> String {
-    succeed(&[TINY, &["--out", name(out)], arguments].concat())
+    succeed(&tiny(out, arguments))
 }
 
 fn read(path: impl AsRef<Path>) -> Vec<u8> {

@@ -1,4 +1,4 @@
-use super::{TINY, copy, folder, json, name, names, read, refuse, stderr, succeed, train, tsallis};
+use super::{copy, folder, json, name, names, read, refuse, stderr, succeed, tiny, train, tsallis};
 use std::fs;
 use std::path::Path;
 
@@ -192,10 +192,7 @@ fn assert_same_files(one: &Path, other: &Path) {
 fn another_process_keeps_its_run() {
     let folder = folder("kept");
     let run = folder.join("run");
-    let long = [TINY, &["--out", name(&run), "--steps", "100000000"]].concat();
-    // The last of two flags of a name would be an error: take the first away.
-    let first = long.iter().position(|&flag| flag == "--steps").expect("the steps");
-    let long = [&long[..first], &long[first + 2..]].concat();
+    let long = tiny(&run, &["--steps", "100000000"]);
     let mut child = super::program()
         .args(long)
         .stderr(std::process::Stdio::null())

@@ -33,7 +33,12 @@ pub(super) struct Grid {
     environment: Vec<EnvironmentKind>,
 
     /// Seeds A to B, without B, of each setting.
-    #[arg(long, value_name = "A..B", default_value = "0..5", help_heading = "Swept, one or more values each")]
+    #[arg(
+        long,
+        value_name = "A..B",
+        default_value = "0..5",
+        help_heading = "Swept, one or more values each"
+    )]
     seeds: Seeds,
 }
 
@@ -74,7 +79,10 @@ impl Setting {
         if self.alpha == self.regulariser_alpha {
             format!("alpha {}", self.alpha)
         } else {
-            format!("alpha {}, regulariser {}", self.alpha, self.regulariser_alpha)
+            format!(
+                "alpha {}, regulariser {}",
+                self.alpha, self.regulariser_alpha
+            )
         }
     }
 }
@@ -115,7 +123,9 @@ impl Grid {
         vary(&mut settings, &self.environment, |c, &v| c.environment = v);
         vary(&mut settings, &self.noise_std, |c, &v| c.noise_std = v);
         vary(&mut settings, &self.beta, |c, &v| c.beta = v);
-        vary(&mut settings, &self.learning_rate, |c, &v| c.learning_rate = v);
+        vary(&mut settings, &self.learning_rate, |c, &v| {
+            c.learning_rate = v
+        });
         vary(&mut settings, &self.regulariser_alpha, |c, &v| {
             c.regulariser_alpha = v;
         });
@@ -185,11 +195,23 @@ mod tests {
 
     #[test]
     fn every_value_meets_every_other_and_the_orders_are_coupled() {
-        let all = configs(&["--alpha", "0.5", "-1", "0.5", "--noise-std", "1,2", "--seeds", "0..3"]);
+        let all = configs(&[
+            "--alpha",
+            "0.5",
+            "-1",
+            "0.5",
+            "--noise-std",
+            "1,2",
+            "--seeds",
+            "0..3",
+        ]);
         assert_eq!(all.len(), 2 * 2 * 3);
         assert!(all.iter().all(PpoConfig::is_coupled));
         assert!(all[..4].iter().all(|config| config.seed == 0));
-        let names: Vec<_> = all[..4].iter().map(|c| Setting::of(c).to_string()).collect();
+        let names: Vec<_> = all[..4]
+            .iter()
+            .map(|c| Setting::of(c).to_string())
+            .collect();
         assert_eq!(
             names,
             [
@@ -199,7 +221,15 @@ mod tests {
                 "cartpole-noise2-beta0.01-lr0.001-alpha-1",
             ]
         );
-        let apart = configs(&["--alpha", "0.5", "1", "--regulariser-alpha", "1", "--seeds", "0..1"]);
+        let apart = configs(&[
+            "--alpha",
+            "0.5",
+            "1",
+            "--regulariser-alpha",
+            "1",
+            "--seeds",
+            "0..1",
+        ]);
         assert_eq!(apart.len(), 2);
         assert!(!apart[0].is_coupled() && apart[1].is_coupled());
         assert_eq!(configs(&[]).len(), 5);

@@ -11,8 +11,8 @@ use super::words::score;
 use super::{CommandError, curve, device, stop, thousands};
 use crate::rl::ppo::{ConfigError, PpoConfig};
 use crate::rl::run::{
-    Recording, ResumeOptions, RunConfig, RunError, RunFolder, RunStatus, RunSummary, SavedRun, Trainer,
-    write_atomically,
+    Recording, ResumeOptions, RunConfig, RunError, RunFolder, RunStatus, RunSummary, SavedRun,
+    Trainer, write_atomically,
 };
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
@@ -44,19 +44,39 @@ pub(super) struct Sweep {
     jobs: Option<usize>,
 
     /// Where tensors are computed: flex (CPU), or a backend that this was built with.
-    #[arg(long, value_name = "NAME", default_value = "flex", help_heading = "Runs")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "flex",
+        help_heading = "Runs"
+    )]
     device: String,
 
     /// The folder of the sweep: new, or one to go on with.
-    #[arg(long, value_name = "FOLDER", default_value = "runs/sweep", help_heading = "Runs")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "runs/sweep",
+        help_heading = "Runs"
+    )]
     out: PathBuf,
 
     /// What is kept of each run beside its line in the table.
-    #[arg(long, value_name = "WHAT", default_value = "metrics", help_heading = "Runs")]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "metrics",
+        help_heading = "Runs"
+    )]
     keep: Keep,
 
     /// What the table compares.
-    #[arg(long, value_name = "WHICH", default_value = "final", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "final",
+        help_heading = "Output"
+    )]
     score: Score,
 
     /// Print nothing but errors.
@@ -203,7 +223,12 @@ impl Sweep {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => {
                 let action = "remove";
-                return Err(RunError::Io { action, path, source }.into());
+                return Err(RunError::Io {
+                    action,
+                    path,
+                    source,
+                }
+                .into());
             }
         }
         RunFolder::prepare(&path, &run)?;
@@ -244,9 +269,11 @@ fn run_folder(out: &Path, setting: &Setting, seed: u64) -> PathBuf {
 }
 
 fn words(summary: &RunSummary) -> String {
-    let value = summary.final_return.map_or("no episode ended".to_owned(), |value| {
-        format!("final return {}", score(value, summary.largest_return))
-    });
+    let value = summary
+        .final_return
+        .map_or("no episode ended".to_owned(), |value| {
+            format!("final return {}", score(value, summary.largest_return))
+        });
     match (&summary.status, &summary.reason) {
         (RunStatus::Failed, Some(reason)) => format!("failed, {value}: {reason}"),
         _ => value,

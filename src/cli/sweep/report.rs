@@ -48,7 +48,10 @@ impl Cell {
         Self {
             setting,
             runs: rows.len(),
-            failed: rows.iter().filter(|row| row.status == RunStatus::Failed).count(),
+            failed: rows
+                .iter()
+                .filter(|row| row.status == RunStatus::Failed)
+                .count(),
             mean: interquartile_mean(&scores),
             interval: bootstrap_interval(&scores),
             solved: solved.len(),
@@ -65,7 +68,9 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
         .iter()
         .map(|(setting, rows)| Cell::new(*setting, rows, which))
         .collect();
-    let solvable = cells.iter().any(|c| c.setting.environment.solved_return().is_some());
+    let solvable = cells
+        .iter()
+        .any(|c| c.setting.environment.solved_return().is_some());
     let failures = cells.iter().any(|cell| cell.failed > 0);
     let mut header = vec!["environment", "noise", "beta", "learning rate", "order"];
     header.extend(["seeds", which.title(), "95 % interval"]);
@@ -86,7 +91,9 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
                     score(value, setting.environment.best_return())
                 }
             };
-            let rivals = cells.iter().filter(|other| setting.is_beside(&other.setting));
+            let rivals = cells
+                .iter()
+                .filter(|other| setting.is_beside(&other.setting));
             let mut rivals = rivals.map(|other| other.mean).filter(|mean| !mean.is_nan());
             let is_best = cell.mean.is_finite() && rivals.all(|mean| mean <= cell.mean);
             let mean = words(cell.mean);
@@ -116,7 +123,10 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
 fn markdown(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+        cells
+            .chain([header[column].chars().count()])
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let mut text = String::new();
@@ -144,7 +154,9 @@ pub(super) fn figure(
 ) -> Result<bool, FigureError> {
     let mut panels: Vec<(Setting, LinePlot)> = Vec::new();
     let several = |differs: fn(&Setting, &Setting) -> bool| {
-        cells.iter().any(|(setting, _)| differs(setting, &cells[0].0))
+        cells
+            .iter()
+            .any(|(setting, _)| differs(setting, &cells[0].0))
     };
     let beta = several(|a, b| a.beta != b.beta);
     let rate = several(|a, b| a.learning_rate != b.learning_rate);
@@ -170,11 +182,17 @@ pub(super) fn figure(
         let line = Line::new(points.iter().map(|p| (p.x, p.mean)), colour)
             .band(points.iter().map(|p| (p.x, p.low, p.high)))
             .label(setting.orders());
-        let place = panels.iter().position(|(other, _)| other.is_beside(setting));
+        let place = panels
+            .iter()
+            .position(|(other, _)| other.is_beside(setting));
         let (_, panel) = match place {
             Some(place) => panels.remove(place),
             None => {
-                let mut title = format!("{}, noise {}", setting.environment.title(), setting.noise_std);
+                let mut title = format!(
+                    "{}, noise {}",
+                    setting.environment.title(),
+                    setting.noise_std
+                );
                 if beta {
                     let _ = write!(title, ", beta {}", setting.beta);
                 }
@@ -202,7 +220,9 @@ pub(super) fn figure(
     let figure = Figure::new(size)
         .title("interquartile mean over seeds, with its 95 % bootstrap interval")
         .columns(columns);
-    let figure = panels.into_iter().fold(figure, |figure, (_, panel)| figure.panel(panel));
+    let figure = panels
+        .into_iter()
+        .fold(figure, |figure, (_, panel)| figure.panel(panel));
     figure.save(stem)?;
     Ok(true)
 }

@@ -159,8 +159,7 @@ impl Results {
             }
         }
         if !plan.exists() {
-            fs::create_dir_all(folder)
-                .map_err(|source| io("create the folder", folder, source))?;
+            fs::create_dir_all(folder).map_err(|source| io("create the folder", folder, source))?;
             let json = serde_json::to_vec_pretty(&ours).map_err(|error| RunError::Malformed {
                 path: plan.clone(),
                 reason: error.to_string(),
@@ -206,7 +205,10 @@ fn difference(theirs: &Plan, ours: &Plan) -> Option<String> {
         let (name, value) = fields
             .iter()
             .find(|(name, value)| *name != "config" && ours[name.as_str()] != **value)?;
-        Some(format!("its {name} is {value}, and this one's {}", ours[name.as_str()]))
+        Some(format!(
+            "its {name} is {value}, and this one's {}",
+            ours[name.as_str()]
+        ))
     };
     of(&theirs, &ours).or_else(|| of(&theirs["config"], &ours["config"]))
 }

@@ -10,7 +10,8 @@ use super::words::describe;
 use super::{CommandError, curve, device, stop, thousands};
 use crate::rl::ppo::{ConfigError, PpoConfig};
 use crate::rl::run::{
-    Recording, ResumeOptions, RunConfig, RunError, RunFolder, RunStatus, RunSummary, SavedRun, Trainer,
+    Recording, ResumeOptions, RunConfig, RunError, RunFolder, RunStatus, RunSummary, SavedRun,
+    Trainer,
 };
 use burn::tensor::Device;
 use clap::Args;
@@ -39,7 +40,12 @@ pub(super) struct Train {
     seed: Option<u64>,
 
     /// Several seeds A to B, without B, side by side, each in a folder seed-N of its own.
-    #[arg(long, value_name = "A..B", conflicts_with = "seed", help_heading = "Runs")]
+    #[arg(
+        long,
+        value_name = "A..B",
+        conflicts_with = "seed",
+        help_heading = "Runs"
+    )]
     seeds: Option<Seeds>,
 
     /// Seeds trained at once [default: the number of cores].
@@ -93,7 +99,9 @@ impl Train {
     /// `given` are the names of the flags on the command line.
     pub(super) fn run(self, given: &[String]) -> Result<(), CommandError> {
         if self.resume.is_some() {
-            let other = given.iter().find(|flag| !BESIDE_RESUME.contains(&flag.as_str()));
+            let other = given
+                .iter()
+                .find(|flag| !BESIDE_RESUME.contains(&flag.as_str()));
             if let Some(flag) = other {
                 return Err(CommandError::BesideResume(flag.clone()));
             }
@@ -127,7 +135,14 @@ impl Train {
             thousands(config.updates() * config.batch()),
             out.display()
         );
-        self.train(&title, &out, jobs, &config, ResumeOptions::default(), &device)
+        self.train(
+            &title,
+            &out,
+            jobs,
+            &config,
+            ResumeOptions::default(),
+            &device,
+        )
     }
 
     fn recording(&self) -> Result<Recording, ConfigError> {

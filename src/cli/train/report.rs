@@ -132,10 +132,10 @@ pub(super) fn conclude(
         }
     }
     if words {
-        if reporter.several {
-            if let Some(line) = conclusion_of_all(&summaries) {
-                println!("{line}");
-            }
+        if reporter.several
+            && let Some(line) = conclusion_of_all(&summaries)
+        {
+            println!("{line}");
         }
         if not_begun > 0 {
             println!("{not_begun} seeds did not begin.");

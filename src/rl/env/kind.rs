@@ -67,13 +67,22 @@ pub struct EnvironmentKindError {
     problem: String,
 }
 
+impl EnvironmentKindError {
+    fn new(name: &str, problem: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            problem: problem.to_owned(),
+        }
+    }
+}
+
 /// The seed of bsuite's experiments, for what a problem is drawn from.
 const PROBLEM_SEED: u32 = 42;
 
 /// The size of bsuite's smallest sea.
 const DEFAULT_SEA: usize = 10;
 
-/// A sea has this many cells squared in every observation.
+/// An observation of a sea has the square of this many components.
 const MAX_SEA: usize = 1000;
 
 /// States or actions that no network here is made for: a typing error.
@@ -84,7 +93,7 @@ impl EnvironmentKind {
     ///
     /// # Panics
     ///
-    /// As the constructor of the environment, for a size that [`FromStr`] does not give.
+    /// If the kind is not [valid](Self::validate); one that was read from a name is.
     pub fn make(self) -> Box<dyn DiscreteEnvironment> {
         match self {
             Self::CartPole => Box::new(CartPole::new()),
@@ -96,6 +105,30 @@ impl EnvironmentKind {
             Self::Bandit { arms } => Box::new(bandit(arms)),
             Self::Identity { actions } => Box::new(Identity::new(actions)),
         }
+    }
+
+    /// Whether there is an environment of this size; [`FromStr`] makes sure of it.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, with the sizes that there are.
+    pub fn validate(self) -> Result<(), EnvironmentKindError> {
+        self.check_size(&self.to_string())
+    }
+
+    fn check_size(self, name: &str) -> Result<(), EnvironmentKindError> {
+        let (size, least, most) = match self {
+            Self::CartPole => return Ok(()),
+            Self::DeepSea { size } | Self::DeepSeaStochastic { size } => (size, 1, MAX_SEA),
+            Self::NChain { states } => (states, 2, MAX_COUNT),
+            Self::Bandit { arms } => (arms, 2, MAX_COUNT),
+            Self::Identity { actions } => (actions, 2, MAX_COUNT),
+        };
+        if (least..=most).contains(&size) {
+            return Ok(());
+        }
+        let problem = format!(", whose size must be a whole number from {least} to {most}");
+        Err(EnvironmentKindError::new(name, &problem))
     }
 
     /// The number of components of an observation.
@@ -121,7 +154,8 @@ impl EnvironmentKind {
         }
     }
 
-    /// The largest return of an episode; the largest expected one where rewards are random.
+    /// The largest return of an episode; the largest expected one where rewards are random, and for the
+    /// stochastic sea that of [moving right in every row](DeepSea::optimal_return).
     pub fn best_return(self) -> f64 {
         match self {
             Self::CartPole => CartPole::MAX_STEPS as f64,
@@ -164,7 +198,7 @@ fn bandit(arms: usize) -> Bandit {
 impl fmt::Display for EnvironmentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CartPole => f.pad("cartpole"),
+            Self::CartPole => f.write_str("cartpole"),
             Self::DeepSea { size } => write!(f, "deepsea:{size}"),
             Self::DeepSeaStochastic { size } => write!(f, "deepsea-stochastic:{size}"),
             Self::NChain { states } => write!(f, "nchain:{states}"),
@@ -178,46 +212,29 @@ impl FromStr for EnvironmentKind {
     type Err = EnvironmentKindError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let refused = |problem: String| EnvironmentKindError {
-            name: name.to_owned(),
-            problem,
-        };
+        let refused = |problem: &str| EnvironmentKindError::new(name, problem);
         let (family, size) = match name.split_once(':') {
             Some((family, size)) => (family, Some(size)),
             None => (name, None),
         };
-        // The size, of a range that the family has.
-        let sized = |least: usize, most: usize| {
-            let size =
-                size.ok_or_else(|| refused(format!(" without a size, as in {family}:10")))?;
-            match size.parse() {
-                Ok(size) if (least..=most).contains(&size) => Ok(size),
-                _ => Err(refused(format!(
-                    ", whose size must be a whole number from {least} to {most}"
-                ))),
-            }
+        let of_size: fn(usize) -> Self = match family {
+            "cartpole" if size.is_none() => return Ok(Self::CartPole),
+            "cartpole" => return Err(refused(", since cartpole has no size")),
+            "deepsea" => |size| Self::DeepSea { size },
+            "deepsea-stochastic" => |size| Self::DeepSeaStochastic { size },
+            "nchain" => |states| Self::NChain { states },
+            "bandit" => |arms| Self::Bandit { arms },
+            "identity" => |actions| Self::Identity { actions },
+            _ => return Err(refused("")),
         };
-        Ok(match family {
-            "cartpole" if size.is_none() => Self::CartPole,
-            "cartpole" => return Err(refused(", since cartpole has no size".to_owned())),
-            "deepsea" if size.is_none() => Self::DeepSea { size: DEFAULT_SEA },
-            "deepsea" => Self::DeepSea {
-                size: sized(1, MAX_SEA)?,
-            },
-            "deepsea-stochastic" => Self::DeepSeaStochastic {
-                size: sized(1, MAX_SEA)?,
-            },
-            "nchain" => Self::NChain {
-                states: sized(2, MAX_COUNT)?,
-            },
-            "bandit" => Self::Bandit {
-                arms: sized(2, MAX_COUNT)?,
-            },
-            "identity" => Self::Identity {
-                actions: sized(2, MAX_COUNT)?,
-            },
-            _ => return Err(refused(String::new())),
-        })
+        let kind = match size {
+            None if family == "deepsea" => of_size(DEFAULT_SEA),
+            None => return Err(refused(&format!(" without a size, as in {family}:10"))),
+            // No family has an environment of size zero: what is no number is refused as that.
+            Some(size) => of_size(size.parse().unwrap_or(0)),
+        };
+        kind.check_size(name)?;
+        Ok(kind)
     }
 }
 
@@ -325,6 +342,12 @@ mod tests {
             assert!(message.contains(words), "{message}");
             assert!(message.ends_with("such as deepsea:20"), "{message}");
         }
+        let empty = EnvironmentKind::DeepSea { size: 0 };
+        let message = empty.validate().expect_err("an empty sea").to_string();
+        assert!(
+            message.starts_with("no environment \"deepsea:0\", whose size"),
+            "{message}"
+        );
         let error = serde_json::from_str::<EnvironmentKind>("\"pong\"").expect_err("no such name");
         assert!(error.to_string().contains("there are cartpole"), "{error}");
     }

@@ -14,10 +14,9 @@
 //! use burn_tsallis::rl::env::VectorEnvironment;
 //!
 //! // Sixteen noisy CartPoles whose episodes are recorded without the noise.
-//! let mut environments = VectorEnvironment::from_fn(16, |_| {
+//! let mut environments = VectorEnvironment::seeded(16, 0, || {
 //!     RewardNoise::new(EpisodeStatistics::new(CartPole::new()), 0.5)
 //! })?;
-//! environments.seed(0);
 //! let mut step = Step::default();
 //! environments.step(&[0; 16], &mut step)?;
 //! assert_eq!(step.transitions.len(), 16);

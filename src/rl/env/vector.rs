@@ -1,8 +1,8 @@
 use super::{DiscreteEnvironment, EnvironmentError, RestoreError, Transition};
 use serde_json::Value;
 
-/// Environments of one kind, stepped together. One whose episode ends begins the next at once, and hands
-/// out the observation that its episode ended with.
+/// Environments of one kind, stepped together. One whose episode ends begins the next in the same step, and
+/// hands out the observation that its episode ended with (`AutoresetMode.SAME_STEP` in Gymnasium's terms).
 ///
 /// What the environments give is checked: a reward or an observation that is not finite, an observation
 /// of a wrong size and a mask that allows nothing are an [`EnvironmentError`] that names the environment.
@@ -87,20 +87,20 @@ impl VectorEnvironment {
         })
     }
 
-    /// `count` environments, made by their index.
+    /// `count` environments that are made alike, each seeded with `seed` and its index.
     ///
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub fn from_fn<E: DiscreteEnvironment + 'static>(
+    pub fn seeded<E: DiscreteEnvironment + 'static>(
         count: usize,
-        mut make: impl FnMut(usize) -> E,
+        seed: u64,
+        mut make: impl FnMut() -> E,
     ) -> Result<Self, EnvironmentError> {
-        Self::new(
-            (0..count)
-                .map(|i| Box::new(make(i)) as Box<dyn DiscreteEnvironment>)
-                .collect(),
-        )
+        let boxed = |_| Box::new(make()) as Box<dyn DiscreteEnvironment>;
+        let mut environments = Self::new((0..count).map(boxed).collect())?;
+        environments.seed(seed);
+        Ok(environments)
     }
 
     /// The number of environments.

@@ -1,11 +1,11 @@
 use super::TsallisPolicyHead;
 use super::orthogonal::orthogonal_linear;
-use crate::op::tanh::bias_tanh;
+use crate::op::dense::{Ending, dense};
 use crate::rl::random::Stream;
 use burn::Tensor;
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Device, activation};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 /// The shape of the networks.
@@ -63,16 +63,24 @@ impl Features {
 
     /// `[batch, input]` to `[batch, features]`.
     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        let ending = match self.activation {
+            Activation::Tanh => Ending::Tanh,
+            Activation::Relu => Ending::Relu,
+        };
         self.layers
             .iter()
-            .fold(input, |x, layer| match (self.activation, &layer.bias) {
-                (Activation::Tanh, Some(bias)) => {
-                    bias_tanh(x.matmul(layer.weight.val()), bias.val())
-                }
-                (Activation::Tanh, None) => activation::tanh(layer.forward(x)),
-                (Activation::Relu, _) => activation::relu(layer.forward(x)),
-            })
+            .fold(input, |x, layer| forward(layer, x, ending))
     }
+}
+
+/// The layer and what follows it.
+pub(super) fn forward(layer: &Linear, x: Tensor<2>, ending: Ending) -> Tensor<2> {
+    let weight = layer.weight.val();
+    let bias = match &layer.bias {
+        Some(bias) => bias.val(),
+        None => Tensor::zeros([weight.dims()[1]], &weight.device()),
+    };
+    dense(x, weight, bias, ending)
 }
 
 /// A policy and a value function, by default of two tanh layers each that share nothing, orthogonal with
@@ -127,7 +135,7 @@ impl ActorCritic {
     /// - output: `[batch, 1]`
     pub fn values(&self, observations: Tensor<2>) -> Tensor<2> {
         let critic = self.critic.as_ref().unwrap_or(&self.actor);
-        self.value.forward(critic.forward(observations))
+        forward(&self.value, critic.forward(observations), Ending::Linear)
     }
 
     /// Observations to logits and values, of the shapes of [`logits`](Self::logits) and
@@ -139,6 +147,6 @@ impl ActorCritic {
             Some(critic) => critic.forward(observations),
             None => features,
         };
-        (logits, self.value.forward(features))
+        (logits, forward(&self.value, features, Ending::Linear))
     }
 }

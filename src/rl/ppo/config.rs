@@ -236,6 +236,13 @@ impl PpoConfig {
             let holds = (0.0..=1.0).contains(&x);
             check(field, x, holds, "a number from 0 to 1")
         };
+        self.environment.validate().map_err(|error| {
+            ConfigError::new(
+                "environment",
+                self.environment,
+                &format!("one that exists: {error}"),
+            )
+        })?;
         order("alpha", self.alpha)?;
         order("regulariser_alpha", self.regulariser_alpha)?;
         at_least_zero("beta", self.beta)?;

@@ -42,6 +42,7 @@ pub struct Learner {
     episodes: usize,
     bad_episodes: Option<usize>,
     recent: VecDeque<Episode>,
+    ended: Vec<Episode>,
     times: Times,
 }
 
@@ -104,8 +105,9 @@ impl Learner {
         Self::with_environments(config, environments, device)
     }
 
-    /// A run at its beginning, in environments of the caller's own, which are used as they are: the
-    /// configuration's `environment` and noise are not looked at, and only those below
+    /// A run at its beginning, in environments of the caller's own, which are used as they are and not seeded
+    /// ([`VectorEnvironment::seeded`] does that): the configuration's `environment` and noise are not looked
+    /// at, and only those below
     /// [`EpisodeStatistics`](crate::rl::env::EpisodeStatistics) report their returns.
     ///
     /// # Errors
@@ -143,6 +145,7 @@ impl Learner {
             episodes: 0,
             bad_episodes: None,
             recent: VecDeque::with_capacity(RECENT_EPISODES),
+            ended: Vec::new(),
             times: Times::default(),
         })
     }
@@ -226,6 +229,7 @@ impl Learner {
         )
         .map_err(|error| error.after(self.global_step()))?;
         let mut metrics = self.describe(&rollout);
+        self.ended.clone_from(&rollout.episodes);
         self.times = Times {
             rollout: begun.elapsed(),
             ..Times::default()
@@ -300,6 +304,11 @@ impl Learner {
         self.updates * self.config.batch()
     }
 
+    /// The episodes that ended in the last update.
+    pub fn ended_episodes(&self) -> &[Episode] {
+        &self.ended
+    }
+
     /// The mean return of the last episodes, at most a hundred; none before the first has ended.
     pub fn recent_return(&self) -> Option<f64> {
         mean(self.recent.iter().map(|e| e.total_reward))
@@ -342,4 +351,123 @@ impl LearnerError {
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (count, sum) = values.fold((0_usize, 0.0), |(n, sum), value| (n + 1, sum + value));
     (count > 0).then(|| sum / count as f64)
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::rl::policy::NetworkConfig;
+
+    fn small(alpha: f64) -> PpoConfig {
+        PpoConfig {
+            environment: "identity:3".parse().expect("a name of an environment"),
+            alpha,
+            regulariser_alpha: alpha,
+            noise_std: 0.0,
+            environments: 8,
+            rollout_steps: 16,
+            epochs: 4,
+            minibatches: 2,
+            learning_rate: 0.02,
+            network: NetworkConfig {
+                hidden: vec![16],
+                ..NetworkConfig::default()
+            },
+            ..PpoConfig::default()
+        }
+    }
+
+    /// The reward is one for the right one of three actions.
+    #[test]
+    fn every_order_learns_the_identity() {
+        for alpha in [-1.0, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0] {
+            let config = PpoConfig {
+                total_steps: 25 * 128,
+                ..small(alpha)
+            };
+            let best = config.environment.best_return();
+            let mut learner = Learner::new(config, &Device::flex()).expect("valid");
+            let mut last = None;
+            while !learner.is_finished() {
+                last = learner.update().expect("an update").episodic_return;
+            }
+            let last = last.expect("episodes ended");
+            // Uniform actions earn a third.
+            assert!(last > 0.8 * best, "alpha {alpha}: {last} of {best}");
+        }
+    }
+
+    /// Parameters, moments, streams and environments: the updates after a break are those without one.
+    #[test]
+    fn a_restored_run_is_the_straight_run() {
+        let config = PpoConfig {
+            environment: "cartpole".parse().expect("a name of an environment"),
+            total_steps: 6 * 128,
+            noise_std: 0.5,
+            first_step_without_noise: true,
+            ..small(0.5)
+        };
+        let device = Device::flex();
+        let new = || Learner::new(config.clone(), &device).expect("valid");
+        let rows = |learner: &mut Learner, count: usize| -> Vec<UpdateMetrics> {
+            (0..count)
+                .map(|_| learner.update().expect("an update"))
+                .collect()
+        };
+        let mut straight = new();
+        let want = rows(&mut straight, 6);
+        for cut in [0, 1, 4] {
+            let mut before = new();
+            rows(&mut before, cut);
+            let saved = before.checkpoint();
+            let text = serde_json::to_string(&saved.state).expect("a state");
+            let mut after = new();
+            let restored = Checkpoint {
+                state: serde_json::from_str(&text).expect("the same state"),
+                ..saved
+            };
+            assert!(after.restore(restored).expect("the same configuration"));
+            assert_eq!(after.global_step(), cut * 128);
+            assert_eq!(rows(&mut after, 6 - cut), want[cut..], "cut after {cut}");
+            assert_eq!(after.checkpoint().state, straight.checkpoint().state);
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_configuration_is_refused() {
+        let device = Device::flex();
+        let mut learner = Learner::new(small(0.5), &device).expect("valid");
+        let wider = PpoConfig {
+            network: NetworkConfig {
+                hidden: vec![17],
+                ..NetworkConfig::default()
+            },
+            ..small(0.5)
+        };
+        let fewer = PpoConfig {
+            environments: 4,
+            ..small(0.5)
+        };
+        for other in [wider, fewer] {
+            let checkpoint = Learner::new(other, &device).expect("valid").checkpoint();
+            let error = learner.restore(checkpoint).expect_err("another one");
+            assert!(
+                error.to_string().starts_with("the checkpoint does not fit"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn divergence_stops_the_run() {
+        let config = PpoConfig {
+            learning_rate: 1e30,
+            ..small(0.5)
+        };
+        let mut learner = Learner::new(config, &Device::flex()).expect("valid");
+        let error = (0..5)
+            .find_map(|_| learner.update().err())
+            .expect("a learning rate of 1e30");
+        assert!(matches!(error, LearnerError::NotFinite(_)), "{error}");
+    }
 }

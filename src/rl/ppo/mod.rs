@@ -6,6 +6,7 @@ mod checkpoint;
 mod config;
 mod learner;
 mod metrics;
+mod objective;
 mod optimiser;
 pub(in crate::rl) mod rollout;
 mod update;

@@ -1,6 +1,6 @@
 use super::{ConfigError, PpoConfig};
 use burn::Tensor;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{Adam, AdamConfig, AdamState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Gradients};
 
@@ -96,9 +96,10 @@ impl ClippedAdam {
 
     /// The moments; none before the first step.
     pub fn moments(&self) -> Option<Moments> {
+        // The same names in each, so that the same moments are the same bytes.
         self.state.as_ref().map(|state| Moments {
-            first: Param::from_tensor(state.momentum.moment_1.clone()),
-            second: Param::from_tensor(state.momentum.moment_2.clone()),
+            first: Param::initialized(ParamId::from(1), state.momentum.moment_1.clone()),
+            second: Param::initialized(ParamId::from(2), state.momentum.moment_2.clone()),
         })
     }
 
@@ -164,9 +165,139 @@ impl ModuleMapper for Unflatten {
         let (id, old, mapper) = parameter.consume();
         let shape = old.shape();
         let end = self.taken + shape.num_elements();
-        let new = self.parameters.clone().slice([self.taken..end]);
+        let new = self.parameters.clone().slice(self.taken..end);
         self.taken = end;
         let new = Tensor::from_inner(new.reshape(shape)).require_grad();
         Param::from_mapped_value(id, new, mapper)
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+pub(super) mod tests {
+    use super::*;
+    use crate::rl::policy::{ActorCritic, NetworkConfig};
+    use crate::rl::random::{Purpose, stream};
+    use burn::optim::GradientsParams;
+
+    /// A function of a parameter and of the number of numbers before it.
+    struct Map<F>(F, usize);
+
+    impl<F: FnMut(Tensor<1>, usize) -> Tensor<1>> ModuleMapper for Map<F> {
+        fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (id, old, mapper) = parameter.consume();
+            let shape = old.shape();
+            let new = (self.0)(old.inner().reshape([-1]), self.1);
+            self.1 += shape.num_elements();
+            let new = Tensor::from_inner(new.reshape(shape)).require_grad();
+            Param::from_mapped_value(id, new, mapper)
+        }
+    }
+
+    /// The module with every parameter multiplied.
+    pub(in crate::rl::ppo) fn scaled<M: Module>(module: M, factor: f32) -> M {
+        module.map(&mut Map(|p: Tensor<1>, _| p.mul_scalar(factor), 0))
+    }
+
+    /// A direction in the space of the parameters, the numbers from `begin` on.
+    fn direction(begin: usize, count: usize) -> Vec<f32> {
+        (begin..begin + count)
+            .map(|i| (i as f32 * 0.7).sin())
+            .collect()
+    }
+
+    /// The module with its parameters moved by `step` along a direction.
+    pub(in crate::rl::ppo) fn moved<M: Module>(module: M, step: f32) -> M {
+        module.map(&mut Map(
+            |p: Tensor<1>, begin| {
+                let [count] = p.dims();
+                let along = Tensor::<1>::from_data(&direction(begin, count)[..], &p.device());
+                p + along.mul_scalar(step)
+            },
+            0,
+        ))
+    }
+
+    /// The derivative along that direction.
+    pub(in crate::rl::ppo) fn dot_of_gradient<M: Module>(
+        module: &M,
+        mut gradients: Gradients,
+    ) -> f64 {
+        let mut taken = Taken(&mut gradients, Vec::new());
+        module.visit(&mut taken);
+        let gradient: Vec<f32> = Tensor::cat(taken.1, 0).into_data().iter().collect();
+        gradient
+            .iter()
+            .zip(direction(0, gradient.len()))
+            .map(|(&g, d)| f64::from(g) * f64::from(d))
+            .sum()
+    }
+
+    fn model(device: &Device) -> ActorCritic {
+        let network = NetworkConfig {
+            hidden: vec![5, 3],
+            ..NetworkConfig::default()
+        };
+        let mut weights = stream(2, Purpose::Weights, 0);
+        ActorCritic::new(4, 2, &network, 0.5, device, &mut weights)
+    }
+
+    fn gradients(model: &ActorCritic, device: &Device) -> Gradients {
+        let x = Tensor::<2>::from_data([[0.3, -1.0, 0.2, 2.0], [1.0, 0.1, -0.4, 0.7]], device);
+        let (logits, values) = model.forward(x);
+        (logits.square().sum() + (values - 1.0).square().sum()).backward()
+    }
+
+    fn numbers<M: Module>(module: &M) -> Vec<f32> {
+        let mut parameters = Parameters(Vec::new());
+        module.visit(&mut parameters);
+        Tensor::cat(parameters.0, 0).into_data().iter().collect()
+    }
+
+    /// Without clipping, a step on one vector is Burn's own step on each parameter.
+    #[test]
+    fn it_is_adam_on_each_parameter() {
+        let device = Device::flex().autodiff();
+        let config = PpoConfig {
+            max_grad_norm: 1e9,
+            ..PpoConfig::default()
+        };
+        let mut ours = model(&device);
+        let mut theirs = ours.clone();
+        let mut clipped = ClippedAdam::new(&ours, &config);
+        let mut burns = AdamConfig::new().with_epsilon(1e-5).init();
+        for _ in 0..5 {
+            let gradient = gradients(&ours, &device);
+            ours = clipped.step(1e-2, ours, gradient).0;
+            let gradient = gradients(&theirs, &device);
+            let gradient = GradientsParams::from_grads(gradient, &theirs);
+            theirs = burns.step(1e-2, theirs, gradient);
+        }
+        assert_eq!(clipped.steps(), 5);
+        for (ours, theirs) in numbers(&ours).iter().zip(numbers(&theirs)) {
+            assert!((ours - theirs).abs() < 1e-6, "{ours} {theirs}");
+        }
+    }
+
+    #[test]
+    fn the_norm_is_that_of_all_parameters_and_is_clipped() {
+        let device = Device::flex().autodiff();
+        let model = model(&device);
+        let mut gradient = gradients(&model, &device);
+        let mut taken = Taken(&mut gradient, Vec::new());
+        model.visit(&mut taken);
+        let squares = Tensor::cat(taken.1, 0).square().sum().into_scalar::<f32>();
+        let limit = f64::from(squares).sqrt() / 4.0;
+        let config = PpoConfig {
+            max_grad_norm: limit,
+            ..PpoConfig::default()
+        };
+        let mut optimiser = ClippedAdam::new(&model, &config);
+        let gradient = gradients(&model, &device);
+        let (_, norm) = optimiser.step(1e-3, model, gradient);
+        assert!((f64::from(norm.into_scalar::<f32>()) - 4.0 * limit).abs() < 1e-4 * limit);
+        // After one step the first moment is a tenth of the clipped gradient.
+        let first = optimiser.moments().expect("a step was made").first.val();
+        let norm = first.square().sum().sqrt().into_scalar::<f32>();
+        assert!((10.0 * f64::from(norm) - limit).abs() < 1e-4 * limit);
     }
 }

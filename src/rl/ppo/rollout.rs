@@ -252,3 +252,262 @@ pub(in crate::rl) fn clocks(streams: &mut [Stream], actions: usize, device: &Dev
     }
     matrix(clocks, actions, device)
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::rl::env::{DiscreteEnvironment, ObservationSizeError, Transition};
+    use crate::rl::policy::NetworkConfig;
+    use crate::rl::ppo::Regulariser;
+    use crate::rl::random::{Purpose, stream};
+    use crate::rl::transfer::take_reads;
+
+    fn network(environments: &VectorEnvironment, alpha: f64, device: &Device) -> ActorCritic {
+        let config = NetworkConfig {
+            hidden: vec![8],
+            ..NetworkConfig::default()
+        };
+        let mut weights = stream(1, Purpose::Weights, 0);
+        let (size, actions) = (environments.observation_size(), environments.actions());
+        ActorCritic::new(size, actions, &config, alpha, device, &mut weights)
+    }
+
+    fn streams(count: usize) -> Vec<Stream> {
+        (0..count as u32)
+            .map(|i| stream(2, Purpose::Actions, i))
+            .collect()
+    }
+
+    /// Its observation is the time; it terminates after 3 steps, and is truncated after 5 and after 4, in
+    /// turn. Only the second of its three actions is allowed at even times.
+    struct Script {
+        time: usize,
+        episode: usize,
+        offset: f32,
+    }
+
+    impl DiscreteEnvironment for Script {
+        fn observation_size(&self) -> usize {
+            2
+        }
+
+        fn actions(&self) -> usize {
+            3
+        }
+
+        fn seed(&mut self, _seed: u64, _index: u32) {}
+
+        fn reset(&mut self) {
+            self.time = 0;
+            self.episode += 1;
+        }
+
+        fn step(&mut self, action: usize) -> Transition {
+            assert!(self.time % 2 == 1 || action == 1, "action {action}");
+            self.time += 1;
+            let ends = [3, 5, 4][self.episode % 3] == self.time;
+            Transition {
+                terminated: ends && self.episode.is_multiple_of(3),
+                truncated: ends && !self.episode.is_multiple_of(3),
+                ..Transition::within((self.time as f64).sin() + f64::from(self.offset))
+            }
+        }
+
+        fn observe(&self, observation: &mut [f32]) -> Result<(), ObservationSizeError> {
+            observation.copy_from_slice(&[self.time as f32, self.offset + self.episode as f32]);
+            Ok(())
+        }
+
+        fn has_action_mask(&self) -> bool {
+            true
+        }
+
+        fn action_mask(&self, allowed: &mut [bool]) {
+            let odd = self.time % 2 == 1;
+            allowed.copy_from_slice(&[odd, true, odd]);
+        }
+    }
+
+    fn scripts() -> VectorEnvironment {
+        let script = |i| Script {
+            time: 0,
+            episode: i,
+            offset: i as f32,
+        };
+        VectorEnvironment::new((0..2).map(|i| Box::new(script(i)) as Box<_>).collect())
+            .expect("environments that are alike")
+    }
+
+    /// Each advantage as the sum of discounted errors up to the end of its episode, from a walk of the
+    /// same script beside the rollout.
+    #[test]
+    fn advantages_end_with_episodes_and_bootstrap_truncated_ones() {
+        let device = Device::flex();
+        for (bootstrap, regulariser) in [
+            (true, Regulariser::Reward),
+            (false, Regulariser::Reward),
+            (true, Regulariser::Loss),
+        ] {
+            let config = PpoConfig {
+                environments: 2,
+                rollout_steps: 23,
+                bootstrap_on_truncation: bootstrap,
+                regulariser,
+                beta: 0.7,
+                ..PpoConfig::default()
+            };
+            let mut environments = scripts();
+            let model = network(&environments, config.alpha, &device);
+            let rollout =
+                Rollout::collect(&model, &mut environments, &mut streams(2), &config, &device)
+                    .expect("a rollout");
+
+            let value = |environment: &Script| {
+                let mut observation = vec![0.0; 2];
+                environment
+                    .observe(&mut observation)
+                    .expect("an observation");
+                let value = model.values(matrix(observation, 2, &device));
+                f64::from(value.into_scalar::<f32>())
+            };
+            for lane in 0..2 {
+                let mut environment = Script {
+                    time: 0,
+                    episode: lane,
+                    offset: lane as f32,
+                };
+                let mut errors = Vec::new();
+                for t in 0..config.rollout_steps {
+                    let step = t * 2 + lane;
+                    let before = value(&environment);
+                    assert!((before - rollout.values[step]).abs() < 1e-6);
+                    let several = environment.time % 2 == 1;
+                    let transition = environment.step(rollout.actions[step]);
+                    let penalty = transition.reward - rollout.rewards[step];
+                    // Where one action is allowed, the policy is its reference.
+                    let penalised = regulariser.is_in_reward() && several;
+                    assert_eq!(penalty > 0.0, penalised, "step {t} of {lane}: {penalty}");
+                    let next = if transition.terminated || transition.truncated && !bootstrap {
+                        0.0
+                    } else {
+                        value(&environment)
+                    };
+                    errors.push((
+                        rollout.rewards[step] + config.gamma * next - before,
+                        transition.done(),
+                    ));
+                    if transition.done() {
+                        environment.reset();
+                    }
+                }
+                for t in 0..config.rollout_steps {
+                    let (mut want, mut factor) = (0.0, 1.0);
+                    for &(error, done) in &errors[t..] {
+                        want += factor * error;
+                        factor *= config.gamma * config.gae_lambda;
+                        if done {
+                            break;
+                        }
+                    }
+                    let got = rollout.advantages[t * 2 + lane];
+                    assert!(
+                        (got - want).abs() < 1e-5,
+                        "step {t} of {lane}: {got} {want}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_environment_that_fails_is_named_with_the_step() {
+        struct Broken(usize);
+
+        impl DiscreteEnvironment for Broken {
+            fn observation_size(&self) -> usize {
+                1
+            }
+
+            fn actions(&self) -> usize {
+                2
+            }
+
+            fn seed(&mut self, _seed: u64, _index: u32) {}
+
+            fn reset(&mut self) {}
+
+            fn step(&mut self, _action: usize) -> Transition {
+                self.0 += 1;
+                Transition::within(if self.0 == 7 { f64::NAN } else { 0.0 })
+            }
+
+            fn observe(&self, observation: &mut [f32]) -> Result<(), ObservationSizeError> {
+                observation[0] = 0.0;
+                Ok(())
+            }
+        }
+
+        let config = PpoConfig {
+            environments: 3,
+            rollout_steps: 4,
+            minibatches: 1,
+            epochs: 1,
+            ..PpoConfig::default()
+        };
+        let environments = (0..3).map(|i| Box::new(Broken(i / 2)) as Box<_>);
+        let environments = VectorEnvironment::new(environments.collect()).expect("alike");
+        let mut learner =
+            crate::rl::ppo::Learner::with_environments(config, environments, &Device::flex())
+                .expect("a valid configuration");
+        learner.update().expect("nothing is wrong yet");
+        let error = learner.update().expect_err("a reward that is not a number");
+        assert_eq!(
+            error.to_string(),
+            "after 15 environment steps, environment 2 gave the reward NaN: a reward must be a \
+             finite number"
+        );
+    }
+
+    /// What a rollout reads back: the actions of each step, and then everything else at once.
+    fn reads_of_a_rollout(environments: usize, device: &Device) -> Vec<usize> {
+        let config = PpoConfig {
+            environments,
+            rollout_steps: 3,
+            ..PpoConfig::default()
+        };
+        let mut vector = VectorEnvironment::new(config.make_environments()).expect("alike");
+        let model = network(&vector, config.alpha, device);
+        take_reads();
+        Rollout::collect(
+            &model,
+            &mut vector,
+            &mut streams(environments),
+            &config,
+            device,
+        )
+        .expect("a rollout");
+        take_reads()
+    }
+
+    #[test]
+    fn nothing_but_actions_is_read_back_in_a_step() {
+        let batch = 3 * 16;
+        assert_eq!(
+            reads_of_a_rollout(16, &Device::flex()),
+            [16, 16, 16, batch, batch, batch + 16, 4]
+        );
+    }
+
+    #[cfg(all(feature = "wgpu", feature = "cli"))]
+    #[test]
+    fn nothing_but_actions_is_read_back_in_a_step_of_many_environments_on_wgpu() {
+        let Some(device) = crate::adapter::wgpu() else {
+            return;
+        };
+        let (n, batch) = (4096, 3 * 4096);
+        assert_eq!(
+            reads_of_a_rollout(n, &device),
+            [n, n, n, batch, batch, batch + n, 4]
+        );
+    }
+}

@@ -1,9 +1,10 @@
+use super::objective::{ObjectiveParameters, PolicyForm, SAMPLES, Term, clipped_objective};
 use super::{ClippedAdam, LearnerError, PpoConfig, Rollout, Times, UpdateMetrics};
 use crate::rl::policy::ActorCritic;
 use crate::rl::random::Stream;
 use crate::rl::transfer::{indices, matrix, read};
 use burn::Tensor;
-use burn::tensor::{Bool, Device, Int};
+use burn::tensor::{Bool, Device};
 use rand::seq::SliceRandom;
 use std::time::Instant;
 
@@ -12,59 +13,50 @@ use std::time::Instant;
 struct Pass {
     observations: Tensor<2>,
     allowed: Option<Tensor<2, Bool>>,
-    actions: Tensor<2, Int>,
-    log_probs: Tensor<2>,
-    advantages: Tensor<2>,
-    returns: Tensor<2>,
-    values: Tensor<2>,
+    /// The columns of [`Sample`](super::objective::Sample).
+    samples: Tensor<2>,
 }
 
 impl Pass {
     fn new(rollout: &Rollout, order: &[usize], config: &PpoConfig, device: &Device) -> Self {
-        let column = |value: &dyn Fn(usize) -> f32| {
-            matrix(order.iter().map(|&i| value(i)).collect(), 1, device)
-        };
-        let advantages = order.chunks_exact(config.minibatch()).flat_map(|steps| {
+        let mut samples = Vec::with_capacity(order.len() * SAMPLES);
+        for steps in order.chunks_exact(config.minibatch()) {
             let (mean, deviation) = if config.normalise_advantages {
                 moments(steps.iter().map(|&i| rollout.advantages[i]))
             } else {
                 (0.0, 1.0)
             };
-            steps
-                .iter()
-                .map(move |&i| ((rollout.advantages[i] - mean) / deviation) as f32)
-        });
-        let advantages = matrix(advantages.collect(), 1, device);
+            samples.extend(steps.iter().flat_map(|&i| {
+                // In the order of the columns.
+                [
+                    rollout.actions[i] as f32,
+                    rollout.log_probs[i],
+                    ((rollout.advantages[i] - mean) / deviation) as f32,
+                    rollout.returns[i] as f32,
+                    rollout.values[i] as f32,
+                ]
+            }));
+        }
         let rows = indices(order.iter().copied(), device);
-        let actions = order.iter().map(|&i| rollout.actions[i]);
         Self {
             allowed: rollout
                 .allowed
                 .clone()
                 .map(|allowed| allowed.select(0, rows.clone())),
             observations: rollout.observations.clone().select(0, rows),
-            actions: indices(actions, device).unsqueeze_dim(1),
-            log_probs: column(&|i| rollout.log_probs[i]),
-            advantages,
-            returns: column(&|i| rollout.returns[i] as f32),
-            values: column(&|i| rollout.values[i] as f32),
+            samples: matrix(samples, SAMPLES, device),
         }
     }
 
     fn minibatch(&self, index: usize, size: usize) -> Self {
         let rows = index * size..(index + 1) * size;
-        let of = |tensor: &Tensor<2>| tensor.clone().slice([rows.clone()]);
         Self {
-            observations: of(&self.observations),
+            observations: self.observations.clone().slice([rows.clone()]),
             allowed: self
                 .allowed
                 .as_ref()
                 .map(|allowed| allowed.clone().slice([rows.clone()])),
-            actions: self.actions.clone().slice([rows.clone()]),
-            log_probs: of(&self.log_probs),
-            advantages: of(&self.advantages),
-            returns: of(&self.returns),
-            values: of(&self.values),
+            samples: self.samples.clone().slice([rows]),
         }
     }
 }
@@ -78,13 +70,14 @@ fn moments(advantages: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64)
     (mean, (squares / count).sqrt() + 1e-8)
 }
 
-/// What is reported of a minibatch, as columns that are put together and read once an update.
+/// What is reported of a minibatch, put together with that of the others and read once an update.
 struct Reported {
-    ratio: Tensor<2>,
-    surrogate: Tensor<2>,
-    value_loss: Tensor<2>,
-    probabilities: Tensor<2>,
-    norm: Tensor<2>,
+    /// The columns of [`Term`].
+    terms: Tensor<2>,
+    /// As its [`PolicyForm`] says.
+    policy: Tensor<2>,
+    /// Of the gradient, `[1, 1]`.
+    norm: Option<Tensor<2>>,
 }
 
 /// Passes over the rollout in minibatches and steps the optimiser on each.
@@ -118,7 +111,7 @@ pub(super) fn update(
             let backward = Instant::now();
             let norm;
             (model, norm) = optimiser.step(metrics.learning_rate, model, gradients);
-            report.norm = norm.unsqueeze_dim(1);
+            report.norm = Some(norm.unsqueeze_dim(1));
             reported.push(report);
             times.forward += forward - started;
             times.backward += backward - forward;
@@ -126,10 +119,9 @@ pub(super) fn update(
         }
         metrics.epochs = epoch;
         if let Some(target) = config.target_kl {
-            let ratios = reported[begun..].iter().map(|r| r.ratio.clone());
-            let [kl] = read([approx_kl(Tensor::cat(ratios.collect(), 0))
-                .mean()
-                .unsqueeze()])?;
+            let terms = reported[begun..].iter().map(|r| r.terms.clone());
+            let ratio = column(&Tensor::cat(terms.collect(), 0), Term::Ratio);
+            let [kl] = read([approx_kl(ratio).mean().unsqueeze()])?;
             if f64::from(kl[0]) > target {
                 break;
             }
@@ -142,48 +134,48 @@ pub(super) fn update(
 /// The loss of a minibatch, and what is reported of it.
 fn loss(model: &ActorCritic, batch: Pass, config: &PpoConfig) -> (Tensor<1>, Reported) {
     let (logits, values) = model.forward(batch.observations);
-    let policy = model.policy();
-    let probabilities;
-    // Above one an action may have left the support: its ratio is zero and its gradient finite, which
-    // only the form without a logarithm keeps.
-    let ratio = if config.alpha > 1.0 {
-        let p = policy.probabilities(logits.clone(), batch.allowed.clone());
-        probabilities = p.clone().inner();
-        p.gather(1, batch.actions) / batch.log_probs.exp()
-    } else {
-        let log_p = policy.log_probabilities(logits.clone(), batch.allowed.clone());
-        probabilities = log_p.clone().inner().exp();
-        (log_p.gather(1, batch.actions) - batch.log_probs).exp()
+    let head = model.policy();
+    let form = form(config);
+    let policy = match form {
+        PolicyForm::Log => head.log_probabilities(logits.clone(), batch.allowed.clone()),
+        PolicyForm::Probability => head.probabilities(logits.clone(), batch.allowed.clone()),
     };
-    let clipped = ratio.clone().clamp(1.0 - config.clip, 1.0 + config.clip);
-    let surrogate = (ratio.clone() * batch.advantages.clone()).min_pair(clipped * batch.advantages);
-
-    let error = (values.clone() - batch.returns.clone()).square();
-    let error = match config.value_clip {
-        None => error,
-        Some(range) => {
-            let moved = (values - batch.values.clone()).clamp(-range, range);
-            error.max_pair((batch.values + moved - batch.returns).square())
-        }
+    let parameters = ObjectiveParameters {
+        form,
+        clip: config.clip as f32,
+        value_clip: config.value_clip.unwrap_or(f64::INFINITY) as f32,
+        value_coefficient: config.value_coefficient as f32,
     };
-    let reported = Reported {
-        ratio: ratio.inner(),
-        surrogate: surrogate.clone().inner(),
-        value_loss: error.clone().inner().mul_scalar(0.5),
-        norm: probabilities.clone(),
-        probabilities,
-    };
-    let mut loss = (error.mul_scalar(0.5 * config.value_coefficient) - surrogate).mean();
+    let (mut loss, terms) = clipped_objective(policy.clone(), values, batch.samples, parameters);
     if config.regulariser.is_in_loss() {
         let alpha = config.regulariser_alpha;
-        let divergence = policy.divergence(logits.clone(), alpha, batch.allowed.clone());
+        let divergence = head.divergence(logits.clone(), alpha, batch.allowed.clone());
         loss = loss + divergence.mean().mul_scalar(config.beta);
     }
     if config.entropy_coefficient > 0.0 {
-        let p = policy.probabilities(logits, batch.allowed);
+        let p = head.probabilities(logits, batch.allowed);
         loss = loss - entropy(p).mean().mul_scalar(config.entropy_coefficient);
     }
+    let reported = Reported {
+        terms: terms.inner(),
+        policy: policy.inner(),
+        norm: None,
+    };
     (loss, reported)
+}
+
+/// Above order one an action may have left the support, where it has no logarithm.
+fn form(config: &PpoConfig) -> PolicyForm {
+    if config.alpha > 1.0 {
+        PolicyForm::Probability
+    } else {
+        PolicyForm::Log
+    }
+}
+
+fn column(terms: &Tensor<2>, term: Term) -> Tensor<2> {
+    let index = term as usize;
+    terms.clone().slice([0..terms.dims()[0], index..index + 1])
 }
 
 /// The Shannon entropy of each row, in nats: `[batch, actions]` to `[batch, 1]`.
@@ -209,22 +201,28 @@ fn report(
     config: &PpoConfig,
     metrics: &mut UpdateMetrics,
 ) -> Result<(), LearnerError> {
-    let column = |of: fn(&Reported) -> &Tensor<2>| {
-        Tensor::cat(reported.iter().map(|r| of(r).clone()).collect(), 0)
+    let all = |of: fn(&Reported) -> Option<&Tensor<2>>| {
+        Tensor::cat(reported.iter().filter_map(of).cloned().collect(), 0)
     };
-    let ratio = column(|r| &r.ratio);
+    let terms = all(|r| Some(&r.terms));
+    let policy = all(|r| Some(&r.policy));
+    let probabilities = match form(config) {
+        PolicyForm::Log => policy.exp(),
+        PolicyForm::Probability => policy,
+    };
+    let ratio = column(&terms, Term::Ratio);
     let outside = (ratio.clone() - 1.0)
         .abs()
         .greater_elem(config.clip)
         .float();
     let means = [
-        column(|r| &r.surrogate).neg(),
-        column(|r| &r.value_loss),
-        entropy(column(|r| &r.probabilities)),
+        column(&terms, Term::Surrogate).neg(),
+        column(&terms, Term::ValueLoss),
+        entropy(probabilities),
         log_ratio(ratio.clone()).neg(),
         approx_kl(ratio),
         outside,
-        column(|r| &r.norm),
+        all(|r| r.norm.as_ref()),
     ];
     let means = Tensor::cat(means.map(Tensor::mean).to_vec(), 0);
     let [means] = read([means.unsqueeze()])?;
@@ -244,4 +242,141 @@ fn report(
         }
     }
     Ok(())
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::rl::env::VectorEnvironment;
+    use crate::rl::policy::NetworkConfig;
+    use crate::rl::ppo::Regulariser;
+    use crate::rl::random::{Purpose, stream};
+    use burn::module::Module;
+
+    fn config(alpha: f64) -> PpoConfig {
+        PpoConfig {
+            alpha,
+            regulariser_alpha: alpha,
+            environments: 4,
+            rollout_steps: 16,
+            minibatches: 2,
+            network: NetworkConfig {
+                hidden: vec![8],
+                ..NetworkConfig::default()
+            },
+            ..PpoConfig::default()
+        }
+    }
+
+    /// Networks with a policy that is not uniform, and a rollout of theirs.
+    fn rollout(config: &PpoConfig, device: &Device) -> (ActorCritic, Rollout) {
+        let mut environments = VectorEnvironment::new(config.make_environments())
+            .expect("environments that are alike");
+        let mut weights = stream(1, Purpose::Weights, 0);
+        let model = ActorCritic::new(
+            environments.observation_size(),
+            environments.actions(),
+            &config.network,
+            config.alpha,
+            device,
+            &mut weights,
+        );
+        let model = crate::rl::ppo::optimiser::tests::scaled(model, 3.0);
+        let mut actions: Vec<_> = (0..config.environments as u32)
+            .map(|i| stream(1, Purpose::Actions, i))
+            .collect();
+        let rollout = Rollout::collect(
+            &model.valid(),
+            &mut environments,
+            &mut actions,
+            config,
+            &device.clone().inner(),
+        )
+        .expect("a rollout");
+        (model, rollout)
+    }
+
+    fn first_pass(rollout: &Rollout, config: &PpoConfig, device: &Device) -> Pass {
+        let order: Vec<usize> = (0..config.batch()).rev().collect();
+        Pass::new(rollout, &order, config, &device.clone().inner()).minibatch(0, config.minibatch())
+    }
+
+    #[test]
+    fn the_first_ratios_are_one() {
+        let device = Device::flex().autodiff();
+        for alpha in [-1.0, 0.3, 0.5, 1.0, 1.5, 2.0] {
+            let config = config(alpha);
+            let (model, rollout) = rollout(&config, &device);
+            let (_, reported) = loss(&model, first_pass(&rollout, &config, &device), &config);
+            let ratio = column(&reported.terms, Term::Ratio);
+            let ratios: Vec<f32> = ratio.clone().into_data().iter().collect();
+            assert_eq!(ratios.len(), config.minibatch());
+            for ratio in ratios {
+                assert!((ratio - 1.0).abs() < 1e-5, "alpha {alpha}: {ratio}");
+            }
+            let kl = approx_kl(ratio).mean().into_scalar::<f32>();
+            assert!(kl.abs() <= 1e-8, "alpha {alpha}: {kl}");
+        }
+    }
+
+    /// The gradient of the whole loss against central differences in a direction, at a policy that has
+    /// moved away from the rollout's, with every term of the loss in it.
+    #[test]
+    fn the_gradient_is_that_of_the_loss() {
+        use crate::rl::ppo::optimiser::tests::{dot_of_gradient, moved};
+        let device = Device::flex().autodiff();
+        for alpha in [0.5, 1.0, 1.5] {
+            let config = PpoConfig {
+                regulariser: Regulariser::Both,
+                beta: 0.5,
+                entropy_coefficient: 0.3,
+                value_clip: Some(0.05),
+                ..config(alpha)
+            };
+            let (model, rollout) = rollout(&config, &device);
+            let at = |step: f32| {
+                let batch = first_pass(&rollout, &config, &device);
+                let model = moved(model.clone(), 0.05 + step);
+                let (loss, _) = loss(&model, batch, &config);
+                (model, loss)
+            };
+            let (model, value) = at(0.0);
+            let slope = dot_of_gradient(&model, value.backward());
+            let step = 2e-3;
+            let value = |step| f64::from(at(step).1.into_scalar::<f32>());
+            let difference = (value(step) - value(-step)) / (2.0 * f64::from(step));
+            assert!(
+                (slope - difference).abs() < 2e-2 * difference.abs().max(0.05),
+                "alpha {alpha}: {slope} against {difference}"
+            );
+        }
+    }
+
+    #[test]
+    fn advantages_of_a_minibatch_have_mean_zero_and_variance_one() {
+        let device = Device::flex().autodiff();
+        let config = config(0.5);
+        let (_, rollout) = rollout(&config, &device);
+        let samples = first_pass(&rollout, &config, &device).samples;
+        let advantages = samples.slice([0..config.minibatch(), 2..3]);
+        let values: Vec<f32> = advantages.into_data().iter().collect();
+        let (mean, deviation) = moments(values.iter().map(|&a| f64::from(a)));
+        assert!(mean.abs() < 1e-6 && (deviation - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_target_kl_ends_the_passes() {
+        let device = Device::flex();
+        let metrics = |target_kl| {
+            let config = PpoConfig {
+                target_kl,
+                learning_rate: 0.05,
+                ..config(0.5)
+            };
+            let mut learner = crate::rl::ppo::Learner::new(config, &device).expect("valid");
+            learner.update().expect("an update")
+        };
+        assert_eq!(metrics(None).epochs, 16);
+        assert!(metrics(Some(1e-3)).epochs < 16);
+    }
 }

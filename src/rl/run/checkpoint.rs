@@ -71,7 +71,9 @@ impl Checkpoints {
         let mut steps = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(refused())? {
             let name = entry.map_err(refused())?.file_name();
-            let step = name.to_str().and_then(|name| name.strip_prefix(STEP_PREFIX));
+            let step = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(STEP_PREFIX));
             steps.extend(step.and_then(|step| step.parse::<usize>().ok()));
         }
         steps.sort_unstable();

@@ -141,7 +141,11 @@ mod tests {
     #[test]
     fn versions_of_the_same_minor_number_are_read() {
         let (major, minor) = OURS.split_once('.').expect("a version");
-        let minor: u32 = minor.split('.').next().and_then(|m| m.parse().ok()).expect("a number");
+        let minor: u32 = minor
+            .split('.')
+            .next()
+            .and_then(|m| m.parse().ok())
+            .expect("a number");
         assert!(is_compatible(OURS));
         assert!(is_compatible(&format!("{major}.{minor}.99")));
         assert!(!is_compatible(&format!("{major}.{}.0", minor + 1)));

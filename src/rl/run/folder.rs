@@ -1,8 +1,8 @@
 use super::checkpoint::{CheckpointFiles, Checkpoints};
 use super::events::EventFile;
 use super::{
-    BEST, CHECKPOINTS, CsvTable, EVENTS, METRICS, Recording, RunConfig, RunError, RunSummary, SUMMARY,
-    TIMING, Timing, read_table, write_atomically,
+    BEST, CHECKPOINTS, CsvTable, EVENTS, METRICS, Recording, RunConfig, RunError, RunSummary,
+    SUMMARY, TIMING, Timing, read_table, write_atomically,
 };
 use crate::rl::ppo::{Learner, UpdateMetrics};
 use serde_json::Value;
@@ -69,15 +69,18 @@ impl RunFolder {
         if kept != updates {
             return Err(RunError::malformed(
                 &metrics,
-                format!("it has {kept} rows up to the checkpoint, which is one of {updates} updates"),
+                format!(
+                    "it has {kept} rows up to the checkpoint, which is one of {updates} updates"
+                ),
             ));
         }
         let (metrics, rows) = CsvTable::reopen(metrics, until)?;
         let mut seconds = 0.0;
         let (mut timing, mut events) = (None, None);
         if recording.diagnostics {
-            let (table, rows) =
-                CsvTable::reopen(path.join(TIMING), |row: &Timing| row.global_step <= last_step)?;
+            let (table, rows) = CsvTable::reopen(path.join(TIMING), |row: &Timing| {
+                row.global_step <= last_step
+            })?;
             seconds = rows.last().map_or(0.0, |row| row.seconds);
             timing = Some(table);
             events = Some(EventFile::open(&path.join(EVENTS), last_step)?);
@@ -156,8 +159,8 @@ impl RunFolder {
     /// Writes what was learnt.
     pub(super) fn summarise(&self, summary: &RunSummary) -> Result<(), RunError> {
         let file = self.path.join(SUMMARY);
-        let json =
-            serde_json::to_vec_pretty(summary).map_err(|error| RunError::malformed(&file, error))?;
+        let json = serde_json::to_vec_pretty(summary)
+            .map_err(|error| RunError::malformed(&file, error))?;
         write_atomically(&file, &json)
     }
 }

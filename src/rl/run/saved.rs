@@ -44,7 +44,10 @@ impl SavedRun {
         if path.join(CONFIG).is_file() || seeds.is_empty() {
             return Ok(vec![Self::open(path)?]);
         }
-        seeds.into_iter().map(|(_, path)| Self::open(path)).collect()
+        seeds
+            .into_iter()
+            .map(|(_, path)| Self::open(path))
+            .collect()
     }
 
     /// The name of the folder of a seed beside others.

@@ -97,11 +97,15 @@ impl History {
             self.returns.0 += mean;
             self.returns.1 += 1;
         }
-        if let Some(mean) = metrics.recent_return.filter(|_| metrics.episodes >= EPISODES) {
+        if let Some(mean) = metrics
+            .recent_return
+            .filter(|_| metrics.episodes >= EPISODES)
+        {
             if self.best.is_none_or(|(best, _)| mean > best) {
                 self.best = Some((mean, metrics.global_step));
             }
-            if self.steps_to_solved.is_none() && solved_return.is_some_and(|solved| mean >= solved) {
+            if self.steps_to_solved.is_none() && solved_return.is_some_and(|solved| mean >= solved)
+            {
                 self.steps_to_solved = Some(metrics.global_step);
             }
         }
@@ -154,7 +158,11 @@ impl History {
             steps,
             total_steps: config.updates() * config.batch(),
             seconds,
-            steps_per_second: if seconds > 0.0 { steps as f64 / seconds } else { 0.0 },
+            steps_per_second: if seconds > 0.0 {
+                steps as f64 / seconds
+            } else {
+                0.0
+            },
         }
     }
 }

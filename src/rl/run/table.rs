@@ -120,7 +120,6 @@ pub fn read_table<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>, RunError> 
 }
 
 /// The header, as none, and the rows of a file up to its last end of line, each with where it ends.
-#[expect(clippy::type_complexity, reason = "rows and where they end, read one by one")]
 fn whole_rows<R: DeserializeOwned>(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<(Option<R>, u64), RunError>>, RunError> {
@@ -199,7 +198,11 @@ mod tests {
                 table.append(&row(step)).expect("appended");
             }
             drop(table);
-            assert_eq!(fs::read(&path).expect("the table"), whole, "cut at {length}");
+            assert_eq!(
+                fs::read(&path).expect("the table"),
+                whole,
+                "cut at {length}"
+            );
         }
         assert_eq!(read_table::<Row>(&path).expect("rows").len(), 6);
         fs::remove_file(&path).expect("removed");
@@ -209,7 +212,9 @@ mod tests {
     fn what_is_not_a_table_is_named_and_left_alone() {
         let path = path("foreign");
         fs::write(&path, "step,value\n1,2.0\nthesis,3.0\n").expect("a file");
-        let error = CsvTable::reopen(&path, |_: &Row| true).err().expect("refused");
+        let error = CsvTable::reopen(&path, |_: &Row| true)
+            .err()
+            .expect("refused");
         let error = error.to_string();
         assert!(error.contains("cannot be read"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");

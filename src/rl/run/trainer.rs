@@ -274,9 +274,9 @@ impl Trainer {
             RunStatus::Stopped => Some("it was asked to stop".to_owned()),
             RunStatus::Failed => failure.map(|error| error.to_string()),
         };
-        let summary =
-            self.history
-                .summary(self.learner.config(), status, reason, self.seconds);
+        let summary = self
+            .history
+            .summary(self.learner.config(), status, reason, self.seconds);
         if let Some(folder) = &self.folder {
             folder.summarise(&summary)?;
         }

@@ -107,11 +107,16 @@ impl DeepSea {
     ///
     /// If there is no such cell.
     pub fn right(&self, row: usize, column: usize) -> usize {
-        assert!(column < self.size, "column {column} of {}", self.size);
+        let size = self.size;
+        assert!(
+            row < size && column < size,
+            "row {row} and column {column} of a sea of size {size}"
+        );
         usize::from(self.one_is_right[row * self.size + column])
     }
 
-    /// The expected return of moving right in every row.
+    /// The expected return of moving right in every row, which bsuite calls optimal. In the stochastic sea a
+    /// diver who stops paying for moves after a failure earns a little more.
     pub fn optimal_return(&self) -> f64 {
         optimal_return(self.size, self.stochastic)
     }

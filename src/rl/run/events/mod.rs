@@ -76,7 +76,9 @@ impl EventFile {
 fn existing(folder: &Path) -> Result<Option<PathBuf>, RunError> {
     let mut found = None;
     for entry in fs::read_dir(folder).map_err(RunError::io("read the folder", folder))? {
-        let path = entry.map_err(RunError::io("read the folder", folder))?.path();
+        let path = entry
+            .map_err(RunError::io("read the folder", folder))?
+            .path();
         let name = path.file_name().and_then(|name| name.to_str());
         if name.is_some_and(|name| name.starts_with(PREFIX)) {
             found = found.max(Some(path));
