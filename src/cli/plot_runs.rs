@@ -22,7 +22,11 @@ pub(super) struct Plot {
     runs: Vec<PathBuf>,
 
     /// What is drawn: a column of metrics.csv, by its name or by what follows the slash in it.
-    #[arg(long, value_name = "COLUMN", default_value = "charts/episodic_return_100")]
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        default_value = "charts/episodic_return_100"
+    )]
     metric: String,
 
     /// What it is drawn against.
@@ -119,7 +123,10 @@ impl Plot {
             ([group], _) => format!("{}, {seeds} seeds", describe(&group.config)),
             _ => format!("{metric} over up to {seeds} seeds"),
         };
-        Figure::new((960, 600)).title(title).panel(plot).save(&stem)?;
+        Figure::new((960, 600))
+            .title(title)
+            .panel(plot)
+            .save(&stem)?;
         let csv = table(&groups, &labels, &bands);
         write_atomically(&with_suffix(&stem, ".csv"), csv.as_bytes())?;
         for ((group, label), points) in groups.iter().zip(&labels).zip(&bands) {
@@ -137,7 +144,10 @@ impl Plot {
                 None => println!("{label}: its {count} seeds have nothing in common"),
             }
         }
-        println!("Drawn as {0}.svg and {0}.png, its numbers are {0}.csv", stem.display());
+        println!(
+            "Drawn as {0}.svg and {0}.png, its numbers are {0}.csv",
+            stem.display()
+        );
         Ok(())
     }
 
@@ -181,7 +191,11 @@ fn metric(name: &str) -> Result<String, PlotRunsError> {
     };
     let ends = |column: &&String| column.split('/').next_back() == Some(name);
     let mut short = known.iter().filter(ends);
-    match (known.iter().find(|column| *column == name), short.next(), short.next()) {
+    match (
+        known.iter().find(|column| *column == name),
+        short.next(),
+        short.next(),
+    ) {
         (Some(column), ..) | (None, Some(column), None) => Ok(column.clone()),
         _ => Err(PlotRunsError::Metric {
             name: name.to_owned(),
@@ -201,10 +215,17 @@ fn labels(groups: &[Group]) -> Vec<String> {
     };
     let mut differing: Vec<&String> = first
         .keys()
-        .filter(|name| values.iter().any(|other| other[name.as_str()] != first[name.as_str()]))
+        .filter(|name| {
+            values
+                .iter()
+                .any(|other| other[name.as_str()] != first[name.as_str()])
+        })
         .collect();
     // The order of the regulariser goes without saying where it is that of the policy.
-    if groups.iter().all(|g| g.config.alpha == g.config.regulariser_alpha) {
+    if groups
+        .iter()
+        .all(|g| g.config.alpha == g.config.regulariser_alpha)
+    {
         differing.retain(|name| *name != "regulariser_alpha");
     }
     values
@@ -231,7 +252,11 @@ fn table(groups: &[Group], labels: &[String], bands: &[Vec<BandPoint>]) -> Strin
         let label = format!("\"{}\"", label.replace('"', "\"\""));
         for p in points {
             let seeds = group.curves.len();
-            let _ = writeln!(csv, "{label},{seeds},{},{},{},{}", p.x, p.mean, p.low, p.high);
+            let _ = writeln!(
+                csv,
+                "{label},{seeds},{},{},{},{}",
+                p.x, p.mean, p.low, p.high
+            );
         }
     }
     csv

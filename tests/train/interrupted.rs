@@ -19,7 +19,9 @@ fn start(arguments: &[&str]) -> Child {
 fn delays() -> impl Iterator<Item = Duration> {
     let mut state: u64 = 42;
     std::iter::from_fn(move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         Some(Duration::from_millis(10 + (state >> 33) % 90))
     })
 }
@@ -80,7 +82,17 @@ fn assert_no_torn_file(run: &Path) {
 fn an_interrupt_saves_and_stops_all_seeds() {
     let folder = folder("interrupted");
     let run = folder.join("run");
-    let arguments = ["train", "--seeds", "0..3", "--jobs", "2", "--hidden", "8", "--out", name(&run)];
+    let arguments = [
+        "train",
+        "--seeds",
+        "0..3",
+        "--jobs",
+        "2",
+        "--hidden",
+        "8",
+        "--out",
+        name(&run),
+    ];
     let mut child = start(&arguments);
     let begun = |seed: &str| run.join(seed).join("checkpoints/step-0").exists();
     while !(begun("seed-0") && begun("seed-1")) {

@@ -18,13 +18,20 @@ fn program() -> Command {
 }
 
 fn tsallis(arguments: &[&str]) -> Output {
-    program().args(arguments).output().expect("the program starts")
+    program()
+        .args(arguments)
+        .output()
+        .expect("the program starts")
 }
 
 /// What it printed, if it succeeded.
 fn succeed(arguments: &[&str]) -> String {
     let output = tsallis(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        stderr(&output)
+    );
     stdout(&output)
 }
 
@@ -55,7 +62,16 @@ fn name(path: &Path) -> &str {
 /// optimised below this crate.
 fn tiny<'a>(out: &'a Path, arguments: &[&'a str]) -> Vec<&'a str> {
     const SMALL: &[&str] = &[
-        "--envs", "2", "--rollout-steps", "8", "--epochs", "2", "--minibatches", "2", "--hidden", "8",
+        "--envs",
+        "2",
+        "--rollout-steps",
+        "8",
+        "--epochs",
+        "2",
+        "--minibatches",
+        "2",
+        "--hidden",
+        "8",
     ];
     let mut line = [&["train", "--out", name(out)], SMALL, arguments].concat();
     if !arguments.contains(&"--steps") {
@@ -78,7 +94,13 @@ fn read(path: impl AsRef<Path>) -> Vec<u8> {
 fn names(folder: impl AsRef<Path>) -> Vec<String> {
     let entries = fs::read_dir(folder.as_ref()).expect("the folder");
     let mut names: Vec<_> = entries
-        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
         .collect();
     names.sort();
     names

@@ -9,8 +9,14 @@ fn runs_are_drawn_by_their_configuration() {
     let stem = folder.join("curves");
     let out = format!("{}.svg", name(&stem));
     let said = succeed(&["plot", name(&heavy), name(&soft), "--out", &out]);
-    assert!(said.contains("alpha 0.5: ") && said.contains("3 seeds"), "{said}");
-    assert!(said.contains("alpha 1.0: ") && said.contains("1 seed"), "{said}");
+    assert!(
+        said.contains("alpha 0.5: ") && said.contains("3 seeds"),
+        "{said}"
+    );
+    assert!(
+        said.contains("alpha 1.0: ") && said.contains("1 seed"),
+        "{said}"
+    );
     assert_eq!(
         names(&folder),
         ["curves.csv", "curves.png", "curves.svg", "heavy", "soft"]
@@ -26,10 +32,29 @@ fn runs_are_drawn_by_their_configuration() {
     }
     for x in ["updates", "episodes", "seconds"] {
         let out = folder.join(x);
-        succeed(&["plot", name(&heavy), "--metric", "logit_gap", "--x", x, "--out", name(&out)]);
+        succeed(&[
+            "plot",
+            name(&heavy),
+            "--metric",
+            "logit_gap",
+            "--x",
+            x,
+            "--out",
+            name(&out),
+        ]);
     }
-    let said = refuse(&["plot", name(&heavy), "--metric", "speed", "--out", name(&stem)]);
-    assert!(said.contains("there is no metric \"speed\": there are"), "{said}");
+    let said = refuse(&[
+        "plot",
+        name(&heavy),
+        "--metric",
+        "speed",
+        "--out",
+        name(&stem),
+    ]);
+    assert!(
+        said.contains("there is no metric \"speed\": there are"),
+        "{said}"
+    );
     let said = refuse(&["plot", name(&folder), "--out", name(&stem)]);
     assert!(said.contains("is not a run folder"), "{said}");
 }

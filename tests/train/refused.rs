@@ -32,7 +32,10 @@ fn bad_input_is_refused_in_one_line() {
         (&["--clip", "0"], "clip is 0"),
         (&["--value-clip", "0"], "value_clip is 0"),
         (&["--target-kl", "-1"], "target_kl is -1"),
-        (&["--entropy-coefficient", "-1"], "entropy_coefficient is -1"),
+        (
+            &["--entropy-coefficient", "-1"],
+            "entropy_coefficient is -1",
+        ),
         (&["--value-coefficient", "-1"], "value_coefficient is -1"),
         (&["--max-grad-norm", "0"], "max_grad_norm is 0"),
         (&["--adam-epsilon", "0"], "adam_epsilon is 0"),
@@ -41,7 +44,10 @@ fn bad_input_is_refused_in_one_line() {
         (&["--epochs", "0"], "epochs is 0"),
         (&["--minibatches", "7"], "minibatches is 7"),
         (&["--hidden", "64,0"], "hidden is 0"),
-        (&["--regulariser-alpha", "0", "--alpha", "2"], "regulariser_alpha is 0"),
+        (
+            &["--regulariser-alpha", "0", "--alpha", "2"],
+            "regulariser_alpha is 0",
+        ),
         (&["--jobs", "0"], "jobs is 0"),
         (&["--checkpoints", "0"], "checkpoints is 0"),
         (&["--checkpoint-every", "0"], "checkpoint_every is 0"),
@@ -56,11 +62,20 @@ fn bad_input_is_refused_in_one_line() {
     }
     for (arguments, words) in [
         (&["train", "--out", &occupied][..], "already holds files"),
-        (&["train", "--seeds", "0..2", "--out", &occupied], "already holds files"),
+        (
+            &["train", "--seeds", "0..2", "--out", &occupied],
+            "already holds files",
+        ),
         (&["train", "--out", &file], "cannot create the folder"),
         (&["sweep", "--out", &occupied], "already holds files"),
-        (&["sweep", "--beta", "0.1", "-1", "--out", &fresh], "beta is -1"),
-        (&["eval", &empty], "is not a run folder: it has no config.json"),
+        (
+            &["sweep", "--beta", "0.1", "-1", "--out", &fresh],
+            "beta is -1",
+        ),
+        (
+            &["eval", &empty],
+            "is not a run folder: it has no config.json",
+        ),
         (&["eval", &fresh], "is not a run folder"),
         (&["plot", &fresh], "is not a run folder"),
     ] {
@@ -77,7 +92,10 @@ fn bad_input_is_refused_in_one_line() {
         (&["train", "--env", "pong"], "no environment \"pong\""),
         (&["train", "--seeds", "5..1"], "'5..1'"),
         (&["eval", &empty, "--episodes", "0"], "at least 1"),
-        (&["eval", &empty, "--checkpoint", "worst"], "last, best, or a number"),
+        (
+            &["eval", &empty, "--checkpoint", "worst"],
+            "last, best, or a number",
+        ),
     ] {
         let output = tsallis(arguments);
         assert_eq!(output.status.code(), Some(2));
@@ -92,9 +110,15 @@ fn a_damaged_run_is_named() {
     train(&run, &["--quiet"]);
     let eval = |more: &[&str]| refuse(&[&["eval", name(&run)], more].concat());
     let said = eval(&["--checkpoint", "7"]);
-    assert!(said.contains("has no checkpoint of 7 steps: it has those of"), "{said}");
+    assert!(
+        said.contains("has no checkpoint of 7 steps: it has those of"),
+        "{said}"
+    );
     let said = eval(&["--checkpoint", "best"]);
-    assert!(said.contains("has no checkpoint of 100 episodes yet"), "{said}");
+    assert!(
+        said.contains("has no checkpoint of 100 episodes yet"),
+        "{said}"
+    );
 
     let model = run.join("checkpoints/step-1024/model.bpk");
     let bytes = read(&model);
@@ -139,6 +163,9 @@ fn a_write_that_fails_is_one_line_that_names_the_file_and_the_run_goes_on_later(
         }
     }
     for file in ["config.json", "metrics.csv"] {
-        assert!(named.iter().any(|said| said.contains(file)), "{file}: {named:?}");
+        assert!(
+            named.iter().any(|said| said.contains(file)),
+            "{file}: {named:?}"
+        );
     }
 }

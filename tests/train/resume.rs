@@ -15,7 +15,10 @@ pub(super) fn assert_same_run(one: &Path, other: &Path) {
         format!("{checkpoint}/state.json"),
         format!("{checkpoint}/optimiser.bpk"),
     ] {
-        assert!(read(one.join(&file)) == read(other.join(&file)), "{file} differs");
+        assert!(
+            read(one.join(&file)) == read(other.join(&file)),
+            "{file} differs"
+        );
     }
     let policy = |run: &Path| {
         let line = succeed(&["eval", name(run), "--episodes", "3", "--json"]);
@@ -35,8 +38,14 @@ fn a_resumed_run_equals_the_straight_one_from_any_checkpoint() {
     let folder = folder("resumed");
     for (which, arguments) in [
         ("cartpole", &[][..]),
-        ("sparse", &["--alpha", "1.5", "--env", "deepsea-stochastic:5"][..]),
-        ("kl", &["--target-kl", "0.0001", "--shared", "--activation", "relu"][..]),
+        (
+            "sparse",
+            &["--alpha", "1.5", "--env", "deepsea-stochastic:5"][..],
+        ),
+        (
+            "kl",
+            &["--target-kl", "0.0001", "--shared", "--activation", "relu"][..],
+        ),
     ] {
         let straight = folder.join(which);
         let every = ["--checkpoint-every", "16", "--checkpoints", "100"];
@@ -85,7 +94,10 @@ fn a_finished_run_has_nothing_left_and_can_be_made_longer() {
     assert_eq!(json(run.join("config.json"))["config"]["total_steps"], 1056);
 
     let said = refuse(&["train", "--resume", name(&run), "--steps", "512"]);
-    assert!(said.contains("at least 1056, which the run has made"), "{said}");
+    assert!(
+        said.contains("at least 1056, which the run has made"),
+        "{said}"
+    );
     assert_eq!(after, read(run.join("metrics.csv")));
 }
 
@@ -104,8 +116,14 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
             let output = tsallis(&["train", "--resume", name(&run)]);
             let said = stderr(&output);
             assert!(output.status.success(), "{said}");
-            assert!(said.contains(file) && said.contains("cannot be read"), "{said}");
-            assert!(said.contains("going on from the checkpoint of 1008 steps"), "{said}");
+            assert!(
+                said.contains(file) && said.contains("cannot be read"),
+                "{said}"
+            );
+            assert!(
+                said.contains("going on from the checkpoint of 1008 steps"),
+                "{said}"
+            );
             assert_same_run(&straight, &run);
         }
     }
@@ -144,12 +162,24 @@ fn what_cannot_be_resumed_is_left_alone() {
     );
     attempt(
         "foreign",
-        &|run| replace(&run.join("config.json"), "[\n        8\n      ]", "[\n        9\n      ]"),
+        &|run| {
+            replace(
+                &run.join("config.json"),
+                "[\n        8\n      ]",
+                "[\n        9\n      ]",
+            )
+        },
         "cannot be read: the checkpoint does not fit",
     );
     attempt(
         "version",
-        &|run| replace(&run.join("config.json"), "\"version\": \"0.1.", "\"version\": \"7.3."),
+        &|run| {
+            replace(
+                &run.join("config.json"),
+                "\"version\": \"0.1.",
+                "\"version\": \"7.3.",
+            )
+        },
         "is a run of version 7.3.0, and this is 0.1.0",
     );
     attempt(
@@ -162,9 +192,17 @@ fn what_cannot_be_resumed_is_left_alone() {
         &|run| replace(&run.join("metrics.csv"), "\n3,", "\nthree,"),
         "metrics.csv cannot be read",
     );
-    for flag in [&["--alpha", "1"][..], &["--seed", "3"], &["--out", "x"], &["--shared"]] {
+    for flag in [
+        &["--alpha", "1"][..],
+        &["--seed", "3"],
+        &["--out", "x"],
+        &["--shared"],
+    ] {
         let said = refuse(&[&["train", "--resume", name(&straight)], flag].concat());
-        assert!(said.contains(&format!("{} cannot be given beside", flag[0])), "{said}");
+        assert!(
+            said.contains(&format!("{} cannot be given beside", flag[0])),
+            "{said}"
+        );
     }
     let said = refuse(&["train", "--resume", name(&folder.join("nowhere"))]);
     assert!(said.contains("is not a run folder"), "{said}");
@@ -205,5 +243,8 @@ fn another_process_keeps_its_run() {
     let said = refuse(&["train", "--resume", name(&run)]);
     child.kill().expect("killed");
     child.wait().expect("ended");
-    assert!(said.contains("is being written by another process"), "{said}");
+    assert!(
+        said.contains("is being written by another process"),
+        "{said}"
+    );
 }

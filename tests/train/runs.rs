@@ -67,16 +67,38 @@ fn a_run_leaves_its_folder_and_eval_plays_it() {
 fn the_best_checkpoint_is_that_of_the_highest_return() {
     let folder = folder("best");
     let run = folder.join("run");
-    train(&run, &["--env", "identity:3", "--checkpoint-every", "16", "--steps", "4096"]);
+    train(
+        &run,
+        &[
+            "--env",
+            "identity:3",
+            "--checkpoint-every",
+            "16",
+            "--steps",
+            "4096",
+        ],
+    );
     let best = names(run.join("checkpoints/best"));
     assert_eq!(best.len(), 1, "{best:?}");
-    let step: usize = best[0].strip_prefix("step-").and_then(|s| s.parse().ok()).expect("a step");
+    let step: usize = best[0]
+        .strip_prefix("step-")
+        .and_then(|s| s.parse().ok())
+        .expect("a step");
     let text = String::from_utf8(read(run.join("metrics.csv"))).expect("UTF-8");
     let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let header = lines.next().expect("a header");
-    let column = |name| header.iter().position(|&column| column == name).expect(name);
-    let [at, episodes, recent] =
-        ["global_step", "charts/episodes", "charts/episodic_return_100"].map(column);
+    let column = |name| {
+        header
+            .iter()
+            .position(|&column| column == name)
+            .expect(name)
+    };
+    let [at, episodes, recent] = [
+        "global_step",
+        "charts/episodes",
+        "charts/episodic_return_100",
+    ]
+    .map(column);
     let mut found = (0, f64::NEG_INFINITY);
     for row in lines.filter(|row| row[episodes].parse::<usize>().expect("a count") >= 100) {
         let mean = row[recent].parse().expect("a return");
@@ -88,7 +110,14 @@ fn the_best_checkpoint_is_that_of_the_highest_return() {
     let summary = json(run.join("summary.json"));
     assert_eq!(summary["best_return"], found.1);
     assert_eq!(summary["best_return_step"], found.0);
-    let said = succeed(&["eval", name(&run), "--checkpoint", "best", "--episodes", "1"]);
+    let said = succeed(&[
+        "eval",
+        name(&run),
+        "--checkpoint",
+        "best",
+        "--episodes",
+        "1",
+    ]);
     assert!(said.contains("identity of 3 actions"), "{said}");
 }
 
@@ -111,20 +140,53 @@ fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
 fn flags_go_before_the_file_and_the_file_before_the_preset() {
     let folder = folder("settings");
     let file = folder.join("settings.toml");
-    fs::write(&file, "alpha = 1.5\nbeta = 0.1\ngamma = 0.9\n[network]\nhidden = [4]\n")
-        .expect("a file");
+    fs::write(
+        &file,
+        "alpha = 1.5\nbeta = 0.1\ngamma = 0.9\n[network]\nhidden = [4]\n",
+    )
+    .expect("a file");
     let run = folder.join("run");
-    let flags = ["--config", name(&file), "--preset", "paper", "--env", "bandit:3"];
-    let values = ["--steps", "32", "--envs", "4", "--rollout-steps", "8", "--beta", "0.2"];
-    let others = ["--target-kl", "0.5", "--value-clip", "none", "--shared", "--out", name(&run)];
+    let flags = [
+        "--config",
+        name(&file),
+        "--preset",
+        "paper",
+        "--env",
+        "bandit:3",
+    ];
+    let values = [
+        "--steps",
+        "32",
+        "--envs",
+        "4",
+        "--rollout-steps",
+        "8",
+        "--beta",
+        "0.2",
+    ];
+    let others = [
+        "--target-kl",
+        "0.5",
+        "--value-clip",
+        "none",
+        "--shared",
+        "--out",
+        name(&run),
+    ];
     succeed(&[&["train"], &flags[..], &values[..], &others[..]].concat());
     let config = &json(run.join("config.json"))["config"];
     assert_eq!(config["alpha"], 1.5);
-    assert_eq!(config["regulariser_alpha"], 1.5, "it is coupled where nothing says otherwise");
+    assert_eq!(
+        config["regulariser_alpha"], 1.5,
+        "it is coupled where nothing says otherwise"
+    );
     assert_eq!(config["beta"], 0.2);
     assert_eq!(config["gamma"], 0.9);
     assert_eq!(config["environment"], "bandit:3");
-    assert_eq!(config["bootstrap_on_truncation"], false, "as the preset has it");
+    assert_eq!(
+        config["bootstrap_on_truncation"], false,
+        "as the preset has it"
+    );
     assert_eq!(config["network"]["hidden"], serde_json::json!([4]));
     assert_eq!(config["network"]["shared"], true);
     assert_eq!(config["target_kl"], 0.5);
@@ -134,7 +196,10 @@ fn flags_go_before_the_file_and_the_file_before_the_preset() {
     let again = folder.join("again");
     let config = run.join("config.json");
     succeed(&["train", "--config", name(&config), "--out", name(&again)]);
-    assert_eq!(read(run.join("metrics.csv")), read(again.join("metrics.csv")));
+    assert_eq!(
+        read(run.join("metrics.csv")),
+        read(again.join("metrics.csv"))
+    );
 }
 
 #[test]
@@ -159,7 +224,10 @@ fn json_is_one_object_a_line() {
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     let of = |event: &str| lines.iter().filter(|line| line["event"] == event).count();
-    assert_eq!((of("begin"), of("note"), of("update"), of("end")), (1, 1, 64, 1));
+    assert_eq!(
+        (of("begin"), of("note"), of("update"), of("end")),
+        (1, 1, 64, 1)
+    );
     assert_eq!(lines.len(), 67);
     let end = &lines[66];
     assert_eq!(end["summary"], json(run.join("summary.json")));
@@ -178,7 +246,12 @@ fn a_run_that_diverges_keeps_its_last_good_checkpoint_and_says_why() {
     assert!(said.contains("training has diverged"), "{said}");
     let summary = json(run.join("summary.json"));
     assert_eq!(summary["status"], "failed");
-    assert!(summary["reason"].as_str().expect("a reason").contains("diverged"));
+    assert!(
+        summary["reason"]
+            .as_str()
+            .expect("a reason")
+            .contains("diverged")
+    );
     assert!(!names(run.join("checkpoints")).is_empty());
     let played = succeed(&["eval", name(&run), "--episodes", "1"]);
     assert!(played.contains("mean return"), "{played}");

@@ -3,8 +3,19 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 const TINY: &[&str] = &[
-    "sweep", "--envs", "2", "--rollout-steps", "8", "--epochs", "1", "--minibatches", "1", "--hidden", "8",
-    "--steps", "512",
+    "sweep",
+    "--envs",
+    "2",
+    "--rollout-steps",
+    "8",
+    "--epochs",
+    "1",
+    "--minibatches",
+    "1",
+    "--hidden",
+    "8",
+    "--steps",
+    "512",
 ];
 
 fn sweep(out: &Path, arguments: &[&str]) -> Output {
@@ -26,7 +37,16 @@ fn results(out: &Path) -> Vec<String> {
     rows
 }
 
-const GRID: &[&str] = &["--alpha", "0.5", "1", "--noise-std", "0", "2", "--seeds", "0..2"];
+const GRID: &[&str] = &[
+    "--alpha",
+    "0.5",
+    "1",
+    "--noise-std",
+    "0",
+    "2",
+    "--seeds",
+    "0..2",
+];
 
 #[test]
 fn a_sweep_leaves_a_table_and_a_figure() {
@@ -36,7 +56,14 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     assert!(output.status.success(), "{}", super::stderr(&output));
     assert_eq!(
         names(&out),
-        ["curves.png", "curves.svg", "results.csv", "runs", "sweep.json", "table.md"]
+        [
+            "curves.png",
+            "curves.svg",
+            "results.csv",
+            "runs",
+            "sweep.json",
+            "table.md"
+        ]
     );
     assert_eq!(rows(&out).len(), 8);
     let table = stdout(&output);
@@ -51,7 +78,16 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     let before = rows(&out);
     assert!(sweep(&out, GRID).status.success());
     assert_eq!(before, rows(&out));
-    let more = ["--alpha", "0.5", "1", "--noise-std", "0", "2", "--seeds", "0..3"];
+    let more = [
+        "--alpha",
+        "0.5",
+        "1",
+        "--noise-std",
+        "0",
+        "2",
+        "--seeds",
+        "0..3",
+    ];
     assert!(sweep(&out, &more).status.success());
     assert_eq!(rows(&out)[..8], before[..]);
     assert_eq!(rows(&out).len(), 12);
@@ -59,7 +95,10 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     // A table of another sweep is refused.
     for (other, words) in [
         (&["--alpha", "0.5"][..], "which this one has not"),
-        (&["--alpha", "0.5", "1", "--gamma", "0.9"], "its gamma is 0.99, and this one's 0.9"),
+        (
+            &["--alpha", "0.5", "1", "--gamma", "0.9"],
+            "its gamma is 0.99, and this one's 0.9",
+        ),
     ] {
         let said = refuse(&[TINY, &["--out", name(&out)], other].concat());
         assert!(said.contains(words), "{said}");
@@ -71,7 +110,11 @@ fn a_sweep_leaves_a_table_and_a_figure() {
 fn an_interrupted_sweep_goes_on_where_it_stood() {
     let folder = folder("sweep-killed");
     let straight = folder.join("straight");
-    assert!(sweep(&straight, &[GRID, &["--keep", "none"]].concat()).status.success());
+    assert!(
+        sweep(&straight, &[GRID, &["--keep", "none"]].concat())
+            .status
+            .success()
+    );
     assert_eq!(names(&straight), ["results.csv", "sweep.json", "table.md"]);
     let out = folder.join("sweep");
     let mut kills = 0;

@@ -1,7 +1,7 @@
 use super::checkpoint::Checkpoints;
 use super::{
-    BEST, CHECKPOINTS, CONFIG, CheckpointChoice, METRICS, RunConfig, RunError, RunSummary, SUMMARY, TIMING,
-    Timing, read_table,
+    BEST, CHECKPOINTS, CONFIG, CheckpointChoice, METRICS, RunConfig, RunError, RunSummary, SUMMARY,
+    TIMING, Timing, read_table,
 };
 use crate::rl::policy::ActorCritic;
 use crate::rl::ppo::UpdateMetrics;
