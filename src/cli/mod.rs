@@ -9,6 +9,7 @@ mod eval;
 mod hyperparameters;
 mod lab;
 mod plot;
+mod plot_runs;
 mod progress;
 mod seeds;
 mod side_by_side;
@@ -38,6 +39,7 @@ enum Command {
     Train(Box<train::Train>),
     Sweep(Box<sweep::Sweep>),
     Eval(eval::Eval),
+    Plot(plot_runs::Plot),
     Check(check::Check),
     Devices(device::Devices),
     Landscape(lab::landscape::Landscape),
@@ -74,6 +76,8 @@ enum CommandError {
     Lab(#[from] lab::LabError),
     #[error("{0}")]
     Sweep(#[from] sweep::SweepError),
+    #[error(transparent)]
+    PlotRuns(#[from] plot_runs::PlotRunsError),
     /// What was wrong has been said.
     #[error("some of the runs failed")]
     Reported(u8),
@@ -105,7 +109,7 @@ impl CommandError {
     fn code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Device(_) | Self::Run(_) | Self::File(_) => 2,
-            Self::BesideResume(_) | Self::Sweep(_) => 2,
+            Self::BesideResume(_) | Self::Sweep(_) | Self::PlotRuns(_) => 2,
             Self::Check(check::CheckError::Broken(_)) => 1,
             Self::Check(_) => 2,
             Self::Reported(code) => *code,
@@ -128,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Train(train) => train.run(&given(&matches)),
         Command::Sweep(sweep) => sweep.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Plot(plot) => plot.run(),
         Command::Check(check) => check.run(),
         Command::Devices(devices) => {
             devices.run();

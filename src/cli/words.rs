@@ -61,7 +61,7 @@ pub(super) fn conclusion(summary: &RunSummary) -> String {
         return format!("{ended}No episode ended in {took}.");
     };
     let mean = score(mean, largest);
-    let best = score(largest, largest);
+    let best = (largest * 1000.0).round() / 1000.0;
     let episodes = summary.episodes.min(100);
     let of = if episodes == 1 {
         "the last episode returned".to_owned()
@@ -126,7 +126,7 @@ pub(super) fn conclusion_of_all(summaries: &[RunSummary]) -> Option<String> {
             words(mean),
             words(least),
             words(most),
-            words(first.largest_return)
+            (first.largest_return * 1000.0).round() / 1000.0
         ));
     }
     for (status, words) in [

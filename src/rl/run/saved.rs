@@ -1,11 +1,11 @@
 use super::checkpoint::Checkpoints;
 use super::{
-    BEST, CHECKPOINTS, CheckpointChoice, METRICS, RunConfig, RunError, SUMMARY, read_table,
+    BEST, CHECKPOINTS, CONFIG, CheckpointChoice, METRICS, RunConfig, RunError, RunSummary, SUMMARY,
+    TIMING, Timing, read_table,
 };
 use crate::rl::policy::ActorCritic;
 use crate::rl::ppo::UpdateMetrics;
 use crate::rl::random::{Purpose, stream};
-use crate::rl::run::{CONFIG, RunSummary};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::fs;
@@ -87,6 +87,15 @@ impl SavedRun {
     /// If the file cannot be read.
     pub fn metrics(&self) -> Result<Vec<UpdateMetrics>, RunError> {
         read_table(&self.path.join(METRICS))
+    }
+
+    /// The rows of `timing.csv`; none of a run without.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn timing(&self) -> Result<Vec<Timing>, RunError> {
+        read_table(&self.path.join(TIMING))
     }
 
     /// What was learnt; none of a run that is not at an end.
