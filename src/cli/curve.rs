@@ -1,31 +1,13 @@
 //! The learning curve of a run, as SVG and PNG.
 
 use super::plot::{Axis, CATEGORIES, Figure, GREY, Legend, Line, LinePlot, PlotError};
+use super::words::describe;
 use crate::rl::ppo::{PpoConfig, UpdateMetrics};
 use plotters::style::RGBColor;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (960, 600);
 const EPISODES: RGBColor = RGBColor(130, 160, 195);
-
-/// A run in a few words.
-pub(super) fn describe(config: &PpoConfig) -> String {
-    let order = if config.alpha == config.regulariser_alpha {
-        format!("alpha {}", config.alpha)
-    } else {
-        format!(
-            "alpha {} (regulariser {})",
-            config.alpha, config.regulariser_alpha
-        )
-    };
-    format!(
-        "{}, {order}, beta {}, noise {}, seed {}",
-        config.environment.title(),
-        config.beta,
-        config.noise_std,
-        config.seed
-    )
-}
 
 /// Writes `learning_curve.svg` and `learning_curve.png` into the folder; nothing for a run without an
 /// update.
@@ -69,7 +51,7 @@ pub(super) fn draw(
         );
     }
     Figure::new(SIZE)
-        .title(describe(config))
+        .title(format!("{}, seed {}", describe(config), config.seed))
         .panel(plot)
         .save(&folder.join("learning_curve"))
 }

@@ -68,7 +68,6 @@ pub(in crate::cli) enum Legend {
     UpperRight,
     LowerLeft,
     LowerRight,
-    None,
 }
 
 /// Lines over two axes.
@@ -151,7 +150,6 @@ impl LinePlot {
             Legend::UpperRight => SeriesLabelPosition::UpperRight,
             Legend::LowerLeft => SeriesLabelPosition::LowerLeft,
             Legend::LowerRight => SeriesLabelPosition::LowerRight,
-            Legend::None => return Ok(()),
         };
         if self.lines.iter().all(|line| line.label.is_none()) {
             return Ok(());

@@ -250,23 +250,20 @@ fn step_colour(step: usize, steps: usize) -> RGBColor {
     surface_colour((step as f64 + 0.5) / steps as f64)
 }
 
-/// The edges of cells around these middles.
+/// The edges of cells around these middles: half-way to each neighbour, and as far out at the ends.
 fn edges(middles: &[f64]) -> Vec<f64> {
-    let width = |i: usize| match middles {
-        [] | [_] => 1.0,
-        _ => {
-            let i = i.clamp(1, middles.len() - 1);
-            middles[i] - middles[i - 1]
-        }
+    let Some((&first, &last)) = middles.first().zip(middles.last()) else {
+        return Vec::new();
     };
-    let mut edges = Vec::with_capacity(middles.len() + 1);
-    if let Some(first) = middles.first() {
-        edges.push(first - width(0) / 2.0);
-    }
-    for (i, middle) in middles.iter().enumerate() {
-        edges.push(middle + width(i + 1) / 2.0);
-    }
-    edges
+    let between: Vec<f64> = middles
+        .windows(2)
+        .map(|two| 0.5 * (two[0] + two[1]))
+        .collect();
+    let before = between
+        .first()
+        .map_or(first - 0.5, |edge| 2.0 * first - edge);
+    let after = between.last().map_or(last + 0.5, |edge| 2.0 * last - edge);
+    [vec![before], between, vec![after]].concat()
 }
 
 #[cfg(test)]
@@ -277,6 +274,7 @@ mod tests {
     fn cells_reach_half_way_to_their_neighbours() {
         assert_eq!(edges(&[0.0, 1.0, 2.0]), [-0.5, 0.5, 1.5, 2.5]);
         assert_eq!(edges(&[4.0]), [3.5, 4.5]);
+        assert_eq!(edges(&[0.0, 1.0, 4.0]), [-0.5, 0.5, 2.5, 5.5]);
         assert!(edges(&[]).is_empty());
     }
 }

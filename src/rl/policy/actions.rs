@@ -39,6 +39,7 @@ impl Batchable for ActionProbabilities {
     }
 }
 
+// `RLTraining` asks it of every policy, for the buffer of Burn's off-policy loop.
 impl SliceAccess for Actions {
     fn zeros_like(sample: &Self, capacity: usize, device: &Device) -> Self {
         Self(Tensor::zeros([capacity, sample.0.dims()[1]], device))
@@ -50,7 +51,7 @@ impl SliceAccess for Actions {
 
     fn slice_assign_inplace(&mut self, index: usize, value: Self) {
         self.0
-            .inplace(|actions| actions.slice_assign([index..index + 1], value.0));
+            .inplace(|actions| actions.slice_assign(index..index + 1, value.0));
     }
 }
 

@@ -148,7 +148,7 @@ mod tests {
                 counts[action as usize] += 1;
             }
         }
-        let first: Vec<f32> = p.slice([0..1]).into_data().iter().collect();
+        let first: Vec<f32> = p.slice(0..1).into_data().iter().collect();
         (first.into_iter().map(f64::from).collect(), counts)
     }
 

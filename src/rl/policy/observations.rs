@@ -61,6 +61,7 @@ impl Batchable for Observations {
     }
 }
 
+// `RLTraining` asks it of every policy, for the buffer of Burn's off-policy loop.
 impl SliceAccess for Observations {
     fn zeros_like(sample: &Self, capacity: usize, device: &Device) -> Self {
         let columns = sample.values.dims()[1];

@@ -302,7 +302,8 @@ impl PpoConfig {
 }
 
 impl ConfigError {
-    pub(in crate::rl) fn new(field: &'static str, value: impl ToString, wanted: &str) -> Self {
+    /// Such an error: `field` is `value`, and must be `wanted`.
+    pub fn new(field: &'static str, value: impl ToString, wanted: &str) -> Self {
         Self {
             field,
             value: value.to_string(),

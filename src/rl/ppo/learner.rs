@@ -5,6 +5,7 @@ use super::{
 use crate::rl::env::{EnvironmentError, Episode, VectorEnvironment};
 use crate::rl::policy::ActorCritic;
 use crate::rl::random::{Purpose, Stream, stream};
+use crate::rl::transfer::read;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::VecDeque;
@@ -41,7 +42,7 @@ pub struct Learner {
     episodes: usize,
     bad_episodes: Option<usize>,
     recent: VecDeque<Episode>,
-    finished: Vec<Episode>,
+    ended: Vec<Episode>,
     times: Times,
 }
 
@@ -144,7 +145,7 @@ impl Learner {
             episodes: 0,
             bad_episodes: None,
             recent: VecDeque::with_capacity(RECENT_EPISODES),
-            finished: Vec::new(),
+            ended: Vec::new(),
             times: Times::default(),
         })
     }
@@ -228,6 +229,7 @@ impl Learner {
         )
         .map_err(|error| error.after(self.global_step()))?;
         let mut metrics = self.describe(&rollout);
+        self.ended.clone_from(&rollout.episodes);
         self.times = Times {
             rollout: begun.elapsed(),
             ..Times::default()
@@ -250,7 +252,6 @@ impl Learner {
     /// The row of this update, less its losses.
     fn describe(&mut self, rollout: &Rollout) -> UpdateMetrics {
         self.episodes += rollout.episodes.len();
-        self.finished.clone_from(&rollout.episodes);
         for &episode in &rollout.episodes {
             if self.recent.len() == RECENT_EPISODES {
                 self.recent.pop_front();
@@ -277,6 +278,17 @@ impl Learner {
         metrics
     }
 
+    /// Whether every parameter is a finite number: the losses of the last minibatch are, but not always what
+    /// the optimiser then made of them.
+    ///
+    /// # Errors
+    ///
+    /// If the device failed.
+    pub fn is_finite(&self) -> Result<bool, LearnerError> {
+        let [sum] = read([self.optimiser.magnitude().unsqueeze()])?;
+        Ok(sum.iter().all(|sum| sum.is_finite()))
+    }
+
     /// Whether every update of the configuration has been made.
     pub fn is_finished(&self) -> bool {
         self.updates >= self.config.updates()
@@ -292,14 +304,14 @@ impl Learner {
         self.updates * self.config.batch()
     }
 
+    /// The episodes that ended in the last update.
+    pub fn ended_episodes(&self) -> &[Episode] {
+        &self.ended
+    }
+
     /// The mean return of the last episodes, at most a hundred; none before the first has ended.
     pub fn recent_return(&self) -> Option<f64> {
         mean(self.recent.iter().map(|e| e.total_reward))
-    }
-
-    /// The episodes that ended in the last update.
-    pub fn finished_episodes(&self) -> &[Episode] {
-        &self.finished
     }
 
     /// The configuration.

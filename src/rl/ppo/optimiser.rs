@@ -84,6 +84,11 @@ impl ClippedAdam {
         (module, norm)
     }
 
+    /// The sum of the absolute values of all parameters, `[1]`: finite if every one is.
+    pub(super) fn magnitude(&self) -> Tensor<1> {
+        self.parameters.clone().abs().sum()
+    }
+
     /// Steps made.
     pub fn steps(&self) -> usize {
         self.state.as_ref().map_or(0, |state| state.momentum.time)
@@ -159,7 +164,7 @@ impl ModuleMapper for Unflatten {
         let (id, old, mapper) = parameter.consume();
         let shape = old.shape();
         let end = self.taken + shape.num_elements();
-        let new = self.parameters.clone().slice([self.taken..end]);
+        let new = self.parameters.clone().slice(self.taken..end);
         self.taken = end;
         let new = Tensor::from_inner(new.reshape(shape)).require_grad();
         Param::from_mapped_value(id, new, mapper)

@@ -261,7 +261,6 @@ mod tests {
     use crate::rl::ppo::Regulariser;
     use crate::rl::random::{Purpose, stream};
     use crate::rl::transfer::take_reads;
-    use burn::module::Module;
 
     fn network(environments: &VectorEnvironment, alpha: f64, device: &Device) -> ActorCritic {
         let config = NetworkConfig {
@@ -308,8 +307,8 @@ mod tests {
             self.time += 1;
             let ends = [3, 5, 4][self.episode % 3] == self.time;
             Transition {
-                terminated: ends && self.episode % 3 == 0,
-                truncated: ends && self.episode % 3 != 0,
+                terminated: ends && self.episode.is_multiple_of(3),
+                truncated: ends && !self.episode.is_multiple_of(3),
                 ..Transition::within((self.time as f64).sin() + f64::from(self.offset))
             }
         }

@@ -1,33 +1,34 @@
-use super::{PpoAgent, TrainingUpdate};
+use super::PpoAgent;
 use crate::rl::Evaluation;
-use crate::rl::env::{DiscreteEnvironment, Episode, EpisodeStatistics};
+use crate::rl::env::{DiscreteEnvironment, Episode};
 use crate::rl::evaluate::evaluate_in;
 use crate::rl::policy::{TsallisPolicy, TsallisPolicyState};
-use crate::rl::ppo::{Learner, LearnerError};
+use crate::rl::ppo::{Learner, LearnerError, UpdateMetrics};
 use burn::data::dataloader::Progress;
 use burn::module::Module;
 use burn::rl::{EnvironmentInit, Policy, PolicyLearner};
 use burn::train::train::WorkerFailure;
 use burn::train::{
     AgentEvaluationEvent, EpisodeSummary, EvaluationItem, EventProcessorTraining, RLComponents,
-    RLComponentsTypes, RLEvent, RLEventProcessorType, RLStrategy, TrainingError,
+    RLComponentsTypes, RLEvent, RLEventProcessorType, RLResult, RLStrategy, TrainingError,
 };
 
 /// The on-policy loop of [`RLTraining`](burn::train::RLTraining): rollouts of all environments together, and
 /// an update after each.
 ///
 /// It is told how an environment of the training is stepped: one of [`env`](crate::rl::env) as it is, any
-/// other through [`BurnEnvironment`](crate::rl::env::BurnEnvironment). Each is seeded with the
-/// configuration's seed and its index, and its rewards get the configuration's noise. What is reported of an
-/// episode, whether it was terminated or truncated, is without that noise.
+/// other through [`BurnEnvironment`](crate::rl::env::BurnEnvironment). It makes as many as the agent's
+/// configuration says, seeds each with the configuration's seed and its index, and puts the configuration's
+/// noise on the rewards. An episode is reported by its return without that noise, whether it was terminated
+/// or truncated.
 ///
-/// Burn is told of every update (`TrainStep`), of every episode (`EpisodeEnd`), and once in an update of the
+/// Burn is told of every episode (`EpisodeEnd`), of every update (`TrainStep`), and once in an update of the
 /// environment steps so far (`EnvStep`), which moves the progress bar. An interruption is noticed after each
 /// update.
 ///
 /// Checkpoints are numbered from 1, as Burn's epochs are. There is one every
-/// [so many updates](Self::with_checkpoint_interval), and one at the end or at an interruption; not one of a
-/// training that failed.
+/// [so many updates](Self::with_checkpoint_interval), and one at the end or at an interruption. A training
+/// that fails makes none, and returns the policy of the last.
 ///
 /// ```
 /// use burn_tsallis::rl::env::{BurnEnvironment, CartPole};
@@ -49,7 +50,7 @@ pub struct OnPolicy<F> {
 }
 
 /// Updates between two checkpoints.
-const CHECKPOINT_INTERVAL: usize = 10;
+const CHECKPOINT_INTERVAL: usize = 50;
 
 impl<F> OnPolicy<F> {
     /// The loop in environments that `adapt` makes of those of the training.
@@ -61,7 +62,7 @@ impl<F> OnPolicy<F> {
         }
     }
 
-    /// The updates between two checkpoints, at least one; ten unless said otherwise.
+    /// The updates between two checkpoints, 50 unless said otherwise; zero is taken as one.
     pub fn with_checkpoint_interval(self, updates: usize) -> Self {
         Self {
             checkpoint_interval: updates.max(1),
@@ -86,11 +87,42 @@ where
             Policy = TsallisPolicy,
             PolicyState = TsallisPolicyState,
             ActionContext = (),
-            TrainingOutput = TrainingUpdate,
+            TrainingOutput = UpdateMetrics,
         >,
     F: Fn(RLC::Env) -> E,
     E: DiscreteEnvironment + 'static,
 {
+    /// As Burn's own, but that it asks why the training stopped, and summarises it, once its events are
+    /// processed and before they end: at that end Burn's dashboard forgets the reason.
+    fn train(
+        &self,
+        mut agent: PpoAgent,
+        mut components: RLComponents<RLC>,
+        env_init: RLC::EnvInit,
+    ) -> RLResult<TsallisPolicy> {
+        let interrupter = components.interrupter.clone();
+        let summary = components.summary.clone();
+        let starting_epoch = components.checkpoint.unwrap_or(0) + 1;
+        let start = RLEvent::Start {
+            total_items: components.num_steps,
+            label: components.label.clone(),
+        };
+        interrupter.fail_on_error(components.event_processor.process_train(start));
+        let (policy, mut events) =
+            self.train_loop(components, &mut agent, starting_epoch, env_init);
+        interrupter.fail_on_error(events.flush());
+        let (interrupted, error) = (interrupter.interruption(), interrupter.error());
+        let summary = summary.and_then(|summary| summary.init().ok());
+        interrupter.fail_on_error(events.process_train(RLEvent::End(summary)));
+        interrupter.fail_on_error(events.flush());
+        RLResult {
+            policy,
+            renderer: events.renderer(),
+            interrupted,
+            error: error.or_else(|| interrupter.error()),
+        }
+    }
+
     fn train_loop(
         &self,
         components: RLComponents<RLC>,
@@ -107,93 +139,84 @@ where
             ..
         } = components;
         let make = || (self.adapt)(env_init.init());
-        let mut number = starting_epoch;
-        let mut unsaved = 0;
-        let failed = |error: LearnerError| interrupter.fail(failure(&error));
-        if let Err(error) = agent.begin(|| EpisodeStatistics::new(make()), num_steps) {
-            failed(error);
-        }
-        while !interrupter.should_stop() {
-            let update = match agent.update() {
-                None => break,
-                Some(Ok(update)) => update,
-                // What the networks then hold is not what any update left: it is not saved.
-                Some(Err(error)) => {
-                    failed(error);
-                    break;
+        let mut learn = || -> Result<(), LearnerError> {
+            let mut learner = agent.learner(make, num_steps)?;
+            let mut number = starting_epoch;
+            let mut stopped = interrupter.should_stop();
+            while !(stopped || learner.is_finished()) {
+                let update = learner.update()?;
+                for event in events(&learner, update, num_steps) {
+                    interrupter.fail_on_error(event_processor.process_train(event));
                 }
-            };
-            unsaved += 1;
-            let events = events(agent.learner(), update, num_steps);
-            for event in events {
-                interrupter.fail_on_error(event_processor.process_train(event));
-            }
-            let ended =
-                interrupter.should_stop() || agent.learner().is_none_or(Learner::is_finished);
-            if !ended && unsaved < self.checkpoint_interval {
-                continue;
-            }
-            if self.evaluation_episodes > 0 && !interrupter.should_stop() {
-                let evaluation = Evaluation {
-                    episodes: self.evaluation_episodes,
-                    deterministic: true,
-                    seed: agent.config().seed,
-                };
-                let device = agent.device().inner();
-                match evaluate_in(&agent.model().valid(), make, evaluation, &device) {
-                    Ok(episodes) => {
-                        for event in evaluation_events(&episodes) {
-                            interrupter.fail_on_error(event_processor.process_valid(event));
-                        }
+                stopped = interrupter.should_stop();
+                let due = learner.updates().is_multiple_of(self.checkpoint_interval);
+                if !(due || stopped || learner.is_finished()) {
+                    continue;
+                }
+                if !learner.is_finite()? {
+                    return Err(LearnerError::NotFinite("network"));
+                }
+                agent.follow(&learner);
+                if self.evaluation_episodes > 0 && !stopped {
+                    let evaluation = Evaluation {
+                        episodes: self.evaluation_episodes,
+                        deterministic: true,
+                        seed: agent.config().seed,
+                    };
+                    let device = agent.device().inner();
+                    let model = learner.model().valid();
+                    let episodes = evaluate_in(&model, make, evaluation, &device)?;
+                    for event in evaluation_events(&episodes) {
+                        interrupter.fail_on_error(event_processor.process_valid(event));
                     }
-                    Err(error) => failed(error),
                 }
+                if let Some(checkpointer) = &mut checkpointer {
+                    checkpointer.checkpoint(&agent.policy().state(), agent, number, &event_store);
+                }
+                number += 1;
             }
-            if let Some(checkpointer) = &mut checkpointer {
-                checkpointer.checkpoint(&agent.policy().state(), agent, number, &event_store);
-            }
-            number += 1;
-            unsaved = 0;
+            Ok(())
+        };
+        if let Err(error) = learn() {
+            // Of Burn's errors, this is the one that has room for words.
+            interrupter.fail(TrainingError::Workers(vec![WorkerFailure {
+                device_id: 0,
+                message: error.to_string(),
+            }]));
         }
         (agent.policy(), event_processor)
     }
 }
 
 fn events(
-    learner: Option<&Learner>,
-    update: TrainingUpdate,
+    learner: &Learner,
+    update: UpdateMetrics,
     num_steps: usize,
-) -> impl Iterator<Item = RLEvent<TrainingUpdate, ()>> {
+) -> impl Iterator<Item = RLEvent<UpdateMetrics, ()>> {
     // The last update may go beyond the number of steps, which is rounded up to whole updates.
-    let steps = update.metrics.global_step.min(num_steps);
+    let steps = learner.global_step().min(num_steps);
     let progress = Progress::new(steps, num_steps, Some("steps".to_owned()));
-    let episodes = learner.map_or(&[][..], Learner::finished_episodes).to_vec();
-    let of_episodes = progress.clone();
-    let of_update = progress.clone();
-    episodes
-        .into_iter()
-        .map(move |episode| {
-            RLEvent::EpisodeEnd(EvaluationItem::new(
-                summary(&episode),
-                of_episodes.clone(),
-                None,
-            ))
-        })
-        .chain([
-            RLEvent::TrainStep(EvaluationItem::new(update, of_update, None)),
-            RLEvent::EnvStep(EvaluationItem::new((), progress, None)),
-        ])
+    let updated = RLEvent::TrainStep(EvaluationItem::new(update, progress.clone(), None));
+    let stepped = RLEvent::EnvStep(EvaluationItem::new((), progress.clone(), None));
+    let ended = learner.ended_episodes().iter().map(move |episode| {
+        RLEvent::EpisodeEnd(EvaluationItem::new(
+            summary(episode),
+            progress.clone(),
+            None,
+        ))
+    });
+    ended.chain([updated, stepped])
 }
 
 fn evaluation_events(episodes: &[Episode]) -> impl Iterator<Item = AgentEvaluationEvent<()>> {
     let count = episodes.len();
-    let ends = episodes.iter().enumerate().map(move |(index, episode)| {
-        let progress = Progress::new(index + 1, count, Some("episodes".to_owned()));
+    let ended = (1..).zip(episodes).map(move |(index, episode)| {
+        let progress = Progress::new(index, count, Some("episodes".to_owned()));
         AgentEvaluationEvent::EpisodeEnd(EvaluationItem::new(summary(episode), progress, None))
     });
     std::iter::once(AgentEvaluationEvent::Start(count))
-        .chain(ends)
-        .chain(std::iter::once(AgentEvaluationEvent::End))
+        .chain(ended)
+        .chain([AgentEvaluationEvent::End])
 }
 
 fn summary(episode: &Episode) -> EpisodeSummary {
@@ -201,12 +224,4 @@ fn summary(episode: &Episode) -> EpisodeSummary {
         episode_length: episode.length,
         cum_reward: episode.total_reward,
     }
-}
-
-/// An error of the learner among Burn's, of which this one has room for words.
-fn failure(error: &LearnerError) -> TrainingError {
-    TrainingError::Workers(vec![WorkerFailure {
-        device_id: 0,
-        message: error.to_string(),
-    }])
 }

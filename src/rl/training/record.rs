@@ -3,7 +3,6 @@ use crate::rl::run::write_atomically;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Bytes;
 use burn::train::checkpoint::{Checkpoint, CheckpointerError};
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// What a checkpoint holds of a [`PpoAgent`](super::PpoAgent) beside its networks: the optimiser's moments,
@@ -17,11 +16,6 @@ pub struct PpoAgentRecord {
     pub(super) moments: Option<ModuleRecord>,
     /// None before the training.
     pub(super) state: Option<LearnerState>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Header {
-    state: Option<LearnerState>,
 }
 
 impl Checkpoint for PpoAgentRecord {
@@ -45,22 +39,18 @@ impl Checkpoint for PpoAgentRecord {
             .iter()
             .position(|&byte| byte == b'\n')
             .ok_or_else(|| malformed("its first line does not end".to_owned()))?;
-        let header: Header =
+        let state =
             serde_json::from_slice(&bytes[..end]).map_err(|error| malformed(error.to_string()))?;
         let moments = bytes[end + 1..].to_vec();
         let moments = (!moments.is_empty())
             .then(|| ModuleRecord::from_bytes(Bytes::from_bytes_vec(moments)))
             .transpose()?;
-        Ok(Self {
-            moments,
-            state: header.state,
-        })
+        Ok(Self { moments, state })
     }
 
     fn checkpoint_into_bytes(self) -> Result<Bytes, RecordError> {
-        let header = Header { state: self.state };
         let mut bytes =
-            serde_json::to_vec(&header).map_err(|error| RecordError::Io(error.to_string()))?;
+            serde_json::to_vec(&self.state).map_err(|error| RecordError::Io(error.to_string()))?;
         bytes.push(b'\n');
         if let Some(moments) = self.moments {
             bytes.extend_from_slice(&moments.into_bytes()?);
