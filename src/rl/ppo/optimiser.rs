@@ -1,6 +1,6 @@
 use super::{ConfigError, PpoConfig};
 use burn::Tensor;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{Adam, AdamConfig, AdamState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Gradients};
 
@@ -96,9 +96,10 @@ impl ClippedAdam {
 
     /// The moments; none before the first step.
     pub fn moments(&self) -> Option<Moments> {
+        // The same names in each, so that the same moments are the same bytes.
         self.state.as_ref().map(|state| Moments {
-            first: Param::from_tensor(state.momentum.moment_1.clone()),
-            second: Param::from_tensor(state.momentum.moment_2.clone()),
+            first: Param::initialized(ParamId::from(1), state.momentum.moment_1.clone()),
+            second: Param::initialized(ParamId::from(2), state.momentum.moment_2.clone()),
         })
     }
 
