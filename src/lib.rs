@@ -37,7 +37,7 @@
 //! | [`math`] | generators of f-divergences, the root solvers and one row of the operator, without Burn |
 //! | [`op`] | the tensor functions, and the backend extension with its kernels |
 //! | [`nn`] | modules, losses and a distribution for models of your own |
-//! | `rl` | environments and the alpha-Tsallis PPO learner (feature `rl`) |
+//! | `rl` | environments, the alpha-Tsallis PPO learner and the tabular laboratory (feature `rl`) |
 //! | `cli` | the commands of the program `tsallis` (feature `cli`) |
 //!
 //! # Features

@@ -5,7 +5,7 @@ use super::curves::{BandPoint, band};
 use super::plot::{Axis, CATEGORIES, Figure, Legend, Line, LinePlot};
 use super::words::describe;
 use crate::rl::ppo::{PpoConfig, UpdateMetrics};
-use crate::rl::run::{RunError, SavedRun, write_atomically};
+use crate::rl::run::{SavedRun, write_atomically};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 use std::fmt::Write;

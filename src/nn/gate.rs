@@ -227,10 +227,8 @@ impl<const D: usize> TsallisGateOutput<D> {
 
 /// The share of each expert, over all tokens.
 fn share<const D: usize>(of: Tensor<D>) -> Tensor<1> {
-    let experts = of.dims()[D - 1];
-    let total: Tensor<1> = of
-        .reshape([-1, experts as i32])
-        .sum_dim(0)
-        .reshape([experts]);
+    let shape = of.dims();
+    let (tokens, experts) = (shape[..D - 1].iter().product::<usize>(), shape[D - 1]);
+    let total: Tensor<1> = of.reshape([tokens, experts]).sum_dim(0).reshape([experts]);
     total.clone() / total.sum()
 }

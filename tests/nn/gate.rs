@@ -61,6 +61,8 @@ fn even_routes_cost_one_and_padding_goes_nowhere() {
     let sums = values(routes.weights.clone().sum_dim(2));
     close(&sums, &[1.0, 1.0, 0.0, 1.0, 0.0, 0.0], 1e-6);
     close(&[values(routes.load()).iter().sum()], &[1.0], 1e-6);
+    let nobody = gate.forward(Tensor::<2>::zeros([0, 6], &device));
+    assert_eq!(nobody.load().dims(), [4]);
     let open = values(gate.forward(tokens).weights.sum_dim(2));
     close(&open, &[1.0; 6], 1e-6);
 }

@@ -1,4 +1,5 @@
 use burn::module::Module;
+#[cfg(feature = "rl")]
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -60,6 +61,7 @@ pub fn reloaded<M: Module>(saved: M, fresh: M) -> M {
 }
 
 /// Trains by Adam, and gives the first and the last loss.
+#[cfg(feature = "rl")]
 pub fn train<M: Module>(
     mut module: M,
     steps: usize,

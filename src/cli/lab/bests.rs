@@ -158,12 +158,12 @@ fn draw(
             .width(1)
             .label(format!("best possible: {possible:.3}")),
     );
-    for (i, best) in bests.iter().enumerate() {
+    for best in bests {
         let points = || best.iterations.iter().zip(&best.values);
         let band = points().map(|(&n, &(mean, std))| (n as f64, mean - std, mean + std));
         let mut line = Line::new(
             points().map(|(&n, &(mean, _))| (n as f64, mean)),
-            colour(best, i),
+            colour(best),
         )
         .band(band)
         .label(name(best));
@@ -295,9 +295,15 @@ fn name(best: &Best) -> String {
     }
 }
 
-fn colour(best: &Best, i: usize) -> RGBColor {
-    match best.order.as_deref().and_then(|order| order.parse().ok()) {
-        Some(alpha) => order_colour(alpha),
-        None => CATEGORIES[i % CATEGORIES.len()],
+fn colour(best: &Best) -> RGBColor {
+    match (
+        best.order.as_deref().and_then(|order| order.parse().ok()),
+        best.algorithm.as_str(),
+    ) {
+        (Some(alpha), _) => order_colour(alpha),
+        (None, "log-barrier") => CATEGORIES[3],
+        (None, "hadamard") => CATEGORIES[4],
+        (None, "adaptive") => CATEGORIES[2],
+        (None, _) => CATEGORIES[5],
     }
 }

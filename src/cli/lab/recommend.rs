@@ -50,6 +50,24 @@ impl Recommend {
         check(self.actions >= 2, "--actions", "at least 2", self.actions)?;
 
         let recommended = optimal_order(epsilon);
+        let mut orders = vec![recommended.min(1.0), 1.0];
+        orders.extend(self.alpha);
+        orders.sort_by(f64::total_cmp);
+        orders.dedup();
+        let q_min = 1.0 / self.actions as f64;
+        let settings = orders
+            .into_iter()
+            .map(|alpha| {
+                let divergence = Divergence::Tsallis(alpha);
+                Constants::cover(divergence)?;
+                let dearest = largest_divergence(divergence, q_min);
+                let lambda = temperature_for(epsilon, self.gamma, dearest);
+                let constants =
+                    Constants::new(divergence, self.gamma, lambda, q_min, self.start_min)?;
+                Ok((alpha, lambda, constants))
+            })
+            .collect::<Result<Vec<_>, LabError>>()?;
+
         println!(
             "For an accuracy of {epsilon} at discount {} with {} actions:",
             self.gamma, self.actions
@@ -65,10 +83,6 @@ impl Recommend {
                  accuracy the softmax, alpha = 1, is what it asks for"
             );
         }
-        let mut orders = vec![recommended.min(1.0), 1.0];
-        orders.extend(self.alpha);
-        orders.sort_by(f64::total_cmp);
-        orders.dedup();
         println!("lambda  = (1 - gamma) epsilon / (2 D_max)");
         println!(
             "tau     = min((f')^-1(f'(1/2) - (1 + gamma lambda D_max) / (lambda (1 - gamma))), q_min / 2)"
@@ -82,24 +96,12 @@ impl Recommend {
             "{:>8} {:>11} {:>11} {:>11} {:>11} {:>11}",
             "alpha", "D_max", "lambda", "tau", "1 / (2 L)", "mu"
         );
-        let q_min = 1.0 / self.actions as f64;
-        for alpha in orders {
-            let divergence = Divergence::Tsallis(alpha);
-            let dearest = largest_divergence(divergence, q_min);
-            let lambda = temperature_for(epsilon, self.gamma, dearest);
-            // The theory's own words where it does not cover the order.
-            let constants = Constants::new(
-                divergence,
-                self.gamma,
-                if lambda > 0.0 { lambda } else { 1.0 },
-                q_min,
-                self.start_min,
-            )?;
+        for (alpha, lambda, constants) in settings {
             let mu = constants.polyak_lojasiewicz(constants.smallest_weight());
             println!(
                 "{:>8} {:>11} {:>11} {:>11} {:>11} {:>11}",
                 format!("{alpha:.4}"),
-                Number(dearest),
+                Number(constants.largest_divergence),
                 Number(lambda),
                 Tiny(constants.floor()),
                 Tiny(constants.step_bound()),

@@ -32,13 +32,13 @@ impl Grid<'_> {
         }
         let mut polygon = Vec::new();
         while let Some((&first, _)) = next.first_key_value() {
-            let start = self.crossing(first, level);
-            polygon.push(start);
+            let mut outline = vec![self.crossing(first, level)];
             let mut side = first;
             while let Some(following) = next.remove(&side) {
                 side = following;
-                polygon.push(self.crossing(side, level));
+                extend(&mut outline, self.crossing(side, level));
             }
+            polygon.extend(outline);
             // Back over the cut to where the first outline began.
             let begun = polygon[0];
             polygon.push(begun);
@@ -119,6 +119,19 @@ impl Grid<'_> {
             mix(at(self.ys, j), at(self.ys, l)),
         )
     }
+}
+
+/// Adds a point, in the place of the last one where that lies straight on the way.
+fn extend(outline: &mut Vec<(f64, f64)>, point: (f64, f64)) {
+    if let [.., from, last] = outline[..] {
+        let (a, b) = (last.0 - from.0, last.1 - from.1);
+        let (c, d) = (point.0 - last.0, point.1 - last.1);
+        let straight = (a * d - b * c).abs() <= 1e-9 * a.hypot(b) * c.hypot(d);
+        if straight && a * c + b * d >= 0.0 {
+            outline.pop();
+        }
+    }
+    outline.push(point);
 }
 
 /// The node at or before a place among increasing nodes, and how far the place is to the next.

@@ -303,10 +303,11 @@ impl FenchelYoungLoss {
     }
 }
 
-/// The number `value` with the gradient of `score`, which is `V - <x, t>`: the two differ by a constant, in
-/// exact arithmetic.
+/// The number `value` with the gradient of `score`, which is `V - <x, t>`: the two differ by a constant. Rounding
+/// alone takes the first below zero.
 fn carry<const D: usize>(value: Tensor<D>, score: Tensor<D>) -> Tensor<D> {
-    value + (score.clone() - score.detach())
+    let rounded = value.clone().lower_scalar(0.0);
+    value.mask_fill(rounded, 0.0) + (score.clone() - score.detach())
 }
 
 /// Without the logits of `-inf`, which meet targets of zero.

@@ -142,7 +142,7 @@ impl RunSettings {
         counted("horizon", self.sampling.horizon)?;
         counted("number of iterations between two points", self.every)?;
         match self.algorithm {
-            Algorithm::FPg(_) => Ok(()),
+            Algorithm::FPg(divergence) if self.project => Ok(Constants::cover(divergence)?),
             _ if self.project => Err(SettingsError::NoProjection(self.algorithm.name())),
             _ => Ok(()),
         }

@@ -74,17 +74,7 @@ impl Constants {
         if !(0.0..=1.0).contains(&smallest_start) {
             return Err(AssumptionError::Start(smallest_start));
         }
-        let (omega, kappa) = match divergence {
-            Divergence::Tsallis(alpha) if alpha > 0.0 && alpha <= 1.0 => {
-                let power = q.powf(alpha - 1.0);
-                (power, (2.0 - alpha) * power)
-            }
-            Divergence::Hellinger => (2.0 / q.sqrt(), 3.0 / q.sqrt()),
-            Divergence::JensenShannon => (1.0 + 1.0 / q, 1.0 + 2.0 / q),
-            Divergence::Tsallis(_) | Divergence::LeCam => {
-                return Err(AssumptionError::Divergence(divergence));
-            }
-        };
+        let (omega, kappa) = omega_and_kappa(divergence, q)?;
         Ok(Self {
             omega,
             kappa,
@@ -95,6 +85,15 @@ impl Constants {
             smallest_reference,
             smallest_start,
         })
+    }
+
+    /// Whether the theory covers a divergence.
+    ///
+    /// # Errors
+    ///
+    /// If it does not.
+    pub fn cover(divergence: Divergence) -> Result<(), AssumptionError> {
+        omega_and_kappa(divergence, 0.5).map(|_| ())
     }
 
     /// The `tau` of the projection that lowers the regularised value of no state:
@@ -172,6 +171,18 @@ impl Constants {
     /// The step bound `eta <= 1 / (2 L)`.
     pub fn step_bound(&self) -> f64 {
         0.5 / self.smoothness()
+    }
+}
+
+fn omega_and_kappa(divergence: Divergence, q: f64) -> Result<(f64, f64), AssumptionError> {
+    match divergence {
+        Divergence::Tsallis(alpha) if alpha > 0.0 && alpha <= 1.0 => {
+            let power = q.powf(alpha - 1.0);
+            Ok((power, (2.0 - alpha) * power))
+        }
+        Divergence::Hellinger => Ok((2.0 / q.sqrt(), 3.0 / q.sqrt())),
+        Divergence::JensenShannon => Ok((1.0 + 1.0 / q, 1.0 + 2.0 / q)),
+        Divergence::Tsallis(_) | Divergence::LeCam => Err(AssumptionError::Divergence(divergence)),
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Mdp, MdpError, Outcome, begins_in};
+use super::{Mdp, MdpError, Outcome, begins_in, fits};
 
 /// The discount of the builders, where none is given.
 pub(super) const DISCOUNT: f64 = 0.99;
@@ -18,6 +18,7 @@ pub fn nchain(length: usize) -> Result<Mdp, MdpError> {
             got: length.to_string(),
         });
     }
+    fits(length, 2)?;
     let last = length - 1;
     Mdp::new(
         format!("nchain:{length}"),

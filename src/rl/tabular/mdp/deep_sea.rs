@@ -1,5 +1,5 @@
 use super::chain::DISCOUNT;
-use super::{Mdp, MdpError, Outcome, begins_in};
+use super::{Mdp, MdpError, Outcome, begins_in, fits};
 
 /// What a dive to the right costs over the whole way.
 const MOVE_COST: f64 = 0.01;
@@ -39,6 +39,7 @@ fn build(size: usize, stochastic: bool) -> Result<Mdp, MdpError> {
             got: size.to_string(),
         });
     }
+    fits(size.saturating_mul(size), 2)?;
     let last = size - 1;
     Mdp::new(
         format!("{kind}:{size}"),

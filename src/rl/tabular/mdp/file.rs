@@ -122,6 +122,7 @@ impl TryFrom<MdpFile> for Mdp {
         if states == 0 || actions == 0 {
             return Err(MdpError::Empty { states, actions });
         }
+        super::fits(states, actions)?;
         let start = if start.is_empty() {
             super::begins_in(0, states)
         } else {

@@ -1,5 +1,5 @@
 use super::chain::DISCOUNT;
-use super::{Mdp, MdpError, Outcome, begins_in};
+use super::{Mdp, MdpError, Outcome, begins_in, fits};
 
 /// Row and column of the four moves: up, right, down, left.
 const MOVES: [(isize, isize); 4] = [(-1, 0), (0, 1), (1, 0), (0, -1)];
@@ -27,6 +27,7 @@ pub fn gridworld(rows: usize, columns: usize, slip: f64) -> Result<Mdp, MdpError
             got: slip.to_string(),
         });
     }
+    fits(cells, MOVES.len())?;
     let goal = cells - 1;
     let name = if slip == 0.0 {
         format!("gridworld:{rows},{columns}")

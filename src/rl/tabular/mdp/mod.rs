@@ -16,6 +16,9 @@ pub use random::garnet;
 
 use serde::{Deserialize, Serialize};
 
+/// Largest number of actions of all states: what a table of them takes stays below a gigabyte.
+const LARGEST: usize = 10_000_000;
+
 /// How far the probabilities of an action may sum from one.
 const SUM_TOLERANCE: f64 = 1e-9;
 
@@ -122,6 +125,16 @@ pub enum MdpError {
         /// How many there are.
         count: usize,
     },
+    /// More states than a table can be made of.
+    #[error(
+        "{states} states of {actions} actions are too many: a process has at most {LARGEST} of both"
+    )]
+    TooLarge {
+        /// Its states.
+        states: usize,
+        /// Its actions.
+        actions: usize,
+    },
     /// Episodes of no step.
     #[error("an episode needs at least one step")]
     EpisodeSteps,
@@ -156,6 +169,7 @@ impl Mdp {
         if states == 0 || actions == 0 {
             return Err(MdpError::Empty { states, actions });
         }
+        fits(states, actions)?;
         if !(0.0..1.0).contains(&discount) {
             return Err(MdpError::Discount(discount));
         }
@@ -270,6 +284,14 @@ impl Mdp {
             *q = self.reward(state, action) + self.discount * ahead;
         }
     }
+}
+
+/// Whether a process of this size can be built.
+fn fits(states: usize, actions: usize) -> Result<(), MdpError> {
+    if states.saturating_mul(actions) > LARGEST {
+        return Err(MdpError::TooLarge { states, actions });
+    }
+    Ok(())
 }
 
 /// What keeps probabilities from being a distribution.

@@ -138,6 +138,8 @@ mod tests {
             ("gridworld:3", "gridworld:ROWS,COLUMNS[,SLIP]"),
             ("bandit:a", "bandit:MEAN,MEAN,.."),
             ("bandit:NaN", "action 0 in state 0: its reward is NaN"),
+            ("deepsea:4000000000", "are too many"),
+            ("nchain:99999999", "are too many"),
             ("nowhere.json", "cannot read nowhere.json"),
         ] {
             let error = Mdp::named(name).expect_err(name).to_string();

@@ -1,4 +1,4 @@
-use super::{Mdp, MdpError, Outcome};
+use super::{Mdp, MdpError, Outcome, fits};
 use crate::rl::random::{Purpose, stream};
 use rand::RngExt;
 
@@ -23,6 +23,7 @@ pub fn garnet(
             got: branches.to_string(),
         });
     }
+    fits(states.saturating_mul(branches.max(1)), actions)?;
     let mut random = stream(seed, Purpose::Processes, 0);
     Mdp::new(
         format!("garnet:{states},{actions},{branches},{seed}"),

@@ -243,7 +243,7 @@ impl SoftargmaxPolicy {
             // f(u) = u f'(u) - f*(f'(u))
             divergence += p * y - q * generator.conjugate_at_log(pair.log_ratios[j]);
         }
-        self.divergences[state] = divergence.max(0.0);
+        self.divergences[state] = non_negative(divergence);
     }
 
     fn refresh_row(&mut self, state: usize, alpha: f64) {
@@ -255,7 +255,7 @@ impl SoftargmaxPolicy {
         let log_p = &mut self.derivatives[range.clone()];
         row.log_softargmax(&root, log_p);
         row.softargmax(&root, &mut self.probabilities[range.clone()]);
-        self.divergences[state] = row.divergence(&root).max(0.0);
+        self.divergences[state] = non_negative(row.divergence(&root));
         let generator = Tsallis::<f64>::new(alpha);
         for ((y, k), q) in log_p.iter_mut().zip(&mut self.weights[range]).zip(q) {
             let log_u = *y - q.ln();
@@ -281,12 +281,17 @@ impl SoftargmaxPolicy {
         };
         self.probabilities[range.clone()].copy_from_slice(answer.probabilities());
         self.weights[range.clone()].copy_from_slice(answer.weights());
-        self.divergences[state] = answer.divergence().max(0.0);
+        self.divergences[state] = non_negative(answer.divergence());
         for i in range {
             let u = self.probabilities[i] / self.reference[i];
             self.derivatives[i] = generator.derivative(u);
         }
     }
+}
+
+/// A divergence without what rounding took it below zero; `NaN` stays.
+fn non_negative(divergence: f64) -> f64 {
+    if divergence < 0.0 { 0.0 } else { divergence }
 }
 
 impl Policy for SoftargmaxPolicy {
@@ -382,6 +387,24 @@ mod tests {
                     assert!((p - q).abs() < 1e-14, "{divergence}");
                 }
                 assert!(policy.divergences()[0] < 1e-14);
+            }
+        }
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_are_seen_everywhere() {
+        for divergence in ALL {
+            for actions in [2, 4] {
+                let mut policy = policy(divergence, actions);
+                policy.change(0, |logits| logits[1] = f64::NAN);
+                assert!(
+                    policy.probabilities().iter().all(|p| p.is_nan()),
+                    "{divergence}"
+                );
+                assert!(policy.divergences()[0].is_nan(), "{divergence}");
+                // And are forgotten with them.
+                policy.change(0, |logits| logits.fill(0.0));
+                assert!(policy.divergences()[0] < 1e-14, "{divergence}");
             }
         }
     }

@@ -20,11 +20,7 @@ use std::sync::mpsc::channel;
 ///
 /// # Errors
 ///
-/// If the table cannot be written. The runs in progress end first.
-///
-/// # Panics
-///
-/// If the grid was not [validated](Grid::validate).
+/// If the table cannot be written, or a run cannot be made. The runs in progress end first.
 pub fn sweep(
     processes: &[Mdp],
     grid: &Grid,
@@ -47,17 +43,19 @@ pub fn sweep(
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    let curve = run(by_name[planned.process.as_str()], &planned.settings)
-                        .expect("the grid was validated");
+                    let curve = run(by_name[planned.process.as_str()], &planned.settings);
                     // Nobody listens any more only if the table failed.
-                    let _ = send.send(Row::new(&planned, &curve));
+                    let _ = send.send(curve.map(|curve| Row::new(&planned, &curve)));
                 });
         });
         for row in receive {
             if failed.is_some() {
                 continue;
             }
-            match table.append(row) {
+            match row
+                .map_err(TableError::from)
+                .and_then(|row| table.append(row))
+            {
                 Ok(row) => each(row),
                 Err(error) => {
                     stop.store(true, Ordering::Relaxed);
@@ -155,6 +153,20 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_cannot_be_made_ends_the_sweep_with_its_reason() {
+        // A single action leaves nothing to project onto, which only the process shows.
+        let processes = [crate::rl::tabular::mdp::bandit(&[1.0], 0.0).expect("an arm")];
+        let mut grid = grid();
+        grid.project = true;
+        let folder = folder("refused");
+        let mut table = Table::open(&folder, &grid).expect("a new table");
+        let stop = AtomicBool::new(false);
+        let error = sweep(&processes, &grid, &mut table, &stop, |_| ()).expect_err("no reference");
+        assert!(error.to_string().contains("at most 1/2, not 1"), "{error}");
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
     fn the_best_setting_is_that_of_the_largest_mean() {
         let processes = [nchain(4).expect("a length")];
         let grid = grid();
@@ -201,6 +213,14 @@ mod tests {
         assert_eq!(
             error(|g| g.methods = vec![Method::FPg(vec![])]),
             "the grid has no order for fpg"
+        );
+        let sparse = error(|g| {
+            g.methods = vec![Method::FPg(vec!["2".parse().expect("an order")])];
+            g.project = true;
+        });
+        assert!(
+            sparse.starts_with("no projection: the theory covers"),
+            "{sparse}"
         );
         assert_eq!(
             error(|g| g.temperatures = vec![0.0]),

@@ -1,6 +1,6 @@
 use super::grid::{Grid, Planned};
 use crate::rl::run::{RunError, write_atomically};
-use crate::rl::tabular::algorithms::Curve;
+use crate::rl::tabular::algorithms::{Curve, SettingsError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -203,6 +203,9 @@ pub enum TableError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A run that cannot be made.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// A table of other runs.
     #[error("{} holds runs with {what}: give another folder, or the same settings", path.display())]
     Other {
