@@ -285,15 +285,18 @@ impl Swept {
     }
 }
 
-/// What follows from a configuration whose policy and regulariser are of different orders.
-pub(super) fn coupling_note(config: &PpoConfig) -> Option<String> {
-    (!config.is_coupled()).then(|| {
-        format!(
-            "policy and regulariser are of different orders ({} and {}): the coupling of the paper, and \
-             with it the guarantee, is broken",
-            config.alpha, config.regulariser_alpha
-        )
-    })
+/// What follows from configurations whose policy and regulariser are of different orders.
+pub(super) fn coupling_note(configs: &[PpoConfig]) -> Option<String> {
+    let mut broken = configs.iter().filter(|config| !config.is_coupled());
+    let first = broken.next()?;
+    let orders = match broken.count() {
+        0 if configs.len() == 1 => format!("({} and {})", first.alpha, first.regulariser_alpha),
+        others => format!("in {} of {} runs", others + 1, configs.len()),
+    };
+    Some(format!(
+        "policy and regulariser are of different orders {orders}: the coupling of the paper, and with it \
+         the guarantee, is broken"
+    ))
 }
 
 /// The configuration that flags and files make.

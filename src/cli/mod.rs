@@ -17,6 +17,7 @@ mod statistics;
 mod stop;
 mod sweep;
 mod train;
+mod usage;
 mod words;
 
 use crate::rl::ppo::{ConfigError, LearnerError};
@@ -78,8 +79,8 @@ enum CommandError {
     Sweep(#[from] sweep::SweepError),
     #[error(transparent)]
     PlotRuns(#[from] plot_runs::PlotRunsError),
-    /// What was wrong has been said.
-    #[error("some of the runs failed")]
+    /// What was wrong has been said; the exit code.
+    #[error("what was wrong has been said")]
     Reported(u8),
 }
 
@@ -123,10 +124,13 @@ impl CommandError {
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let matches = Arguments::command().get_matches();
-    let arguments = match Arguments::from_arg_matches(&matches) {
-        Ok(arguments) => arguments,
-        Err(error) => error.exit(),
+    let parsed = Arguments::command().try_get_matches().and_then(|matches| {
+        let arguments = Arguments::from_arg_matches(&matches)?;
+        Ok((matches, arguments))
+    });
+    let (matches, arguments) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse(&error),
     };
     let done = match arguments.command {
         Command::Train(train) => train.run(&given(&matches)),
@@ -147,24 +151,47 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            if !matches!(error, CommandError::Reported(_)) {
+                eprintln!("error: {error}");
+            }
             ExitCode::from(error.code())
         }
     }
 }
 
-/// The names of the flags of the command that stand on the command line.
+/// Says what is wrong with the command line, or gives the help that it asks for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let program = Arguments::command();
+    let command = std::env::args_os()
+        .nth(1)
+        .and_then(|name| program.find_subcommand(name))
+        .map_or(String::new(), |command| format!(" {}", command.get_name()));
+    match usage::line(error, &format!("{}{command} --help", program.get_name())) {
+        Some(line) => {
+            eprintln!("error: {line}");
+            ExitCode::from(2)
+        }
+        None => error.exit(),
+    }
+}
+
+/// The flags of the command that stand on the command line, without their dashes.
 fn given(matches: &ArgMatches) -> Vec<String> {
-    let Some((_, matches)) = matches.subcommand() else {
+    let Some((name, matches)) = matches.subcommand() else {
         return Vec::new();
     };
-    matches
-        .ids()
-        .map(clap::Id::as_str)
-        // The groups that flattened flags are in are no flags.
-        .filter(|id| matches.try_contains_id(id).is_ok() && !id.starts_with(char::is_uppercase))
-        .filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine))
-        .map(|id| id.replace('_', "-"))
+    let program = Arguments::command();
+    let flags = program
+        .find_subcommand(name)
+        .into_iter()
+        .flat_map(|command| {
+            command
+                .get_arguments()
+                .filter_map(|flag| Some((flag.get_id().as_str(), flag.get_long()?)))
+        });
+    flags
+        .filter(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine))
+        .map(|(_, flag)| flag.to_owned())
         .collect()
 }
 

@@ -1,7 +1,11 @@
 //! Runs whose process is killed, or asked to stop, at any moment.
 
 use super::resume::assert_same_run;
-use super::{folder, json, name, names, program, read, succeed, tiny, train};
+use super::{
+    assert_same_files, copy, folder, json, name, names, program, read, stderr, stdout, succeed,
+    tiny, train,
+};
+use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -62,6 +66,71 @@ fn a_run_killed_at_any_moment_goes_on_as_if_it_had_not_been() {
     );
 }
 
+/// Whatever part of a checkpoint a killed process left, the run goes on from the one before.
+#[test]
+fn what_a_kill_in_the_middle_of_a_checkpoint_leaves_is_cleared_away() {
+    let folder = folder("middle");
+    let straight = folder.join("straight");
+    let every = ["--checkpoint-every", "16", "--checkpoints", "100"];
+    train(&straight, &every);
+    let whole = straight.join("checkpoints/step-528");
+    let files = names(&whole);
+    assert_eq!(files, ["model.bpk", "optimiser.bpk", "state.json"]);
+    let attempt = |which: &str, harm: &dyn Fn(&Path)| {
+        let run = folder.join(which);
+        copy(&straight, &run);
+        let checkpoints = run.join("checkpoints");
+        for step in (528..=1024).step_by(16) {
+            fs::remove_dir_all(checkpoints.join(format!("step-{step}"))).expect("removed");
+        }
+        harm(&checkpoints);
+        succeed(&["train", "--resume", name(&run), "--quiet"]);
+        assert_same_run(&straight, &run);
+        assert_same_files(&whole, &checkpoints.join("step-528"));
+        let left = names(&checkpoints);
+        assert!(
+            left.iter().all(|name| name.starts_with("step-")),
+            "{which}: {left:?}"
+        );
+        for name in names(&run) {
+            assert!(!name.ends_with(".partial"), "{which}: {name}");
+        }
+    };
+    for (written, torn) in files.iter().enumerate() {
+        for half in [false, true] {
+            attempt(&format!("partial-{torn}-{half}"), &|checkpoints| {
+                let partial = checkpoints.join(".partial");
+                fs::create_dir(&partial).expect("made");
+                for file in &files[..written] {
+                    fs::copy(whole.join(file), partial.join(file)).expect("copied");
+                }
+                let bytes = read(whole.join(torn));
+                let bytes = if half {
+                    &bytes[..bytes.len() / 2]
+                } else {
+                    &bytes
+                };
+                fs::write(partial.join(torn), bytes).expect("written");
+            });
+        }
+    }
+    attempt("removed", &|checkpoints| {
+        copy(&whole, &checkpoints.join(".removed"));
+        fs::remove_file(checkpoints.join(".removed/state.json")).expect("removed");
+    });
+    attempt("summary", &|checkpoints| {
+        fs::write(checkpoints.join("../summary.json.partial"), "{\"env").expect("written");
+    });
+    // The rows after the checkpoint are there already, and the last is torn.
+    attempt("torn", &|checkpoints| {
+        for table in ["metrics.csv", "timing.csv"] {
+            let table = checkpoints.join("..").join(table);
+            let bytes = read(&table);
+            fs::write(&table, &bytes[..bytes.len() - 20]).expect("torn");
+        }
+    });
+}
+
 /// What has a name is whole.
 fn assert_no_torn_file(run: &Path) {
     json(run.join("config.json"));
@@ -93,7 +162,12 @@ fn an_interrupt_saves_and_stops_all_seeds() {
         "--out",
         name(&run),
     ];
-    let mut child = start(&arguments);
+    let child = program()
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
     let begun = |seed: &str| run.join(seed).join("checkpoints/step-0").exists();
     while !(begun("seed-0") && begun("seed-1")) {
         std::thread::sleep(Duration::from_millis(5));
@@ -104,7 +178,17 @@ fn an_interrupt_saves_and_stops_all_seeds() {
         .status()
         .expect("kill runs");
     assert!(interrupted.success());
-    assert!(child.wait().expect("it ends").success());
+    let ended = child.wait_with_output().expect("it ends");
+    assert!(ended.status.success(), "{}", stderr(&ended));
+    let said = stdout(&ended);
+    assert!(said.contains("\n1 seed did not begin.\n"), "{said}");
+    assert!(
+        said.contains(&format!(
+            "Go on with: tsallis train --resume {}",
+            name(&run)
+        )),
+        "{said}"
+    );
     let mut most = 0;
     for seed in ["seed-0", "seed-1"] {
         let summary = json(run.join(seed).join("summary.json"));

@@ -123,6 +123,23 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Two files, or all files of two folders.
+fn assert_same_files(one: &Path, other: &Path) {
+    if one.is_dir() {
+        assert_eq!(names(one), names(other));
+        for name in names(one) {
+            assert_same_files(&one.join(&name), &other.join(&name));
+        }
+    } else {
+        assert!(
+            read(one) == read(other),
+            "{} is not {}",
+            other.display(),
+            one.display()
+        );
+    }
+}
+
 fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -21,6 +21,16 @@ fn runs_are_drawn_by_their_configuration() {
         names(&folder),
         ["curves.csv", "curves.png", "curves.svg", "heavy", "soft"]
     );
+    assert!(read(folder.join("curves.png")).starts_with(b"\x89PNG"));
+    let svg = String::from_utf8(read(folder.join("curves.svg"))).expect("UTF-8");
+    for label in [
+        "alpha 0.5",
+        "alpha 1.0",
+        "environment steps",
+        "charts/episodic_return_100",
+    ] {
+        assert!(svg.contains(label), "{label}");
+    }
     let csv = String::from_utf8(read(folder.join("curves.csv"))).expect("UTF-8");
     let mut lines = csv.lines();
     assert_eq!(lines.next(), Some("curve,seeds,x,mean,low,high"));

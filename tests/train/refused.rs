@@ -17,8 +17,9 @@ fn bad_input_is_refused_in_one_line() {
     let settings = folder.join("settings.toml");
     fs::write(&settings, "alhpa = 1\n").expect("a file");
     let fresh = folder.join("fresh");
-    let [occupied, empty, file, settings, fresh] =
-        [&occupied, &empty, &file, &settings, &fresh].map(|path| name(path).to_owned());
+    let below = file.join("run");
+    let [occupied, empty, file, below, settings, fresh] =
+        [&occupied, &empty, &file, &below, &settings, &fresh].map(|path| name(path).to_owned());
 
     let flags: &[(&[&str], &str)] = &[
         (&["--alpha", "NaN"], "alpha is NaN"),
@@ -51,7 +52,7 @@ fn bad_input_is_refused_in_one_line() {
         (&["--jobs", "0"], "jobs is 0"),
         (&["--checkpoints", "0"], "checkpoints is 0"),
         (&["--checkpoint-every", "0"], "checkpoint_every is 0"),
-        (&["--device", "tpu"], "no device \"tpu\" in this build"),
+        (&["--device", "gpu9"], "no device \"gpu9\" in this build"),
         (&["--config", &settings], "unknown field `alhpa`"),
         (&["--config", &fresh], "cannot read"),
     ];
@@ -67,6 +68,13 @@ fn bad_input_is_refused_in_one_line() {
             "already holds files",
         ),
         (&["train", "--out", &file], "cannot create the folder"),
+        // No one may write below a file, whatever their rights.
+        (&["train", "--out", &below], "cannot create the folder"),
+        (
+            &["train", "--seeds", "0..2", "--out", &below],
+            "cannot create the folder",
+        ),
+        (&["sweep", "--out", &below], "cannot create the folder"),
         (&["sweep", "--out", &occupied], "already holds files"),
         (
             &["sweep", "--beta", "0.1", "-1", "--out", &fresh],
@@ -78,6 +86,8 @@ fn bad_input_is_refused_in_one_line() {
         ),
         (&["eval", &fresh], "is not a run folder"),
         (&["plot", &fresh], "is not a run folder"),
+        (&["train", "--resume", &fresh], "is not a run folder"),
+        (&["eval", &file], "is not a run folder"),
     ] {
         let said = refuse(arguments);
         assert!(said.contains(words), "{arguments:?}: {said}");
@@ -85,22 +95,109 @@ fn bad_input_is_refused_in_one_line() {
     assert!(!Path::new(&fresh).exists());
     let kept = fs::read_to_string(Path::new(&occupied).join("thesis.tex"));
     assert_eq!(kept.expect("still there"), "precious");
+}
 
-    // What clap reads itself it refuses in its own way, with the value.
+/// What is wrong with the command line itself is one line too, with the value and what would be right.
+#[test]
+fn a_line_that_cannot_be_parsed_is_refused_in_one_line() {
     for (arguments, words) in [
-        (&["train", "--alpha", "half"][..], "'half'"),
-        (&["train", "--env", "pong"], "no environment \"pong\""),
-        (&["train", "--seeds", "5..1"], "'5..1'"),
-        (&["eval", &empty, "--episodes", "0"], "at least 1"),
         (
-            &["eval", &empty, "--checkpoint", "worst"],
-            "last, best, or a number",
+            &["train", "--alhpa", "1"][..],
+            "there is no flag --alhpa; a similar argument exists: --alpha; see tsallis train --help",
+        ),
+        (
+            &["train", "--momentum", "0.9"],
+            "there is no flag --momentum; see tsallis train --help",
+        ),
+        (
+            &["--alpha", "1"],
+            "there is no flag --alpha; 'train --alpha' exists; see tsallis --help",
+        ),
+        (&["train", "fast"], "nothing is to be done with \"fast\""),
+        (
+            &["trian"],
+            "there is no command \"trian\"; a similar command exists: train; see tsallis --help",
+        ),
+        (
+            &["train", "--alpha", "abc"],
+            "\"abc\" is no value of --alpha <NUMBER>: it must be a number",
+        ),
+        (&["train", "--alpha"], "--alpha <NUMBER> needs a value"),
+        (
+            &["train", "--alpha", "1", "--alpha", "2"],
+            "--alpha <NUMBER> is given more than once",
+        ),
+        (
+            &["train", "--seed", "1", "--seeds", "0..2"],
+            "--seed <NUMBER> cannot be given beside --seeds <A..B>",
+        ),
+        (
+            &["train", "--steps", "-5"],
+            "\"-5\" is no value of --steps <COUNT>: it must be a whole number of at least 0",
+        ),
+        (
+            &["train", "--steps", "1e5"],
+            "\"1e5\" is no value of --steps <COUNT>: it must be a whole number of at least 0",
+        ),
+        (
+            &["train", "--seeds", "5..1"],
+            "\"5..1\" is no value of --seeds <A..B>: it must be A..B, two whole numbers",
+        ),
+        (
+            &["train", "--env", "cartpol"],
+            "--env <NAME>: no environment \"cartpol\": there are cartpole, deepsea:N",
+        ),
+        (
+            &["train", "--env", "deepsea:0"],
+            "--env <NAME>: no environment \"deepsea:0\", whose size must be",
+        ),
+        (
+            &["train", "--regulariser", "sgd"],
+            "\"sgd\" is no value of --regulariser <WHERE>: it must be one of reward, loss, both",
+        ),
+        (
+            &["train", "--value-clip", "off"],
+            "\"off\" is no value of --value-clip <NUMBER>: it must be a number or none",
+        ),
+        (
+            &["train", "--hidden", "64;64"],
+            "\"64;64\" is no value of --hidden <WIDTHS>: they must be whole numbers",
+        ),
+        (
+            &["train", "--shared", "maybe"],
+            "\"maybe\" is no value of --shared [<BOOL>]: it must be one of true, false",
+        ),
+        (
+            &["sweep", "--alpha", "0.5", "half"],
+            "\"half\" is no value of --alpha <NUMBER>...: it must be a number",
+        ),
+        (&["eval"], "<RUN> is missing; see tsallis eval --help"),
+        (&["plot"], "<RUN>... is missing; see tsallis plot --help"),
+        (
+            &["eval", "runs", "--episodes", "0"],
+            "\"0\" is no value of --episodes <COUNT>: it must be at least 1",
+        ),
+        (
+            &["eval", "runs", "--checkpoint", "worst"],
+            "\"worst\" is no value of --checkpoint <WHICH>: it must be last, best, or a number",
         ),
     ] {
-        let output = tsallis(arguments);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+        let said = refuse(arguments);
+        let begin = format!("error: {words}");
+        assert!(said.starts_with(&begin), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn help_and_version_are_what_clap_makes_of_them() {
+    for arguments in [&["--help"][..], &["help"], &["train", "--help"]] {
+        let said = succeed(arguments);
+        assert!(said.contains("Usage: tsallis "), "{said}");
+    }
+    assert!(succeed(&["--version"]).starts_with("tsallis "));
+    let nothing = tsallis(&[]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(stderr(&nothing).contains("Usage: tsallis "));
 }
 
 #[test]
@@ -126,8 +223,15 @@ fn a_damaged_run_is_named() {
     let said = eval(&[]);
     assert!(said.contains("model.bpk cannot be read"), "{said}");
 
+    fs::remove_file(&model).expect("the model is removed");
+    assert!(eval(&[]).contains("cannot read "));
     fs::remove_dir_all(run.join("checkpoints")).expect("the checkpoints are removed");
     assert!(eval(&[]).contains("has no checkpoint yet"));
+    let config = String::from_utf8(read(run.join("config.json"))).expect("UTF-8");
+    let other = config.replace(env!("CARGO_PKG_VERSION"), "7.3.0");
+    fs::write(run.join("config.json"), other).expect("the version is changed");
+    assert!(eval(&[]).contains("is a run of version 7.3.0, and this is"));
+    assert!(refuse(&["plot", name(&run)]).contains("is a run of version 7.3.0"));
     fs::write(run.join("config.json"), "{}").expect("the configuration is damaged");
     assert!(eval(&[]).contains("config.json cannot be read"));
 }

@@ -1,4 +1,7 @@
-use super::{folder, json, name, names, read, stderr, succeed, tiny, train, tsallis};
+use super::{
+    assert_same_files, folder, json, name, names, read, stderr, stdout, succeed, tiny, train,
+    tsallis,
+};
 use std::fs;
 
 #[test]
@@ -121,18 +124,34 @@ fn the_best_checkpoint_is_that_of_the_highest_return() {
     assert!(said.contains("identity of 3 actions"), "{said}");
 }
 
+/// Its rows, its checkpoints and its picture; the clock is in the other files.
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
     let folder = folder("same");
-    let metrics = |run: &str, seed: &str, alpha: &str| {
+    let make = |run: String, seed: &str, alpha: &str| {
         let out = folder.join(run);
         train(&out, &["--seed", seed, "--alpha", alpha]);
-        read(out.join("metrics.csv"))
+        out
     };
     for alpha in ["0.5", "1", "1.5"] {
-        let first = metrics(&format!("a{alpha}"), "3", alpha);
-        assert_eq!(first, metrics(&format!("b{alpha}"), "3", alpha));
-        assert_ne!(first, metrics(&format!("c{alpha}"), "4", alpha));
+        let first = make(format!("a{alpha}"), "3", alpha);
+        let second = make(format!("b{alpha}"), "3", alpha);
+        for same in [
+            "config.json",
+            "metrics.csv",
+            "checkpoints",
+            "learning_curve.svg",
+            "learning_curve.png",
+        ] {
+            assert_same_files(&first.join(same), &second.join(same));
+        }
+        let other = make(format!("c{alpha}"), "4", alpha);
+        for differs in ["metrics.csv", "checkpoints/step-1024/model.bpk"] {
+            assert!(
+                read(first.join(differs)) != read(other.join(differs)),
+                "{differs}"
+            );
+        }
     }
 }
 
@@ -232,8 +251,24 @@ fn json_is_one_object_a_line() {
     let end = &lines[66];
     assert_eq!(end["summary"], json(run.join("summary.json")));
     assert_eq!(lines[65]["metrics"]["global_step"], 1024);
-    let quiet = tsallis(&tiny(&folder.join("quiet"), &["--quiet"]));
-    assert!(quiet.stdout.is_empty() && quiet.stderr.is_empty());
+    let several = train(&folder.join("several"), &["--seeds", "0..2", "--json"]);
+    for line in several.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert!(line["seed"] == 0 || line["seed"] == 1, "{line}");
+    }
+}
+
+#[test]
+fn a_quiet_run_says_nothing() {
+    let folder = folder("quiet");
+    for (run, arguments) in [
+        ("one", &["--quiet", "--regulariser-alpha", "1"][..]),
+        ("several", &["--quiet", "--seeds", "0..2"]),
+    ] {
+        let quiet = tsallis(&tiny(&folder.join(run), arguments));
+        assert!(quiet.status.success());
+        assert_eq!((stdout(&quiet), stderr(&quiet)), Default::default());
+    }
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub(super) struct Train {
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
     checkpoint_every: Option<usize>,
 
-    /// Print nothing but errors.
+    /// Print nothing but errors, and in what a resumed run is no longer the one that it was.
     #[arg(long, help_heading = "Output")]
     quiet: bool,
 
@@ -236,17 +236,17 @@ impl Train {
         let at_once = self.jobs.unwrap_or_else(cores).min(jobs.len());
         let steps = config.updates() * config.batch();
         let progress = Progress::new(jobs.len(), steps, at_once, self.quiet || self.json);
-        let reporter = Reporter::new(progress, self.json, jobs.len() > 1);
+        let reporter = Reporter::new(progress, self.quiet, self.json, jobs.len() > 1);
         reporter.title(title);
-        if let Some(note) = coupling_note(config) {
-            reporter.note(None, &note);
+        if let Some(note) = coupling_note(std::slice::from_ref(config)) {
+            reporter.note(&note);
         }
         let outcomes = side_by_side(jobs, at_once, |job| {
             let outcome = run(&job, &options, device, &reporter, stop);
             (job, outcome)
         });
         reporter.finish();
-        report::conclude(&reporter, self.quiet, out, outcomes)
+        report::conclude(&reporter, out, outcomes)
     }
 }
 
@@ -262,9 +262,9 @@ fn run(
         return Ok(None);
     }
     let (mut trainer, notices) = Trainer::resume(&job.path, options, device)?;
-    let shown = reporter.begin(job, trainer.learner().global_step());
+    let mut shown = reporter.begin(job, trainer.learner().global_step());
     for notice in notices {
-        reporter.note(Some(job.seed), &notice.to_string());
+        reporter.warn(job.seed, &notice.to_string());
     }
     let summary = trainer.train(stop, |metrics, timing| {
         shown.update(metrics);
@@ -278,11 +278,11 @@ fn run(
     // A run that failed keeps what it has: its tables, its last good checkpoint and its curve.
     let saved = SavedRun::open(&job.path)?;
     curve::draw(&job.path, &saved.config().config, &saved.metrics()?)?;
-    shown.finish(match summary.status {
-        RunStatus::Finished => "done",
-        RunStatus::Stopped => "stopped",
-        RunStatus::Failed => "failed",
-    });
+    match summary.status {
+        RunStatus::Finished => shown.finish("done"),
+        RunStatus::Failed => shown.finish("failed"),
+        RunStatus::Stopped => shown.stop(),
+    }
     reporter.event(&Event::End {
         seed: job.seed,
         run: &job.path,

@@ -38,14 +38,16 @@ pub(super) enum Event<'a> {
 /// Tells how training goes, in words or as JSON.
 pub(super) struct Reporter {
     progress: Progress,
+    quiet: bool,
     json: bool,
     several: bool,
 }
 
 impl Reporter {
-    pub(super) fn new(progress: Progress, json: bool, several: bool) -> Self {
+    pub(super) fn new(progress: Progress, quiet: bool, json: bool, several: bool) -> Self {
         Self {
             progress,
+            quiet,
             json,
             several,
         }
@@ -55,13 +57,32 @@ impl Reporter {
         self.progress.say(title);
     }
 
-    pub(super) fn note(&self, seed: Option<u64>, note: &str) {
-        self.event(&Event::Note { seed, note });
-        let name = match seed {
-            Some(seed) if self.several => format!("seed {seed}: "),
-            _ => String::new(),
-        };
-        self.progress.say(&format!("note: {name}{note}"));
+    pub(super) fn note(&self, note: &str) {
+        self.event(&Event::Note { seed: None, note });
+        self.progress.say(&format!("note: {note}"));
+    }
+
+    /// Says what makes a run another one than was asked for, even where nothing else is said.
+    pub(super) fn warn(&self, seed: u64, note: &str) {
+        self.event(&Event::Note {
+            seed: Some(seed),
+            note,
+        });
+        let line = format!("note: {}{note}", self.name(seed));
+        if self.quiet && !self.json {
+            eprintln!("{line}");
+        } else {
+            self.progress.say(&line);
+        }
+    }
+
+    /// What a line about the run of a seed begins with.
+    fn name(&self, seed: u64) -> String {
+        if self.several {
+            format!("seed {seed}: ")
+        } else {
+            String::new()
+        }
     }
 
     pub(super) fn begin(&self, job: &Job, global_step: usize) -> RunProgress<'_> {
@@ -97,19 +118,14 @@ impl Reporter {
 /// Says what was learnt, and answers with the first failure.
 pub(super) fn conclude(
     reporter: &Reporter,
-    quiet: bool,
     out: &Path,
     outcomes: Vec<(Job, Outcome)>,
 ) -> Result<(), CommandError> {
-    let words = !quiet && !reporter.json;
+    let words = !reporter.quiet && !reporter.json;
     let (mut summaries, mut failed, mut not_begun) = (Vec::new(), Vec::new(), 0);
     let mut first_error = None;
     for (job, outcome) in outcomes {
-        let name = if reporter.several {
-            format!("seed {}: ", job.seed)
-        } else {
-            String::new()
-        };
+        let name = reporter.name(job.seed);
         match outcome {
             Ok(Some(summary)) => {
                 if words {
@@ -138,7 +154,8 @@ pub(super) fn conclude(
             println!("{line}");
         }
         if not_begun > 0 {
-            println!("{not_begun} seeds did not begin.");
+            let seeds = if not_begun == 1 { "seed" } else { "seeds" };
+            println!("{not_begun} {seeds} did not begin.");
         }
         let unfinished = not_begun > 0 || summaries.iter().any(|s| s.status == RunStatus::Stopped);
         if unfinished {

@@ -172,6 +172,22 @@ impl ModuleMapper for Unflatten {
     }
 }
 
+/// The module with its parameters named 1, 2, .. in the order of its visitors, so that what is saved of the
+/// same parameters is the same bytes.
+pub(super) fn numbered<M: Module>(module: M) -> M {
+    module.map(&mut Numbered(0))
+}
+
+struct Numbered(u64);
+
+impl ModuleMapper for Numbered {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        self.0 += 1;
+        let (_, tensor, mapper) = parameter.consume();
+        Param::from_mapped_value(ParamId::from(self.0), tensor, mapper)
+    }
+}
+
 #[cfg(all(test, feature = "flex"))]
 pub(super) mod tests {
     use super::*;
