@@ -1,5 +1,9 @@
 //! The commands of the program `tsallis`.
 
+// First, so that its macros stand in all that follow.
+#[macro_use]
+mod print;
+
 pub mod check;
 mod config_file;
 mod curve;

@@ -110,7 +110,7 @@ fn a_line_that_cannot_be_parsed_is_refused_in_one_line() {
             "there is no flag --momentum; see tsallis train --help",
         ),
         (
-            &["--alpha", "1"],
+            &["--alpha", "1", "train"],
             "there is no flag --alpha; 'train --alpha' exists; see tsallis --help",
         ),
         (&["train", "fast"], "nothing is to be done with \"fast\""),

@@ -27,7 +27,7 @@ fn a_run_leaves_its_folder_and_eval_plays_it() {
     assert!(read(run.join("learning_curve.svg")).starts_with(b"<svg"));
     assert_eq!(
         names(run.join("checkpoints")),
-        ["step-1008", "step-1024", "step-960"],
+        ["step-1024", "step-896", "step-960"],
         "no best one before 100 episodes"
     );
     let rows = |table: &str| {
@@ -255,6 +255,42 @@ fn json_is_one_object_a_line() {
     for line in several.lines() {
         let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
         assert!(line["seed"] == 0 || line["seed"] == 1, "{line}");
+    }
+}
+
+/// Output that nobody reads, or that has no room, is no reason to panic.
+#[cfg(unix)]
+#[test]
+fn output_that_cannot_be_written() {
+    let folder = folder("output");
+    let run = folder.join("run");
+    let program = super::program();
+    let shell = |script: &str, arguments: &[&str]| {
+        std::process::Command::new("sh")
+            .args(["-c", script])
+            .arg(program.get_program())
+            .args(arguments)
+            .output()
+            .expect("a shell")
+    };
+    // The reader ends before the first line.
+    let gone = "{ \"$0\" \"$@\"; echo $? >&3; } 3>&2 | true";
+    let output = shell(gone, &tiny(&run, &["--json"]));
+    assert_eq!(json(run.join("summary.json"))["status"], "finished");
+    assert!(stderr(&output).ends_with("0\n"), "{}", stderr(&output));
+    for arguments in [&["eval", name(&run), "--episodes", "1"][..], &["devices"]] {
+        let output = shell(gone, arguments);
+        assert_eq!(stderr(&output), "0\n", "{arguments:?}");
+        if std::path::Path::new("/dev/full").exists() {
+            let output = shell("exec \"$0\" \"$@\" >/dev/full", arguments);
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+            assert!(
+                said.contains("cannot write to the standard output"),
+                "{said}"
+            );
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 use super::super::thousands;
-use super::{Overall, Row};
+use super::Row;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Up to so many runs each has lines of its own.
 const RUNS_WITH_LINES: usize = 10;
 
-/// A line every tenth of a run, and one at its end.
+/// A line every tenth of a run.
 pub(super) struct Lines {
     runs: usize,
     /// The last tenth of each run that was printed.
@@ -39,12 +39,5 @@ impl Lines {
         };
         let (step, steps, words) = (thousands(step), thousands(steps), row.words());
         eprintln!("{name}{step} of {steps} steps, {words}");
-    }
-
-    pub(super) fn say(&self, line: &str, overall: Option<&Overall>) {
-        match overall {
-            Some(overall) => eprintln!("{line} ({})", overall.fit(usize::MAX)),
-            None => eprintln!("{line}"),
-        }
     }
 }

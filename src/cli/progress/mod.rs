@@ -121,7 +121,7 @@ impl RunProgress<'_> {
         }
     }
 
-    /// Ends the run with what came of it.
+    /// Ends a run that came to its end with what came of it; one that is dropped was stopped.
     pub(super) fn finish(self, words: &str) {
         let overall = {
             let mut overall = self.progress.overall();
@@ -129,23 +129,14 @@ impl RunProgress<'_> {
             overall.give_up(self.reached);
             overall.clone()
         };
-        self.say(words, Some(&overall));
-    }
-
-    /// Ends the run, which was asked to stop.
-    pub(super) fn stop(self) {
-        self.say("stopped", None);
-    }
-
-    /// Where there are several runs, for a single one says at its end what it learnt.
-    fn say(&self, words: &str, overall: Option<&Overall>) {
+        // A single run has no name, and says itself what it learnt.
         if self.name.is_empty() {
             return;
         }
         let line = format!("{}: {words}", self.name);
         match &self.progress.display {
             Display::Bars(bars) => bars.say(&line),
-            Display::Lines(lines) => lines.say(&line, overall),
+            Display::Lines(_) => eprintln!("{line} ({})", overall.fit(usize::MAX)),
             Display::Nothing => {}
         }
     }

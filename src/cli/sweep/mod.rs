@@ -43,7 +43,7 @@ pub(super) struct Sweep {
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
     jobs: Option<usize>,
 
-    /// Where tensors are computed: flex (CPU), or a backend that this was built with.
+    /// Where tensors are computed: flex (the CPU), or another of those that `tsallis devices` lists.
     #[arg(
         long,
         value_name = "NAME",

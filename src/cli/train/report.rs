@@ -7,6 +7,7 @@ use crate::rl::run::{RunStatus, RunSummary};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Once;
 
 /// One line of `--json`.
 #[derive(Serialize)]
@@ -38,28 +39,43 @@ pub(super) enum Event<'a> {
 /// Tells how training goes, in words or as JSON.
 pub(super) struct Reporter {
     progress: Progress,
+    opening: Once,
+    title: String,
+    /// What is to be known of all runs.
+    note: Option<String>,
     quiet: bool,
     json: bool,
     several: bool,
 }
 
 impl Reporter {
-    pub(super) fn new(progress: Progress, quiet: bool, json: bool, several: bool) -> Self {
+    pub(super) fn new(progress: Progress, title: String, note: Option<String>) -> Self {
         Self {
             progress,
-            quiet,
-            json,
-            several,
+            opening: Once::new(),
+            title,
+            note,
+            quiet: false,
+            json: false,
+            several: false,
         }
     }
 
-    pub(super) fn title(&self, title: &str) {
-        self.progress.say(title);
+    pub(super) fn quiet(mut self, quiet: bool) -> Self {
+        self.quiet = quiet;
+        self
     }
 
-    pub(super) fn note(&self, note: &str) {
-        self.event(&Event::Note { seed: None, note });
-        self.progress.say(&format!("note: {note}"));
+    /// As JSON.
+    pub(super) fn json(mut self, json: bool) -> Self {
+        self.json = json;
+        self
+    }
+
+    /// Whether there are several runs, which the lines then name.
+    pub(super) fn several(mut self, several: bool) -> Self {
+        self.several = several;
+        self
     }
 
     /// Says what makes a run another one than was asked for, even where nothing else is said.
@@ -86,6 +102,14 @@ impl Reporter {
     }
 
     pub(super) fn begin(&self, job: &Job, global_step: usize) -> RunProgress<'_> {
+        // Not before a run begins: one that cannot be resumed is refused in one line.
+        self.opening.call_once(|| {
+            self.progress.say(&self.title);
+            if let Some(note) = &self.note {
+                self.event(&Event::Note { seed: None, note });
+                self.progress.say(&format!("note: {note}"));
+            }
+        });
         self.event(&Event::Begin {
             seed: job.seed,
             run: &job.path,
@@ -160,7 +184,7 @@ pub(super) fn conclude(
         let unfinished = not_begun > 0 || summaries.iter().any(|s| s.status == RunStatus::Stopped);
         if unfinished {
             println!("Go on with: tsallis train --resume {}", out.display());
-        } else {
+        } else if failed.is_empty() && first_error.is_none() {
             println!("Everything about the run is in {}", out.display());
         }
     }
