@@ -57,14 +57,16 @@ pub(super) fn draw(
         .save(&folder.join("learning_curve"))
 }
 
-/// From zero, or the lowest return that is drawn, to a little above the largest that there can be, which is
-/// below zero in some environments.
+/// Wide enough for zero, for the largest return that is expected of any policy, which is below zero in some
+/// environments, and for what is drawn, with a little room.
 fn returns(best: f64, history: &[UpdateMetrics]) -> Range<f64> {
     let drawn = history
         .iter()
-        .flat_map(|m| [m.episodic_return, m.recent_return]);
-    let lowest = drawn.flatten().fold(best.min(0.0), f64::min);
-    let highest = best.max(0.0);
+        .flat_map(|m| [m.episodic_return, m.recent_return])
+        .flatten();
+    let (lowest, highest) = drawn.fold((best.min(0.0), best.max(0.0)), |(low, high), mean| {
+        (low.min(mean), high.max(mean))
+    });
     let room = 0.04 * (highest - lowest).max(f64::MIN_POSITIVE);
     let below = if lowest < 0.0 { room } else { 0.0 };
     lowest - below..highest + room
@@ -83,6 +85,7 @@ mod tests {
         assert_eq!(returns(500.0, &[row(20.0)]), 0.0..520.0);
         assert_eq!(returns(1.0, &[row(-1.0), row(0.5)]), -1.08..1.08);
         assert_eq!(returns(-1.0, &[row(-2.0)]), -2.08..0.08);
+        assert_eq!(returns(-1.0, &[row(1.0)]), -1.08..1.08);
         let nothing = returns(0.0, &[]);
         assert!(nothing.start < nothing.end);
     }

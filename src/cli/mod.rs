@@ -75,8 +75,8 @@ enum CommandError {
         "--{0} cannot be given beside --resume: a resumed run keeps its configuration, and only --steps and --device may change"
     )]
     BesideResume(String),
-    #[error("{}; what it learnt before, its last good checkpoint included, is in {}", reasons.join("; "), out.display())]
-    Diverged { reasons: Vec<String>, out: PathBuf },
+    #[error("{reason}; what it learnt before, its last good checkpoint included, is in {}", run.display())]
+    Failed { reason: String, run: PathBuf },
     #[error(transparent)]
     Lab(#[from] lab::LabError),
     #[error("{0}")]
@@ -119,7 +119,7 @@ impl CommandError {
             Self::Check(_) => 2,
             Self::Reported(code) => *code,
             Self::Plot(plot::PlotError::Write(_)) => 2,
-            Self::Learner(_) | Self::Plot(_) | Self::Diverged { .. } => 1,
+            Self::Learner(_) | Self::Plot(_) | Self::Failed { .. } => 1,
             Self::Lab(error) if error.is_usage() => 2,
             Self::Lab(_) => 1,
         }

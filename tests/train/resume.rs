@@ -161,7 +161,7 @@ fn what_cannot_be_resumed_is_left_alone() {
                 "[\n        9\n      ]",
             )
         },
-        "cannot be read: the checkpoint does not fit",
+        "optimiser.bpk cannot be read",
     );
     attempt(
         "version",

@@ -49,10 +49,13 @@ impl Overall {
         self.left = self.left.saturating_sub(self.steps.saturating_sub(reached));
     }
 
-    /// The longest of these words that fit into so many columns.
+    /// As many words about it as fit into so many columns.
     pub(super) fn fit(&self, width: usize) -> String {
+        self.after(self.begun.elapsed().as_secs_f64(), width)
+    }
+
+    fn after(&self, seconds: f64, width: usize) -> String {
         let runs = format!("{} of {} runs", self.done, self.runs);
-        let seconds = self.begun.elapsed().as_secs_f64();
         let speed = self.made as f64 / seconds;
         if self.made == 0 {
             return runs;
@@ -70,7 +73,6 @@ impl Overall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     /// The steps of runs that were made before, or that end early, are neither made nor left.
     #[test]
@@ -84,11 +86,13 @@ mod tests {
         assert_eq!((overall.made, overall.left), (400, 4000 - 1000 - 400 - 400));
         overall.give_up(300);
         assert_eq!(overall.left, 1500);
-        overall.begun -= Duration::from_secs(40);
-        assert_eq!(overall.fit(80), "1 of 4 runs, 10 steps/s, 2 min 30 s left");
-        assert_eq!(overall.fit(30), "1 of 4 runs, 2 min 30 s left");
-        assert_eq!(overall.fit(20), "1 of 4 runs");
+        assert_eq!(
+            overall.after(40.0, 80),
+            "1 of 4 runs, 10 steps/s, 2 min 30 s left"
+        );
+        assert_eq!(overall.after(40.0, 30), "1 of 4 runs, 2 min 30 s left");
+        assert_eq!(overall.after(40.0, 20), "1 of 4 runs");
         overall.advance(1500);
-        assert_eq!(overall.fit(80), "1 of 4 runs, 47 steps/s");
+        assert_eq!(overall.after(40.0, 80), "1 of 4 runs, 47 steps/s");
     }
 }

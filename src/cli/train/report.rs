@@ -146,8 +146,7 @@ pub(super) fn conclude(
     outcomes: Vec<(Job, Outcome)>,
 ) -> Result<(), CommandError> {
     let words = !reporter.quiet && !reporter.json;
-    let (mut summaries, mut failed, mut not_begun) = (Vec::new(), Vec::new(), 0);
-    let mut first_error = None;
+    let (mut summaries, mut errors, mut not_begun) = (Vec::new(), Vec::new(), 0);
     for (job, outcome) in outcomes {
         let name = reporter.name(job.seed);
         match outcome {
@@ -156,19 +155,17 @@ pub(super) fn conclude(
                     println!("{name}{}", conclusion(&summary));
                 }
                 if summary.status == RunStatus::Failed {
-                    failed.push(format!(
-                        "{name}{}",
-                        summary.reason.as_deref().unwrap_or("it could not go on")
-                    ));
+                    let reason = summary.reason.clone();
+                    let error = CommandError::Failed {
+                        reason: reason.unwrap_or_else(|| "it could not go on".to_owned()),
+                        run: job.path,
+                    };
+                    errors.push((name, error));
                 }
                 summaries.push(summary);
             }
             Ok(None) => not_begun += 1,
-            Err(error) if reporter.several => {
-                eprintln!("error: {name}{error}");
-                first_error.get_or_insert(error);
-            }
-            Err(error) => return Err(error),
+            Err(error) => errors.push((name, error)),
         }
     }
     if words {
@@ -184,19 +181,18 @@ pub(super) fn conclude(
         let unfinished = not_begun > 0 || summaries.iter().any(|s| s.status == RunStatus::Stopped);
         if unfinished {
             println!("Go on with: tsallis train --resume {}", out.display());
-        } else if failed.is_empty() && first_error.is_none() {
+        } else if errors.is_empty() {
             println!("Everything about the run is in {}", out.display());
         }
     }
-    if let Some(error) = first_error {
-        let code = error.code();
-        return Err(CommandError::Reported(code));
+    if reporter.several && !errors.is_empty() {
+        for (name, error) in &errors {
+            eprintln!("error: {name}{error}");
+        }
+        return Err(CommandError::Reported(errors[0].1.code()));
     }
-    match failed.len() {
-        0 => Ok(()),
-        _ => Err(CommandError::Diverged {
-            reasons: failed,
-            out: out.to_owned(),
-        }),
+    match errors.pop() {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
     }
 }
