@@ -26,11 +26,11 @@ pub(super) fn line(error: &clap::Error, help: &str) -> Option<String> {
         ErrorKind::MissingRequiredArgument => format!("{argument} is missing"),
         ErrorKind::InvalidValue if value.is_empty() => match of(ContextKind::ValidValue) {
             values if values.is_empty() => format!("{argument} needs a value"),
-            values => format!("{argument} needs a value: one of {values}"),
+            values => format!("{argument} needs a value: {}", one_of(&values)),
         },
         ErrorKind::InvalidValue => format!(
-            "{value:?} is no value of {argument}: it must be one of {}",
-            of(ContextKind::ValidValue)
+            "{value:?} is no value of {argument}: it must be {}",
+            one_of(&of(ContextKind::ValidValue))
         ),
         ErrorKind::ValueValidation => {
             let wanted = wanted(error);
@@ -69,6 +69,15 @@ pub(super) fn line(error: &clap::Error, help: &str) -> Option<String> {
         line = format!("{line}; see {help}");
     }
     Some(line)
+}
+
+/// Of values with commas between, of which there may be one.
+fn one_of(values: &str) -> String {
+    if values.contains(", ") {
+        format!("one of {values}")
+    } else {
+        values.to_owned()
+    }
 }
 
 /// What a value would have to be: the words of its parser, except where those are the standard library's, which
