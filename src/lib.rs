@@ -28,13 +28,16 @@
 //! # }
 //! ```
 //!
+//! [`guide`] says what alpha does and how to choose it, and where the names of PyTorch's `entmax` are.
+//!
 //! # Layers
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`math`] | generators of f-divergences, the root solvers and one row of the operator, without Burn |
 //! | [`op`] | the tensor functions, and the backend extension with its kernels |
-//! | `rl` | environments and the alpha-Tsallis PPO learner (feature `rl`) |
+//! | [`nn`] | modules, losses and a distribution for models of your own |
+//! | `rl` | environments, the alpha-Tsallis PPO learner and the tabular laboratory (feature `rl`) |
 //! | `cli` | the commands of the program `tsallis` (feature `cli`) |
 //!
 //! # Features
@@ -48,8 +51,13 @@
 // drops them.
 #![cfg_attr(any(feature = "ndarray", feature = "tch"), allow(deprecated))]
 
+#[doc = include_str!("guide.md")]
+pub mod guide {}
+
 pub mod math;
+pub mod nn;
 pub mod op;
+pub mod prelude;
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -68,8 +76,9 @@ struct Readme;
 
 pub use math::{EmptyRow, Solver};
 pub use op::{
-    Alpha, KernelPath, Reference, TsallisError, TsallisOptions, kernel_path,
-    try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax, try_tsallis_value,
-    tsallis_divergence, tsallis_divergence_from_probabilities, tsallis_log_softargmax,
-    tsallis_softargmax, tsallis_softargmax_jvp, tsallis_softargmax_vjp, tsallis_value,
+    Alpha, FDivergence, FSoftargmaxOptions, KernelPath, Reference, TsallisError, TsallisOptions,
+    f_softargmax, kernel_path, try_f_softargmax, try_tsallis_divergence,
+    try_tsallis_log_softargmax, try_tsallis_softargmax, try_tsallis_value, tsallis_divergence,
+    tsallis_divergence_from_probabilities, tsallis_log_softargmax, tsallis_softargmax,
+    tsallis_softargmax_jvp, tsallis_softargmax_vjp, tsallis_value,
 };

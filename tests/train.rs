@@ -64,7 +64,7 @@ fn a_run_leaves_its_folder_and_eval_plays_it() {
         .expect("checkpoints")
         .map(|entry| entry.expect("an entry").file_name())
         .collect();
-    assert_eq!(checkpoints, ["step-1024"]);
+    assert!(checkpoints.iter().any(|name| name == "step-1024"));
     let metrics = fs::read_to_string(run.join("metrics.csv")).expect("metrics");
     assert_eq!(metrics.lines().count(), 1 + 2);
 

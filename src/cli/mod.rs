@@ -1,15 +1,29 @@
 //! The commands of the program `tsallis`.
 
 pub mod check;
+mod config_file;
 mod curve;
+mod curves;
 mod device;
 mod eval;
+mod hyperparameters;
+mod lab;
+mod plot;
+mod plot_runs;
 mod progress;
+mod seeds;
+mod side_by_side;
+mod statistics;
+mod stop;
+mod sweep;
 mod train;
+mod words;
 
 use crate::rl::ppo::{ConfigError, LearnerError};
-use crate::rl::run::RunError;
-use clap::{Parser, Subcommand};
+use crate::rl::run::{RunError, TrainerError};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Reinforcement learning with Tsallis policies.
@@ -22,10 +36,17 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Train(train::Train),
+    Train(Box<train::Train>),
+    Sweep(Box<sweep::Sweep>),
     Eval(eval::Eval),
+    Plot(plot_runs::Plot),
     Check(check::Check),
     Devices(device::Devices),
+    Landscape(lab::landscape::Landscape),
+    Tabular(lab::tabular::Tabular),
+    Converge(lab::converge::Converge),
+    Recommend(lab::recommend::Recommend),
+    Bandit(lab::bandit::Bandit),
 }
 
 /// Why a command ended without its result.
@@ -40,41 +61,111 @@ enum CommandError {
     #[error(transparent)]
     Learner(#[from] LearnerError),
     #[error(transparent)]
-    Curve(#[from] curve::CurveError),
+    Plot(#[from] plot::PlotError),
     #[error(transparent)]
     Check(#[from] check::CheckError),
+    #[error(transparent)]
+    File(#[from] config_file::ConfigFileError),
+    #[error(
+        "--{0} cannot be given beside --resume: a resumed run keeps its configuration, and only --steps and --device may change"
+    )]
+    BesideResume(String),
+    #[error("{}; what it learnt before, its last good checkpoint included, is in {}", reasons.join("; "), out.display())]
+    Diverged { reasons: Vec<String>, out: PathBuf },
+    #[error(transparent)]
+    Lab(#[from] lab::LabError),
+    #[error("{0}")]
+    Sweep(#[from] sweep::SweepError),
+    #[error(transparent)]
+    PlotRuns(#[from] plot_runs::PlotRunsError),
+    /// What was wrong has been said.
+    #[error("some of the runs failed")]
+    Reported(u8),
+}
+
+impl From<hyperparameters::SettingsError> for CommandError {
+    fn from(error: hyperparameters::SettingsError) -> Self {
+        match error {
+            hyperparameters::SettingsError::File(error) => Self::File(error),
+            hyperparameters::SettingsError::Value(error) => Self::Config(error),
+        }
+    }
+}
+
+impl From<TrainerError> for CommandError {
+    fn from(error: TrainerError) -> Self {
+        match error {
+            TrainerError::Learner(LearnerError::Config(error)) | TrainerError::Config(error) => {
+                Self::Config(error)
+            }
+            TrainerError::Learner(error) => Self::Learner(error),
+            TrainerError::Run(error) => Self::Run(error),
+        }
+    }
 }
 
 impl CommandError {
     /// 2 for a value, a device or a folder that cannot be used, 1 for a computation that failed.
-    fn exit_code(&self) -> ExitCode {
+    fn code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Device(_) | Self::Run(_) => ExitCode::from(2),
-            Self::Check(check::CheckError::Broken(_)) => ExitCode::FAILURE,
-            Self::Check(_) => ExitCode::from(2),
-            Self::Learner(_) | Self::Curve(_) => ExitCode::FAILURE,
+            Self::Config(_) | Self::Device(_) | Self::Run(_) | Self::File(_) => 2,
+            Self::BesideResume(_) | Self::Sweep(_) | Self::PlotRuns(_) => 2,
+            Self::Check(check::CheckError::Broken(_)) => 1,
+            Self::Check(_) => 2,
+            Self::Reported(code) => *code,
+            Self::Plot(plot::PlotError::Write(_)) => 2,
+            Self::Learner(_) | Self::Plot(_) | Self::Diverged { .. } => 1,
+            Self::Lab(error) if error.is_usage() => 2,
+            Self::Lab(_) => 1,
         }
     }
 }
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
-        Command::Train(train) => train.run(),
+    let matches = Arguments::command().get_matches();
+    let arguments = match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    let done = match arguments.command {
+        Command::Train(train) => train.run(&given(&matches)),
+        Command::Sweep(sweep) => sweep.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Plot(plot) => plot.run(),
         Command::Check(check) => check.run(),
         Command::Devices(devices) => {
             devices.run();
             Ok(())
         }
+        Command::Landscape(landscape) => landscape.run().map_err(Into::into),
+        Command::Tabular(tabular) => tabular.run().map_err(Into::into),
+        Command::Converge(converge) => converge.run().map_err(Into::into),
+        Command::Recommend(recommend) => recommend.run().map_err(Into::into),
+        Command::Bandit(bandit) => bandit.run().map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            error.exit_code()
+            ExitCode::from(error.code())
         }
     }
+}
+
+/// The names of the flags of the command that stand on the command line.
+fn given(matches: &ArgMatches) -> Vec<String> {
+    let Some((_, matches)) = matches.subcommand() else {
+        return Vec::new();
+    };
+    matches
+        .ids()
+        .map(clap::Id::as_str)
+        // The groups that flattened flags are in are no flags.
+        .filter(|id| matches.try_contains_id(id).is_ok() && !id.starts_with(char::is_uppercase))
+        .filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine))
+        .map(|id| id.replace('_', "-"))
+        .collect()
 }
 
 /// A count with its thousands apart: `200 000`.

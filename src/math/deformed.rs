@@ -36,6 +36,23 @@ pub fn expm1_over<F: Real>(c: F, x: F) -> F {
     }
 }
 
+/// `(e^(c a) - e^(c b)) / c`, and its limit `a - b` at `c = 0`: exactly zero at `a = b`, and without
+/// cancellation near it.
+///
+/// ```
+/// use burn_tsallis::math::exp_difference;
+/// assert_eq!(exp_difference(0.0, 3.0, 1.0), 2.0);
+/// assert_eq!(exp_difference(2.0, 0.5_f64, f64::NEG_INFINITY), 1.0_f64.exp() / 2.0);
+/// ```
+pub fn exp_difference<F: Real>(c: F, a: F, b: F) -> F {
+    if a == b {
+        return F::zero();
+    }
+    // From the larger, so that nothing overflows that the difference does not.
+    let drop = -expm1_over(c, -(a - b).abs()) * (c * a.max(b)).exp();
+    if a > b { drop } else { -drop }
+}
+
 /// `(e^z - 1 - z) / z^2`, `1/2` at `0`: the curvature that the derivative in `alpha` is made of.
 pub(super) fn exp_curvature<F: Real>(z: F) -> F {
     // The direct form loses digits as eps / z; the series is exact to f64 below 1.

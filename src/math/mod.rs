@@ -10,16 +10,20 @@
 
 mod deformed;
 mod generator;
+mod jacobian;
+mod pair;
 mod real;
 mod row;
 mod softargmax;
 mod solver;
 
-pub use deformed::{expm1_over, log1p_over};
+pub use deformed::{exp_difference, expm1_over, log1p_over};
 pub use generator::{
     Generator, Hellinger, JensenShannon, KullbackLeibler, LeCam, NeymanChiSquared,
     PearsonChiSquared, ReverseKullbackLeibler, Tsallis,
 };
+pub use jacobian::jacobian_product;
+pub use pair::Pair;
 pub use real::Real;
 pub use row::{EmptyRow, Gap, Measure, Ratio, RatioCurve, Row, RowState};
 pub use softargmax::FSoftargmax;

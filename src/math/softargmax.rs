@@ -134,6 +134,11 @@ impl FSoftargmax {
         self.divergence
     }
 
+    /// `k_i = q_i / f''(u_i)`, zero off the support.
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
     /// `dp_i / dx_j = k_i (delta_ij - w_j)`, `k_i = q_i / f''(u_i)`, `w = k / sum k`: row by row.
     pub fn jacobian(&self) -> Vec<Vec<f64>> {
         let total: f64 = self.weights.iter().sum();

@@ -142,7 +142,7 @@ impl<const D: usize> Call<D> {
 }
 
 /// The dimension as an index, counted from the end where it is negative.
-fn reduced_dim<const D: usize>(dim: isize) -> Result<usize, TsallisError> {
+pub(super) fn reduced_dim<const D: usize>(dim: isize) -> Result<usize, TsallisError> {
     let rank = D as isize;
     if (-rank..rank).contains(&dim) {
         Ok(dim.rem_euclid(rank) as usize)
@@ -165,7 +165,11 @@ fn alpha_rows<const D: usize>(
 }
 
 /// A reference for every row.
-fn reference_vector<const D: usize>(q: Tensor<1>, shape: [usize; D], dim: usize) -> Tensor<1> {
+pub(super) fn reference_vector<const D: usize>(
+    q: Tensor<1>,
+    shape: [usize; D],
+    dim: usize,
+) -> Tensor<1> {
     assert_eq!(
         q.dims()[0],
         shape[dim],
@@ -176,7 +180,11 @@ fn reference_vector<const D: usize>(q: Tensor<1>, shape: [usize; D], dim: usize)
 }
 
 /// A reference of its own for each row.
-fn reference_rows<const D: usize>(q: Tensor<D>, shape: [usize; D], dim: usize) -> Tensor<D> {
+pub(super) fn reference_rows<const D: usize>(
+    q: Tensor<D>,
+    shape: [usize; D],
+    dim: usize,
+) -> Tensor<D> {
     let given = q.dims();
     assert_eq!(
         given[dim], shape[dim],
@@ -186,7 +194,7 @@ fn reference_rows<const D: usize>(q: Tensor<D>, shape: [usize; D], dim: usize) -
     q.expand(shape)
 }
 
-fn check_broadcast<const D: usize>(given: [usize; D], shape: [usize; D], what: &str) {
+pub(super) fn check_broadcast<const D: usize>(given: [usize; D], shape: [usize; D], what: &str) {
     let fits = given.iter().zip(shape).all(|(&n, m)| n == 1 || n == m);
     assert!(
         fits,

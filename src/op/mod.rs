@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `softargmax` | the tensor functions of logits |
 //! | `divergence` | the divergence of probabilities that are given |
+//! | `f_softargmax` | the softargmax of other f-divergences |
+//! | `deformed` | the deformed exponential in Burn's own tensor operations |
 //! | `options` | what the operator is computed with, checked where it is built |
 //! | `call` | from tensors along any dimension to rows |
 //! | `backend` | [`TsallisBackend`], the extension of Burn's backends, and its route for each |
@@ -12,6 +14,7 @@
 //! | `cube`, `wgsl` | the route of a CubeCL device, and the launches of the WGSL kernels |
 //! | `path` | which of them a device takes |
 //! | `paths` | tests of the paths that no device takes by itself |
+//! | `dense` | a layer as one operation, for the learner's networks |
 //! | `portable` | the same in Burn's own tensor operations, for every other device |
 
 mod autodiff;
@@ -21,8 +24,12 @@ mod call;
 mod cpu;
 #[cfg(feature = "cube")]
 mod cube;
+pub(crate) mod deformed;
+#[cfg(feature = "rl")]
+pub(crate) mod dense;
 mod divergence;
 mod error;
+mod f_softargmax;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "ndarray")]
@@ -39,6 +46,7 @@ mod wgsl;
 pub use backend::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt};
 pub use divergence::tsallis_divergence_from_probabilities;
 pub use error::TsallisError;
+pub use f_softargmax::{FDivergence, FSoftargmaxOptions, f_softargmax, try_f_softargmax};
 pub use options::{Alpha, Reference, TsallisOptions};
 pub use path::{KernelPath, kernel_path};
 pub use softargmax::{

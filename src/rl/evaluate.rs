@@ -1,8 +1,9 @@
-use super::env::{Episode, EpisodeStatistics, VectorEnvironment};
-use super::policy::ActorCritic;
-use super::ppo::rollout::{matrix, read, sample};
+use super::env::{DiscreteEnvironment, Episode, EpisodeStatistics, Step, VectorEnvironment};
+use super::policy::{ActorCritic, TsallisPolicyHead};
+use super::ppo::rollout::{clocks, observe};
 use super::ppo::{EnvironmentKind, LearnerError};
 use super::random::{Purpose, stream};
+use super::transfer::{read, read_actions};
 use burn::tensor::Device;
 
 /// How a policy is evaluated.
@@ -19,6 +20,10 @@ pub struct Evaluation {
 /// Environments stepped together in an evaluation.
 const LANES: usize = 16;
 
+/// The index of the first one: no training run has as many, so that an evaluation with the seed of a run
+/// meets other initial states.
+const FIRST_INDEX: u32 = 1 << 31;
+
 /// Plays episodes without noise on the rewards.
 ///
 /// # Errors
@@ -34,44 +39,40 @@ pub fn evaluate(
     if lanes == 0 {
         return Ok(Vec::new());
     }
-    let random = |i: usize| stream(evaluation.seed, Purpose::Evaluation, i as u32);
     let mut environments = VectorEnvironment::new(
         (0..lanes)
-            .map(|i| Box::new(EpisodeStatistics::new(environment.make(random(i)))) as Box<_>)
+            .map(|i| {
+                let mut lane = EpisodeStatistics::new(environment.make());
+                lane.seed(evaluation.seed, FIRST_INDEX + i as u32);
+                Box::new(lane) as Box<_>
+            })
             .collect(),
-    );
-    let mut draws: Vec<_> = (0..lanes).map(|i| random(lanes + i)).collect();
+    )?;
+    let mut draws: Vec<_> = (0..lanes as u32)
+        .map(|i| stream(evaluation.seed, Purpose::Evaluation, i))
+        .collect();
+    let mut step = Step::default();
     // Each lane plays its share: taking the first to end would favour short episodes.
     let (share, extra) = (evaluation.episodes / lanes, evaluation.episodes % lanes);
     let mut remaining: Vec<usize> = (0..lanes).map(|i| share + usize::from(i < extra)).collect();
     let mut episodes = Vec::new();
     while remaining.iter().any(|&r| r > 0) {
-        let observations = matrix(
-            environments.observe(),
-            environments.observation_size(),
-            device,
-        );
-        let log_probs = read(model.policy().log_probabilities(model.logits(observations)))?;
-        let mut actions = Vec::with_capacity(lanes);
-        for (log_probs, draws) in log_probs
-            .chunks_exact(environments.actions())
-            .zip(&mut draws)
-        {
-            let drawn = sample(log_probs, draws).ok_or(LearnerError::NotFinite("policy"))?;
-            let most_probable = (0..log_probs.len()).reduce(|best, i| {
-                if log_probs[i] > log_probs[best] {
-                    i
-                } else {
-                    best
-                }
-            });
-            actions.push(
-                most_probable
-                    .filter(|_| evaluation.deterministic)
-                    .unwrap_or(drawn),
-            );
+        let (observations, allowed) = observe(&environments, device)?;
+        let probabilities = model
+            .policy()
+            .probabilities(model.logits(observations), allowed);
+        let [sums] = read([probabilities.clone().sum_dim(1)])?;
+        if !sums.iter().all(|sum| sum.is_finite()) {
+            return Err(LearnerError::NotFinite("policy"));
         }
-        let step = environments.step(&actions);
+        let actions = if evaluation.deterministic {
+            TsallisPolicyHead::mode(probabilities)
+        } else {
+            let clocks = clocks(&mut draws, environments.actions(), device);
+            TsallisPolicyHead::sample(probabilities, clocks)
+        };
+        let actions = read_actions(actions, environments.actions())?;
+        environments.step(&actions, &mut step)?;
         for (transition, remaining) in step.transitions.iter().zip(&mut remaining) {
             if let Some(episode) = transition.episode.filter(|_| *remaining > 0) {
                 episodes.push(episode);

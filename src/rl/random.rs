@@ -22,6 +22,20 @@ pub enum Purpose {
     Minibatches = 4,
     /// Everything of an evaluation.
     Evaluation = 5,
+    /// The random transitions and rewards of an environment.
+    Dynamics = 6,
+    /// What a problem is drawn once from, such as the arms of a bandit.
+    Problem = 7,
+    /// The episodes of a tabular run.
+    TabularEpisodes = 16,
+    /// The initial parameters of a tabular run.
+    TabularParameters = 17,
+    /// Random finite processes.
+    Processes = 18,
+    /// The losses of a bandit's arms.
+    BanditLosses = 19,
+    /// The arms that a bandit algorithm pulls.
+    BanditArms = 20,
 }
 
 /// The stream of a seed for a purpose and an environment. Streams of one seed are independent.

@@ -1,6 +1,6 @@
 use super::Generator;
 use crate::math::deformed::moment;
-use crate::math::{Real, expm1_over, log1p_over};
+use crate::math::{Real, exp_difference, expm1_over, log1p_over};
 
 /// The generator of the Tsallis (alpha) divergence, for every real `alpha`:
 ///
@@ -119,6 +119,23 @@ impl<F: Real> Tsallis<F> {
         moment(-self.c, l, l) - moment(self.alpha, l, F::zero())
     }
 
+    /// The Bregman divergence `f(v) - f(u) - f'(u)(v - u) = u^alpha f(v / u)` of two ratios, from their
+    /// logarithms, in the form
+    ///
+    /// ```text
+    /// v (f'(v) - f'(u)) - (v^alpha - u^alpha) / alpha
+    /// ```
+    ///
+    /// which is exactly zero at `v = u`, and keeps its digits near it. It is what a ratio contributes to a
+    /// Fenchel-Young loss. Infinite where only `u` is zero and `alpha <= 1`, or only `v` and `alpha <= 0`.
+    pub fn bregman_at_logs(&self, log_v: F, log_u: F) -> F {
+        let powers = exp_difference(self.alpha, log_v, log_u);
+        if log_v == F::neg_infinity() {
+            return -powers;
+        }
+        log_v.exp() * exp_difference(-self.c, log_v, log_u) - powers
+    }
+
     /// `f*(f'(e^l)) = (e^(alpha l) - 1) / alpha`, the convex conjugate at the point that the ratio
     /// `e^l` is the answer to.
     pub fn conjugate_at_log(&self, l: F) -> F {
@@ -186,6 +203,30 @@ mod tests {
             close(Tsallis::new(-1.0).value(u), (u - 1.0).powi(2) / (2.0 * u));
             close(Tsallis::new(0.5).value(u), 2.0 * (u.sqrt() - 1.0).powi(2));
         }
+    }
+
+    #[test]
+    fn the_bregman_divergence_is_that_of_the_generator() {
+        for alpha in ORDERS {
+            let f = Tsallis::<f64>::new(alpha);
+            for (v, u) in [(1.0, 0.3), (0.3, 1.0), (1e-3, 2.0), (0.7, 0.7), (5.0, 1e-4)] {
+                let want = f.value(v) - f.value(u) - f.derivative(u) * (v - u);
+                let got = f.bregman_at_logs(v.ln(), u.ln());
+                assert!(
+                    (got - want).abs() <= 1e-12 * want.abs().max(1.0),
+                    "alpha {alpha}, {v} against {u}: {got} {want}"
+                );
+            }
+            assert_eq!(f.bregman_at_logs(0.2, 0.2), 0.0);
+            let near = f.bregman_at_logs(1e-6, 0.0);
+            assert!((near / 0.5e-12 - 1.0).abs() < 1e-3, "alpha {alpha}: {near}");
+        }
+        let empty = f64::NEG_INFINITY;
+        assert!((Tsallis::new(1.5).bregman_at_logs(empty, 0.0) - 1.0 / 1.5).abs() < 1e-15);
+        assert!((Tsallis::new(2.0).bregman_at_logs(0.0, empty) - 0.5).abs() < 1e-15);
+        assert_eq!(Tsallis::new(1.0).bregman_at_logs(0.0, empty), f64::INFINITY);
+        assert_eq!(Tsallis::new(0.0).bregman_at_logs(empty, 0.0), f64::INFINITY);
+        assert_eq!(Tsallis::new(1.5).bregman_at_logs(empty, empty), 0.0);
     }
 
     #[test]

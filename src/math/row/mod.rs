@@ -8,6 +8,7 @@ pub use ratio::{Gap, Ratio, RatioCurve};
 
 use super::solver::{solve_log_ratio, solve_reach};
 use super::{Real, Solver, Tsallis, is_order};
+use serde::{Deserialize, Serialize};
 
 /// The reference measure `q` of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +23,7 @@ pub enum Measure<'a, F> {
 }
 
 /// What a row without an allowed entry answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EmptyRow {
     /// `NaN` in every output and gradient.
     #[default]

@@ -73,9 +73,11 @@ pub(super) fn ln<S: Simd>(x: V<S>) -> V<S> {
 }
 
 /// Where the series of [`tanh`] and its form by the exponential meet.
+#[cfg(feature = "rl")]
 const TANH_SERIES: f32 = 0.625;
 
 /// `tanh x` to 2.5 roundings, odd to the last bit.
+#[cfg(feature = "rl")]
 #[inline(always)]
 pub(super) fn tanh<S: Simd>(x: V<S>) -> V<S> {
     let c = splat::<S>;

@@ -11,8 +11,7 @@
 //! | `elementary`, `vector` | functions on vectors, and their way from and to memory |
 //! | `storage` | the types that rows are stored in |
 
-// For a layer above, which is not there yet.
-#[allow(dead_code)]
+#[cfg(feature = "rl")]
 pub(in crate::op) mod activation;
 mod curve;
 mod elementary;

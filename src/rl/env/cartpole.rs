@@ -1,6 +1,9 @@
-use super::{DiscreteEnvironment, Transition};
-use crate::rl::random::Stream;
+use super::environment::{burn_environment, check_action};
+use super::{DiscreteEnvironment, ObservationSizeError, RestoreError, Transition, state};
+use crate::rl::random::{Purpose, Stream, stream};
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// CartPole-v1 as Gymnasium defines it: a pole on a cart that is pushed left (action 0) or right (1).
 ///
@@ -10,12 +13,9 @@ use rand::RngExt;
 /// * Initial state: each component uniform in (-0.05, 0.05).
 ///
 /// The state is kept in `f64`, as Gymnasium's is, and moved by one explicit Euler step of 20 ms.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CartPole {
-    position: f64,
-    velocity: f64,
-    angle: f64,
-    angular_velocity: f64,
+    state: [f64; 4],
     steps: usize,
     resets: Stream,
 }
@@ -36,15 +36,12 @@ impl CartPole {
     /// Steps after which an episode is truncated.
     pub const MAX_STEPS: usize = 500;
 
-    /// The environment in its first episode, drawing initial states from `resets`.
-    pub fn new(resets: Stream) -> Self {
+    /// The environment, drawing its initial states from [`Purpose::Resets`].
+    pub fn new() -> Self {
         let mut environment = Self {
-            position: 0.0,
-            velocity: 0.0,
-            angle: 0.0,
-            angular_velocity: 0.0,
+            state: [0.0; 4],
             steps: 0,
-            resets,
+            resets: stream(0, Purpose::Resets, 0),
         };
         environment.reset();
         environment
@@ -52,23 +49,19 @@ impl CartPole {
 
     /// Position, velocity, angle and angular velocity.
     pub fn state(&self) -> [f64; 4] {
-        [
-            self.position,
-            self.velocity,
-            self.angle,
-            self.angular_velocity,
-        ]
+        self.state
     }
 
     /// Puts the environment into a state, at the beginning of an episode.
     pub fn set_state(&mut self, state: [f64; 4]) {
-        [
-            self.position,
-            self.velocity,
-            self.angle,
-            self.angular_velocity,
-        ] = state;
+        self.state = state;
         self.steps = 0;
+    }
+}
+
+impl Default for CartPole {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -81,6 +74,11 @@ impl DiscreteEnvironment for CartPole {
         2
     }
 
+    fn seed(&mut self, seed: u64, index: u32) {
+        self.resets = stream(seed, Purpose::Resets, index);
+        self.reset();
+    }
+
     fn reset(&mut self) {
         let mut draw = || self.resets.random_range(-INITIAL_RANGE..INITIAL_RANGE);
         let state = [draw(), draw(), draw(), draw()];
@@ -88,72 +86,59 @@ impl DiscreteEnvironment for CartPole {
     }
 
     fn step(&mut self, action: usize) -> Transition {
+        check_action(action, 2);
+        let [position, velocity, angle, angular_velocity] = self.state;
         let force = if action == 1 { FORCE } else { -FORCE };
-        let (sin, cos) = self.angle.sin_cos();
+        let (sin, cos) = angle.sin_cos();
         let pole_moment = POLE_MASS * HALF_LENGTH;
-        let push = (force + pole_moment * self.angular_velocity.powi(2) * sin) / TOTAL_MASS;
+        let push = (force + pole_moment * angular_velocity.powi(2) * sin) / TOTAL_MASS;
         let angular_acceleration = (GRAVITY * sin - cos * push)
             / (HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * cos.powi(2) / TOTAL_MASS));
         let acceleration = push - pole_moment * angular_acceleration * cos / TOTAL_MASS;
 
-        self.position += STEP_SECONDS * self.velocity;
-        self.velocity += STEP_SECONDS * acceleration;
-        self.angle += STEP_SECONDS * self.angular_velocity;
-        self.angular_velocity += STEP_SECONDS * angular_acceleration;
+        let position = position + STEP_SECONDS * velocity;
+        let angle = angle + STEP_SECONDS * angular_velocity;
+        self.state = [
+            position,
+            velocity + STEP_SECONDS * acceleration,
+            angle,
+            angular_velocity + STEP_SECONDS * angular_acceleration,
+        ];
         self.steps += 1;
 
         Transition {
-            reward: 1.0,
-            terminated: self.position.abs() > POSITION_LIMIT || self.angle.abs() > ANGLE_LIMIT,
+            terminated: position.abs() > POSITION_LIMIT || angle.abs() > ANGLE_LIMIT,
             truncated: self.steps >= Self::MAX_STEPS,
-            episode: None,
+            ..Transition::within(1.0)
         }
     }
 
-    fn observe(&self, observation: &mut [f32]) {
-        for (o, s) in observation.iter_mut().zip(self.state()) {
+    fn observe(&self, observation: &mut [f32]) -> Result<(), ObservationSizeError> {
+        for (o, s) in observation.iter_mut().zip(self.state) {
             *o = s as f32;
         }
+        Ok(())
+    }
+
+    fn save(&self) -> Option<Value> {
+        state::save(self)
+    }
+
+    fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
+        *self = state::restore("CartPole", saved)?;
+        Ok(())
     }
 }
 
-impl burn::rl::Environment for CartPole {
-    type State = [f64; 4];
-    type Action = usize;
-
-    const MAX_STEPS: usize = CartPole::MAX_STEPS;
-
-    fn state(&self) -> Self::State {
-        CartPole::state(self)
-    }
-
-    fn step(&mut self, action: usize) -> burn::rl::StepResult<Self::State> {
-        let transition = DiscreteEnvironment::step(self, action);
-        burn::rl::StepResult {
-            next_state: CartPole::state(self),
-            reward: transition.reward,
-            done: transition.terminated,
-            truncated: transition.truncated,
-        }
-    }
-
-    fn reset(&mut self) {
-        DiscreteEnvironment::reset(self);
-    }
-}
+burn_environment!(CartPole, [f64; 4], CartPole::MAX_STEPS);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rl::random::{Purpose, stream};
-
-    fn cartpole() -> CartPole {
-        CartPole::new(stream(0, Purpose::Resets, 0))
-    }
 
     #[test]
     fn initial_states_lie_in_the_range_and_differ() {
-        let mut environment = cartpole();
+        let mut environment = CartPole::new();
         let mut seen = Vec::new();
         for _ in 0..1000 {
             DiscreteEnvironment::reset(&mut environment);
@@ -176,7 +161,7 @@ mod tests {
     /// The published equations at a state with a pole that moves, worked out by hand in exact order.
     #[test]
     fn one_step_of_the_published_equations() {
-        let mut environment = cartpole();
+        let mut environment = CartPole::new();
         let (x, v, a, w) = (0.1, -0.3, 0.05, 0.4_f64);
         environment.set_state([x, v, a, w]);
         DiscreteEnvironment::step(&mut environment, 0);
@@ -195,9 +180,56 @@ mod tests {
         }
     }
 
+    #[derive(Deserialize)]
+    struct Trajectory {
+        name: String,
+        actions: String,
+        /// The first state, that after every 20 steps, and the last.
+        states: Vec<[f64; 4]>,
+        terminated: bool,
+        truncated: bool,
+    }
+
+    /// Trajectories of Gymnasium, from each state that was kept to the next.
+    #[test]
+    fn trajectories_of_gymnasium() {
+        let file = include_str!("../../../tests/data/environments/cartpole.json");
+        let trajectories: Vec<Trajectory> = serde_json::from_str(file).expect("trajectories");
+        for Trajectory {
+            name,
+            actions,
+            states,
+            terminated,
+            truncated,
+        } in trajectories
+        {
+            let steps = actions.len();
+            let parts = actions.as_bytes().chunks(20);
+            assert_eq!(parts.len() + 1, states.len(), "{name}");
+            let mut environment = CartPole::new();
+            environment.set_state(states[0]);
+            let mut done = 0;
+            for (part, ends) in parts.zip(states.windows(2)) {
+                environment.state = ends[0];
+                for action in part {
+                    let transition =
+                        DiscreteEnvironment::step(&mut environment, usize::from(action - b'0'));
+                    done += 1;
+                    let last = done == steps;
+                    assert_eq!(transition.reward, 1.0);
+                    assert_eq!(transition.terminated, last && terminated, "{name} {done}");
+                    assert_eq!(transition.truncated, last && truncated, "{name} {done}");
+                }
+                for (got, want) in environment.state.into_iter().zip(ends[1]) {
+                    assert!((got - want).abs() < 1e-12, "{name} {done}: {got} {want}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_pole_that_falls_terminates_and_one_that_stands_truncates() {
-        let mut environment = cartpole();
+        let mut environment = CartPole::new();
         environment.set_state([0.0, 0.0, 0.2, 1.0]);
         let last = std::iter::repeat_with(|| DiscreteEnvironment::step(&mut environment, 1))
             .take(20)

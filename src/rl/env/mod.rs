@@ -1,85 +1,52 @@
-//! Environments with finitely many actions.
+//! Environments with finitely many actions, wrappers around them, and many environments stepped as one.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`DiscreteEnvironment`] | the trait that the learner steps |
+//! | [`CartPole`], [`DeepSea`], [`NChain`], [`Bandit`], [`Identity`] | environments |
+//! | [`RewardNoise`], [`TimeLimit`], [`EpisodeStatistics`] | wrappers |
+//! | [`BurnEnvironment`] | an environment of your own, written against [`burn::rl::Environment`] |
+//! | [`VectorEnvironment`] | many environments, stepped together |
+//! | [`EnvironmentKind`] | the environments by name |
+//!
+//! ```
+//! use burn_tsallis::rl::env::{CartPole, DiscreteEnvironment, EpisodeStatistics, RewardNoise, Step};
+//! use burn_tsallis::rl::env::VectorEnvironment;
+//!
+//! // Sixteen noisy CartPoles whose episodes are recorded without the noise.
+//! let mut environments = VectorEnvironment::seeded(16, 0, || {
+//!     RewardNoise::new(EpisodeStatistics::new(CartPole::new()), 0.5)
+//! })?;
+//! let mut step = Step::default();
+//! environments.step(&[0; 16], &mut step)?;
+//! assert_eq!(step.transitions.len(), 16);
+//! # Ok::<(), burn_tsallis::rl::env::EnvironmentError>(())
+//! ```
 
+mod adapter;
+mod bandit;
 mod cartpole;
-mod noise;
-mod statistics;
+mod deep_sea;
+mod environment;
+mod error;
+mod identity;
+mod kind;
+mod nchain;
+mod one_hot;
+mod state;
+mod transition;
 mod vector;
+mod wrapper;
 
+pub use adapter::BurnEnvironment;
+pub use bandit::Bandit;
 pub use cartpole::CartPole;
-pub use noise::RewardNoise;
-pub use statistics::EpisodeStatistics;
+pub use deep_sea::DeepSea;
+pub use environment::DiscreteEnvironment;
+pub use error::{EnvironmentError, ObservationSizeError, RestoreError};
+pub use identity::Identity;
+pub use kind::{EnvironmentKind, EnvironmentKindError};
+pub use nchain::NChain;
+pub use transition::{Episode, Transition};
 pub use vector::{Step, VectorEnvironment};
-
-use serde::{Deserialize, Serialize};
-
-/// An environment with finitely many actions that draws from streams of its own.
-///
-/// A value is in an episode at any time: constructors end with a [`reset`](Self::reset).
-pub trait DiscreteEnvironment: Send {
-    /// The number of components of an observation.
-    fn observation_size(&self) -> usize;
-
-    /// The number of actions; they are `0..actions`.
-    fn actions(&self) -> usize;
-
-    /// Begins an episode.
-    fn reset(&mut self);
-
-    /// Takes an action in the current state.
-    fn step(&mut self, action: usize) -> Transition;
-
-    /// Writes the observation of the current state, of [`observation_size`](Self::observation_size)
-    /// components.
-    fn observe(&self, observation: &mut [f32]);
-}
-
-impl<E: DiscreteEnvironment + ?Sized> DiscreteEnvironment for Box<E> {
-    fn observation_size(&self) -> usize {
-        (**self).observation_size()
-    }
-
-    fn actions(&self) -> usize {
-        (**self).actions()
-    }
-
-    fn reset(&mut self) {
-        (**self).reset();
-    }
-
-    fn step(&mut self, action: usize) -> Transition {
-        (**self).step(action)
-    }
-
-    fn observe(&self, observation: &mut [f32]) {
-        (**self).observe(observation);
-    }
-}
-
-/// What a step led to, beside the state.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Transition {
-    /// The reward of the step.
-    pub reward: f64,
-    /// The episode ended in a state from which nothing more can be earned.
-    pub terminated: bool,
-    /// The episode was cut short in a state that has a value.
-    pub truncated: bool,
-    /// The episode that ended with this step, where [`EpisodeStatistics`] records it.
-    pub episode: Option<Episode>,
-}
-
-impl Transition {
-    /// Whether the episode is over.
-    pub fn done(&self) -> bool {
-        self.terminated || self.truncated
-    }
-}
-
-/// A finished episode.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Episode {
-    /// The undiscounted sum of the rewards, as the environment below the recorder gave them.
-    pub total_reward: f64,
-    /// The number of steps.
-    pub length: usize,
-}
+pub use wrapper::{EpisodeStatistics, RewardNoise, TimeLimit};

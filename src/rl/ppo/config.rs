@@ -1,27 +1,36 @@
 use crate::math::MAX_ALPHA;
-use crate::rl::env::{CartPole, DiscreteEnvironment, EpisodeStatistics, RewardNoise};
-use crate::rl::random::{Purpose, Stream, stream};
+use crate::rl::env::{DiscreteEnvironment, EnvironmentKind, EpisodeStatistics, RewardNoise};
+use crate::rl::policy::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
 /// Everything that a training run is determined by, beside the device.
 ///
 /// The defaults are the paper's configuration at one setting of its grid, but for a fifth of its steps, with
-/// bootstrapping on truncation, and with noise on the first transition too.
+/// bootstrapping on truncation, and with noise on the first transition too; [`PpoConfig::paper`] has those
+/// as the paper's code does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct PpoConfig {
     /// What is learnt.
     pub environment: EnvironmentKind,
     /// Standard deviation of the Gaussian noise on every reward.
     pub noise_std: f64,
+    /// Whether the first transition after the first reset of an environment has no noise, as in the paper's
+    /// code.
+    pub first_step_without_noise: bool,
     /// Seed of every random stream of the run.
     pub seed: u64,
     /// Order of the policy.
     pub alpha: f64,
     /// Order of the regulariser. The paper's guarantee needs the policy's order here.
     pub regulariser_alpha: f64,
-    /// Weight of the regulariser: the reward is `r - beta D(pi(.|s))`.
+    /// Weight of the regulariser, the divergence `D` of the policy to the uniform one over the allowed
+    /// actions.
     pub beta: f64,
+    /// Where the regulariser stands.
+    pub regulariser: Regulariser,
+    /// Weight of the Shannon entropy, in nats, that is subtracted from the loss.
+    pub entropy_coefficient: f64,
     /// Environment steps of the whole run; rounded up to whole updates.
     pub total_steps: usize,
     /// Environments stepped together.
@@ -32,8 +41,10 @@ pub struct PpoConfig {
     pub epochs: usize,
     /// Minibatches of a pass.
     pub minibatches: usize,
-    /// Learning rate of the first update; it falls linearly to zero over the run.
+    /// Learning rate of the first update.
     pub learning_rate: f64,
+    /// Whether the learning rate falls linearly to zero over the run; else it stays.
+    pub anneal_learning_rate: bool,
     /// Adam's epsilon.
     pub adam_epsilon: f64,
     /// Largest norm of the gradient of all parameters together.
@@ -42,14 +53,46 @@ pub struct PpoConfig {
     pub gamma: f64,
     /// Decay of the generalised advantage estimate.
     pub gae_lambda: f64,
-    /// Range of the probability ratio, and of the value's change, around the rollout's.
+    /// Range of the probability ratio around one.
     pub clip: f64,
+    /// Range of the value's change around the rollout's value; none where it is not clipped.
+    pub value_clip: Option<f64>,
     /// Weight of the value loss.
     pub value_coefficient: f64,
+    /// Whether the advantages of a minibatch are shifted and scaled to mean zero and variance one.
+    pub normalise_advantages: bool,
+    /// The passes over a rollout end after one in which the mean of `ratio - 1 - ln ratio` is above this.
+    pub target_kl: Option<f64>,
     /// Whether a truncated episode is worth the value of its last observation; else nothing.
     pub bootstrap_on_truncation: bool,
-    /// Width of each hidden layer, for the policy and the value network alike.
-    pub hidden: Vec<usize>,
+    /// The shape of the networks.
+    pub network: NetworkConfig,
+}
+
+/// Where the regulariser `beta D(pi(.|s))` stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum Regulariser {
+    /// In the reward, as in the paper's code: `r_t - beta D(pi(.|s_t))` with the policy of the rollout. It
+    /// then moves a policy only through the states that it leads to.
+    Reward,
+    /// In the loss: plus `beta` times the mean divergence of the policy that is learnt.
+    Loss,
+    /// In both, which is the gradient of the regularised return.
+    Both,
+}
+
+impl Regulariser {
+    /// Whether it is taken from the reward.
+    pub fn is_in_reward(self) -> bool {
+        matches!(self, Self::Reward | Self::Both)
+    }
+
+    /// Whether it is added to the loss.
+    pub fn is_in_loss(self) -> bool {
+        matches!(self, Self::Loss | Self::Both)
+    }
 }
 
 /// Largest of the counts that are multiplied with each other.
@@ -58,69 +101,36 @@ const MAX_COUNT: usize = 1_000_000;
 /// Environment steps that no run comes to the end of: a typing error.
 const MAX_STEPS: usize = 1_000_000_000_000;
 
-/// An environment by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EnvironmentKind {
-    /// [`CartPole`].
-    CartPole,
-}
-
-impl EnvironmentKind {
-    /// The environment, drawing its initial states from `resets`.
-    pub fn make(self, resets: Stream) -> Box<dyn DiscreteEnvironment> {
-        match self {
-            Self::CartPole => Box::new(CartPole::new(resets)),
-        }
-    }
-
-    /// The largest return of an episode.
-    pub fn best_return(self) -> f64 {
-        match self {
-            Self::CartPole => CartPole::MAX_STEPS as f64,
-        }
-    }
-
-    /// The mean return over 100 episodes from which on the environment counts as solved.
-    pub fn solved_return(self) -> f64 {
-        match self {
-            // The threshold that Gymnasium registers.
-            Self::CartPole => 475.0,
-        }
-    }
-}
-
-impl std::fmt::Display for EnvironmentKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::CartPole => "CartPole",
-        })
-    }
-}
-
 impl Default for PpoConfig {
     fn default() -> Self {
         Self {
             environment: EnvironmentKind::CartPole,
             noise_std: 0.5,
+            first_step_without_noise: false,
             seed: 0,
             alpha: 0.5,
             regulariser_alpha: 0.5,
             beta: 0.01,
+            regulariser: Regulariser::Reward,
+            entropy_coefficient: 0.0,
             total_steps: 200_000,
             environments: 16,
             rollout_steps: 32,
             epochs: 16,
             minibatches: 4,
             learning_rate: 1e-3,
+            anneal_learning_rate: true,
             adam_epsilon: 1e-5,
             max_grad_norm: 0.5,
             gamma: 0.99,
             gae_lambda: 0.95,
             clip: 0.2,
+            value_clip: Some(0.2),
             value_coefficient: 0.5,
+            normalise_advantages: true,
+            target_kl: None,
             bootstrap_on_truncation: true,
-            hidden: vec![64, 64],
+            network: NetworkConfig::default(),
         }
     }
 }
@@ -135,9 +145,30 @@ pub struct ConfigError {
 }
 
 impl PpoConfig {
+    /// What the paper's code does where it differs from the defaults: a million steps, a truncated episode
+    /// worth nothing, and no noise on the first transition of an environment.
+    pub fn paper() -> Self {
+        Self {
+            total_steps: 1_000_000,
+            first_step_without_noise: true,
+            bootstrap_on_truncation: false,
+            ..Self::default()
+        }
+    }
+
+    /// Whether policy and regulariser are of one order, as the paper's guarantee asks.
+    pub fn is_coupled(&self) -> bool {
+        self.alpha == self.regulariser_alpha || self.beta == 0.0
+    }
+
     /// Steps of all environments in one rollout.
     pub fn batch(&self) -> usize {
         self.environments * self.rollout_steps
+    }
+
+    /// Steps of one minibatch.
+    pub fn minibatch(&self) -> usize {
+        self.batch() / self.minibatches
     }
 
     /// Updates of the whole run.
@@ -147,19 +178,33 @@ impl PpoConfig {
 
     /// The learning rate of the update of this index.
     pub fn learning_rate_at(&self, update: usize) -> f64 {
-        self.learning_rate * (1.0 - update as f64 / self.updates() as f64)
+        if self.anneal_learning_rate {
+            self.learning_rate * (1.0 - update as f64 / self.updates() as f64)
+        } else {
+            self.learning_rate
+        }
     }
 
     /// The environments of a run, with their noise above the statistics of their episodes.
     pub fn make_environments(&self) -> Vec<Box<dyn DiscreteEnvironment>> {
         (0..self.environments as u32)
             .map(|i| {
-                let environment = self.environment.make(stream(self.seed, Purpose::Resets, i));
-                let recorded = EpisodeStatistics::new(environment);
-                let noise = stream(self.seed, Purpose::Noise, i);
-                Box::new(RewardNoise::new(recorded, self.noise_std, noise)) as Box<_>
+                let recorded = EpisodeStatistics::new(self.environment.make());
+                let mut noisy = RewardNoise::new(recorded, self.noise_std)
+                    .with_first_step_exempt(self.first_step_without_noise);
+                noisy.seed(self.seed, i);
+                Box::new(noisy) as Box<_>
             })
             .collect()
+    }
+
+    /// Checks that there are so many environments.
+    pub(super) fn check_environments(&self, given: usize) -> Result<(), ConfigError> {
+        if self.environments == given {
+            return Ok(());
+        }
+        let wanted = format!("{given}, the number of environments that are given");
+        Err(ConfigError::new("environments", self.environments, &wanted))
     }
 
     /// Checks every value, so that nothing starts that cannot end.
@@ -191,6 +236,13 @@ impl PpoConfig {
             let holds = (0.0..=1.0).contains(&x);
             check(field, x, holds, "a number from 0 to 1")
         };
+        self.environment.validate().map_err(|error| {
+            ConfigError::new(
+                "environment",
+                self.environment,
+                &format!("one that exists: {error}"),
+            )
+        })?;
         order("alpha", self.alpha)?;
         order("regulariser_alpha", self.regulariser_alpha)?;
         at_least_zero("beta", self.beta)?;
@@ -201,6 +253,9 @@ impl PpoConfig {
         fraction("gamma", self.gamma)?;
         fraction("gae_lambda", self.gae_lambda)?;
         above_zero("clip", self.clip)?;
+        above_zero("value_clip", self.value_clip.unwrap_or(1.0))?;
+        above_zero("target_kl", self.target_kl.unwrap_or(1.0))?;
+        at_least_zero("entropy_coefficient", self.entropy_coefficient)?;
         at_least_zero("value_coefficient", self.value_coefficient)?;
         // Only a policy of an order above one leaves an action without probability, and only a
         // divergence of an order above zero is finite there.
@@ -226,16 +281,18 @@ impl PpoConfig {
             let wanted = format!("from 1 to {MAX_STEPS}");
             return Err(ConfigError::new("total_steps", self.total_steps, &wanted));
         }
-        if let Some(width) = self.hidden.iter().find(|&&width| width == 0) {
+        if let Some(width) = self.network.hidden.iter().find(|&&width| width == 0) {
             return Err(ConfigError::new("hidden", width, "layers of at least 1"));
         }
-        // Two, since a minibatch of one has no spread to normalise its advantage by.
-        if !self.batch().is_multiple_of(self.minibatches) || self.batch() < 2 * self.minibatches {
+        // A minibatch of one has no spread to normalise its advantage by.
+        let least = if self.normalise_advantages { 2 } else { 1 };
+        if !self.batch().is_multiple_of(self.minibatches) || self.batch() < least * self.minibatches
+        {
             return Err(ConfigError::new(
                 "minibatches",
                 self.minibatches,
                 &format!(
-                    "a divisor of the {} steps of a rollout that leaves at least 2 to each",
+                    "a divisor of the {} steps of a rollout that leaves at least {least} to each",
                     self.batch()
                 ),
             ));
@@ -245,7 +302,8 @@ impl PpoConfig {
 }
 
 impl ConfigError {
-    fn new(field: &'static str, value: impl ToString, wanted: &str) -> Self {
+    /// Such an error: `field` is `value`, and must be `wanted`.
+    pub fn new(field: &'static str, value: impl ToString, wanted: &str) -> Self {
         Self {
             field,
             value: value.to_string(),

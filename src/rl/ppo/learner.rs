@@ -1,10 +1,12 @@
 use super::update::update;
-use super::{ConfigError, PpoConfig, Rollout, UpdateMetrics};
-use crate::rl::env::{Episode, VectorEnvironment};
+use super::{
+    Checkpoint, ClippedAdam, ConfigError, LearnerState, PpoConfig, Rollout, UpdateMetrics,
+};
+use crate::rl::env::{EnvironmentError, Episode, VectorEnvironment};
 use crate::rl::policy::ActorCritic;
 use crate::rl::random::{Purpose, Stream, stream};
+use crate::rl::transfer::read;
 use burn::module::Module;
-use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::Device;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -32,13 +34,15 @@ pub struct Learner {
     config: PpoConfig,
     device: Device,
     model: ActorCritic,
-    optimiser: ModuleOptimizer,
+    optimiser: ClippedAdam,
     environments: VectorEnvironment,
     actions: Vec<Stream>,
     minibatches: Stream,
     updates: usize,
     episodes: usize,
+    bad_episodes: Option<usize>,
     recent: VecDeque<Episode>,
+    ended: Vec<Episode>,
     times: Times,
 }
 
@@ -47,8 +51,14 @@ pub struct Learner {
 pub struct Times {
     /// Stepping the environments and evaluating the states.
     pub rollout: Duration,
-    /// Minibatches.
-    pub update: Duration,
+    /// The losses of the minibatches.
+    pub forward: Duration,
+    /// Their gradients.
+    pub backward: Duration,
+    /// Steps of the optimiser.
+    pub optimiser: Duration,
+    /// All of the update, the rollout and what is none of these included.
+    pub total: Duration,
 }
 
 /// Why a run cannot go on.
@@ -58,12 +68,26 @@ pub enum LearnerError {
     /// A hyper-parameter is out of its range.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The environments cannot be stepped together.
+    #[error(transparent)]
+    Environments(#[from] EnvironmentError),
+    /// An environment gave what cannot be learnt from.
+    #[error("after {steps} environment steps, {error}")]
+    Environment {
+        /// Steps of all environments before it.
+        steps: usize,
+        /// What it gave.
+        error: EnvironmentError,
+    },
     /// Training has diverged.
     #[error(
         "the {0} is no longer a finite number: training has diverged; a smaller learning rate, or a \
          smaller beta, may help"
     )]
     NotFinite(&'static str),
+    /// A checkpoint is not one of this configuration.
+    #[error("the checkpoint does not fit: {0}")]
+    Checkpoint(String),
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
@@ -77,19 +101,36 @@ impl Learner {
     /// [`LearnerError::Config`] if the configuration is not valid.
     pub fn new(config: PpoConfig, device: &Device) -> Result<Self, LearnerError> {
         config.validate()?;
+        let environments = VectorEnvironment::new(config.make_environments())?;
+        Self::with_environments(config, environments, device)
+    }
+
+    /// A run at its beginning, in environments of the caller's own, which are used as they are and not seeded
+    /// ([`VectorEnvironment::seeded`] does that): the configuration's `environment` and noise are not looked
+    /// at, and only those below
+    /// [`EpisodeStatistics`](crate::rl::env::EpisodeStatistics) report their returns.
+    ///
+    /// # Errors
+    ///
+    /// [`LearnerError::Config`] if the configuration is not valid, or if `environments` of it is not the
+    /// number of those that are given.
+    pub fn with_environments(
+        config: PpoConfig,
+        environments: VectorEnvironment,
+        device: &Device,
+    ) -> Result<Self, LearnerError> {
+        config.validate()?;
+        config.check_environments(environments.len())?;
         let device = device.clone().autodiff();
-        let environments = VectorEnvironment::new(config.make_environments());
         let model = ActorCritic::new(
             environments.observation_size(),
             environments.actions(),
-            &config.hidden,
+            &config.network,
             config.alpha,
             &device,
             &mut stream(config.seed, Purpose::Weights, 0),
         );
-        let optimiser = AdamConfig::new()
-            .with_epsilon(config.adam_epsilon as f32)
-            .init();
+        let optimiser = ClippedAdam::new(&model, &config);
         Ok(Self {
             actions: (0..config.environments as u32)
                 .map(|i| stream(config.seed, Purpose::Actions, i))
@@ -102,17 +143,81 @@ impl Learner {
             environments,
             updates: 0,
             episodes: 0,
+            bad_episodes: None,
             recent: VecDeque::with_capacity(RECENT_EPISODES),
+            ended: Vec::new(),
             times: Times::default(),
         })
+    }
+
+    /// Everything that the run goes on from: with [`restore`](Self::restore) it then gives, on a CPU, the
+    /// same numbers to the last bit as without a break.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            model: self.model.clone().into_record(),
+            moments: self.optimiser.moments(),
+            state: LearnerState {
+                updates: self.updates,
+                episodes: self.episodes,
+                bad_episodes: self.bad_episodes,
+                recent: self.recent.iter().copied().collect(),
+                adam_steps: self.optimiser.steps(),
+                actions: self.actions.clone(),
+                minibatches: self.minibatches.clone(),
+                environments: self.environments.save(),
+            },
+        }
+    }
+
+    /// Goes on from a checkpoint of a run of this configuration. Environments that do not save their state
+    /// begin new episodes: then it returns false.
+    ///
+    /// # Errors
+    ///
+    /// [`LearnerError::Checkpoint`] if it is one of another configuration. The run cannot go on then.
+    pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<bool, LearnerError> {
+        let Checkpoint {
+            model,
+            moments,
+            state,
+        } = checkpoint;
+        let refused = |error: &dyn std::fmt::Display| LearnerError::Checkpoint(error.to_string());
+        if state.actions.len() != self.actions.len() {
+            return Err(refused(&format!(
+                "it has the random streams of {} environments, and there are {}",
+                state.actions.len(),
+                self.actions.len()
+            )));
+        }
+        self.model = self
+            .model
+            .clone()
+            .try_load_record(model)
+            .map_err(|error| refused(&error))?;
+        self.optimiser = ClippedAdam::new(&self.model, &self.config);
+        self.optimiser
+            .restore(state.adam_steps, moments)
+            .map_err(|error| refused(&error))?;
+        if let Some(saved) = &state.environments {
+            self.environments
+                .restore(saved)
+                .map_err(|error| refused(&error))?;
+        }
+        self.updates = state.updates;
+        self.episodes = state.episodes;
+        self.bad_episodes = state.bad_episodes;
+        self.recent = state.recent.into();
+        self.actions = state.actions;
+        self.minibatches = state.minibatches;
+        Ok(state.environments.is_some())
     }
 
     /// Collects a rollout and learns from it.
     ///
     /// # Errors
     ///
-    /// If training has diverged or the device failed. The run then cannot go on: what the networks hold
-    /// is not what any update left.
+    /// If training has diverged, or if the device or an environment failed. The run then cannot go on: what
+    /// the networks hold is not what any update left.
     pub fn update(&mut self) -> Result<UpdateMetrics, LearnerError> {
         let begun = Instant::now();
         let rollout = Rollout::collect(
@@ -121,9 +226,14 @@ impl Learner {
             &mut self.actions,
             &self.config,
             &self.device.clone().inner(),
-        )?;
-        let collected = Instant::now();
+        )
+        .map_err(|error| error.after(self.global_step()))?;
         let mut metrics = self.describe(&rollout);
+        self.ended.clone_from(&rollout.episodes);
+        self.times = Times {
+            rollout: begun.elapsed(),
+            ..Times::default()
+        };
         self.model = update(
             self.model.clone(),
             &mut self.optimiser,
@@ -131,13 +241,11 @@ impl Learner {
             &mut self.minibatches,
             &self.config,
             &mut metrics,
+            &mut self.times,
             &self.device,
         )?;
         self.updates += 1;
-        self.times = Times {
-            rollout: collected - begun,
-            update: collected.elapsed(),
-        };
+        self.times.total = begun.elapsed();
         Ok(metrics)
     }
 
@@ -149,6 +257,9 @@ impl Learner {
                 self.recent.pop_front();
             }
             self.recent.push_back(episode);
+            if let Some(bad) = episode.bad {
+                *self.bad_episodes.get_or_insert(0) += usize::from(bad);
+            }
         }
         let total_reward = |e: &Episode| e.total_reward;
         let mut metrics = UpdateMetrics {
@@ -159,11 +270,23 @@ impl Learner {
             episodic_return: mean(rollout.episodes.iter().map(total_reward)),
             episodic_length: mean(rollout.episodes.iter().map(|e| e.length as f64)),
             recent_return: mean(self.recent.iter().map(total_reward)),
+            bad_episodes: self.bad_episodes,
             explained_variance: rollout.explained_variance(),
             ..UpdateMetrics::default()
         };
         rollout.statistics.write(&mut metrics);
         metrics
+    }
+
+    /// Whether every parameter is a finite number: the losses of the last minibatch are, but not always what
+    /// the optimiser then made of them.
+    ///
+    /// # Errors
+    ///
+    /// If the device failed.
+    pub fn is_finite(&self) -> Result<bool, LearnerError> {
+        let [sum] = read([self.optimiser.magnitude().unsqueeze()])?;
+        Ok(sum.iter().all(|sum| sum.is_finite()))
     }
 
     /// Whether every update of the configuration has been made.
@@ -181,6 +304,16 @@ impl Learner {
         self.updates * self.config.batch()
     }
 
+    /// The episodes that ended in the last update.
+    pub fn ended_episodes(&self) -> &[Episode] {
+        &self.ended
+    }
+
+    /// The mean return of the last episodes, at most a hundred; none before the first has ended.
+    pub fn recent_return(&self) -> Option<f64> {
+        mean(self.recent.iter().map(|e| e.total_reward))
+    }
+
     /// The configuration.
     pub fn config(&self) -> &PpoConfig {
         &self.config
@@ -191,18 +324,150 @@ impl Learner {
         &self.model
     }
 
-    /// The optimiser.
-    pub fn optimiser(&self) -> &ModuleOptimizer {
-        &self.optimiser
-    }
-
     /// What the last update took.
     pub fn times(&self) -> Times {
         self.times
     }
 }
 
+impl LearnerError {
+    /// An environment failed after so many steps of all of them.
+    pub(super) fn environment(error: EnvironmentError, steps: usize) -> Self {
+        Self::Environment { steps, error }
+    }
+
+    /// The steps before the rollout added.
+    fn after(self, before: usize) -> Self {
+        match self {
+            Self::Environment { steps, error } => Self::Environment {
+                steps: before + steps,
+                error,
+            },
+            other => other,
+        }
+    }
+}
+
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (count, sum) = values.fold((0_usize, 0.0), |(n, sum), value| (n + 1, sum + value));
     (count > 0).then(|| sum / count as f64)
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::rl::policy::NetworkConfig;
+
+    fn small(alpha: f64) -> PpoConfig {
+        PpoConfig {
+            environment: "identity:3".parse().expect("a name of an environment"),
+            alpha,
+            regulariser_alpha: alpha,
+            noise_std: 0.0,
+            environments: 8,
+            rollout_steps: 16,
+            epochs: 4,
+            minibatches: 2,
+            learning_rate: 0.02,
+            network: NetworkConfig {
+                hidden: vec![16],
+                ..NetworkConfig::default()
+            },
+            ..PpoConfig::default()
+        }
+    }
+
+    /// The reward is one for the right one of three actions.
+    #[test]
+    fn every_order_learns_the_identity() {
+        for alpha in [-1.0, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0] {
+            let config = PpoConfig {
+                total_steps: 25 * 128,
+                ..small(alpha)
+            };
+            let best = config.environment.best_return();
+            let mut learner = Learner::new(config, &Device::flex()).expect("valid");
+            let mut last = None;
+            while !learner.is_finished() {
+                last = learner.update().expect("an update").episodic_return;
+            }
+            let last = last.expect("episodes ended");
+            // Uniform actions earn a third.
+            assert!(last > 0.8 * best, "alpha {alpha}: {last} of {best}");
+        }
+    }
+
+    /// Parameters, moments, streams and environments: the updates after a break are those without one.
+    #[test]
+    fn a_restored_run_is_the_straight_run() {
+        let config = PpoConfig {
+            environment: "cartpole".parse().expect("a name of an environment"),
+            total_steps: 6 * 128,
+            noise_std: 0.5,
+            first_step_without_noise: true,
+            ..small(0.5)
+        };
+        let device = Device::flex();
+        let new = || Learner::new(config.clone(), &device).expect("valid");
+        let rows = |learner: &mut Learner, count: usize| -> Vec<UpdateMetrics> {
+            (0..count)
+                .map(|_| learner.update().expect("an update"))
+                .collect()
+        };
+        let mut straight = new();
+        let want = rows(&mut straight, 6);
+        for cut in [0, 1, 4] {
+            let mut before = new();
+            rows(&mut before, cut);
+            let saved = before.checkpoint();
+            let text = serde_json::to_string(&saved.state).expect("a state");
+            let mut after = new();
+            let restored = Checkpoint {
+                state: serde_json::from_str(&text).expect("the same state"),
+                ..saved
+            };
+            assert!(after.restore(restored).expect("the same configuration"));
+            assert_eq!(after.global_step(), cut * 128);
+            assert_eq!(rows(&mut after, 6 - cut), want[cut..], "cut after {cut}");
+            assert_eq!(after.checkpoint().state, straight.checkpoint().state);
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_configuration_is_refused() {
+        let device = Device::flex();
+        let mut learner = Learner::new(small(0.5), &device).expect("valid");
+        let wider = PpoConfig {
+            network: NetworkConfig {
+                hidden: vec![17],
+                ..NetworkConfig::default()
+            },
+            ..small(0.5)
+        };
+        let fewer = PpoConfig {
+            environments: 4,
+            ..small(0.5)
+        };
+        for other in [wider, fewer] {
+            let checkpoint = Learner::new(other, &device).expect("valid").checkpoint();
+            let error = learner.restore(checkpoint).expect_err("another one");
+            assert!(
+                error.to_string().starts_with("the checkpoint does not fit"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn divergence_stops_the_run() {
+        let config = PpoConfig {
+            learning_rate: 1e30,
+            ..small(0.5)
+        };
+        let mut learner = Learner::new(config, &Device::flex()).expect("valid");
+        let error = (0..5)
+            .find_map(|_| learner.update().err())
+            .expect("a learning rate of 1e30");
+        assert!(matches!(error, LearnerError::NotFinite(_)), "{error}");
+    }
 }

@@ -1,3 +1,5 @@
+use burn::Tensor;
+use burn::tensor::Bool;
 use serde::{Deserialize, Serialize};
 
 /// One row of `metrics.csv`: what an update saw and did. Nothing here depends on the clock.
@@ -25,6 +27,12 @@ pub struct UpdateMetrics {
     /// Mean return of the last 100 episodes, or of as many as there are.
     #[serde(rename = "charts/episodic_return_100")]
     pub recent_return: Option<f64>,
+    /// Episodes so far that left the best way, where the environment tells.
+    #[serde(rename = "charts/bad_episodes")]
+    pub bad_episodes: Option<usize>,
+    /// Passes over the rollout; fewer than configured where the target KL divergence ended them.
+    #[serde(rename = "charts/epochs")]
+    pub epochs: usize,
     /// Minus the clipped surrogate.
     #[serde(rename = "losses/policy_loss")]
     pub policy_loss: f64,
@@ -69,7 +77,6 @@ pub struct UpdateMetrics {
 /// Means over the states of a rollout.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PolicyStatistics {
-    states: usize,
     min_prob: f64,
     entropy: f64,
     divergence: f64,
@@ -78,34 +85,51 @@ pub struct PolicyStatistics {
 }
 
 impl PolicyStatistics {
-    /// Takes one state into account.
-    pub fn record(&mut self, logits: &[f32], log_probs: &[f32], divergence: f64) {
-        let (mut smallest, mut largest) = (f64::INFINITY, 0.0_f64);
-        for &log_p in log_probs {
-            let log_p = f64::from(log_p);
-            let p = log_p.exp();
-            smallest = smallest.min(p);
-            largest = largest.max(p);
-            if p > 0.0 {
-                self.entropy -= p * log_p;
-            }
-        }
-        let extreme =
-            |pick: fn(f32, f32) -> f32| logits.iter().copied().reduce(pick).unwrap_or(0.0);
-        self.states += 1;
-        self.min_prob += smallest;
-        self.divergence += divergence;
-        self.logit_gap += f64::from(extreme(f32::max)) - f64::from(extreme(f32::min));
-        self.near_deterministic += f64::from(u8::from(largest > 0.99));
+    /// What [`new`](Self::new) takes, of logits and log-probabilities of `[states, actions]`, over the
+    /// allowed actions.
+    pub(super) fn means(
+        logits: Tensor<2>,
+        log_probs: Tensor<2>,
+        allowed: Option<Tensor<2, Bool>>,
+    ) -> Tensor<2> {
+        let p = log_probs.clone().exp();
+        // Zero times this is zero, and not that times minus infinity.
+        let entropy = -(p.clone() * log_probs.clamp_min(f32::MIN_POSITIVE.ln())).sum_dim(1);
+        let forbidden = allowed.map(Tensor::bool_not);
+        let without = |x: &Tensor<2>, value: f32| match &forbidden {
+            Some(forbidden) => x.clone().mask_fill(forbidden.clone(), value),
+            None => x.clone(),
+        };
+        let gap = without(&logits, f32::NEG_INFINITY).max_dim(1)
+            - without(&logits, f32::INFINITY).min_dim(1);
+        let means = [
+            without(&p, 1.0).min_dim(1),
+            entropy,
+            gap,
+            p.max_dim(1).greater_elem(0.99).float(),
+        ];
+        Tensor::cat(means.map(Tensor::mean).to_vec(), 0).unsqueeze()
     }
 
-    /// Writes the means into the row of an update.
+    /// From the [`means`](Self::means) and the divergence of each state.
+    pub(super) fn new(means: &[f32], divergences: &[f32]) -> Self {
+        let mean = |index: usize| means.get(index).copied().map_or(f64::NAN, f64::from);
+        let sum: f64 = divergences.iter().copied().map(f64::from).sum();
+        Self {
+            min_prob: mean(0),
+            entropy: mean(1),
+            logit_gap: mean(2),
+            near_deterministic: mean(3),
+            divergence: sum / divergences.len() as f64,
+        }
+    }
+
+    /// Writes them into the row of an update.
     pub(super) fn write(&self, metrics: &mut UpdateMetrics) {
-        let states = self.states.max(1) as f64;
-        metrics.min_prob = self.min_prob / states;
-        metrics.policy_entropy = self.entropy / states;
-        metrics.tsallis_divergence = self.divergence / states;
-        metrics.logit_gap = self.logit_gap / states;
-        metrics.near_deterministic = self.near_deterministic / states;
+        metrics.min_prob = self.min_prob;
+        metrics.policy_entropy = self.entropy;
+        metrics.tsallis_divergence = self.divergence;
+        metrics.logit_gap = self.logit_gap;
+        metrics.near_deterministic = self.near_deterministic;
     }
 }

@@ -1,15 +1,21 @@
-//! Proximal policy optimisation with a Tsallis policy and a Tsallis regulariser in the reward
+//! Proximal policy optimisation with a Tsallis policy and a Tsallis regulariser
 //! (arXiv 2601.12604; Schulman et al. 2017).
 
 mod advantage;
+mod checkpoint;
 mod config;
 mod learner;
 mod metrics;
-pub(super) mod rollout;
+mod objective;
+mod optimiser;
+pub(in crate::rl) mod rollout;
 mod update;
 
+pub use crate::rl::env::EnvironmentKind;
 pub use advantage::generalised_advantages;
-pub use config::{ConfigError, EnvironmentKind, PpoConfig};
+pub use checkpoint::{Checkpoint, LearnerState};
+pub use config::{ConfigError, PpoConfig, Regulariser};
 pub use learner::{Learner, LearnerError, Times};
 pub use metrics::{PolicyStatistics, UpdateMetrics};
+pub use optimiser::{ClippedAdam, Moments};
 pub use rollout::Rollout;

@@ -1,23 +1,25 @@
 use super::{LearnerError, PolicyStatistics, PpoConfig, generalised_advantages};
-use crate::math::Tsallis;
-use crate::rl::env::{Episode, VectorEnvironment};
-use crate::rl::policy::ActorCritic;
+use crate::rl::env::{Episode, Step, VectorEnvironment};
+use crate::rl::policy::{ActorCritic, TsallisPolicyHead};
 use crate::rl::random::Stream;
+use crate::rl::transfer::{indices, mask, matrix, read, read_actions};
 use burn::Tensor;
-use burn::tensor::{Device, TensorData};
-use rand::RngExt;
+use burn::tensor::{Bool, Device};
+use rand_distr::{Distribution, Exp1};
 
 /// What the policy met in `rollout_steps` of every environment. The steps of all environments at one
 /// time stand together, one time after another.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Rollout {
-    /// `[steps * environments, observation_size]`, row-major.
-    pub observations: Vec<f32>,
+    /// `[steps * environments, observation_size]`.
+    pub observations: Tensor<2>,
+    /// The actions that were allowed, `[steps * environments, actions]`, where the environments have masks.
+    pub allowed: Option<Tensor<2, Bool>>,
     /// The actions taken.
     pub actions: Vec<usize>,
     /// Their log-probabilities.
     pub log_probs: Vec<f32>,
-    /// Rewards with their noise, less `beta` times the divergence of the policy.
+    /// Rewards with their noise, less the regulariser where it stands in the reward.
     pub rewards: Vec<f64>,
     /// The values of the states.
     pub values: Vec<f64>,
@@ -41,12 +43,26 @@ enum After {
     Truncated(usize),
 }
 
+/// What is known before the device is asked what the steps were worth.
+#[derive(Default)]
+struct Collected {
+    observations: Vec<Tensor<2>>,
+    allowed: Vec<Tensor<2, Bool>>,
+    logits: Vec<Tensor<2>>,
+    actions: Vec<usize>,
+    rewards: Vec<f64>,
+    after: Vec<After>,
+    final_observations: Vec<f32>,
+    episodes: Vec<Episode>,
+}
+
 impl Rollout {
-    /// Steps the environments with actions drawn from the policy.
+    /// Steps the environments with actions drawn from the policy. Of each step nothing but the actions is
+    /// read back from the device.
     ///
     /// # Errors
     ///
-    /// If the device fails, or if the policy of a state is not a distribution.
+    /// If the device or an environment fails, or if the policy of a state is not a distribution.
     pub fn collect(
         model: &ActorCritic,
         environments: &mut VectorEnvironment,
@@ -54,117 +70,29 @@ impl Rollout {
         config: &PpoConfig,
         device: &Device,
     ) -> Result<Self, LearnerError> {
-        let count = environments.actions();
-        let regulariser = Tsallis::new(config.regulariser_alpha);
-        let mut rollout = Self::default();
-        let mut after = Vec::with_capacity(config.batch());
-        let mut final_observations = Vec::new();
-        for _ in 0..config.rollout_steps {
-            let observations = environments.observe();
-            let logits = model.logits(matrix(
-                observations.clone(),
-                environments.observation_size(),
-                device,
-            ));
-            let log_probs = model.policy().log_probabilities(logits.clone());
-            // One read: on a GPU each is a round trip.
-            let both = read(Tensor::cat(vec![logits, log_probs], 1))?;
-            let mut chosen = Vec::with_capacity(environments.len());
-            let mut penalties = Vec::with_capacity(environments.len());
-            for (both, stream) in both.chunks_exact(2 * count).zip(actions.iter_mut()) {
-                let (logits, log_probs) = both.split_at(count);
-                let action = sample(log_probs, stream).ok_or(LearnerError::NotFinite("policy"))?;
-                let divergence = uniform_divergence(&regulariser, log_probs);
-                rollout.statistics.record(logits, log_probs, divergence);
-                rollout.log_probs.push(log_probs[action]);
-                chosen.push(action);
-                penalties.push(config.beta * divergence);
-            }
-            let step = environments.step(&chosen);
-            let mut endings = step.final_observations.into_iter();
-            for (transition, penalty) in step.transitions.iter().zip(penalties) {
-                rollout.rewards.push(transition.reward - penalty);
-                rollout.episodes.extend(transition.episode);
-                let ending = transition.done().then(|| endings.next()).flatten();
-                after.push(match ending {
-                    None => After::NextStep,
-                    Some((_, observation)) if !transition.terminated => {
-                        final_observations.push(observation);
-                        After::Truncated(final_observations.len() - 1)
-                    }
-                    Some(_) => After::Terminated,
-                });
-            }
-            rollout.observations.extend(observations);
-            rollout.actions.extend(chosen);
-        }
-        rollout.evaluate(
-            model,
-            environments,
-            &after,
-            final_observations,
-            config,
-            device,
-        )?;
-        Ok(rollout)
-    }
-
-    /// Fills in values, advantages and returns, with one pass of the critic over every state.
-    fn evaluate(
-        &mut self,
-        model: &ActorCritic,
-        environments: &VectorEnvironment,
-        after: &[After],
-        final_observations: Vec<Vec<f32>>,
-        config: &PpoConfig,
-        device: &Device,
-    ) -> Result<(), LearnerError> {
+        let mut collected = Collected::default();
+        let mut step = Step::default();
         let n = environments.len();
-        let batch = after.len();
-        let mut states = self.observations.clone();
-        states.extend(environments.observe());
-        states.extend(final_observations.into_iter().flatten());
-        let states = matrix(states, environments.observation_size(), device);
-        let values: Vec<f64> = read(model.values(states))?
-            .into_iter()
-            .map(f64::from)
-            .collect();
-        if values.iter().any(|value| !value.is_finite()) {
-            return Err(LearnerError::NotFinite("value"));
+        for time in 0..config.rollout_steps {
+            let (observations, allowed) = observe(environments, device)
+                .map_err(|error| LearnerError::environment(error, time * n))?;
+            let logits = model.logits(observations.clone());
+            let probabilities = model
+                .policy()
+                .probabilities(logits.clone(), allowed.clone());
+            let clocks = clocks(actions, environments.actions(), device);
+            let drawn = TsallisPolicyHead::sample(probabilities, clocks);
+            let drawn = read_actions(drawn, environments.actions())?;
+            environments
+                .step(&drawn, &mut step)
+                .map_err(|error| LearnerError::environment(error, time * n))?;
+            collected.observations.push(observations);
+            collected.allowed.extend(allowed);
+            collected.logits.push(logits);
+            collected.follow(&step);
+            collected.actions.extend(drawn);
         }
-        let next_value = |i: usize| match after[i] {
-            After::NextStep => values[i + n],
-            After::Truncated(ending) if config.bootstrap_on_truncation => {
-                values[batch + n + ending]
-            }
-            After::Truncated(_) | After::Terminated => 0.0,
-        };
-        self.advantages = vec![0.0; batch];
-        for environment in 0..n {
-            let steps: Vec<usize> = (environment..batch).step_by(n).collect();
-            let of =
-                |f: &dyn Fn(usize) -> f64| -> Vec<f64> { steps.iter().map(|&i| f(i)).collect() };
-            let done: Vec<bool> = steps.iter().map(|&i| after[i] != After::NextStep).collect();
-            let advantages = generalised_advantages(
-                &of(&|i| self.rewards[i]),
-                &of(&|i| values[i]),
-                &of(&next_value),
-                &done,
-                config.gamma,
-                config.gae_lambda,
-            );
-            for (&i, advantage) in steps.iter().zip(advantages) {
-                self.advantages[i] = advantage;
-            }
-        }
-        self.values = values[..batch].to_vec();
-        self.returns = self
-            .advantages
-            .iter()
-            .zip(&self.values)
-            .map(|(a, v)| a + v)
-            .collect();
-        Ok(())
+        collected.evaluate(model, environments, config, device)
     }
 
     /// One minus the variance of `returns - values` over that of `returns`; zero where the returns do
@@ -183,86 +111,403 @@ impl Rollout {
     }
 }
 
-/// `D_f(p || q)` of a distribution to the uniform one, from its logarithms.
-fn uniform_divergence(regulariser: &Tsallis<f64>, log_probs: &[f32]) -> f64 {
-    let count = log_probs.len() as f64;
-    let sum: f64 = log_probs
-        .iter()
-        .map(|&log_p| regulariser.value_at_log(f64::from(log_p) + count.ln()))
-        .sum();
-    sum / count
-}
+impl Collected {
+    /// Takes in what a step led to.
+    fn follow(&mut self, step: &Step) {
+        let mut endings = step.final_observations();
+        for transition in &step.transitions {
+            self.rewards.push(transition.reward);
+            self.episodes.extend(transition.episode);
+            let ending = transition.done().then(|| endings.next()).flatten();
+            self.after.push(match ending {
+                None => After::NextStep,
+                Some((_, observation)) if !transition.terminated => {
+                    let index = self.final_observations.len() / observation.len();
+                    self.final_observations.extend_from_slice(observation);
+                    After::Truncated(index)
+                }
+                Some(_) => After::Terminated,
+            });
+        }
+    }
 
-/// Draws an index by its probability; none where the probabilities have no positive sum.
-pub(in crate::rl) fn sample(log_probs: &[f32], stream: &mut Stream) -> Option<usize> {
-    let probability = |log_p: &f32| f64::from(*log_p).exp();
-    let total: f64 = log_probs.iter().map(probability).sum();
-    let mut rest = stream.random::<f64>() * total;
-    let mut last = None;
-    for (i, log_p) in log_probs.iter().enumerate() {
-        let p = probability(log_p);
-        if p > 0.0 {
-            last = Some(i);
-            if rest < p {
-                break;
+    /// Asks the device for values, divergences and log-probabilities in one read.
+    fn evaluate(
+        self,
+        model: &ActorCritic,
+        environments: &VectorEnvironment,
+        config: &PpoConfig,
+        device: &Device,
+    ) -> Result<Rollout, LearnerError> {
+        let (n, batch) = (environments.len(), self.actions.len());
+        let observations = Tensor::cat(self.observations, 0);
+        let allowed = environments
+            .has_action_mask()
+            .then(|| Tensor::cat(self.allowed, 0));
+        let logits = Tensor::cat(self.logits, 0);
+
+        let (next, _) = observe(environments, device)
+            .map_err(|error| LearnerError::environment(error, batch))?;
+        let mut states = vec![observations.clone(), next];
+        if !self.final_observations.is_empty() {
+            let size = environments.observation_size();
+            states.push(matrix(self.final_observations, size, device));
+        }
+        let policy = model.policy();
+        let log_p = policy.log_probabilities(logits.clone(), allowed.clone());
+        let divergence =
+            policy.divergence(logits.clone(), config.regulariser_alpha, allowed.clone());
+        let taken = indices(self.actions.iter().copied(), device);
+        let [log_probs, divergences, values, means] = read([
+            log_p.clone().gather(1, taken.unsqueeze_dim(1)),
+            divergence,
+            model.values(Tensor::cat(states, 0)),
+            PolicyStatistics::means(logits, log_p, allowed.clone()),
+        ])?;
+        let finite = |name, numbers: &[f32]| {
+            if numbers.iter().all(|x| x.is_finite()) {
+                Ok(())
+            } else {
+                Err(LearnerError::NotFinite(name))
+            }
+        };
+        finite("policy", &log_probs)?;
+        finite("divergence of the policy", &divergences)?;
+        finite("value", &values)?;
+
+        let mut rewards = self.rewards;
+        if config.regulariser.is_in_reward() {
+            for (reward, &divergence) in rewards.iter_mut().zip(&divergences) {
+                *reward -= config.beta * f64::from(divergence);
             }
         }
-        rest -= p;
+        let value = |i: usize| f64::from(values[i]);
+        let next_value = |i: usize| match self.after[i] {
+            After::NextStep => value(i + n),
+            After::Truncated(ending) if config.bootstrap_on_truncation => value(batch + n + ending),
+            After::Truncated(_) | After::Terminated => 0.0,
+        };
+        let mut advantages = vec![0.0; batch];
+        for environment in 0..n {
+            let steps: Vec<usize> = (environment..batch).step_by(n).collect();
+            let of =
+                |f: &dyn Fn(usize) -> f64| -> Vec<f64> { steps.iter().map(|&i| f(i)).collect() };
+            let done: Vec<bool> = steps
+                .iter()
+                .map(|&i| self.after[i] != After::NextStep)
+                .collect();
+            let estimates = generalised_advantages(
+                &of(&|i| rewards[i]),
+                &of(&value),
+                &of(&next_value),
+                &done,
+                config.gamma,
+                config.gae_lambda,
+            );
+            for (&i, estimate) in steps.iter().zip(estimates) {
+                advantages[i] = estimate;
+            }
+        }
+        let values: Vec<f64> = (0..batch).map(value).collect();
+        Ok(Rollout {
+            observations,
+            allowed,
+            actions: self.actions,
+            log_probs,
+            rewards,
+            returns: advantages.iter().zip(&values).map(|(a, v)| a + v).collect(),
+            values,
+            advantages,
+            episodes: self.episodes,
+            statistics: PolicyStatistics::new(&means, &divergences),
+        })
     }
-    // A rounding may leave a rest beyond the last entry, which is then the one drawn.
-    last.filter(|_| total > 0.0 && total.is_finite())
 }
 
-/// Rows of `columns` numbers, as a tensor.
-pub(in crate::rl) fn matrix(values: Vec<f32>, columns: usize, device: &Device) -> Tensor<2> {
-    let rows = values.len() / columns;
-    Tensor::from_data(TensorData::new(values, [rows, columns]), device)
+/// The observations of all environments, and their masks where they have any.
+pub(in crate::rl) fn observe(
+    environments: &VectorEnvironment,
+    device: &Device,
+) -> Result<(Tensor<2>, Option<Tensor<2, Bool>>), crate::rl::env::EnvironmentError> {
+    let size = environments.observation_size();
+    let mut observations = vec![0.0; environments.len() * size];
+    environments.observe_into(&mut observations)?;
+    let mut allowed = None;
+    if environments.has_action_mask() {
+        let actions = environments.actions();
+        let mut flags = vec![false; environments.len() * actions];
+        environments.action_masks_into(&mut flags)?;
+        allowed = Some(mask(flags, actions, device));
+    }
+    Ok((matrix(observations, size, device), allowed))
 }
 
-pub(in crate::rl) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, LearnerError> {
-    tensor
-        .try_into_vec_as::<f32>()
-        .map_err(|error| LearnerError::Device(error.to_string()))
+/// The clocks of [`TsallisPolicyHead::sample`], each row from a stream of its own.
+pub(in crate::rl) fn clocks(streams: &mut [Stream], actions: usize, device: &Device) -> Tensor<2> {
+    let mut clocks = Vec::with_capacity(streams.len() * actions);
+    for stream in streams {
+        let draws = Exp1.sample_iter(stream).take(actions);
+        // Zero would be drawn even at an action of probability zero.
+        clocks.extend(draws.map(|clock: f64| (clock as f32).max(f32::MIN_POSITIVE)));
+    }
+    matrix(clocks, actions, device)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
+    use crate::rl::env::{DiscreteEnvironment, ObservationSizeError, Transition};
+    use crate::rl::policy::NetworkConfig;
+    use crate::rl::ppo::Regulariser;
     use crate::rl::random::{Purpose, stream};
+    use crate::rl::transfer::take_reads;
 
-    #[test]
-    fn draws_follow_the_probabilities_and_never_meet_a_zero() {
-        let probabilities = [0.0_f64, 0.1, 0.0, 0.6, 0.3, 0.0];
-        let log_probs: Vec<f32> = probabilities.iter().map(|p| p.ln() as f32).collect();
-        let mut random = stream(0, Purpose::Actions, 0);
-        let draws = 1_000_000;
-        let mut counts = [0_u32; 6];
-        for _ in 0..draws {
-            counts[sample(&log_probs, &mut random).expect("a distribution")] += 1;
+    fn network(environments: &VectorEnvironment, alpha: f64, device: &Device) -> ActorCritic {
+        let config = NetworkConfig {
+            hidden: vec![8],
+            ..NetworkConfig::default()
+        };
+        let mut weights = stream(1, Purpose::Weights, 0);
+        let (size, actions) = (environments.observation_size(), environments.actions());
+        ActorCritic::new(size, actions, &config, alpha, device, &mut weights)
+    }
+
+    fn streams(count: usize) -> Vec<Stream> {
+        (0..count as u32)
+            .map(|i| stream(2, Purpose::Actions, i))
+            .collect()
+    }
+
+    /// Its observation is the time; it terminates after 3 steps, and is truncated after 5 and after 4, in
+    /// turn. Only the second of its three actions is allowed at even times.
+    struct Script {
+        time: usize,
+        episode: usize,
+        offset: f32,
+    }
+
+    impl DiscreteEnvironment for Script {
+        fn observation_size(&self) -> usize {
+            2
         }
-        let mut chi_squared = 0.0;
-        for (&count, p) in counts.iter().zip(probabilities) {
-            if p == 0.0 {
-                assert_eq!(count, 0);
-            } else {
-                let expected = p * f64::from(draws);
-                chi_squared += (f64::from(count) - expected).powi(2) / expected;
+
+        fn actions(&self) -> usize {
+            3
+        }
+
+        fn seed(&mut self, _seed: u64, _index: u32) {}
+
+        fn reset(&mut self) {
+            self.time = 0;
+            self.episode += 1;
+        }
+
+        fn step(&mut self, action: usize) -> Transition {
+            assert!(self.time % 2 == 1 || action == 1, "action {action}");
+            self.time += 1;
+            let ends = [3, 5, 4][self.episode % 3] == self.time;
+            Transition {
+                terminated: ends && self.episode.is_multiple_of(3),
+                truncated: ends && !self.episode.is_multiple_of(3),
+                ..Transition::within((self.time as f64).sin() + f64::from(self.offset))
             }
         }
-        // Two degrees of freedom: exceeded once in 10^4 seeds.
-        assert!(chi_squared < 18.4, "{chi_squared} {counts:?}");
-        assert_eq!(sample(&[f32::NAN, 0.0], &mut random), None);
+
+        fn observe(&self, observation: &mut [f32]) -> Result<(), ObservationSizeError> {
+            observation.copy_from_slice(&[self.time as f32, self.offset + self.episode as f32]);
+            Ok(())
+        }
+
+        fn has_action_mask(&self) -> bool {
+            true
+        }
+
+        fn action_mask(&self, allowed: &mut [bool]) {
+            let odd = self.time % 2 == 1;
+            allowed.copy_from_slice(&[odd, true, odd]);
+        }
+    }
+
+    fn scripts() -> VectorEnvironment {
+        let script = |i| Script {
+            time: 0,
+            episode: i,
+            offset: i as f32,
+        };
+        VectorEnvironment::new((0..2).map(|i| Box::new(script(i)) as Box<_>).collect())
+            .expect("environments that are alike")
+    }
+
+    /// Each advantage as the sum of discounted errors up to the end of its episode, from a walk of the
+    /// same script beside the rollout.
+    #[test]
+    fn advantages_end_with_episodes_and_bootstrap_truncated_ones() {
+        let device = Device::flex();
+        for (bootstrap, regulariser) in [
+            (true, Regulariser::Reward),
+            (false, Regulariser::Reward),
+            (true, Regulariser::Loss),
+        ] {
+            let config = PpoConfig {
+                environments: 2,
+                rollout_steps: 23,
+                bootstrap_on_truncation: bootstrap,
+                regulariser,
+                beta: 0.7,
+                ..PpoConfig::default()
+            };
+            let mut environments = scripts();
+            let model = network(&environments, config.alpha, &device);
+            let rollout =
+                Rollout::collect(&model, &mut environments, &mut streams(2), &config, &device)
+                    .expect("a rollout");
+
+            let value = |environment: &Script| {
+                let mut observation = vec![0.0; 2];
+                environment
+                    .observe(&mut observation)
+                    .expect("an observation");
+                let value = model.values(matrix(observation, 2, &device));
+                f64::from(value.into_scalar::<f32>())
+            };
+            for lane in 0..2 {
+                let mut environment = Script {
+                    time: 0,
+                    episode: lane,
+                    offset: lane as f32,
+                };
+                let mut errors = Vec::new();
+                for t in 0..config.rollout_steps {
+                    let step = t * 2 + lane;
+                    let before = value(&environment);
+                    assert!((before - rollout.values[step]).abs() < 1e-6);
+                    let several = environment.time % 2 == 1;
+                    let transition = environment.step(rollout.actions[step]);
+                    let penalty = transition.reward - rollout.rewards[step];
+                    // Where one action is allowed, the policy is its reference.
+                    let penalised = regulariser.is_in_reward() && several;
+                    assert_eq!(penalty > 0.0, penalised, "step {t} of {lane}: {penalty}");
+                    let next = if transition.terminated || transition.truncated && !bootstrap {
+                        0.0
+                    } else {
+                        value(&environment)
+                    };
+                    errors.push((
+                        rollout.rewards[step] + config.gamma * next - before,
+                        transition.done(),
+                    ));
+                    if transition.done() {
+                        environment.reset();
+                    }
+                }
+                for t in 0..config.rollout_steps {
+                    let (mut want, mut factor) = (0.0, 1.0);
+                    for &(error, done) in &errors[t..] {
+                        want += factor * error;
+                        factor *= config.gamma * config.gae_lambda;
+                        if done {
+                            break;
+                        }
+                    }
+                    let got = rollout.advantages[t * 2 + lane];
+                    assert!(
+                        (got - want).abs() < 1e-5,
+                        "step {t} of {lane}: {got} {want}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]
-    fn divergence_of_two_actions() {
-        let at = |alpha: f64, p: f64| {
-            let log_probs = [p.ln() as f32, (1.0 - p).ln() as f32];
-            uniform_divergence(&Tsallis::new(alpha), &log_probs)
+    fn an_environment_that_fails_is_named_with_the_step() {
+        struct Broken(usize);
+
+        impl DiscreteEnvironment for Broken {
+            fn observation_size(&self) -> usize {
+                1
+            }
+
+            fn actions(&self) -> usize {
+                2
+            }
+
+            fn seed(&mut self, _seed: u64, _index: u32) {}
+
+            fn reset(&mut self) {}
+
+            fn step(&mut self, _action: usize) -> Transition {
+                self.0 += 1;
+                Transition::within(if self.0 == 7 { f64::NAN } else { 0.0 })
+            }
+
+            fn observe(&self, observation: &mut [f32]) -> Result<(), ObservationSizeError> {
+                observation[0] = 0.0;
+                Ok(())
+            }
+        }
+
+        let config = PpoConfig {
+            environments: 3,
+            rollout_steps: 4,
+            minibatches: 1,
+            epochs: 1,
+            ..PpoConfig::default()
         };
-        assert!(at(0.5, 0.5).abs() < 1e-7);
-        // The largest divergence, at a distribution all on one action: 4 - 2 sqrt(2), and ln 2.
-        assert!((at(0.5, 1.0 - 1e-12) - 1.17157).abs() < 1e-4);
-        assert!((at(1.0, 1.0 - 1e-12) - std::f64::consts::LN_2).abs() < 1e-5);
+        let environments = (0..3).map(|i| Box::new(Broken(i / 2)) as Box<_>);
+        let environments = VectorEnvironment::new(environments.collect()).expect("alike");
+        let mut learner =
+            crate::rl::ppo::Learner::with_environments(config, environments, &Device::flex())
+                .expect("a valid configuration");
+        learner.update().expect("nothing is wrong yet");
+        let error = learner.update().expect_err("a reward that is not a number");
+        assert_eq!(
+            error.to_string(),
+            "after 15 environment steps, environment 2 gave the reward NaN: a reward must be a \
+             finite number"
+        );
+    }
+
+    /// What a rollout reads back: the actions of each step, and then everything else at once.
+    fn reads_of_a_rollout(environments: usize, device: &Device) -> Vec<usize> {
+        let config = PpoConfig {
+            environments,
+            rollout_steps: 3,
+            ..PpoConfig::default()
+        };
+        let mut vector = VectorEnvironment::new(config.make_environments()).expect("alike");
+        let model = network(&vector, config.alpha, device);
+        take_reads();
+        Rollout::collect(
+            &model,
+            &mut vector,
+            &mut streams(environments),
+            &config,
+            device,
+        )
+        .expect("a rollout");
+        take_reads()
+    }
+
+    #[test]
+    fn nothing_but_actions_is_read_back_in_a_step() {
+        let batch = 3 * 16;
+        assert_eq!(
+            reads_of_a_rollout(16, &Device::flex()),
+            [16, 16, 16, batch, batch, batch + 16, 4]
+        );
+    }
+
+    #[cfg(all(feature = "wgpu", feature = "cli"))]
+    #[test]
+    fn nothing_but_actions_is_read_back_in_a_step_of_many_environments_on_wgpu() {
+        let Some(device) = crate::adapter::wgpu() else {
+            return;
+        };
+        let (n, batch) = (4096, 3 * 4096);
+        assert_eq!(
+            reads_of_a_rollout(n, &device),
+            [n, n, n, batch, batch, batch + n, 4]
+        );
     }
 }

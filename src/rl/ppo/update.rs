@@ -1,140 +1,232 @@
-use super::rollout::{matrix, read};
-use super::{LearnerError, PpoConfig, Rollout, UpdateMetrics};
+use super::objective::{ObjectiveParameters, PolicyForm, SAMPLES, Term, clipped_objective};
+use super::{ClippedAdam, LearnerError, PpoConfig, Rollout, Times, UpdateMetrics};
 use crate::rl::policy::ActorCritic;
 use crate::rl::random::Stream;
+use crate::rl::transfer::{indices, matrix, read};
 use burn::Tensor;
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Int, TensorData};
+use burn::tensor::{Bool, Device};
 use rand::seq::SliceRandom;
+use std::time::Instant;
 
-/// The steps of one minibatch, as tensors of `[minibatch, _]`.
-struct Minibatch {
+/// The steps of a pass over the rollout in the order in which its minibatches take them, as tensors of
+/// `[batch, _]`.
+struct Pass {
     observations: Tensor<2>,
-    actions: Tensor<2, Int>,
-    log_probs: Tensor<2>,
-    /// Normalised to mean zero and variance one over the minibatch.
-    advantages: Tensor<2>,
-    returns: Tensor<2>,
-    values: Tensor<2>,
+    allowed: Option<Tensor<2, Bool>>,
+    /// The columns of [`Sample`](super::objective::Sample).
+    samples: Tensor<2>,
 }
 
-impl Minibatch {
-    fn new(rollout: &Rollout, steps: &[usize], device: &Device) -> Self {
-        let observation_size = rollout.observations.len() / rollout.actions.len();
-        let column = |value: &dyn Fn(usize) -> f32| {
-            matrix(steps.iter().map(|&i| value(i)).collect(), 1, device)
-        };
-        let count = steps.len() as f64;
-        let mean = steps.iter().map(|&i| rollout.advantages[i]).sum::<f64>() / count;
-        let squares = steps
-            .iter()
-            .map(|&i| (rollout.advantages[i] - mean).powi(2));
-        let deviation = (squares.sum::<f64>() / count).sqrt() + 1e-8;
-        let mut observations = Vec::with_capacity(steps.len() * observation_size);
-        for &i in steps {
-            let start = i * observation_size;
-            observations.extend_from_slice(&rollout.observations[start..start + observation_size]);
+impl Pass {
+    fn new(rollout: &Rollout, order: &[usize], config: &PpoConfig, device: &Device) -> Self {
+        let mut samples = Vec::with_capacity(order.len() * SAMPLES);
+        for steps in order.chunks_exact(config.minibatch()) {
+            let (mean, deviation) = if config.normalise_advantages {
+                moments(steps.iter().map(|&i| rollout.advantages[i]))
+            } else {
+                (0.0, 1.0)
+            };
+            samples.extend(steps.iter().flat_map(|&i| {
+                // In the order of the columns.
+                [
+                    rollout.actions[i] as f32,
+                    rollout.log_probs[i],
+                    ((rollout.advantages[i] - mean) / deviation) as f32,
+                    rollout.returns[i] as f32,
+                    rollout.values[i] as f32,
+                ]
+            }));
         }
-        let actions: Vec<i32> = steps.iter().map(|&i| rollout.actions[i] as i32).collect();
+        let rows = indices(order.iter().copied(), device);
         Self {
-            observations: matrix(observations, observation_size, device),
-            actions: Tensor::from_data(TensorData::new(actions, [steps.len(), 1]), device),
-            log_probs: column(&|i| rollout.log_probs[i]),
-            advantages: column(&|i| ((rollout.advantages[i] - mean) / deviation) as f32),
-            returns: column(&|i| rollout.returns[i] as f32),
-            values: column(&|i| rollout.values[i] as f32),
+            allowed: rollout
+                .allowed
+                .clone()
+                .map(|allowed| allowed.select(0, rows.clone())),
+            observations: rollout.observations.clone().select(0, rows),
+            samples: matrix(samples, SAMPLES, device),
+        }
+    }
+
+    fn minibatch(&self, index: usize, size: usize) -> Self {
+        let rows = index * size..(index + 1) * size;
+        Self {
+            observations: self.observations.clone().slice([rows.clone()]),
+            allowed: self
+                .allowed
+                .as_ref()
+                .map(|allowed| allowed.clone().slice([rows.clone()])),
+            samples: self.samples.clone().slice([rows]),
         }
     }
 }
 
-/// Sums over minibatches of what the metrics report, in the order of [`write_means`].
-const REPORTED: usize = 7;
+/// The mean and the standard deviation that advantages are normalised by.
+fn moments(advantages: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
+    let count = advantages.len() as f64;
+    let mean = advantages.clone().sum::<f64>() / count;
+    let squares = advantages.map(|a| (a - mean).powi(2)).sum::<f64>();
+    // CleanRL's guard of a minibatch without spread.
+    (mean, (squares / count).sqrt() + 1e-8)
+}
+
+/// What is reported of a minibatch, put together with that of the others and read once an update.
+struct Reported {
+    /// The columns of [`Term`].
+    terms: Tensor<2>,
+    /// As its [`PolicyForm`] says.
+    policy: Tensor<2>,
+    /// Of the gradient, `[1, 1]`.
+    norm: Option<Tensor<2>>,
+}
 
 /// Passes over the rollout in minibatches and steps the optimiser on each.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of a learner, borrowed apart"
+)]
 pub(super) fn update(
     mut model: ActorCritic,
-    optimiser: &mut ModuleOptimizer,
+    optimiser: &mut ClippedAdam,
     rollout: &Rollout,
     order: &mut Stream,
     config: &PpoConfig,
     metrics: &mut UpdateMetrics,
+    times: &mut Times,
     device: &Device,
 ) -> Result<ActorCritic, LearnerError> {
+    let inner = device.clone().inner();
     let mut steps: Vec<usize> = (0..config.batch()).collect();
-    let mut sums = Tensor::<1>::zeros([REPORTED], &device.clone().inner());
-    for _ in 0..config.epochs {
+    let mut reported: Vec<Reported> = Vec::new();
+    for epoch in 1..=config.epochs {
         steps.shuffle(order);
-        for steps in steps.chunks_exact(config.batch() / config.minibatches) {
-            let minibatch = Minibatch::new(rollout, steps, device);
-            let (loss, mut reported) = loss(&model, minibatch, config);
-            let gradients = GradientsParams::from_grads(loss.backward(), &model);
-            let (gradients, norm) = clip_global_norm(&model, gradients, config.max_grad_norm);
-            model = optimiser.step(metrics.learning_rate, model, gradients);
-            reported.push(norm);
-            // Summed on the device, and read once an update.
-            sums = sums + Tensor::cat(reported, 0);
+        let pass = Pass::new(rollout, &steps, config, &inner);
+        let begun = reported.len();
+        for index in 0..config.minibatches {
+            let started = Instant::now();
+            let minibatch = pass.minibatch(index, config.minibatch());
+            let (loss, mut report) = loss(&model, minibatch, config);
+            let forward = Instant::now();
+            let gradients = loss.backward();
+            let backward = Instant::now();
+            let norm;
+            (model, norm) = optimiser.step(metrics.learning_rate, model, gradients);
+            report.norm = Some(norm.unsqueeze_dim(1));
+            reported.push(report);
+            times.forward += forward - started;
+            times.backward += backward - forward;
+            times.optimiser += backward.elapsed();
+        }
+        metrics.epochs = epoch;
+        if let Some(target) = config.target_kl {
+            let terms = reported[begun..].iter().map(|r| r.terms.clone());
+            let ratio = column(&Tensor::cat(terms.collect(), 0), Term::Ratio);
+            let [kl] = read([approx_kl(ratio).mean().unsqueeze()])?;
+            if f64::from(kl[0]) > target {
+                break;
+            }
         }
     }
-    write_means(&read(sums)?, config, metrics)?;
+    report(reported, config, metrics)?;
     Ok(model)
 }
 
 /// The loss of a minibatch, and what is reported of it.
-fn loss(model: &ActorCritic, batch: Minibatch, config: &PpoConfig) -> (Tensor<1>, Vec<Tensor<1>>) {
-    let logits = model.logits(batch.observations.clone());
-    let policy = model.policy();
-    let probabilities;
-    // Above one an action may have left the support: its ratio is zero and its gradient finite, which
-    // only the form without a logarithm keeps.
-    let ratio = if config.alpha > 1.0 {
-        let p = policy.probabilities(logits);
-        probabilities = p.clone().inner();
-        p.gather(1, batch.actions) / batch.log_probs.exp()
-    } else {
-        let log_p = policy.log_probabilities(logits);
-        probabilities = log_p.clone().inner().exp();
-        (log_p.gather(1, batch.actions) - batch.log_probs).exp()
+fn loss(model: &ActorCritic, batch: Pass, config: &PpoConfig) -> (Tensor<1>, Reported) {
+    let (logits, values) = model.forward(batch.observations);
+    let head = model.policy();
+    let form = form(config);
+    let policy = match form {
+        PolicyForm::Log => head.log_probabilities(logits.clone(), batch.allowed.clone()),
+        PolicyForm::Probability => head.probabilities(logits.clone(), batch.allowed.clone()),
     };
-    let clipped = ratio.clone().clamp(1.0 - config.clip, 1.0 + config.clip);
-    let surrogate = (ratio.clone() * batch.advantages.clone()).min_pair(clipped * batch.advantages);
-    let policy_loss = -surrogate.mean();
+    let parameters = ObjectiveParameters {
+        form,
+        clip: config.clip as f32,
+        value_clip: config.value_clip.unwrap_or(f64::INFINITY) as f32,
+        value_coefficient: config.value_coefficient as f32,
+    };
+    let (mut loss, terms) = clipped_objective(policy.clone(), values, batch.samples, parameters);
+    if config.regulariser.is_in_loss() {
+        let alpha = config.regulariser_alpha;
+        let divergence = head.divergence(logits.clone(), alpha, batch.allowed.clone());
+        loss = loss + divergence.mean().mul_scalar(config.beta);
+    }
+    if config.entropy_coefficient > 0.0 {
+        let p = head.probabilities(logits, batch.allowed);
+        loss = loss - entropy(p).mean().mul_scalar(config.entropy_coefficient);
+    }
+    let reported = Reported {
+        terms: terms.inner(),
+        policy: policy.inner(),
+        norm: None,
+    };
+    (loss, reported)
+}
 
-    let values = model.values(batch.observations);
-    let moved = (values.clone() - batch.values.clone()).clamp(-config.clip, config.clip);
-    let error = (values - batch.returns.clone()).square();
-    let clipped_error = (batch.values + moved - batch.returns).square();
-    let value_loss = error.max_pair(clipped_error).mean() * 0.5;
+/// Above order one an action may have left the support, where it has no logarithm.
+fn form(config: &PpoConfig) -> PolicyForm {
+    if config.alpha > 1.0 {
+        PolicyForm::Probability
+    } else {
+        PolicyForm::Log
+    }
+}
 
-    let ratio = ratio.inner();
+fn column(terms: &Tensor<2>, term: Term) -> Tensor<2> {
+    let index = term as usize;
+    terms.clone().slice([0..terms.dims()[0], index..index + 1])
+}
+
+/// The Shannon entropy of each row, in nats: `[batch, actions]` to `[batch, 1]`.
+fn entropy(probabilities: Tensor<2>) -> Tensor<2> {
+    // At zero the product is zero and its derivative finite.
+    let log_p = probabilities.clone().clamp_min(f32::MIN_POSITIVE).log();
+    -(probabilities * log_p).sum_dim(1)
+}
+
+/// `ratio - 1 - ln ratio`, whose mean estimates `KL(old || new)` (Schulman 2020).
+fn approx_kl(ratio: Tensor<2>) -> Tensor<2> {
+    ratio.clone() - 1.0 - log_ratio(ratio)
+}
+
+fn log_ratio(ratio: Tensor<2>) -> Tensor<2> {
     // ln of the smallest normal number stands for the logarithm of a ratio of zero.
-    let log_ratio = ratio.clone().clamp_min(f32::MIN_POSITIVE).log();
+    ratio.clamp_min(f32::MIN_POSITIVE).log()
+}
+
+/// Writes the means of what was reported.
+fn report(
+    reported: Vec<Reported>,
+    config: &PpoConfig,
+    metrics: &mut UpdateMetrics,
+) -> Result<(), LearnerError> {
+    let all = |of: fn(&Reported) -> Option<&Tensor<2>>| {
+        Tensor::cat(reported.iter().filter_map(of).cloned().collect(), 0)
+    };
+    let terms = all(|r| Some(&r.terms));
+    let policy = all(|r| Some(&r.policy));
+    let probabilities = match form(config) {
+        PolicyForm::Log => policy.exp(),
+        PolicyForm::Probability => policy,
+    };
+    let ratio = column(&terms, Term::Ratio);
     let outside = (ratio.clone() - 1.0)
         .abs()
         .greater_elem(config.clip)
         .float();
-    let log_p = probabilities.clone().clamp_min(f32::MIN_POSITIVE).log();
-    let reported = vec![
-        policy_loss.clone().inner(),
-        value_loss.clone().inner(),
-        -(probabilities * log_p).sum_dim(1).mean(),
-        -log_ratio.clone().mean(),
-        (ratio - 1.0 - log_ratio).mean(),
-        outside.mean(),
+    let means = [
+        column(&terms, Term::Surrogate).neg(),
+        column(&terms, Term::ValueLoss),
+        entropy(probabilities),
+        log_ratio(ratio.clone()).neg(),
+        approx_kl(ratio),
+        outside,
+        all(|r| r.norm.as_ref()),
     ];
-    (
-        policy_loss + value_loss * config.value_coefficient,
-        reported,
-    )
-}
-
-fn write_means(
-    sums: &[f32],
-    config: &PpoConfig,
-    metrics: &mut UpdateMetrics,
-) -> Result<(), LearnerError> {
-    let count = (config.epochs * config.minibatches) as f64;
-    let fields: [(&mut f64, &'static str); REPORTED] = [
+    let means = Tensor::cat(means.map(Tensor::mean).to_vec(), 0);
+    let [means] = read([means.unsqueeze()])?;
+    let fields: [(&mut f64, &'static str); 7] = [
         (&mut metrics.policy_loss, "policy loss"),
         (&mut metrics.value_loss, "value loss"),
         (&mut metrics.entropy, "entropy"),
@@ -143,8 +235,8 @@ fn write_means(
         (&mut metrics.clip_fraction, "clip fraction"),
         (&mut metrics.grad_norm, "gradient norm"),
     ];
-    for ((field, name), &sum) in fields.into_iter().zip(sums) {
-        *field = f64::from(sum) / count;
+    for ((field, name), &mean) in fields.into_iter().zip(&means) {
+        *field = f64::from(mean);
         if !field.is_finite() {
             return Err(LearnerError::NotFinite(name));
         }
@@ -152,48 +244,139 @@ fn write_means(
     Ok(())
 }
 
-/// Scales the gradients of all parameters together down to the norm `limit`, and returns their norm
-/// before. Burn's own clipping takes each parameter by itself. Nothing is read back.
-fn clip_global_norm<M: Module>(
-    model: &M,
-    mut gradients: GradientsParams,
-    limit: f64,
-) -> (GradientsParams, Tensor<1>) {
-    struct SumOfSquares<'a>(&'a GradientsParams, Option<Tensor<1>>);
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::rl::env::VectorEnvironment;
+    use crate::rl::policy::NetworkConfig;
+    use crate::rl::ppo::Regulariser;
+    use crate::rl::random::{Purpose, stream};
+    use burn::module::Module;
 
-    impl ModuleVisitor for SumOfSquares<'_> {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            if let Some(gradient) = self.0.get::<D>(parameter.id) {
-                let sum = gradient.square().sum();
-                self.1 = Some(match self.1.take() {
-                    Some(total) => total + sum,
-                    None => sum,
-                });
-            }
+    fn config(alpha: f64) -> PpoConfig {
+        PpoConfig {
+            alpha,
+            regulariser_alpha: alpha,
+            environments: 4,
+            rollout_steps: 16,
+            minibatches: 2,
+            network: NetworkConfig {
+                hidden: vec![8],
+                ..NetworkConfig::default()
+            },
+            ..PpoConfig::default()
         }
     }
 
-    struct Scale<'a>(&'a mut GradientsParams, Tensor<1>);
+    /// Networks with a policy that is not uniform, and a rollout of theirs.
+    fn rollout(config: &PpoConfig, device: &Device) -> (ActorCritic, Rollout) {
+        let mut environments = VectorEnvironment::new(config.make_environments())
+            .expect("environments that are alike");
+        let mut weights = stream(1, Purpose::Weights, 0);
+        let model = ActorCritic::new(
+            environments.observation_size(),
+            environments.actions(),
+            &config.network,
+            config.alpha,
+            device,
+            &mut weights,
+        );
+        let model = crate::rl::ppo::optimiser::tests::scaled(model, 3.0);
+        let mut actions: Vec<_> = (0..config.environments as u32)
+            .map(|i| stream(1, Purpose::Actions, i))
+            .collect();
+        let rollout = Rollout::collect(
+            &model.valid(),
+            &mut environments,
+            &mut actions,
+            config,
+            &device.clone().inner(),
+        )
+        .expect("a rollout");
+        (model, rollout)
+    }
 
-    impl ModuleVisitor for Scale<'_> {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            if let Some(gradient) = self.0.remove::<D>(parameter.id) {
-                self.0
-                    .register::<D>(parameter.id, gradient * self.1.clone().unsqueeze());
+    fn first_pass(rollout: &Rollout, config: &PpoConfig, device: &Device) -> Pass {
+        let order: Vec<usize> = (0..config.batch()).rev().collect();
+        Pass::new(rollout, &order, config, &device.clone().inner()).minibatch(0, config.minibatch())
+    }
+
+    #[test]
+    fn the_first_ratios_are_one() {
+        let device = Device::flex().autodiff();
+        for alpha in [-1.0, 0.3, 0.5, 1.0, 1.5, 2.0] {
+            let config = config(alpha);
+            let (model, rollout) = rollout(&config, &device);
+            let (_, reported) = loss(&model, first_pass(&rollout, &config, &device), &config);
+            let ratio = column(&reported.terms, Term::Ratio);
+            let ratios: Vec<f32> = ratio.clone().into_data().iter().collect();
+            assert_eq!(ratios.len(), config.minibatch());
+            for ratio in ratios {
+                assert!((ratio - 1.0).abs() < 1e-5, "alpha {alpha}: {ratio}");
             }
+            let kl = approx_kl(ratio).mean().into_scalar::<f32>();
+            assert!(kl.abs() <= 1e-8, "alpha {alpha}: {kl}");
         }
     }
 
-    let mut squares = SumOfSquares(&gradients, None);
-    model.visit(&mut squares);
-    let Some(squares) = squares.1 else {
-        unreachable!("the loss depends on the parameters");
-    };
-    let norm = squares.sqrt();
-    let factor = (norm.clone() + 1e-6)
-        .recip()
-        .mul_scalar(limit)
-        .clamp_max(1.0);
-    model.visit(&mut Scale(&mut gradients, factor));
-    (gradients, norm)
+    /// The gradient of the whole loss against central differences in a direction, at a policy that has
+    /// moved away from the rollout's, with every term of the loss in it.
+    #[test]
+    fn the_gradient_is_that_of_the_loss() {
+        use crate::rl::ppo::optimiser::tests::{dot_of_gradient, moved};
+        let device = Device::flex().autodiff();
+        for alpha in [0.5, 1.0, 1.5] {
+            let config = PpoConfig {
+                regulariser: Regulariser::Both,
+                beta: 0.5,
+                entropy_coefficient: 0.3,
+                value_clip: Some(0.05),
+                ..config(alpha)
+            };
+            let (model, rollout) = rollout(&config, &device);
+            let at = |step: f32| {
+                let batch = first_pass(&rollout, &config, &device);
+                let model = moved(model.clone(), 0.05 + step);
+                let (loss, _) = loss(&model, batch, &config);
+                (model, loss)
+            };
+            let (model, value) = at(0.0);
+            let slope = dot_of_gradient(&model, value.backward());
+            let step = 2e-3;
+            let value = |step| f64::from(at(step).1.into_scalar::<f32>());
+            let difference = (value(step) - value(-step)) / (2.0 * f64::from(step));
+            assert!(
+                (slope - difference).abs() < 2e-2 * difference.abs().max(0.05),
+                "alpha {alpha}: {slope} against {difference}"
+            );
+        }
+    }
+
+    #[test]
+    fn advantages_of_a_minibatch_have_mean_zero_and_variance_one() {
+        let device = Device::flex().autodiff();
+        let config = config(0.5);
+        let (_, rollout) = rollout(&config, &device);
+        let samples = first_pass(&rollout, &config, &device).samples;
+        let advantages = samples.slice([0..config.minibatch(), 2..3]);
+        let values: Vec<f32> = advantages.into_data().iter().collect();
+        let (mean, deviation) = moments(values.iter().map(|&a| f64::from(a)));
+        assert!(mean.abs() < 1e-6 && (deviation - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_target_kl_ends_the_passes() {
+        let device = Device::flex();
+        let metrics = |target_kl| {
+            let config = PpoConfig {
+                target_kl,
+                learning_rate: 0.05,
+                ..config(0.5)
+            };
+            let mut learner = crate::rl::ppo::Learner::new(config, &device).expect("valid");
+            learner.update().expect("an update")
+        };
+        assert_eq!(metrics(None).epochs, 16);
+        assert!(metrics(Some(1e-3)).epochs < 16);
+    }
 }

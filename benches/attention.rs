@@ -1,0 +1,105 @@
+//! Attention with Tsallis weights beside Burn's softmax attention built from the same primitives, forward
+//! and forward with backward, on flex.
+//!
+//! Each sample of one runs between samples of the other, and the ratios of the medians are printed: on a
+//! shared machine nothing else says much.
+
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Device, Distribution, Tensor, activation};
+use burn_tsallis::nn::attention::tsallis_attention;
+use std::time::{Duration, Instant};
+
+/// Batch, heads, positions and the size of a head.
+const SHAPE: [usize; 4] = [8, 8, 512, 64];
+const SAMPLES: usize = 7;
+const ORDERS: [f64; 5] = [0.5, 1.0, 1.25, 1.5, 2.0];
+
+/// What `tsallis_attention` is, with `softmax` in its place.
+fn softmax_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+    let scale = (SHAPE[3] as f64).sqrt().recip();
+    let scores = query.mul_scalar(scale).matmul(key.transpose());
+    activation::softmax(scores, 3).matmul(value)
+}
+
+fn attention(alpha: Option<f64>, [query, key, value]: [Tensor<4>; 3]) -> Tensor<4> {
+    match alpha {
+        None => softmax_attention(query, key, value),
+        Some(alpha) => {
+            let options = AttentionModuleOptions::default();
+            tsallis_attention(query, key, value, alpha, None, None, options)
+        }
+    }
+}
+
+fn inputs(device: &Device) -> [Tensor<4>; 3] {
+    [(); 3].map(|()| Tensor::random(SHAPE, Distribution::Normal(0.0, 1.0), device))
+}
+
+fn time(device: &Device, run: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    run();
+    device.sync().expect("the device computes");
+    start.elapsed()
+}
+
+fn median(mut samples: Vec<Duration>) -> f64 {
+    samples.sort();
+    samples[samples.len() / 2].as_secs_f64()
+}
+
+fn main() {
+    // `cargo test --benches` runs this too, where one small sample is enough.
+    let samples = if std::env::args().any(|argument| argument == "--bench") {
+        SAMPLES
+    } else {
+        1
+    };
+    let [batch, heads, positions, size] = SHAPE;
+    println!(
+        "batch {batch}, heads {heads}, {positions} x {positions}, head {size}; medians of {samples}"
+    );
+    println!(
+        "{:>10} {:>22} {:>22}",
+        "", "forward", "forward and backward"
+    );
+
+    let plain = inputs(&Device::flex());
+    let device = Device::flex().autodiff();
+    let tracked = inputs(&device).map(Tensor::require_grad);
+    let cotangent = Tensor::<4>::random(SHAPE, Distribution::Normal(0.0, 1.0), &device);
+    let forward = |alpha| {
+        time(&device, || {
+            attention(alpha, plain.clone());
+        })
+    };
+    let both = |alpha| {
+        time(&device, || {
+            let context = attention(alpha, tracked.clone());
+            (context * cotangent.clone()).sum().backward();
+        })
+    };
+    for alpha in ORDERS {
+        let [mut softmax, mut tsallis] = [(); 2].map(|()| [Vec::new(), Vec::new()]);
+        for _ in 0..samples {
+            softmax[0].push(forward(None));
+            tsallis[0].push(forward(Some(alpha)));
+            softmax[1].push(both(None));
+            tsallis[1].push(both(Some(alpha)));
+        }
+        let column = |i: usize, softmax: &[Vec<Duration>; 2], tsallis: &[Vec<Duration>; 2]| {
+            let (softmax, tsallis) = (median(softmax[i].clone()), median(tsallis[i].clone()));
+            format!(
+                "{:.0} / {:.0} ms = {:.2}",
+                1e3 * tsallis,
+                1e3 * softmax,
+                tsallis / softmax
+            )
+        };
+        println!(
+            "{:>10} {:>22} {:>22}",
+            format!("alpha {alpha}"),
+            column(0, &softmax, &tsallis),
+            column(1, &softmax, &tsallis)
+        );
+    }
+}

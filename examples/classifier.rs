@@ -1,0 +1,164 @@
+//! Handwritten digits, classified by Fenchel-Young losses of several orders: what is won and lost in
+//! accuracy, in calibration, and in how many of the ten classes a prediction rules out altogether.
+//!
+//! `cargo run --release --example classifier`
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use burn_tsallis::nn::loss::FenchelYoungLossConfig;
+use burn_tsallis::nn::{TsallisSoftargmax, TsallisSoftargmaxConfig};
+
+const DIGITS: &str = include_str!("data/digits.txt");
+const PIXELS: usize = 64;
+const CLASSES: usize = 10;
+const ORDERS: [f64; 5] = [0.5, 1.0, 1.25, 1.5, 2.0];
+const SEEDS: u64 = 3;
+const EPOCHS: usize = 30;
+const BATCH: usize = 64;
+/// Bins of confidence of the calibration error.
+const BINS: usize = 15;
+
+#[derive(Module, Debug)]
+struct Classifier {
+    hidden: Linear,
+    output: Linear,
+}
+
+impl Classifier {
+    fn new(device: &Device) -> Self {
+        Self {
+            hidden: LinearConfig::new(PIXELS, 32).init(device),
+            output: LinearConfig::new(32, CLASSES).init(device),
+        }
+    }
+
+    fn logits(&self, pixels: Tensor<2>) -> Tensor<2> {
+        self.output
+            .forward(activation::relu(self.hidden.forward(pixels)))
+    }
+}
+
+struct Digits {
+    pixels: Tensor<2>,
+    classes: Tensor<1, Int>,
+}
+
+impl Digits {
+    /// The lines of the file with these indices.
+    fn read(wanted: impl Fn(usize) -> bool, device: &Device) -> Self {
+        let (mut pixels, mut classes) = (Vec::new(), Vec::new());
+        let lines = DIGITS.lines().filter(|line| !line.starts_with('#'));
+        for (_, line) in lines.enumerate().filter(|&(i, _)| wanted(i)) {
+            let (class, darkness) = line.split_once(' ').expect("a class, then pixels");
+            classes.push(class.parse::<i64>().expect("a digit"));
+            let darkness = darkness.chars().map(|c| c.to_digit(17).expect("0 to g"));
+            pixels.extend(darkness.map(|d| d as f32 / 16.0));
+        }
+        let count = classes.len();
+        Self {
+            pixels: Tensor::from_data(TensorData::new(pixels, [count, PIXELS]), device),
+            classes: Tensor::from_data(TensorData::new(classes, [count]), device),
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.classes.dims()[0]
+    }
+
+    fn batch(&self, index: usize) -> (Tensor<2>, Tensor<1, Int>) {
+        let size = BATCH.min(self.count() - index * BATCH);
+        (
+            self.pixels.clone().narrow(0, index * BATCH, size),
+            self.classes.clone().narrow(0, index * BATCH, size),
+        )
+    }
+}
+
+/// Shares, in percent.
+#[derive(Default)]
+struct Scores {
+    accuracy: f64,
+    calibration_error: f64,
+    zeros: f64,
+    /// The true class is among those that were not ruled out.
+    covered: f64,
+}
+
+fn train(alpha: f64, digits: &Digits, device: &Device) -> Classifier {
+    let loss = FenchelYoungLossConfig::new(alpha).init(device);
+    let mut model = Classifier::new(device);
+    let mut optimiser: ModuleOptimizer = AdamConfig::new().init();
+    for _ in 0..EPOCHS {
+        for index in 0..digits.count().div_ceil(BATCH) {
+            let (pixels, classes) = digits.batch(index);
+            let value = loss.forward(model.logits(pixels), classes);
+            let gradients = GradientsParams::from_grads(value.backward(), &model);
+            model = optimiser.step(3e-3, model, gradients);
+        }
+    }
+    model
+}
+
+fn score(model: &Classifier, softargmax: &TsallisSoftargmax, digits: &Digits) -> Scores {
+    let p = softargmax.forward(model.logits(digits.pixels.clone()));
+    let p: Vec<f64> = p.into_data().iter().collect();
+    let classes: Vec<i64> = digits.classes.clone().into_data().iter().collect();
+    let count = classes.len() as f64;
+    let mut scores = Scores::default();
+    // Predictions, the sum of their confidences, and how many were right.
+    let mut bins = [(0.0, 0.0); BINS];
+    for (p, &class) in p.chunks(CLASSES).zip(&classes) {
+        let best = (0..CLASSES)
+            .max_by(|&a, &b| p[a].total_cmp(&p[b]))
+            .expect("ten classes");
+        let right = f64::from(u8::from(best as i64 == class));
+        let bin = ((p[best] * BINS as f64) as usize).min(BINS - 1);
+        bins[bin].0 += p[best];
+        bins[bin].1 += right;
+        scores.accuracy += right / count;
+        scores.zeros += p.iter().filter(|&&p| p == 0.0).count() as f64 / (count * CLASSES as f64);
+        scores.covered += f64::from(u8::from(p[class as usize] > 0.0)) / count;
+    }
+    let errors = bins
+        .iter()
+        .map(|(confidence, right)| (confidence - right).abs());
+    scores.calibration_error = errors.sum::<f64>() / count;
+    scores
+}
+
+fn main() {
+    let device = Device::flex().autodiff();
+    // Every third digit is kept for the test.
+    let training = Digits::read(|i| i % 3 != 0, &device);
+    let test = Digits::read(|i| i % 3 == 0, &Device::flex());
+    println!(
+        "{} digits of 8 x 8 pixels to learn from, {} to be tested on; means over {SEEDS} seeds.\n",
+        training.count(),
+        test.count()
+    );
+    println!("alpha   accuracy   calibration error   exact zeros   true class not ruled out");
+    for alpha in ORDERS {
+        let softargmax = TsallisSoftargmaxConfig::new(alpha.into()).init(&Device::flex());
+        let mut mean = Scores::default();
+        for seed in 0..SEEDS {
+            device.seed(seed);
+            let model = train(alpha, &training, &device).valid();
+            let scores = score(&model, &softargmax, &test);
+            let share = 100.0 / SEEDS as f64;
+            mean.accuracy += share * scores.accuracy;
+            mean.calibration_error += share * scores.calibration_error;
+            mean.zeros += share * scores.zeros;
+            mean.covered += share * scores.covered;
+        }
+        println!(
+            "{alpha:<5} {:>9.1} % {:>17.2} % {:>11.1} % {:>24.1} %",
+            mean.accuracy, mean.calibration_error, mean.zeros, mean.covered
+        );
+    }
+    println!(
+        "\nThe calibration error is the expected one, over {BINS} bins of confidence. alpha = 1 is the \
+         softmax with the cross-entropy."
+    );
+}

@@ -1,0 +1,236 @@
+//! Associative recall: a memory of noisy keys and their values, and a query that is one of the keys, noisier
+//! still. One layer of attention has to answer with the value. It learns with 32 pairs in the memory and is
+//! tested with up to 2 048: a softmax spreads some of its weight over every distractor, a sparse
+//! attention need not.
+//!
+//! `cargo run --release --example recall_attention -- FOLDER` ends in a table, and in
+//! `FOLDER/recall_alpha.svg`: the order of each head as it is learnt.
+
+use burn::module::Module;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn_tsallis::nn::AlphaConfig;
+use burn_tsallis::nn::attention::{
+    TsallisMhaInput, TsallisMultiHeadAttention, TsallisMultiHeadAttentionConfig,
+};
+use plotters::prelude::*;
+use plotters::style::{FontStyle, register_font};
+
+const KEY: usize = 16;
+const VALUES: usize = 8;
+const MODEL: usize = 32;
+const HEADS: usize = 4;
+const BATCH: usize = 32;
+const STEPS: usize = 1500;
+const RATE: f64 = 3e-3;
+/// The standard deviation of what is added to each of the sixteen numbers of a key.
+const NOISE: f64 = 0.3;
+const TRAINED: usize = 32;
+const TESTED: [usize; 4] = [32, 128, 512, 2048];
+
+/// Memories and their queries.
+struct Recall {
+    keys: Tensor<3>,
+    values: Tensor<2, Int>,
+    query: Tensor<3>,
+    answers: Tensor<1, Int>,
+}
+
+impl Recall {
+    fn draw(batch: usize, pairs: usize, device: &Device) -> Self {
+        let normal = |shape| Tensor::<3>::random(shape, Distribution::Normal(0.0, 1.0), device);
+        let keys = normal([batch, pairs, KEY]);
+        let values = Tensor::<2, Int>::random(
+            [batch, pairs],
+            Distribution::Uniform(0.0, VALUES as f64),
+            device,
+        );
+        // The pairs are alike, so that asking for the first is asking for any.
+        let query = keys.clone().narrow(1, 0, 1) + normal([batch, 1, KEY]) * NOISE;
+        let answers = values.clone().narrow(1, 0, 1).reshape([batch]);
+        Self {
+            keys,
+            values,
+            query,
+            answers,
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Memory {
+    key: Linear,
+    value: Linear,
+    attention: TsallisMultiHeadAttention,
+    output: Linear,
+}
+
+impl Memory {
+    fn new(alpha: AlphaConfig, device: &Device) -> Self {
+        Self {
+            key: LinearConfig::new(KEY, MODEL).init(device),
+            value: LinearConfig::new(VALUES, MODEL).init(device),
+            attention: TsallisMultiHeadAttentionConfig::new(MODEL, HEADS)
+                .with_alpha(alpha)
+                .with_dropout(0.0)
+                .init(device),
+            output: LinearConfig::new(MODEL, VALUES).init(device),
+        }
+    }
+
+    /// The logits of the answers, and the attention weights.
+    fn forward(&self, recall: &Recall) -> (Tensor<2>, Tensor<4>) {
+        let values = recall.values.clone().one_hot::<3>(VALUES).float();
+        let output = self.attention.forward(TsallisMhaInput::new(
+            self.key.forward(recall.query.clone()),
+            self.key.forward(recall.keys.clone()),
+            self.value.forward(values),
+        ));
+        let [batch, _, _] = output.context.dims();
+        let context = output.context.reshape([batch, MODEL]);
+        (self.output.forward(context), output.weights)
+    }
+
+    fn alphas(&self, device: &Device) -> Vec<f64> {
+        self.attention
+            .alpha
+            .values(device)
+            .into_data()
+            .iter()
+            .collect()
+    }
+}
+
+/// A memory that has learnt, and the orders of its heads on the way.
+fn train(alpha: AlphaConfig, device: &Device) -> (Memory, Vec<Vec<f64>>) {
+    device.seed(1);
+    let mut memory = Memory::new(alpha, device);
+    let mut optimiser: ModuleOptimizer = AdamConfig::new().init();
+    let loss = CrossEntropyLossConfig::new().init(device);
+    let mut path = Vec::new();
+    for step in 0..STEPS {
+        path.push(memory.alphas(device));
+        let recall = Recall::draw(BATCH, TRAINED, device);
+        let (logits, _) = memory.forward(&recall);
+        let value = loss.forward(logits, recall.answers);
+        let gradients = GradientsParams::from_grads(value.backward(), &memory);
+        let rate = RATE * (1.0 - step as f64 / STEPS as f64);
+        memory = optimiser.step(rate, memory, gradients);
+    }
+    path.push(memory.alphas(device));
+    (memory, path)
+}
+
+/// The share of right answers with a memory of this size, and of weights that are zero.
+fn test(memory: &Memory, pairs: usize, device: &Device) -> (f64, f64) {
+    device.seed(2);
+    let (mut right, mut zeros, mut weights, mut asked) = (0.0, 0.0, 0.0, 0.0);
+    for _ in 0..8 {
+        let recall = Recall::draw(64, pairs, device);
+        let (logits, attention) = memory.forward(&recall);
+        let answers = logits.argmax(1).reshape([64]);
+        right += f64::from(
+            answers
+                .equal(recall.answers)
+                .int()
+                .sum()
+                .into_scalar::<i32>(),
+        );
+        weights += attention.shape().num_elements() as f64;
+        zeros += f64::from(attention.equal_scalar(0.0).int().sum().into_scalar::<i32>());
+        asked += 64.0;
+    }
+    (right / asked, zeros / weights)
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
+    let device = Device::flex();
+    let training = device.clone().autodiff();
+    let kinds = [
+        ("1 (softmax)", AlphaConfig::fixed(1.0)),
+        ("1.5", AlphaConfig::fixed(1.5)),
+        ("2", AlphaConfig::fixed(2.0)),
+        ("learnt from 1.25", AlphaConfig::learnt(1.25)),
+    ];
+    println!(
+        "right answers, and weights that are exactly zero, by the number of pairs in the memory\n"
+    );
+    let header: Vec<String> = TESTED.iter().map(|pairs| format!("{pairs:>17}")).collect();
+    println!("{:<17}{}", "alpha", header.join(""));
+    let mut learnt = Vec::new();
+    for (name, alpha) in kinds {
+        let (memory, path) = train(alpha, &training);
+        let memory = memory.valid();
+        let cells: Vec<String> = TESTED
+            .iter()
+            .map(|&pairs| {
+                let (right, zeros) = test(&memory, pairs, &device);
+                format!("{:>8.1} % {:>5.1} %", 100.0 * right, 100.0 * zeros)
+            })
+            .collect();
+        println!("{name:<17}{}", cells.join(""));
+        learnt = path;
+    }
+    let last = learnt.last().expect("it was trained");
+    let heads: Vec<String> = last.iter().map(|alpha| format!("{alpha:.3}")).collect();
+    println!("\nlearnt orders of the {HEADS} heads: {}", heads.join(", "));
+    let picture = format!("{folder}/recall_alpha.svg");
+    draw(&picture, &learnt)?;
+    println!("{picture}");
+    Ok(())
+}
+
+/// The order of each head against the step.
+fn draw(file: &str, path: &[Vec<f64>]) -> Result<(), Box<dyn std::error::Error>> {
+    const FONT: &str = "sans-serif";
+    const COLOURS: [RGBColor; HEADS] = [
+        RGBColor(165, 30, 60),
+        RGBColor(225, 120, 30),
+        RGBColor(40, 130, 170),
+        RGBColor(50, 70, 170),
+    ];
+    register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
+        .map_err(|_| "the built-in font cannot be read")?;
+    let all = || path.iter().flatten().copied();
+    let (lo, hi) = (all().fold(1.0, f64::min), all().fold(1.5, f64::max));
+    let area = SVGBackend::new(file, (800, 480)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&area)
+        .margin(16)
+        .margin_right(32)
+        .x_label_area_size(48)
+        .y_label_area_size(64)
+        .build_cartesian_2d(0..path.len() - 1, lo - 0.05..hi + 0.05)?;
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .x_desc("step")
+        .y_desc("alpha of a head")
+        .axis_desc_style((FONT, 18))
+        .label_style((FONT, 15))
+        .draw()?;
+    for (head, colour) in COLOURS.into_iter().enumerate() {
+        let points = path
+            .iter()
+            .enumerate()
+            .map(|(step, alphas)| (step, alphas[head]));
+        chart
+            .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+            .label(format!("head {}", head + 1))
+            .legend(move |(x, y)| {
+                PathElement::new(vec![(x, y), (x + 24, y)], colour.stroke_width(2))
+            });
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE.mix(0.85))
+        .border_style(RGBColor(200, 200, 200))
+        .label_font((FONT, 15))
+        .draw()?;
+    area.present()?;
+    Ok(())
+}

@@ -1,0 +1,309 @@
+use super::values::Number;
+use super::{LabError, say_written, write_table};
+use crate::cli::plot::{
+    Axis, CATEGORIES, Figure, Fill, GREY, Legend, Line, LinePlot, Surface, order_colour,
+};
+use crate::rl::tabular::Mdp;
+use crate::rl::tabular::exact::best_value_within;
+use crate::rl::tabular::sweep::{Best, Grid, Planned, Row, best_settings, settings};
+use plotters::style::RGBColor;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Says and draws which settings were best: best.csv, curves.csv and a picture of curves for each process.
+pub(super) fn report(
+    folder: &Path,
+    processes: &[Mdp],
+    grid: &Grid,
+    planned: &[Planned],
+    rows: &[Row],
+) -> Result<(), LabError> {
+    // A folder may hold more than this grid.
+    let wanted: BTreeSet<_> = planned.iter().map(Planned::key).collect();
+    let rows: Vec<Row> = rows
+        .iter()
+        .filter(|row| wanted.contains(&row.key()))
+        .cloned()
+        .collect();
+    let bests = best_settings(&rows);
+    if bests.is_empty() {
+        println!("No run has ended yet.");
+        return Ok(());
+    }
+    write(folder, &bests)?;
+    println!(
+        "{:<16} {:<12} {:>14} {:>9} {:>11} {:>9} {:>9} {:>11}",
+        "process", "method", "order", "step size", "temperature", "value", "± error", "of the best"
+    );
+    for mdp in processes {
+        let steps = grid
+            .sampling
+            .horizon
+            .min(mdp.episode_steps().unwrap_or(usize::MAX));
+        let possible = best_value_within(mdp, steps);
+        let of_process: Vec<&Best> = bests.iter().filter(|best| best.mdp == mdp.name()).collect();
+        for best in &of_process {
+            println!(
+                "{:<16} {:<12} {:>14} {:>9} {:>11} {:>9} {:>9} {:>9.1} %",
+                best.mdp,
+                best.algorithm,
+                best.order.as_deref().unwrap_or("-"),
+                best.step_size,
+                best.temperature.map_or("-".to_owned(), |t| t.to_string()),
+                Number(best.final_value),
+                Number(best.standard_error),
+                100.0 * best.final_value / possible,
+            );
+        }
+        if !of_process.is_empty() {
+            draw(folder, mdp, steps, possible, &of_process)?;
+        }
+    }
+    draw_orders(folder, grid, processes, &bests)?;
+    draw_temperatures(folder, processes, &rows)?;
+    println!(
+        "The value is the exact mean return over the horizon of the last policy, at the step size and the \
+         temperature where its mean over the seeds is the largest."
+    );
+    say_written(
+        folder,
+        &[
+            "results.csv",
+            "best.csv",
+            "curves.csv",
+            "a picture for each process",
+        ],
+    );
+    Ok(())
+}
+
+fn write(folder: &Path, bests: &[Best]) -> Result<(), LabError> {
+    let columns = [
+        "mdp",
+        "algorithm",
+        "order",
+        "step_size",
+        "temperature",
+        "settings",
+        "seeds",
+        "final_value",
+        "standard_error",
+        "final_return",
+    ]
+    .map(str::to_owned);
+    let rows = bests.iter().map(|best| {
+        (
+            &best.mdp,
+            &best.algorithm,
+            &best.order,
+            best.step_size,
+            best.temperature,
+            best.settings,
+            best.seeds,
+            best.final_value,
+            best.standard_error,
+            best.final_return,
+        )
+    });
+    write_table(&folder.join("best.csv"), &columns, rows)?;
+    let columns = [
+        "mdp",
+        "algorithm",
+        "order",
+        "iteration",
+        "value_mean",
+        "value_std",
+    ]
+    .map(str::to_owned);
+    let rows = bests.iter().flat_map(|best| {
+        best.iterations
+            .iter()
+            .zip(&best.values)
+            .map(move |(iteration, (mean, deviation))| {
+                let digits = |value: f64| format!("{value:.6}");
+                (
+                    &best.mdp,
+                    &best.algorithm,
+                    &best.order,
+                    iteration,
+                    digits(*mean),
+                    digits(*deviation),
+                )
+            })
+    });
+    write_table(&folder.join("curves.csv"), &columns, rows)
+}
+
+fn draw(
+    folder: &Path,
+    mdp: &Mdp,
+    steps: usize,
+    possible: f64,
+    bests: &[&Best],
+) -> Result<(), LabError> {
+    let last = bests
+        .iter()
+        .filter_map(|best| best.iterations.last())
+        .max()
+        .copied()
+        .unwrap_or(1) as f64;
+    let mut plot = LinePlot::new(
+        Axis::linear("iteration").range(0.0..last),
+        Axis::linear(format!("mean return over {steps} steps, discounted")),
+    )
+    .legend(Legend::LowerRight)
+    .line(
+        Line::new([(0.0, possible), (last, possible)], GREY)
+            .dashed()
+            .width(1)
+            .label(format!("best possible: {possible:.3}")),
+    );
+    for best in bests {
+        let points = || best.iterations.iter().zip(&best.values);
+        let band = points().map(|(&n, &(mean, std))| (n as f64, mean - std, mean + std));
+        let mut line = Line::new(
+            points().map(|(&n, &(mean, _))| (n as f64, mean)),
+            colour(best),
+        )
+        .band(band)
+        .label(name(best));
+        if best.algorithm != "fpg" {
+            line = line.dashed();
+        }
+        plot = plot.line(line);
+    }
+    Figure::new((1000, 640))
+        .title(format!(
+            "{}: best step size and temperature of each, mean ± 1 std of {} seeds",
+            mdp.name(),
+            bests[0].seeds
+        ))
+        .panel(plot)
+        .save(&folder.join(mdp.name().replace([':', ',', '/'], "-")))?;
+    Ok(())
+}
+
+/// How much of the best possible return each order reaches with its best setting.
+fn draw_orders(
+    folder: &Path,
+    grid: &Grid,
+    processes: &[Mdp],
+    bests: &[Best],
+) -> Result<(), LabError> {
+    let mut plot = LinePlot::new(
+        Axis::linear("order α"),
+        Axis::linear("mean return, % of the best possible").range(0.0..102.0),
+    )
+    .legend(Legend::LowerRight);
+    let mut any = false;
+    for (mdp, colour) in processes.iter().zip(CATEGORIES.iter().cycle()) {
+        let steps = grid
+            .sampling
+            .horizon
+            .min(mdp.episode_steps().unwrap_or(usize::MAX));
+        let possible = best_value_within(mdp, steps);
+        let share = |value: f64| 100.0 * value / possible;
+        let mut points: Vec<(f64, f64, f64)> = bests
+            .iter()
+            .filter(|best| best.mdp == mdp.name() && best.algorithm == "fpg")
+            .filter_map(|best| {
+                let alpha = best.order.as_deref()?.parse().ok()?;
+                Some((alpha, share(best.final_value), share(best.standard_error)))
+            })
+            .collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        any |= points.len() > 1;
+        let band = points
+            .iter()
+            .map(|&(a, mean, error)| (a, mean - error, mean + error));
+        let line = Line::new(points.iter().map(|&(a, mean, _)| (a, mean)), *colour);
+        plot = plot.line(line.band(band.collect::<Vec<_>>()).dots().label(mdp.name()));
+    }
+    if !any {
+        return Ok(());
+    }
+    Figure::new((900, 600))
+        .title("The best step size and temperature of each order, mean ± 1 standard error")
+        .panel(plot)
+        .save(&folder.join("orders"))?;
+    Ok(())
+}
+
+/// The mean return of f-PG for each order and temperature, at the best step size of each.
+fn draw_temperatures(folder: &Path, processes: &[Mdp], rows: &[Row]) -> Result<(), LabError> {
+    let mut panels = Vec::new();
+    for mdp in processes {
+        let mut cells: BTreeMap<(u64, u64), f64> = BTreeMap::new();
+        for setting in settings(rows).into_iter().flatten() {
+            let row = setting.rows[0];
+            let alpha = row
+                .order
+                .as_deref()
+                .and_then(|order| order.parse::<f64>().ok());
+            if row.mdp != mdp.name() || row.algorithm != "fpg" {
+                continue;
+            }
+            if let (Some(alpha), Some(temperature)) = (alpha.filter(|a| *a >= 0.0), row.temperature)
+            {
+                // Numbers from zero on are ordered as their bits.
+                let cell = cells
+                    .entry((temperature.to_bits(), alpha.to_bits()))
+                    .or_insert(f64::NAN);
+                *cell = cell.max(setting.final_value);
+            }
+        }
+        let side = |of: fn(&(u64, u64)) -> u64| -> Vec<f64> {
+            let side: BTreeSet<u64> = cells.keys().map(of).collect();
+            side.into_iter().map(f64::from_bits).collect()
+        };
+        let (temperatures, alphas) = (side(|key| key.0), side(|key| key.1));
+        // A sweep that was stopped has holes.
+        if temperatures.len() < 2
+            || alphas.len() < 2
+            || cells.len() < temperatures.len() * alphas.len()
+        {
+            continue;
+        }
+        let exponents = temperatures.iter().map(|t| t.log10()).collect();
+        let surface = Surface::new(
+            (Axis::linear("order α").ticks(6), alphas),
+            (Axis::linear("log₁₀ λ").ticks(6), exponents),
+            (Axis::linear("mean return"), cells.into_values().collect()),
+        );
+        panels.push(surface.title(mdp.name()).fill(Fill::Cells));
+    }
+    if panels.is_empty() {
+        return Ok(());
+    }
+    let columns = panels.len().min(3);
+    let lines = panels.len().div_ceil(columns) as u32;
+    let mut figure = Figure::new((90 + 430 * columns as u32, 50 + 370 * lines))
+        .title("Mean return by order and temperature, at the best step size of each")
+        .columns(columns);
+    for panel in panels {
+        figure = figure.panel(panel);
+    }
+    Ok(figure.save(&folder.join("temperatures"))?)
+}
+
+fn name(best: &Best) -> String {
+    match (best.algorithm.as_str(), best.order.as_deref()) {
+        ("fpg", Some("1")) => "α = 1: softmax + entropy".to_owned(),
+        ("fpg", Some(order)) if order.parse::<f64>().is_ok() => format!("α = {order}"),
+        (algorithm, Some(order)) => format!("{algorithm} {order}"),
+        (algorithm, None) => algorithm.to_owned(),
+    }
+}
+
+fn colour(best: &Best) -> RGBColor {
+    match (
+        best.order.as_deref().and_then(|order| order.parse().ok()),
+        best.algorithm.as_str(),
+    ) {
+        (Some(alpha), _) => order_colour(alpha),
+        (None, "log-barrier") => CATEGORIES[3],
+        (None, "hadamard") => CATEGORIES[4],
+        (None, "adaptive") => CATEGORIES[2],
+        (None, _) => CATEGORIES[5],
+    }
+}

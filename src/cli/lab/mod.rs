@@ -1,0 +1,115 @@
+//! The laboratory's commands: what the theory says about finite processes, computed and drawn.
+
+pub(super) mod bandit;
+mod bests;
+pub(super) mod converge;
+mod escape;
+pub(super) mod landscape;
+mod preset;
+pub(super) mod recommend;
+pub(super) mod tabular;
+mod values;
+
+use super::plot::PlotError;
+use crate::rl::run::{RunError, write_atomically};
+use crate::rl::tabular::algorithms::SettingsError;
+use crate::rl::tabular::exact::AssumptionError;
+use crate::rl::tabular::mdp::NameError;
+use crate::rl::tabular::sweep::{GridError, TableError};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Why a laboratory command ended without its result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LabError {
+    #[error(transparent)]
+    Process(#[from] NameError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error(transparent)]
+    Assumption(#[from] AssumptionError),
+    #[error("{what} must be {needs}, not {got}")]
+    Value {
+        what: &'static str,
+        needs: &'static str,
+        got: String,
+    },
+    #[error("cannot create the folder {}: {source}", path.display())]
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Plot(#[from] PlotError),
+    #[error(transparent)]
+    Write(#[from] RunError),
+    #[error("cannot write a table: {0}")]
+    Csv(#[from] csv::Error),
+}
+
+impl LabError {
+    /// Whether the command line has to change, rather than the machine.
+    pub(super) fn is_usage(&self) -> bool {
+        !matches!(self, Self::Plot(_) | Self::Csv(_))
+    }
+}
+
+/// Checks a number of the command line.
+fn check(
+    holds: bool,
+    what: &'static str,
+    needs: &'static str,
+    got: impl ToString,
+) -> Result<(), LabError> {
+    if holds {
+        return Ok(());
+    }
+    Err(LabError::Value {
+        what,
+        needs,
+        got: got.to_string(),
+    })
+}
+
+fn check_positive(what: &'static str, value: f64) -> Result<(), LabError> {
+    check(
+        value > 0.0 && value.is_finite(),
+        what,
+        "positive and finite",
+        value,
+    )
+}
+
+fn make_folder(path: &Path) -> Result<(), LabError> {
+    std::fs::create_dir_all(path).map_err(|source| LabError::Folder {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a table with these columns.
+fn write_table<R: Serialize>(
+    path: &Path,
+    columns: &[String],
+    rows: impl IntoIterator<Item = R>,
+) -> Result<(), LabError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(columns)?;
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| csv::Error::from(error.into_error()))?;
+    write_atomically(path, &bytes)?;
+    Ok(())
+}
+
+/// A line of the closing words: which files were written.
+fn say_written(folder: &Path, names: &[&str]) {
+    println!("Written to {}: {}", folder.display(), names.join(", "));
+}

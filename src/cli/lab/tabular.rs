@@ -1,0 +1,275 @@
+use super::preset::Preset;
+use super::{LabError, bests, check};
+use crate::cli::{duration, stop, thousands};
+use crate::rl::tabular::algorithms::Sampling;
+use crate::rl::tabular::sweep::{Grid, Method, Row, Table, sweep};
+use crate::rl::tabular::{Divergence, Mdp};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Learn finite processes from sampled episodes: every setting of a grid, on every core.
+///
+/// Fills a folder with results.csv, a row for each run; the same command goes on with a sweep that was
+/// stopped, and Ctrl-C stops one. Then writes best.csv, the best setting of each method and order, and its
+/// curve as SVG, PNG and CSV.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(in crate::cli) struct Tabular {
+    /// A named grid; the options below replace its values.
+    #[arg(long, value_name = "NAME", default_value = "quick")]
+    preset: Preset,
+
+    /// Processes: nchain:LENGTH, deepsea:SIZE, deepsea-stochastic:SIZE, bandit:MEAN,MEAN,..,
+    /// gridworld:ROWS,COLUMNS[,SLIP], cliffwalking, garnet:STATES,ACTIONS,BRANCHES,SEED, or JSON files.
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    mdp: Vec<String>,
+
+    /// Methods.
+    #[arg(long, value_name = "NAME", num_args = 1.., default_value = "fpg")]
+    algorithm: Vec<AlgorithmName>,
+
+    /// Divergences of fpg and natural, and powers of escort: orders; fpg and natural also take hellinger,
+    /// jensen-shannon and le-cam.
+    #[arg(long, value_name = "ORDER", num_args = 1..)]
+    alpha: Vec<Divergence>,
+
+    /// Step sizes.
+    #[arg(long, value_name = "NUMBER", num_args = 1..)]
+    step_size: Vec<f64>,
+
+    /// Weights of the regulariser.
+    #[arg(long, value_name = "NUMBER", num_args = 1..)]
+    temperature: Vec<f64>,
+
+    /// Batches of a run; each is a step.
+    #[arg(long, value_name = "COUNT")]
+    iterations: Option<usize>,
+
+    /// Episodes of a batch.
+    #[arg(long, value_name = "COUNT")]
+    batch: Option<usize>,
+
+    /// Steps after which an episode is cut.
+    #[arg(long, value_name = "COUNT")]
+    horizon: Option<usize>,
+
+    /// Seeds of each setting; the first is 0.
+    #[arg(long, value_name = "COUNT")]
+    seeds: Option<u64>,
+
+    /// Iterations between two points of a curve.
+    #[arg(long, value_name = "COUNT")]
+    every: Option<usize>,
+
+    /// Project each step of fpg onto the floor that the theory keeps.
+    #[arg(long)]
+    project: bool,
+
+    /// The folder to fill, or to go on with [default: runs/tabular-PRESET].
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AlgorithmName {
+    /// f-PG; at order 1, softmax and entropy.
+    Fpg,
+    /// The natural gradient of the same policies.
+    Natural,
+    /// Softmax with a logarithmic barrier.
+    LogBarrier,
+    /// The escort transform.
+    Escort,
+    /// The Hadamard parameterisation.
+    Hadamard,
+    /// f-PG that chooses its order while it learns.
+    Adaptive,
+}
+
+impl Tabular {
+    pub(in crate::cli) fn run(self) -> Result<(), LabError> {
+        let values = self.preset.values();
+        let or = |given: &[f64], preset: Vec<f64>| {
+            if given.is_empty() {
+                preset
+            } else {
+                given.to_vec()
+            }
+        };
+        let orders = if self.alpha.is_empty() {
+            values.divergences()
+        } else {
+            self.alpha.clone()
+        };
+        let grid = Grid {
+            methods: self.methods(&orders)?,
+            step_sizes: or(&self.step_size, values.step_sizes.clone()),
+            temperatures: or(&self.temperature, values.temperatures.clone()),
+            seeds: self.seeds.unwrap_or(values.seeds),
+            iterations: self.iterations.unwrap_or(values.iterations),
+            sampling: Sampling {
+                batch: self.batch.unwrap_or(values.batch),
+                horizon: self.horizon.unwrap_or(values.horizon),
+            },
+            every: self.every.unwrap_or(values.every),
+            project: self.project,
+        };
+        grid.validate()?;
+        let names = if self.mdp.is_empty() {
+            &values.processes
+        } else {
+            &self.mdp
+        };
+        let processes = names
+            .iter()
+            .map(|name| Mdp::named(name))
+            .collect::<Result<Vec<_>, _>>()?;
+        for (i, mdp) in processes.iter().enumerate() {
+            let twice = processes[..i]
+                .iter()
+                .any(|other| other.name() == mdp.name());
+            check(
+                !twice,
+                "each process",
+                "named once",
+                format!("\"{}\" twice", mdp.name()),
+            )?;
+        }
+        let folder = self.out.clone().unwrap_or_else(|| {
+            let preset = format!("{:?}", self.preset).to_lowercase();
+            PathBuf::from("runs").join(format!("tabular-{preset}"))
+        });
+
+        let mut table = Table::open(&folder, &grid)?;
+        let planned = grid.runs(&processes);
+        let done = planned.iter().filter(|run| table.holds(run)).count();
+        let left = planned.len() - done;
+        if done > 0 {
+            eprintln!(
+                "{} of {} runs are there already",
+                thousands(done),
+                thousands(planned.len())
+            );
+        }
+        eprintln!(
+            "{} runs of {} iterations on {} threads, into {}",
+            thousands(left),
+            thousands(grid.iterations),
+            rayon::current_num_threads(),
+            folder.display()
+        );
+        let stop = stop::flag_of_ctrl_c();
+        let begun = Instant::now();
+        let mut progress = Progress::new(left);
+        let swept = sweep(&processes, &grid, &mut table, stop, |row| {
+            progress.update(row)
+        });
+        let finished = progress.finish();
+        swept?;
+        let seconds = begun.elapsed().as_secs_f64();
+        if finished < left {
+            println!(
+                "Stopped after {} of {} runs; the same command goes on. What is there:",
+                thousands(done + finished),
+                thousands(planned.len())
+            );
+        } else if left > 0 {
+            println!("{} runs in {}.", thousands(left), duration(seconds));
+        }
+        bests::report(&folder, &processes, &grid, &planned, table.rows())
+    }
+
+    fn methods(&self, orders: &[Divergence]) -> Result<Vec<Method>, LabError> {
+        self.algorithm
+            .iter()
+            .map(|name| {
+                Ok(match name {
+                    AlgorithmName::Fpg => Method::FPg(orders.to_vec()),
+                    AlgorithmName::Natural => Method::Natural(orders.to_vec()),
+                    AlgorithmName::LogBarrier => Method::LogBarrier,
+                    AlgorithmName::Escort => Method::Escort(
+                        orders
+                            .iter()
+                            .map(|order| match order {
+                                Divergence::Tsallis(power) => Ok(*power),
+                                other => Err(LabError::Value {
+                                    what: "--alpha with escort",
+                                    needs: "numbers, the powers of the transform",
+                                    got: other.to_string(),
+                                }),
+                            })
+                            .collect::<Result<_, _>>()?,
+                    ),
+                    AlgorithmName::Hadamard => Method::Hadamard,
+                    AlgorithmName::Adaptive => Method::Adaptive,
+                })
+            })
+            .collect()
+    }
+}
+
+/// How far a sweep is: a bar on a terminal, else a line every tenth of the way.
+struct Progress {
+    bar: Option<ProgressBar>,
+    total: usize,
+    done: usize,
+    printed: usize,
+    begun: Instant,
+}
+
+impl Progress {
+    fn new(total: usize) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(total as u64);
+            if let Ok(style) = ProgressStyle::with_template("{bar:16} {percent:>3}% {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self {
+            bar,
+            total,
+            done: 0,
+            printed: 0,
+            begun: Instant::now(),
+        }
+    }
+
+    fn update(&mut self, row: &Row) {
+        self.done += 1;
+        let elapsed = self.begun.elapsed().as_secs_f64();
+        let left = elapsed / self.done as f64 * (self.total - self.done) as f64;
+        if let Some(bar) = &self.bar {
+            let order = row.order.as_deref().unwrap_or("");
+            bar.set_message(format!(
+                "{} {} {order}: {:.3}, {} left",
+                row.mdp,
+                row.algorithm,
+                row.final_value,
+                duration(left)
+            ));
+            bar.set_position(self.done as u64);
+            return;
+        }
+        let tenth = self.done * 10 / self.total;
+        if tenth > self.printed {
+            self.printed = tenth;
+            eprintln!(
+                "{} of {} runs, {} left",
+                thousands(self.done),
+                thousands(self.total),
+                duration(left)
+            );
+        }
+    }
+
+    fn finish(self) -> usize {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+        self.done
+    }
+}

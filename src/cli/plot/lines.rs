@@ -1,0 +1,229 @@
+use super::axis::{Axis, Coordinate};
+use super::figure::{Area, PlotError};
+use super::{AXIS_SIZE, FONT, LABEL_SIZE, PANEL_TITLE_SIZE};
+use plotters::prelude::*;
+
+/// A line, or points joined to one, with a band around it if there is one.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Line {
+    points: Vec<(f64, f64)>,
+    band: Vec<(f64, f64, f64)>,
+    label: Option<String>,
+    colour: RGBColor,
+    width: u32,
+    dashed: bool,
+    dots: bool,
+}
+
+impl Line {
+    /// A line through `(x, y)`; it is broken where a point is no number, or has no place on its axis.
+    pub(in crate::cli) fn new(
+        points: impl IntoIterator<Item = (f64, f64)>,
+        colour: RGBColor,
+    ) -> Self {
+        Self {
+            points: points.into_iter().collect(),
+            band: Vec::new(),
+            label: None,
+            colour,
+            width: 2,
+            dashed: false,
+            dots: false,
+        }
+    }
+
+    /// Names the line in the legend.
+    pub(in crate::cli) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Shades from `low` to `high` at each `(x, low, high)`.
+    pub(in crate::cli) fn band(mut self, band: impl IntoIterator<Item = (f64, f64, f64)>) -> Self {
+        self.band = band.into_iter().collect();
+        self
+    }
+
+    pub(in crate::cli) fn width(mut self, width: u32) -> Self {
+        self.width = width;
+        self
+    }
+
+    pub(in crate::cli) fn dashed(mut self) -> Self {
+        self.dashed = true;
+        self
+    }
+
+    /// Marks each point.
+    pub(in crate::cli) fn dots(mut self) -> Self {
+        self.dots = true;
+        self
+    }
+}
+
+/// Where the names of the lines stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Legend {
+    UpperLeft,
+    UpperRight,
+    LowerLeft,
+    LowerRight,
+}
+
+/// Lines over two axes.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct LinePlot {
+    title: Option<String>,
+    x: Axis,
+    y: Axis,
+    legend: Legend,
+    lines: Vec<Line>,
+}
+
+impl LinePlot {
+    pub(in crate::cli) fn new(x: Axis, y: Axis) -> Self {
+        Self {
+            title: None,
+            x,
+            y,
+            legend: Legend::UpperRight,
+            lines: Vec::new(),
+        }
+    }
+
+    pub(in crate::cli) fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    pub(in crate::cli) fn legend(mut self, legend: Legend) -> Self {
+        self.legend = legend;
+        self
+    }
+
+    /// Draws a line over those before it.
+    pub(in crate::cli) fn line(mut self, line: Line) -> Self {
+        self.lines.push(line);
+        self
+    }
+
+    pub(super) fn draw<B: DrawingBackend>(&self, area: &Area<B>) -> Result<(), PlotError> {
+        let points = || self.lines.iter().flat_map(|line| &line.points);
+        let band = || self.lines.iter().flat_map(|line| &line.band);
+        let xs = points().map(|p| p.0).chain(band().map(|b| b.0));
+        let ys = points().map(|p| p.1).chain(band().flat_map(|b| [b.1, b.2]));
+        let x = self.x.coordinate(xs);
+        let y = self.y.coordinate(ys);
+        // A line along the frame cannot be seen.
+        let y = if self.y.is_free() {
+            y.with_room(0.03, 0.05)
+        } else {
+            y
+        };
+
+        let mut builder = ChartBuilder::on(area);
+        builder
+            .margin(14)
+            .margin_right(28)
+            .x_label_area_size(50)
+            .y_label_area_size(76);
+        if let Some(title) = &self.title {
+            builder.caption(title, (FONT, PANEL_TITLE_SIZE));
+        }
+        let mut chart = builder
+            .build_cartesian_2d(x.clone(), y.clone())
+            .map_err(PlotError::refused)?;
+        chart
+            .configure_mesh()
+            .bold_line_style(RGBColor(228, 228, 228))
+            .x_desc(&self.x.name)
+            .y_desc(&self.y.name)
+            .axis_desc_style((FONT, AXIS_SIZE))
+            .label_style((FONT, LABEL_SIZE))
+            .draw()
+            .map_err(PlotError::refused)?;
+        for line in &self.lines {
+            self.draw_line(&mut chart, line, &x, &y)?;
+        }
+        let position = match self.legend {
+            Legend::UpperLeft => SeriesLabelPosition::UpperLeft,
+            Legend::UpperRight => SeriesLabelPosition::UpperRight,
+            Legend::LowerLeft => SeriesLabelPosition::LowerLeft,
+            Legend::LowerRight => SeriesLabelPosition::LowerRight,
+        };
+        if self.lines.iter().all(|line| line.label.is_none()) {
+            return Ok(());
+        }
+        chart
+            .configure_series_labels()
+            .position(position)
+            .margin(12)
+            .legend_area_size(34)
+            .background_style(WHITE.mix(0.85))
+            .border_style(RGBColor(200, 200, 200))
+            .label_font((FONT, LABEL_SIZE))
+            .draw()
+            .map_err(PlotError::refused)
+    }
+
+    fn draw_line<B: DrawingBackend>(
+        &self,
+        chart: &mut ChartContext<'_, B, Cartesian2d<Coordinate, Coordinate>>,
+        line: &Line,
+        x: &Coordinate,
+        y: &Coordinate,
+    ) -> Result<(), PlotError> {
+        let style = line.colour.stroke_width(line.width);
+        let place = |a: f64, b: f64| (x.clamp(a), y.clamp(b));
+        let shown = |&&(a, b): &&(f64, f64)| self.x.shows(a) && self.y.shows(b);
+        if !line.band.is_empty() {
+            let band = || {
+                line.band.iter().filter(|&&(a, low, high)| {
+                    self.x.shows(a) && low.is_finite() && self.y.shows(high)
+                })
+            };
+            let upper = band().map(|&(a, _, high)| place(a, high));
+            let lower = band().rev().map(|&(a, low, _)| place(a, low));
+            let outline: Vec<_> = upper.chain(lower).collect();
+            chart
+                .draw_series([Polygon::new(outline, line.colour.mix(0.16).filled())])
+                .map_err(PlotError::refused)?;
+        }
+        let pieces = line
+            .points
+            .split(|&(a, b)| !(self.x.shows(a) && self.y.shows(b)))
+            .map(|piece| piece.iter().map(|&(a, b)| place(a, b)).collect::<Vec<_>>());
+        for piece in pieces.filter(|piece| piece.len() > 1) {
+            if line.dashed {
+                let dashes = DashedLineSeries::new(piece, 7, 5, style);
+                chart.draw_series(dashes).map_err(PlotError::refused)?;
+            } else {
+                let solid = LineSeries::new(piece, style);
+                chart.draw_series(solid).map_err(PlotError::refused)?;
+            }
+        }
+        let lone = line.points.len() == 1;
+        if line.dots || lone {
+            let radius = line.width as i32 + 1;
+            let dots = line
+                .points
+                .iter()
+                .filter(shown)
+                .map(|&(a, b)| Circle::new(place(a, b), radius, line.colour.filled()));
+            chart.draw_series(dots).map_err(PlotError::refused)?;
+        }
+        if let Some(label) = &line.label {
+            let dashed = line.dashed;
+            // Drawn apart from the pieces, of which there may be none.
+            chart
+                .draw_series(std::iter::empty::<PathElement<(f64, f64)>>())
+                .map_err(PlotError::refused)?
+                .label(label)
+                .legend(move |(x, y)| {
+                    let end = if dashed { x + 9 } else { x + 24 };
+                    PathElement::new(vec![(x, y), (end, y)], style)
+                });
+        }
+        Ok(())
+    }
+}

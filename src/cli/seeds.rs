@@ -1,0 +1,50 @@
+use std::ops::Range;
+
+/// Most seeds of one command: a typing error beyond.
+const MAX_SEEDS: u64 = 100_000;
+
+/// Seeds as the command line gives them: `A..B`, without B.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seeds(pub(super) Range<u64>);
+
+impl std::str::FromStr for Seeds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wanted = "it must be A..B, two whole numbers of which B is the larger, such as 0..5 for the \
+                      seeds 0 to 4";
+        let (from, to) = text.split_once("..").ok_or(wanted)?;
+        let number = |text: &str| text.parse::<u64>().map_err(|_| wanted.to_owned());
+        let (from, to) = (number(from)?, number(to)?);
+        if from >= to {
+            return Err(wanted.to_owned());
+        }
+        if to - from > MAX_SEEDS {
+            return Err(format!("it must be at most {MAX_SEEDS} seeds"));
+        }
+        Ok(Self(from..to))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_ranges() {
+        assert_eq!("0..5".parse(), Ok(Seeds(0..5)));
+        assert_eq!("7..8".parse(), Ok(Seeds(7..8)));
+        for text in [
+            "5",
+            "5..5",
+            "5..0",
+            "a..b",
+            "..",
+            "-1..2",
+            "0..=5",
+            "0..10000000",
+        ] {
+            assert!(text.parse::<Seeds>().is_err(), "{text}");
+        }
+    }
+}

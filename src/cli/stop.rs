@@ -1,0 +1,24 @@
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// A question that is answered with yes after the first Ctrl-C; the second one ends the process.
+pub(super) fn on_ctrl_c() -> fn() -> bool {
+    flag_of_ctrl_c();
+    || STOP.load(Ordering::Relaxed)
+}
+
+/// The flag behind [`on_ctrl_c`].
+pub(super) fn flag_of_ctrl_c() -> &'static AtomicBool {
+    static HANDLER: OnceLock<()> = OnceLock::new();
+    HANDLER.get_or_init(|| {
+        // A handler that cannot be installed leaves the default one, which ends the process.
+        let _ = ctrlc::set_handler(|| {
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        });
+    });
+    &STOP
+}

@@ -1,0 +1,68 @@
+/// `J v` with the Jacobian `J = diag(k) - k k^T / sum k` of a softargmax, into `out`.
+///
+/// The vector is centred on its entry of the largest `k` first, and that entry of the product is minus the
+/// sum of the others: near a one-hot row the weighted mean equals it to rounding, and the product is what
+/// is left.
+///
+/// # Panics
+///
+/// If the three are not of one length, or empty.
+pub fn jacobian_product(k: &[f64], v: &[f64], out: &mut [f64]) {
+    assert!(
+        k.len() == v.len() && k.len() == out.len() && !k.is_empty(),
+        "k, v and the product have {}, {} and {} entries",
+        k.len(),
+        v.len(),
+        out.len()
+    );
+    let largest = (1..k.len()).fold(0, |best, i| if k[i] > k[best] { i } else { best });
+    let centre = v[largest];
+    let (mut total, mut mean) = (0.0, 0.0);
+    for (&k, &v) in k.iter().zip(v) {
+        total += k;
+        if k > 0.0 {
+            mean += k * (v - centre);
+        }
+    }
+    mean /= total;
+    let mut others = 0.0;
+    for i in 0..k.len() {
+        if i != largest {
+            out[i] = if k[i] > 0.0 {
+                k[i] * (v[i] - centre - mean)
+            } else {
+                0.0
+            };
+            others += out[i];
+        }
+    }
+    out[largest] = -others;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::{FSoftargmax, JensenShannon};
+
+    #[test]
+    fn the_product_of_the_matrix() {
+        let (x, q) = ([0.3, -1.2, 2.0, 0.7], [0.1, 0.4, 0.2, 0.3]);
+        let answer = FSoftargmax::new(&JensenShannon, &x, &q).expect("finite inputs");
+        let v = [1.0, -2.0, 0.5, 3.0];
+        let mut product = [0.0; 4];
+        jacobian_product(answer.weights(), &v, &mut product);
+        for (row, got) in answer.jacobian().iter().zip(product) {
+            let want: f64 = row.iter().zip(v).map(|(j, v)| j * v).sum();
+            assert!((got - want).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_all_but_one_hot_keeps_its_digits() {
+        let mut product = [0.0; 2];
+        jacobian_product(&[1.0, 1e-30], &[1.0, 0.25], &mut product);
+        assert!((product[0] / 0.75e-30 - 1.0).abs() < 1e-15 && product[1] == -product[0]);
+        jacobian_product(&[1.0, 0.0], &[1.0, f64::NEG_INFINITY], &mut product);
+        assert_eq!(product, [0.0, 0.0]);
+    }
+}

@@ -1,0 +1,193 @@
+use super::{Tsallis, log1p_over};
+
+/// The softargmax of two entries at an order `alpha <= 1`, in `f64`: the row that tabular policies of two
+/// actions solve a million times a second, from where its last root lay.
+///
+/// The unknown is the log-odds `t = ln(p_0 / p_1)`, and the root that of
+///
+/// ```text
+/// f'(p_0 / q_0) - f'(p_1 / q_1) = x_0 - x_1 = gap
+/// ```
+///
+/// [`Row`](super::Row) gives the same answer for any number of entries and any order.
+///
+/// ```
+/// use burn_tsallis::math::{Pair, Tsallis};
+///
+/// // At order zero and a uniform reference: d = gap / 2, p_0 = 1 / (1 + sqrt(1 + 4 d^2) - 2 d).
+/// let pair = Pair::solve(&Tsallis::new(0.0), 1.0, [0.5, 0.5], None);
+/// assert!((pair.probabilities[0] - 1.0 / 2_f64.sqrt()).abs() < 1e-15);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// `ln(p_0 / p_1)`, to start the next root from.
+    pub log_odds: f64,
+    /// `p`.
+    pub probabilities: [f64; 2],
+    /// `ln u = ln(p / q)`.
+    pub log_ratios: [f64; 2],
+    /// `f'(u)`.
+    pub derivatives: [f64; 2],
+    /// `u^(1 - alpha)`, the factor between `dp / p` and the logits; times `p` it is the `k` of the
+    /// Jacobian `diag(k) - k k^T / sum k`.
+    pub scores: [f64; 2],
+}
+
+/// Newton takes three or four steps, and one or two from a root nearby.
+const STEPS: usize = 100;
+
+/// A step after which the quadratic convergence leaves less than a rounding.
+const LAST_STEP: f64 = 1e-8;
+
+impl Pair {
+    /// Solves for a finite gap and positive references; `near` is a guess of the log-odds. `NaN` where an
+    /// input is not a number.
+    ///
+    /// Newton's method on `psi(f'(u_0) - f'(u_1)) = psi(gap)` with `psi(h) = sign(h) ln(1 + c |h|) / c`,
+    /// which is close to linear in the log-odds from the middle to the tails. The bracket that the steps
+    /// leave only tightens, and a step out of it is replaced by its middle.
+    ///
+    /// # Panics
+    ///
+    /// If the order is above one, where an entry may leave the support.
+    pub fn solve(
+        generator: &Tsallis<f64>,
+        gap: f64,
+        reference: [f64; 2],
+        near: Option<f64>,
+    ) -> Self {
+        let c = generator.c();
+        assert!(
+            c >= 0.0,
+            "a pair has an order of at most one, not {}",
+            generator.alpha()
+        );
+        let psi = |h: f64| log1p_over(c, h.abs()).copysign(h);
+        let log_reference = [reference[0].ln(), reference[1].ln()];
+        let goal = psi(gap);
+        let (mut lo, mut hi) = (f64::NEG_INFINITY, f64::INFINITY);
+        // A guess so far out that its powers overflow is no guess.
+        let guess = near
+            .map(|t| Self::at(generator, t, log_reference))
+            .filter(|pair| pair.derivatives[0].is_finite() && pair.derivatives[1].is_finite());
+        let mut pair = guess.unwrap_or_else(|| {
+            let straight = goal + log_reference[0] - log_reference[1];
+            Self::at(generator, straight, log_reference)
+        });
+        let mut t = pair.log_odds;
+        for _ in 0..STEPS {
+            let [p0, p1] = pair.probabilities;
+            let [s0, s1] = pair.scores;
+            let h = pair.derivatives[0] - pair.derivatives[1];
+            let missing = goal - psi(h);
+            if missing > 0.0 {
+                lo = t;
+            } else {
+                hi = t;
+            }
+            let slope = (p1 / s0 + p0 / s1) / (1.0 + c * h.abs());
+            let step = missing / slope;
+            let mut next = t + step;
+            if !(next > lo && next < hi) {
+                if step.abs() <= 2.0 * f64::EPSILON * t.abs().max(1.0) {
+                    break;
+                }
+                next = if lo.is_finite() && hi.is_finite() {
+                    lo + 0.5 * (hi - lo)
+                } else {
+                    next
+                };
+            }
+            let moved = (next - t).abs();
+            t = next;
+            pair = Self::at(generator, t, log_reference);
+            if moved.is_nan() || moved <= LAST_STEP {
+                break;
+            }
+        }
+        pair
+    }
+
+    /// The pair of these log-odds `t = ln(p_0 / p_1)`, whose gap is the difference of its derivatives.
+    /// `log_reference` is `ln q`.
+    pub fn at(generator: &Tsallis<f64>, t: f64, log_reference: [f64; 2]) -> Self {
+        // The smaller probability over the larger, and the logarithms of both.
+        let odds = (-t.abs()).exp();
+        let log_larger = -odds.ln_1p();
+        let log_smaller = log_larger - t.abs();
+        let larger = 1.0 / (1.0 + odds);
+        let smaller = odds * larger;
+        let (log_p, probabilities) = if t >= 0.0 {
+            ([log_larger, log_smaller], [larger, smaller])
+        } else {
+            ([log_smaller, log_larger], [smaller, larger])
+        };
+        let log_ratios = [log_p[0] - log_reference[0], log_p[1] - log_reference[1]];
+        let derivatives = log_ratios.map(|l| generator.derivative_at_log(l));
+        // u^(alpha - 1) = 1 + (alpha - 1) f'(u)
+        let scores = derivatives.map(|y| 1.0 / (1.0 - generator.c() * y));
+        Self {
+            log_odds: t,
+            probabilities,
+            log_ratios,
+            derivatives,
+            scores,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::{Measure, Row, Solver};
+
+    #[test]
+    fn the_row_gives_the_same_answer() {
+        let mut worst = 0.0_f64;
+        for alpha in [-1.0, 0.0, 1e-9, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0 - 1e-9, 1.0] {
+            let generator = Tsallis::new(alpha);
+            for reference in [[0.5, 0.5], [0.9, 0.1], [1e-6, 1.0 - 1e-6], [1.0, 1.0]] {
+                for gap in [0.0, 1e-12, 1e-3, 0.4, -1.0, 3.0, -17.0, 250.0, -1e4, 1e8] {
+                    let logits = [gap, 0.0];
+                    let row = Row::new(&logits, Measure::Given(&reference), alpha);
+                    let (mut p, mut log_p) = ([0.0; 2], [0.0; 2]);
+                    let state = row.solve(Solver::Newton);
+                    row.softargmax(&state, &mut p);
+                    row.log_softargmax(&state, &mut log_p);
+                    for near in [None, Some(0.0), Some(-30.0), Some(4.0), Some(1e3)] {
+                        let pair = Pair::solve(&generator, gap, reference, near);
+                        for i in 0..2 {
+                            let scale = log_p[i].abs().max(1.0);
+                            let error =
+                                (pair.log_ratios[i] + reference[i].ln() - log_p[i]).abs() / scale;
+                            worst = worst.max(error);
+                            assert!(
+                                error < 2e-13 && (pair.probabilities[i] - p[i]).abs() < 1e-13,
+                                "alpha {alpha}, q {reference:?}, gap {gap}, near {near:?}: {pair:?} {p:?} {log_p:?}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+        println!("largest relative error of ln p: {worst:e}");
+    }
+
+    #[test]
+    fn scores_and_derivatives_are_those_of_the_ratios() {
+        let generator = Tsallis::new(0.3);
+        let pair = Pair::solve(&generator, 2.0, [0.2, 0.8], None);
+        for i in 0..2 {
+            let u = pair.log_ratios[i].exp();
+            assert!((pair.scores[i] - u.powf(0.7)).abs() < 1e-14);
+            assert!((pair.derivatives[i] - generator.derivative(u)).abs() < 1e-14);
+        }
+        assert!((pair.derivatives[0] - pair.derivatives[1] - 2.0).abs() < 1e-14);
+    }
+
+    #[test]
+    fn a_gap_that_is_no_number_has_no_answer() {
+        let pair = Pair::solve(&Tsallis::new(0.5), f64::NAN, [0.5, 0.5], None);
+        assert!(pair.probabilities[0].is_nan());
+    }
+}

@@ -1,0 +1,201 @@
+use super::ConfigError;
+use crate::math::{MAX_ALPHA, is_order};
+use crate::{Alpha, TsallisError};
+use burn::Tensor;
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
+use burn::tensor::{Device, TensorData, activation};
+
+/// How the orders `alpha` of a module are set: fixed, or learnt inside an interval.
+///
+/// There is one value for all, or one for each head or row of the module that is configured.
+///
+/// ```
+/// use burn_tsallis::nn::AlphaConfig;
+///
+/// let fixed = AlphaConfig::fixed(1.5);
+/// assert_eq!(fixed, 1.5.into());
+/// let learnt = AlphaConfig::learnt(1.5).with_interval(1.0, 2.0);
+/// # let _ = learnt;
+/// ```
+#[derive(Config, Debug, PartialEq)]
+pub enum AlphaConfig {
+    /// Numbers that stay what they are.
+    Fixed {
+        /// One for all, or one for each.
+        values: Vec<f64>,
+    },
+    /// Parameters: see [`TsallisAlpha`].
+    Learnt {
+        /// Where they start: one for all, or one for each.
+        start: Vec<f64>,
+        /// The lower end of the interval that they stay in.
+        min: f64,
+        /// The upper end.
+        max: f64,
+    },
+}
+
+impl AlphaConfig {
+    /// The interval of a learnt `alpha`, unless told otherwise: from close to the end of the orders
+    /// whose divergence is finite, to beyond the sparsemax.
+    pub const INTERVAL: (f64, f64) = (0.05, 2.5);
+
+    /// One order for all.
+    pub fn fixed(alpha: f64) -> Self {
+        Self::fixed_each([alpha])
+    }
+
+    /// One order for each.
+    pub fn fixed_each(alphas: impl Into<Vec<f64>>) -> Self {
+        Self::Fixed {
+            values: alphas.into(),
+        }
+    }
+
+    /// Learnt orders that all start at `start`, inside [`INTERVAL`](Self::INTERVAL).
+    pub fn learnt(start: f64) -> Self {
+        Self::learnt_each([start])
+    }
+
+    /// Learnt orders, each with its own start, inside [`INTERVAL`](Self::INTERVAL).
+    pub fn learnt_each(starts: impl Into<Vec<f64>>) -> Self {
+        let (min, max) = Self::INTERVAL;
+        Self::Learnt {
+            start: starts.into(),
+            min,
+            max,
+        }
+    }
+
+    /// With this interval, if the orders are learnt.
+    pub fn with_interval(self, min: f64, max: f64) -> Self {
+        match self {
+            Self::Learnt { start, .. } => Self::Learnt { start, min, max },
+            fixed => fixed,
+        }
+    }
+
+    /// The orders of a module that has `count` heads or rows.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a number is not an order, does not lie inside the interval, or if there are
+    /// neither one nor `count` of them.
+    pub fn try_init(&self, count: usize, device: &Device) -> Result<TsallisAlpha, ConfigError> {
+        let (Self::Fixed { values: given } | Self::Learnt { start: given, .. }) = self;
+        if given.len() != 1 && given.len() != count {
+            return Err(ConfigError::AlphaCount {
+                given: given.len(),
+                wanted: count,
+            });
+        }
+        if let Some(&bad) = given.iter().find(|&&alpha| !is_order(alpha)) {
+            return Err(TsallisError::Alpha(bad).into());
+        }
+        let raw = match self {
+            Self::Fixed { .. } => None,
+            Self::Learnt { start, min, max } => {
+                let (min, max) = (*min, *max);
+                if !(-MAX_ALPHA <= min && min < max && max <= MAX_ALPHA) {
+                    return Err(ConfigError::Interval { min, max });
+                }
+                if let Some(&value) = start.iter().find(|&&alpha| !(min < alpha && alpha < max)) {
+                    return Err(ConfigError::Start { value, min, max });
+                }
+                let raw = (0..count)
+                    .map(|i| start[i % start.len()])
+                    .map(|alpha| ((alpha - min) / (max - alpha)).ln())
+                    .collect();
+                Some(Param::from_tensor(vector(raw, device)))
+            }
+        };
+        Ok(TsallisAlpha {
+            raw,
+            config: self.clone(),
+            count,
+        })
+    }
+}
+
+impl From<f64> for AlphaConfig {
+    fn from(alpha: f64) -> Self {
+        Self::fixed(alpha)
+    }
+}
+
+/// The orders of a module: numbers that were fixed, or parameters kept inside an interval by
+///
+/// `alpha = min + (max - min) sigmoid(raw)`.
+///
+/// The ends are reached by rounding only. A record holds `raw`, and nothing of a fixed order, which
+/// belongs to the configuration.
+///
+/// Created by [`AlphaConfig`], as a part of the modules that have one.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct TsallisAlpha {
+    /// What is learnt, without bounds: shape `[count]`. Nothing where the orders are fixed.
+    pub raw: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    config: AlphaConfig,
+    #[module(skip)]
+    count: usize,
+}
+
+impl ModuleDisplay for TsallisAlpha {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        content.add_formatted(&self.summary()).optional()
+    }
+}
+
+impl TsallisAlpha {
+    /// Whether the orders are parameters.
+    pub fn is_learnt(&self) -> bool {
+        self.raw.is_some()
+    }
+
+    /// The orders as they are now, shape `[count]`; differentiable where they are learnt.
+    pub fn values(&self, device: &Device) -> Tensor<1> {
+        match (&self.raw, &self.config) {
+            (Some(raw), AlphaConfig::Learnt { min, max, .. }) => activation::sigmoid(raw.val())
+                .mul_scalar(max - min)
+                .add_scalar(*min),
+            (_, AlphaConfig::Fixed { values } | AlphaConfig::Learnt { start: values, .. }) => {
+                let each = (0..self.count).map(|i| values[i % values.len()]);
+                vector(each.collect(), device)
+            }
+        }
+    }
+
+    /// The orders as the operator takes them: a number where one is fixed for all, else a tensor of this
+    /// shape, whose product is the number of orders.
+    pub(super) fn of_shape<const D: usize>(&self, shape: [usize; D], device: &Device) -> Alpha<D> {
+        match &self.config {
+            AlphaConfig::Fixed { values } if values.len() == 1 => Alpha::Number(values[0]),
+            _ => Alpha::Tensor(self.values(device).reshape(shape)),
+        }
+    }
+
+    /// In the words of a module's display.
+    pub(super) fn summary(&self) -> String {
+        match &self.config {
+            AlphaConfig::Fixed { values } if values.len() == 1 => values[0].to_string(),
+            AlphaConfig::Fixed { values } => format!("{values:?}"),
+            AlphaConfig::Learnt { min, max, .. } => {
+                format!("{} learnt in ({min}, {max})", self.count)
+            }
+        }
+    }
+}
+
+fn vector(values: Vec<f64>, device: &Device) -> Tensor<1> {
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]).convert::<f32>(), device)
+}

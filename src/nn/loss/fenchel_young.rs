@@ -1,0 +1,324 @@
+use super::Reduction;
+use super::rows::Rows;
+use crate::nn::error::or_panic;
+use crate::nn::{ConfigError, ReferenceConfig};
+use crate::{TsallisOptions, tsallis_value};
+use burn::Tensor;
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
+use burn::tensor::{Bool, Device, Int, assert_shape};
+
+/// Configuration of a [`FenchelYoungLoss`], which its [`init`](Self::init) makes.
+#[derive(Config, Debug)]
+pub struct FenchelYoungLossConfig {
+    /// The order.
+    pub alpha: f64,
+    /// The reference measure. Default: ones.
+    #[config(default = "ReferenceConfig::Ones")]
+    pub reference: ReferenceConfig,
+    /// A class that is no target: samples of it have no loss and no gradient, and are not counted.
+    /// Default: none.
+    pub ignore_index: Option<i64>,
+    /// A weight of each class, for its samples. Default: one.
+    pub weights: Option<Vec<f32>>,
+    /// Label smoothing `s`: targets `t` become `(1 - s) t + s / classes`. Default: none.
+    pub smoothing: Option<f32>,
+    /// What is returned for a batch: the weighted mean, the weighted sum, or that sum over the size of the
+    /// batch. Default: the mean.
+    #[config(default = "Reduction::Mean")]
+    pub reduction: Reduction,
+}
+
+impl FenchelYoungLossConfig {
+    /// The loss.
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_init`](Self::try_init) returns an error, with its words.
+    pub fn init(&self, device: &Device) -> FenchelYoungLoss {
+        or_panic(self.try_init(device))
+    }
+
+    /// As [`init`](Self::init).
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the order, the reference, the smoothing or a weight is not one that can be
+    /// computed with.
+    pub fn try_init(&self, device: &Device) -> Result<FenchelYoungLoss, ConfigError> {
+        self.reference
+            .apply(TsallisOptions::<1>::try_new(self.alpha)?)?;
+        if let Some(smoothing) = self.smoothing
+            && !(0.0..=1.0).contains(&smoothing)
+        {
+            return Err(ConfigError::Rate {
+                name: "smoothing",
+                value: f64::from(smoothing),
+                max: "1",
+            });
+        }
+        for (index, &value) in self.weights.iter().flatten().enumerate() {
+            if !(0.0..f32::INFINITY).contains(&value) {
+                return Err(ConfigError::Weight { index, value });
+            }
+        }
+        Ok(FenchelYoungLoss {
+            alpha: self.alpha,
+            reference: self.reference.clone(),
+            ignore_index: self.ignore_index,
+            weights: self
+                .weights
+                .as_ref()
+                .map(|weights| Tensor::from_floats(weights.as_slice(), device)),
+            smoothing: self.smoothing,
+            reduction: self.reduction.clone(),
+        })
+    }
+}
+
+/// The Fenchel-Young loss of the Tsallis softargmax, between logits `x` and a target distribution `t`:
+///
+/// `L(x; t) = V(x) + D_f(t || q) - <x, t>`, `V(x) = max_p <p, x> - D_f(p || q)`.
+///
+/// It is never negative, zero exactly where the softargmax `p` of the logits is `t`, and its gradient is
+/// `p - t`, which needs no derivative of the root. With the reference `ones`, which is the default,
+/// it is the cross-entropy at `alpha = 1` (against a distribution: less the entropy of that), the
+/// 1.5-entmax loss at 1.5, and the sparsemax loss at 2. Above one it is zero as soon as the margin of
+/// the target's logit is `1 / (alpha - 1)`.
+///
+/// For `alpha <= 0` a probability of zero is infinitely far away: without smoothing the loss of a class is
+/// infinite, but its gradient is `p - t` all the same.
+///
+/// Source: Blondel, Martins and Niculae, Learning with Fenchel-Young losses, arXiv 1901.02324.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_tsallis::nn::loss::FenchelYoungLossConfig;
+///
+/// let device = Device::flex().autodiff();
+/// let loss = FenchelYoungLossConfig::new(1.5).init(&device);
+/// let logits = Tensor::<2>::from_data([[2.0, 0.5, -1.0], [0.0, 0.2, 3.0]], &device).require_grad();
+/// let targets = Tensor::<1, Int>::from_data([1, 2], &device);
+/// let gradients = loss.forward(logits.clone(), targets).backward();
+/// // The second sample has its margin.
+/// let second = logits.grad(&gradients).unwrap().slice([1..2, 0..3]);
+/// assert_eq!(second.abs().sum().into_scalar::<f32>(), 0.0);
+/// # }
+/// ```
+///
+/// Created by [`FenchelYoungLossConfig`].
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct FenchelYoungLoss {
+    /// The order.
+    pub alpha: f64,
+    /// The reference measure.
+    #[module(skip)]
+    pub reference: ReferenceConfig,
+    /// The class that is no target.
+    #[module(skip)]
+    pub ignore_index: Option<i64>,
+    /// The weight of each class.
+    pub weights: Option<Tensor<1>>,
+    /// Label smoothing.
+    pub smoothing: Option<f32>,
+    /// What is returned for a batch.
+    #[module(skip)]
+    pub reduction: Reduction,
+}
+
+impl ModuleDisplay for FenchelYoungLoss {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        content
+            .add("alpha", &self.alpha)
+            .add_debug_attribute("reference", &self.reference)
+            .add_debug_attribute("ignore_index", &self.ignore_index)
+            .add("weights", &self.weights)
+            .add_debug_attribute("smoothing", &self.smoothing)
+            .add_debug_attribute("reduction", &self.reduction)
+            .optional()
+    }
+}
+
+impl FenchelYoungLoss {
+    /// The loss of a batch against the class of each sample.
+    ///
+    /// # Shapes
+    /// - logits: `[batch, classes]`
+    /// - targets: `[batch]`, each a class or the one that is ignored
+    /// - output: `[1]`; the mean of a batch that is ignored altogether is `NaN`
+    ///
+    /// # Panics
+    /// If there is not one target for each sample.
+    pub fn forward(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+        let (losses, weights) = self.class_losses(logits, targets);
+        self.reduce(losses, weights)
+    }
+
+    /// As [`forward`](Self::forward), for each sample: its loss times the weight of its class, zero where
+    /// it is ignored. Shape `[batch]`.
+    pub fn forward_no_reduction(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+        let (losses, weights) = self.class_losses(logits, targets);
+        weighted(losses, weights)
+    }
+
+    /// The loss of a batch against distributions. They are constants: no gradient goes into them. With
+    /// class weights `w` the weight of a sample is `<w, t>`.
+    ///
+    /// # Shapes
+    /// - logits and targets: `[.., classes]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    pub fn forward_distribution<const D: usize>(
+        &self,
+        logits: Tensor<D>,
+        targets: Tensor<D>,
+    ) -> Tensor<1> {
+        let (losses, weights) = self.distribution_losses(logits, targets);
+        self.reduce(losses, weights)
+    }
+
+    /// As [`forward_distribution`](Self::forward_distribution), for each row: its loss times its weight,
+    /// of the logits' shape with size 1 along the last dimension.
+    pub fn forward_distribution_no_reduction<const D: usize>(
+        &self,
+        logits: Tensor<D>,
+        targets: Tensor<D>,
+    ) -> Tensor<D> {
+        let mut shape = logits.dims();
+        shape[D - 1] = 1;
+        let (losses, weights) = self.distribution_losses(logits, targets);
+        weighted(losses, weights).reshape(shape)
+    }
+
+    /// The loss of each sample, and its weight where it is not one for all.
+    fn class_losses(
+        &self,
+        logits: Tensor<2>,
+        targets: Tensor<1, Int>,
+    ) -> (Tensor<1>, Option<Tensor<1>>) {
+        let [batch, classes] = logits.dims();
+        assert_shape!(targets, [batch]);
+        let ignored = self
+            .ignore_index
+            .map(|index| targets.clone().equal_scalar(index));
+        // An ignored target need not be a class.
+        let targets = match &ignored {
+            Some(ignored) => targets.mask_fill(ignored.clone(), 0),
+            None => targets,
+        };
+        let column = targets.clone().reshape([batch, 1]);
+        let losses = if self.smoothing.is_some() {
+            let chosen = Tensor::<1, Int>::arange(0..classes as i64, &logits.device())
+                .reshape([1, classes])
+                .expand([batch, classes])
+                .equal(column.expand([batch, classes]));
+            let targets = logits.clone().detach().zeros_like().mask_fill(chosen, 1.0);
+            self.rows(logits, targets)
+        } else {
+            let value = self.solved(&logits).against_class(column.clone());
+            let optimum = tsallis_value(logits.clone(), self.options(), -1);
+            carry(value, optimum - finite(logits).gather(1, column))
+        };
+        let losses = losses.reshape([batch]);
+        let weights = self
+            .weights
+            .clone()
+            .map(|weights| weights.gather(0, targets));
+        match ignored {
+            None => (losses, weights),
+            Some(ignored) => {
+                let weights = weights.unwrap_or_else(|| losses.clone().detach().ones_like());
+                let none = |of: Tensor<1>, ignored: Tensor<1, Bool>| of.mask_fill(ignored, 0.0);
+                (none(losses, ignored.clone()), Some(none(weights, ignored)))
+            }
+        }
+    }
+
+    fn distribution_losses<const D: usize>(
+        &self,
+        logits: Tensor<D>,
+        targets: Tensor<D>,
+    ) -> (Tensor<1>, Option<Tensor<1>>) {
+        let shape = logits.dims();
+        assert_eq!(
+            shape,
+            targets.dims(),
+            "the targets must have the shape of the logits"
+        );
+        let count = shape[..D - 1].iter().product::<usize>();
+        let targets = targets.detach();
+        let weights = self.weights.clone().map(|weights| {
+            let mut along = [1; D];
+            along[D - 1] = weights.dims()[0];
+            (targets.clone() * weights.reshape(along))
+                .sum_dim(D - 1)
+                .reshape([count])
+        });
+        (self.rows(logits, targets).reshape([count]), weights)
+    }
+
+    /// The losses against distributions that are still to be smoothed, size 1 along the last dimension.
+    fn rows<const D: usize>(&self, logits: Tensor<D>, targets: Tensor<D>) -> Tensor<D> {
+        let classes = logits.dims()[D - 1];
+        let targets = match self.smoothing {
+            Some(s) => targets.mul_scalar(1.0 - s).add_scalar(s / classes as f32),
+            None => targets,
+        };
+        let value = self.solved(&logits).against(targets.clone());
+        let optimum = tsallis_value(logits.clone(), self.options(), -1);
+        carry(value, optimum - (finite(logits) * targets).sum_dim(D - 1))
+    }
+
+    fn options<const D: usize>(&self) -> TsallisOptions<D> {
+        or_panic(self.reference.apply(TsallisOptions::new(self.alpha)))
+    }
+
+    fn solved<const D: usize>(&self, logits: &Tensor<D>) -> Rows<D> {
+        Rows::new(logits.clone(), self.options(), self.alpha, &self.reference)
+    }
+
+    fn reduce(&self, losses: Tensor<1>, weights: Option<Tensor<1>>) -> Tensor<1> {
+        let count = losses.dims()[0];
+        match self.reduction {
+            Reduction::Sum => weighted(losses, weights).sum(),
+            Reduction::BatchMean => weighted(losses, weights).sum() / count as f64,
+            Reduction::Mean | Reduction::Auto => match weights {
+                None => losses.mean(),
+                Some(weights) => {
+                    let total = weights.clone().sum();
+                    weighted(losses, Some(weights)).sum() / total
+                }
+            },
+        }
+    }
+}
+
+/// The number `value` with the gradient of `score`, which is `V - <x, t>`: the two differ by a constant. Rounding
+/// alone takes the first below zero.
+fn carry<const D: usize>(value: Tensor<D>, score: Tensor<D>) -> Tensor<D> {
+    let rounded = value.clone().lower_scalar(0.0);
+    value.mask_fill(rounded, 0.0) + (score.clone() - score.detach())
+}
+
+/// Without the logits of `-inf`, which meet targets of zero.
+fn finite<const D: usize>(logits: Tensor<D>) -> Tensor<D> {
+    let forbidden = logits.clone().equal_scalar(f32::NEG_INFINITY);
+    logits.mask_fill(forbidden, 0.0)
+}
+
+fn weighted(losses: Tensor<1>, weights: Option<Tensor<1>>) -> Tensor<1> {
+    match weights {
+        Some(weights) => losses * weights,
+        None => losses,
+    }
+}

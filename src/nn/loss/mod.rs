@@ -1,0 +1,10 @@
+//! Losses.
+
+mod divergence;
+mod fenchel_young;
+mod rows;
+
+pub use divergence::{TsallisDivergenceLoss, TsallisDivergenceLossConfig};
+pub use fenchel_young::{FenchelYoungLoss, FenchelYoungLossConfig};
+
+pub use burn::nn::loss::Reduction;

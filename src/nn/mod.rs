@@ -1,0 +1,37 @@
+//! Modules, losses and a distribution for other people's models, in Burn's own idiom:
+//! `XConfig::new(..).with_y(..).init(&device)`, records, display.
+//!
+//! | module | in the place of |
+//! |---|---|
+//! | [`TsallisSoftargmax`] | a softmax, with an order that is fixed or learnt |
+//! | [`attention::TsallisMultiHeadAttention`] | [`burn::nn::attention::MultiHeadAttention`] |
+//! | [`attention::tsallis_attention`] | [`burn::tensor::module::attention`] |
+//! | [`transformer::TsallisTransformerEncoder`] | [`burn::nn::transformer::TransformerEncoder`] |
+//! | [`TsallisGate`] | the top-k gate of a mixture of experts |
+//! | [`loss::FenchelYoungLoss`] | [`burn::nn::loss::CrossEntropyLoss`] |
+//! | [`loss::TsallisDivergenceLoss`] | [`burn::nn::loss::KLDivLoss`] |
+//! | [`TsallisCategorical`] | a categorical distribution |
+//!
+//! Modules and losses have the reference `ones`, so that `alpha = 1.5` is 1.5-entmax whatever the number of
+//! entries. Masks are `true` where an entry is masked, as Burn's are. A configuration that cannot be
+//! made panics in `init`, with the words of the [`ConfigError`] that `try_init` returns.
+
+pub mod attention;
+pub mod loss;
+pub mod transformer;
+
+mod alpha;
+mod cache;
+mod distribution;
+mod error;
+mod gate;
+mod reference;
+mod softargmax;
+
+pub use alpha::{AlphaConfig, TsallisAlpha};
+pub use cache::TensorCache;
+pub use distribution::TsallisCategorical;
+pub use error::ConfigError;
+pub use gate::{TsallisGate, TsallisGateConfig, TsallisGateOutput};
+pub use reference::ReferenceConfig;
+pub use softargmax::{TsallisSoftargmax, TsallisSoftargmaxConfig};

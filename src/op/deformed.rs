@@ -1,0 +1,48 @@
+//! The deformed exponential of [`crate::math`] on tensors, with gradients by autodiff.
+
+use burn::Tensor;
+use burn::tensor::DType;
+
+/// Up to here `(e^z - 1) / z` is taken from its series: the direct form loses digits as `eps / z`.
+const SERIES: f64 = 0.5;
+
+/// `(e^z - 1) / z`, and its limit 1 at 0: [`expm1_over`](crate::math::expm1_over) of `c` and `x` is
+/// `x` times this at `c x`.
+pub(crate) fn expm1_ratio<const D: usize>(z: Tensor<D>) -> Tensor<D> {
+    // 1 / (n + 1)!, exact to the dtype below one half.
+    let terms = match z.dtype() {
+        DType::F64 => 15,
+        _ => 8,
+    };
+    let far = z.clone().abs().greater_equal_scalar(SERIES);
+    // Each form is given arguments of its own only: the gradient of the other would be NaN, and not
+    // zero.
+    let held = z.clone().mask_fill(far.clone(), 0.0);
+    let near = (2..=terms).rev().fold(held.ones_like(), |sum, n| {
+        sum * held.clone().div_scalar(n as f64) + 1.0
+    });
+    let z = z.mask_fill(far.clone().bool_not(), 1.0);
+    let direct = (z.clone().exp() - 1.0) / z;
+    near.mask_where(far, direct)
+}
+
+/// [`crate::math::exp_difference`]: `(e^(c a) - e^(c b)) / c`, exactly zero at `a = b`, which may be
+/// `-inf`.
+pub(crate) fn exp_difference<const D: usize>(c: f64, a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+    let equal = a.clone().equal(b.clone());
+    let larger = a.clone().max_pair(b.clone());
+    let fall = (a.clone() - b.clone()).abs().neg();
+    let endless = fall.clone().equal_scalar(f32::NEG_INFINITY);
+    let limit = if c > 0.0 { 1.0 / c } else { f64::INFINITY };
+    let drop = (fall.clone() * expm1_ratio(fall * c)).neg();
+    let drop = drop.mask_fill(endless, limit);
+    let drop = if c == 0.0 {
+        drop
+    } else {
+        drop * (larger * c).exp()
+    };
+    let rises = b.greater(a);
+    drop.clone()
+        .mask_where(rises, drop.neg())
+        .mask_fill(equal, 0.0)
+}

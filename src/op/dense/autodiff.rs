@@ -1,0 +1,95 @@
+use super::{DenseBackend, Ending};
+use burn::backend::AutodiffBackend;
+use burn::backend::autodiff::Autodiff;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+
+#[derive(Clone, Copy, Debug)]
+struct DenseStep;
+
+/// Inputs and output, which are all that the derivative needs.
+#[derive(Clone, Debug)]
+struct Saved<B: DenseBackend> {
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    y: FloatTensor<B>,
+    ending: Ending,
+}
+
+impl<B: DenseBackend> Backward<B, 3> for DenseStep {
+    type State = Saved<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let Saved {
+            x,
+            weight,
+            y,
+            ending,
+        } = ops.state;
+        let (of_product, of_bias) = B::dense_backward(y, gradient, ending);
+        let [x_node, weight_node, bias_node] = ops.parents;
+        if let Some(node) = x_node {
+            let weight = B::float_swap_dims(weight, 0, 1);
+            grads.register::<B>(node.id, B::product(of_product.clone(), weight));
+        }
+        if let Some(node) = weight_node {
+            let x = B::float_swap_dims(x, 0, 1);
+            grads.register::<B>(node.id, B::product(x, of_product));
+        }
+        if let Some(node) = bias_node {
+            grads.register::<B>(node.id, of_bias);
+        }
+    }
+}
+
+impl<B: DenseBackend, C: CheckpointStrategy> DenseBackend for Autodiff<B, C> {
+    fn dense(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        ending: Ending,
+    ) -> FloatTensor<Self> {
+        let (x, x_node) = x.into_parts();
+        let (weight, weight_node) = weight.into_parts();
+        let (bias, bias_node) = bias.into_parts();
+        let prepared = DenseStep
+            .prepare::<C>([x_node, weight_node, bias_node])
+            .compute_bound()
+            .stateful();
+        match prepared {
+            OpsKind::Tracked(prepared) => {
+                let y = B::dense(x.clone(), weight.clone(), bias, ending);
+                let saved = Saved {
+                    x,
+                    weight,
+                    y: y.clone(),
+                    ending,
+                };
+                prepared.finish(saved, y)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::dense(x, weight, bias, ending)),
+        }
+    }
+
+    /// First-order: the gradients are constants of the graph.
+    fn dense_backward(
+        y: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        ending: Ending,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (of_product, of_bias) =
+            B::dense_backward(y.into_primitive(), gradient.into_primitive(), ending);
+        (
+            <Self as AutodiffBackend>::from_inner(of_product),
+            <Self as AutodiffBackend>::from_inner(of_bias),
+        )
+    }
+}

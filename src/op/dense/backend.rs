@@ -1,0 +1,64 @@
+// Without any backend the generated routes are empty.
+#![cfg_attr(
+    not(any(
+        feature = "cube",
+        feature = "flex",
+        feature = "ndarray",
+        feature = "remote",
+        feature = "tch"
+    )),
+    allow(unused_variables, dead_code)
+)]
+
+use super::{Ending, portable};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, backend_extension};
+
+/// Burn's backends, extended by a layer of a network.
+#[backend_extension(
+    Autodiff,
+    Cube: cfg(feature = "cube"),
+    Fusion: cfg(feature = "cube"),
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    LibTorch: cfg(feature = "tch"),
+    Remote: cfg(feature = "remote"),
+)]
+pub trait DenseBackend: Backend {
+    /// `act(x W + b)`: `[rows, inputs]`, `[inputs, outputs]` and `[outputs]` to `[rows, outputs]`.
+    #[fusion(default)]
+    fn dense(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        ending: Ending,
+    ) -> FloatTensor<Self> {
+        portable::dense::<Self>(x, weight, bias, ending)
+    }
+
+    /// Where `y` is the output and `g` its gradient, `(g act', sum of its rows)`, which are the gradients in
+    /// `x W` and in `b`: `[rows, outputs]` and `[outputs]`.
+    #[fusion(default)]
+    fn dense_backward(
+        y: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        ending: Ending,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        portable::dense_backward::<Self>(y, gradient, ending)
+    }
+
+    /// The product of two matrices.
+    #[fusion(default)]
+    fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_matmul(a, b)
+    }
+}
+
+#[cfg(feature = "cube")]
+impl DenseBackend for burn_cubecl::CubeBackend {}
+
+#[cfg(feature = "tch")]
+impl DenseBackend for burn::backend::LibTorch {}
+
+#[cfg(feature = "remote")]
+impl DenseBackend for burn::backend::Remote {}

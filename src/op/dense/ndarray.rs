@@ -1,0 +1,56 @@
+use super::{DenseBackend, Ending, cpu, portable};
+use burn::backend::TensorMetadata;
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::{Shape, TensorData};
+use burn_ndarray::{NdArray, NdArrayTensor};
+
+fn tensor(values: Vec<f32>, shape: Shape) -> NdArrayTensor {
+    NdArrayTensor::from_data(TensorData::new(values, shape))
+}
+
+/// The values of an `f32` tensor in row-major order. A macro, because burn-ndarray keeps the type of the
+/// storage to itself.
+macro_rules! values {
+    ($storage:expr) => {
+        $storage.view().iter().copied().collect::<Vec<f32>>()
+    };
+}
+
+impl DenseBackend for NdArray {
+    fn dense(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        ending: Ending,
+    ) -> FloatTensor<Self> {
+        let (NdArrayTensor::F32(_), NdArrayTensor::F32(biases)) = (&x, &bias) else {
+            return portable::dense::<Self>(x, weight, bias, ending);
+        };
+        let biases = values!(biases);
+        let product = Self::float_matmul(x, weight);
+        let shape = product.shape();
+        let NdArrayTensor::F32(z) = product else {
+            unreachable!("a product has the dtype of its factors");
+        };
+        let mut y = values!(z);
+        cpu::end(&mut y, &biases, ending);
+        tensor(y, shape)
+    }
+
+    fn dense_backward(
+        y: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        ending: Ending,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (NdArrayTensor::F32(values), NdArrayTensor::F32(gradients)) = (&y, &gradient) else {
+            return portable::dense_backward::<Self>(y, gradient, ending);
+        };
+        let shape = y.shape();
+        let mut of_product = values!(gradients);
+        let mut of_bias = vec![0.0; shape[1]];
+        cpu::end_backward(&values!(values), &mut of_product, &mut of_bias, ending);
+        let outputs = Shape::new([shape[1]]);
+        (tensor(of_product, shape), tensor(of_bias, outputs))
+    }
+}

@@ -1,0 +1,101 @@
+//! The softargmax of other f-divergences.
+
+mod options;
+mod root;
+
+pub use options::{FDivergence, FSoftargmaxOptions};
+
+use super::call::reduced_dim;
+use super::{Alpha, TsallisError, try_tsallis_softargmax};
+use burn::Tensor;
+use root::Family;
+
+/// The softargmax of an f-divergence along a dimension:
+///
+/// `p = argmax_p <p, x> - D_f(p || q)`, `p_i = q_i [(f')^-1(x_i - mu)]_+` with `mu` such that
+/// `sum_i p_i = 1`,
+///
+/// for `D_f(p || q) = sum_i q_i f(p_i / q_i)` (arXiv 2601.12604). The members of the Tsallis family, and
+/// the squared Hellinger distance, which is half of one, are
+/// [`tsallis_softargmax`](crate::tsallis_softargmax); Jensen-Shannon and Le Cam are computed in Burn's own
+/// operations, on every device.
+///
+/// Masked entries, `NaN` and `+inf` are treated as [`tsallis_softargmax`](crate::tsallis_softargmax)
+/// treats them. Differentiable, once, in the logits and in the reference where it is a tensor.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::{FDivergence, f_softargmax};
+///
+/// let x = Tensor::<1>::from_data([2.0, 1.0, 0.1], &Device::flex());
+/// let p = f_softargmax(x, FDivergence::JensenShannon, -1);
+/// assert!((p.sum().into_scalar::<f32>() - 1.0).abs() < 1e-6);
+/// # }
+/// ```
+///
+/// # Arguments
+/// - `logits`: any shape.
+/// - `options`: the divergence, or [`FSoftargmaxOptions`].
+/// - `dim`: the dimension along which the probabilities sum to one. Negative dimensions count from
+///   the end.
+///
+/// # Returns
+/// Probabilities, of the logits' shape and dtype.
+///
+/// # Panics
+/// - If `dim` is outside `[-D, D)`.
+/// - If the shape of a reference or a mask does not fit the logits.
+pub fn f_softargmax<const D: usize>(
+    logits: Tensor<D>,
+    options: impl Into<FSoftargmaxOptions<D>>,
+    dim: isize,
+) -> Tensor<D> {
+    try_f_softargmax(logits, &options.into(), dim).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// As [`f_softargmax`].
+///
+/// # Errors
+/// [`TsallisError::Dim`] if `dim` is outside `[-D, D)`.
+///
+/// # Panics
+/// If the shape of a reference or a mask does not fit the logits: shapes panic, as Burn's do.
+pub fn try_f_softargmax<const D: usize>(
+    logits: Tensor<D>,
+    options: &FSoftargmaxOptions<D>,
+    dim: isize,
+) -> Result<Tensor<D>, TsallisError> {
+    let tsallis = |alpha, temperature| {
+        let mut given = options.tsallis.clone();
+        given.alpha = Alpha::Number(alpha);
+        given.temperature *= temperature;
+        try_tsallis_softargmax(logits.clone(), &given, dim)
+    };
+    match options.divergence {
+        FDivergence::KullbackLeibler => tsallis(1.0, 1.0),
+        FDivergence::ReverseKullbackLeibler => tsallis(0.0, 1.0),
+        FDivergence::PearsonChiSquared => tsallis(2.0, 1.0),
+        FDivergence::NeymanChiSquared => tsallis(-1.0, 1.0),
+        // f = f_(1/2) / 2: a divergence halved is a temperature halved.
+        FDivergence::Hellinger => tsallis(0.5, 0.5),
+        FDivergence::JensenShannon => {
+            let dim = reduced_dim::<D>(dim)?;
+            Ok(root::softargmax(
+                logits,
+                &options.tsallis,
+                dim,
+                Family::JensenShannon,
+            ))
+        }
+        FDivergence::LeCam => {
+            let dim = reduced_dim::<D>(dim)?;
+            Ok(root::softargmax(
+                logits,
+                &options.tsallis,
+                dim,
+                Family::LeCam,
+            ))
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Wrappers, which change one thing about an environment and pass on the rest.
+
+mod noise;
+mod statistics;
+mod time_limit;
+
+pub use noise::RewardNoise;
+pub use statistics::EpisodeStatistics;
+pub use time_limit::TimeLimit;
+
+/// The methods of [`DiscreteEnvironment`](super::DiscreteEnvironment) that a wrapper leaves to what it
+/// wraps.
+macro_rules! pass_on {
+    ($environment:ident) => {
+        fn observation_size(&self) -> usize {
+            self.$environment.observation_size()
+        }
+
+        fn actions(&self) -> usize {
+            self.$environment.actions()
+        }
+
+        fn observe(
+            &self,
+            observation: &mut [f32],
+        ) -> Result<(), $crate::rl::env::ObservationSizeError> {
+            self.$environment.observe(observation)
+        }
+
+        fn has_action_mask(&self) -> bool {
+            self.$environment.has_action_mask()
+        }
+
+        fn action_mask(&self, allowed: &mut [bool]) {
+            self.$environment.action_mask(allowed);
+        }
+
+        fn bad_episode(&self) -> Option<bool> {
+            self.$environment.bad_episode()
+        }
+    };
+}
+use pass_on;
+
+/// What a wrapper saves: its own part beside that of what it wraps.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Saved<S> {
+    wrapper: S,
+    environment: serde_json::Value,
+}

@@ -1,0 +1,97 @@
+use super::{Saved, pass_on};
+use crate::rl::env::{DiscreteEnvironment, RestoreError, Transition, state};
+use crate::rl::random::{Purpose, Stream, stream};
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Adds independent Gaussian noise to every reward of an environment, as bsuite's wrapper does.
+///
+/// The noise is drawn from [`Purpose::Noise`]. An [`EpisodeStatistics`](crate::rl::env::EpisodeStatistics)
+/// below this wrapper records what was earned without the noise.
+#[derive(Clone, Debug)]
+pub struct RewardNoise<E> {
+    environment: E,
+    standard_deviation: f64,
+    first_step_exempt: bool,
+    state: State,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct State {
+    noise: Stream,
+    /// Before the first step of all.
+    first: bool,
+}
+
+impl State {
+    fn new(seed: u64, index: u32) -> Self {
+        Self {
+            noise: stream(seed, Purpose::Noise, index),
+            first: true,
+        }
+    }
+}
+
+impl<E: DiscreteEnvironment> RewardNoise<E> {
+    /// `environment` with noise of this standard deviation.
+    pub fn new(environment: E, standard_deviation: f64) -> Self {
+        Self {
+            environment,
+            standard_deviation,
+            first_step_exempt: false,
+            state: State::new(0, 0),
+        }
+    }
+
+    /// Whether the reward of the first step after the seeding is left without noise, and only that one, as
+    /// in the code of arXiv 2601.12604. It is not by default.
+    pub fn with_first_step_exempt(mut self, exempt: bool) -> Self {
+        self.first_step_exempt = exempt;
+        self
+    }
+}
+
+impl<E: DiscreteEnvironment> DiscreteEnvironment for RewardNoise<E> {
+    pass_on!(environment);
+
+    fn seed(&mut self, seed: u64, index: u32) {
+        self.state = State::new(seed, index);
+        self.environment.seed(seed, index);
+    }
+
+    fn reset(&mut self) {
+        self.environment.reset();
+    }
+
+    fn step(&mut self, action: usize) -> Transition {
+        // Drawn for the exempt step too, so that the flag changes no other reward.
+        let draw: f64 = StandardNormal.sample(&mut self.state.noise);
+        let exempt = self.state.first && self.first_step_exempt;
+        self.state.first = false;
+        let transition = self.environment.step(action);
+        let noise = if exempt {
+            0.0
+        } else {
+            self.standard_deviation * draw
+        };
+        Transition {
+            reward: transition.reward + noise,
+            ..transition
+        }
+    }
+
+    fn save(&self) -> Option<Value> {
+        state::save(&Saved {
+            wrapper: &self.state,
+            environment: self.environment.save()?,
+        })
+    }
+
+    fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
+        let saved: Saved<State> = state::restore("the reward noise", saved)?;
+        self.environment.restore(&saved.environment)?;
+        self.state = saved.wrapper;
+        Ok(())
+    }
+}

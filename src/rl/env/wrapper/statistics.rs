@@ -1,0 +1,63 @@
+use super::{Saved, pass_on};
+use crate::rl::env::{DiscreteEnvironment, Episode, RestoreError, Transition, state};
+use serde_json::Value;
+
+/// Records the episodes of an environment: the last step of each carries its [`Episode`]. Wrapped below
+/// [`RewardNoise`](crate::rl::env::RewardNoise), it records what was earned without the noise; above
+/// [`TimeLimit`](crate::rl::env::TimeLimit), it records the episodes that the limit ends.
+#[derive(Clone, Debug)]
+pub struct EpisodeStatistics<E> {
+    environment: E,
+    current: Episode,
+}
+
+impl<E: DiscreteEnvironment> EpisodeStatistics<E> {
+    /// `environment`, from the beginning of an episode.
+    pub fn new(environment: E) -> Self {
+        Self {
+            environment,
+            current: Episode::default(),
+        }
+    }
+}
+
+impl<E: DiscreteEnvironment> DiscreteEnvironment for EpisodeStatistics<E> {
+    pass_on!(environment);
+
+    fn seed(&mut self, seed: u64, index: u32) {
+        self.current = Episode::default();
+        self.environment.seed(seed, index);
+    }
+
+    fn reset(&mut self) {
+        self.current = Episode::default();
+        self.environment.reset();
+    }
+
+    fn step(&mut self, action: usize) -> Transition {
+        let transition = self.environment.step(action);
+        self.current.total_reward += transition.reward;
+        self.current.length += 1;
+        Transition {
+            episode: transition.done().then(|| Episode {
+                bad: self.environment.bad_episode(),
+                ..self.current
+            }),
+            ..transition
+        }
+    }
+
+    fn save(&self) -> Option<Value> {
+        state::save(&Saved {
+            wrapper: self.current,
+            environment: self.environment.save()?,
+        })
+    }
+
+    fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
+        let saved: Saved<Episode> = state::restore("the episode statistics", saved)?;
+        self.environment.restore(&saved.environment)?;
+        self.current = saved.wrapper;
+        Ok(())
+    }
+}

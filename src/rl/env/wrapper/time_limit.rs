@@ -1,0 +1,61 @@
+use super::{Saved, pass_on};
+use crate::rl::env::{DiscreteEnvironment, RestoreError, Transition, state};
+use serde_json::Value;
+
+/// Truncates the episodes of an environment after a number of steps. An episode that ends with its last
+/// step is both terminated and truncated, as in Gymnasium.
+#[derive(Clone, Debug)]
+pub struct TimeLimit<E> {
+    environment: E,
+    limit: usize,
+    steps: usize,
+}
+
+impl<E: DiscreteEnvironment> TimeLimit<E> {
+    /// `environment`, from the beginning of an episode, with episodes of at most `limit` steps. A limit
+    /// of zero is as one: an episode has a step.
+    pub fn new(environment: E, limit: usize) -> Self {
+        Self {
+            environment,
+            limit,
+            steps: 0,
+        }
+    }
+}
+
+impl<E: DiscreteEnvironment> DiscreteEnvironment for TimeLimit<E> {
+    pass_on!(environment);
+
+    fn seed(&mut self, seed: u64, index: u32) {
+        self.steps = 0;
+        self.environment.seed(seed, index);
+    }
+
+    fn reset(&mut self) {
+        self.steps = 0;
+        self.environment.reset();
+    }
+
+    fn step(&mut self, action: usize) -> Transition {
+        self.steps += 1;
+        let transition = self.environment.step(action);
+        Transition {
+            truncated: transition.truncated || self.steps >= self.limit,
+            ..transition
+        }
+    }
+
+    fn save(&self) -> Option<Value> {
+        state::save(&Saved {
+            wrapper: self.steps,
+            environment: self.environment.save()?,
+        })
+    }
+
+    fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
+        let saved: Saved<usize> = state::restore("the time limit", saved)?;
+        self.environment.restore(&saved.environment)?;
+        self.steps = saved.wrapper;
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+use super::network::forward;
+use super::orthogonal::orthogonal_linear;
+use crate::op::dense::Ending;
+use crate::rl::random::Stream;
+use crate::{
+    TsallisOptions, tsallis_divergence, tsallis_divergence_from_probabilities,
+    tsallis_log_softargmax, tsallis_softargmax,
+};
+use burn::Tensor;
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::{Bool, Device, Int};
+
+/// A policy over finitely many actions: a linear layer, whose outputs are the logits of a Tsallis
+/// softargmax with the uniform reference.
+///
+/// Where a mask is taken, it has the logits' shape and is true at the actions that are allowed: the others
+/// have probability zero, and the policy is that of the allowed ones alone.
+#[derive(Module, Debug)]
+pub struct TsallisPolicyHead {
+    linear: Linear,
+    #[module(skip)]
+    alpha: f64,
+}
+
+impl TsallisPolicyHead {
+    /// A head of order `alpha`, its weights orthogonal with gain 0.01: the first policy is close to
+    /// uniform. It panics where it is used if `alpha` is not an order: see [`TsallisOptions::new`].
+    pub fn new(
+        features: usize,
+        actions: usize,
+        alpha: f64,
+        device: &Device,
+        weights: &mut Stream,
+    ) -> Self {
+        Self {
+            linear: orthogonal_linear(features, actions, 0.01, device, weights),
+            alpha,
+        }
+    }
+
+    /// The order of the policy.
+    pub fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
+    /// Features to logits.
+    ///
+    /// # Shapes
+    /// - features: `[batch, features]`
+    /// - output: `[batch, actions]`
+    pub fn logits(&self, features: Tensor<2>) -> Tensor<2> {
+        forward(&self.linear, features, Ending::Linear)
+    }
+
+    /// Logits to probabilities, of the same shape.
+    pub fn probabilities(&self, logits: Tensor<2>, allowed: Option<Tensor<2, Bool>>) -> Tensor<2> {
+        tsallis_softargmax(logits, self.options(allowed), 1)
+    }
+
+    /// Logits to log-probabilities, of the same shape; `-inf` off the support.
+    pub fn log_probabilities(
+        &self,
+        logits: Tensor<2>,
+        allowed: Option<Tensor<2, Bool>>,
+    ) -> Tensor<2> {
+        tsallis_log_softargmax(logits, self.options(allowed), 1)
+    }
+
+    /// The divergence of order `alpha` of the policy to the uniform one over the allowed actions:
+    /// `[batch, actions]` to `[batch, 1]`.
+    pub fn divergence(
+        &self,
+        logits: Tensor<2>,
+        alpha: f64,
+        allowed: Option<Tensor<2, Bool>>,
+    ) -> Tensor<2> {
+        if alpha == self.alpha {
+            return tsallis_divergence(logits, self.options(allowed), 1);
+        }
+        let probabilities = self.probabilities(logits, allowed.clone());
+        tsallis_divergence_from_probabilities(probabilities, options(alpha, allowed), 1)
+    }
+
+    /// Draws an action for each row, by the race of exponential clocks: the action with the smallest
+    /// `clock / p`, which is action `i` with probability `p_i`.
+    ///
+    /// # Arguments
+    /// - probabilities: `[batch, actions]`
+    /// - clocks: independent draws of the unit exponential distribution, of the same shape.
+    ///
+    /// # Returns
+    /// Actions, `[batch, 1]`. One of probability zero is not drawn.
+    pub fn sample(probabilities: Tensor<2>, clocks: Tensor<2>) -> Tensor<2, Int> {
+        (probabilities / clocks).argmax(1)
+    }
+
+    /// The most probable action of each row, `[batch, actions]` to `[batch, 1]`.
+    pub fn mode(probabilities: Tensor<2>) -> Tensor<2, Int> {
+        probabilities.argmax(1)
+    }
+
+    fn options(&self, allowed: Option<Tensor<2, Bool>>) -> TsallisOptions<2> {
+        options(self.alpha, allowed)
+    }
+}
+
+fn options(alpha: f64, allowed: Option<Tensor<2, Bool>>) -> TsallisOptions<2> {
+    let options = TsallisOptions::new(alpha);
+    match allowed {
+        Some(allowed) => options.with_allowed(allowed),
+        None => options,
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::rl::ppo::rollout::clocks;
+    use crate::rl::random::{Purpose, stream};
+    use burn::tensor::TensorData;
+
+    /// How often each action is drawn in `rounds` draws of each of `rows` rows of the same logits.
+    fn counts(
+        logits: &[f32],
+        allowed: Option<&[bool]>,
+        alpha: f64,
+        rows: usize,
+        rounds: usize,
+    ) -> (Vec<f64>, Vec<usize>) {
+        let device = Device::flex();
+        let actions = logits.len();
+        let mut weights = stream(0, Purpose::Weights, 0);
+        let head = TsallisPolicyHead::new(1, actions, alpha, &device, &mut weights);
+        let shape = [rows, actions];
+        let logits = Tensor::from_data(TensorData::new(logits.repeat(rows), shape), &device);
+        let allowed =
+            allowed.map(|a| Tensor::from_data(TensorData::new(a.repeat(rows), shape), &device));
+        let p = head.probabilities(logits, allowed);
+        let mut streams: Vec<_> = (0..rows as u32)
+            .map(|i| stream(5, Purpose::Actions, i))
+            .collect();
+        let mut counts = vec![0; actions];
+        for _ in 0..rounds {
+            let clocks = clocks(&mut streams, actions, &device);
+            let drawn = TsallisPolicyHead::sample(p.clone(), clocks);
+            for action in drawn.into_data().iter::<i64>() {
+                counts[action as usize] += 1;
+            }
+        }
+        let first: Vec<f32> = p.slice(0..1).into_data().iter().collect();
+        (first.into_iter().map(f64::from).collect(), counts)
+    }
+
+    #[test]
+    fn draws_follow_the_probabilities() {
+        for alpha in [0.3, 1.0, 1.5] {
+            let logits = [0.0, 1.0, -0.5, 2.0, 0.3];
+            let (p, counts) = counts(&logits, None, alpha, 1000, 1000);
+            let draws = counts.iter().sum::<usize>() as f64;
+            assert_eq!(draws, 1e6);
+            let chi_squared: f64 = p
+                .iter()
+                .zip(&counts)
+                .map(|(p, &count)| (count as f64 - p * draws).powi(2) / (p * draws))
+                .sum();
+            // Four degrees of freedom: exceeded once in 10^4 seeds.
+            assert!(
+                chi_squared < 23.5,
+                "alpha {alpha}: {chi_squared} {counts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_action_that_is_not_allowed_is_never_drawn() {
+        for alpha in [0.3, 1.0, 1.5] {
+            // The largest logits are forbidden; above one the last action leaves the support.
+            let logits = [50.0, 1.0, 80.0, 1.2, -60.0];
+            let allowed = [false, true, false, true, true];
+            let (p, counts) = counts(&logits, Some(&allowed), alpha, 100, 1000);
+            assert_eq!(counts.iter().sum::<usize>(), 100_000);
+            assert_eq!((counts[0], counts[2]), (0, 0), "alpha {alpha}");
+            assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-6);
+            assert_eq!(p[4] == 0.0, alpha > 1.0);
+            assert!(alpha <= 1.0 || counts[4] == 0);
+        }
+    }
+
+    #[test]
+    fn divergences_of_other_orders_are_those_of_the_probabilities() {
+        let device = Device::flex();
+        let mut weights = stream(0, Purpose::Weights, 0);
+        let head = TsallisPolicyHead::new(1, 3, 0.5, &device, &mut weights);
+        let logits = Tensor::<2>::from_data([[0.0, 3.0, -1.0]], &device);
+        let own = head.divergence(logits.clone(), 0.5, None);
+        let near = head.divergence(logits.clone(), 0.5 + 1e-6, None);
+        let difference = (own - near).abs().into_scalar::<f32>();
+        assert!(difference < 1e-5, "{difference}");
+        // ln 3 less the entropy.
+        let p = head.probabilities(logits.clone(), None);
+        let entropy = -(p.clone() * p.log()).sum().into_scalar::<f32>();
+        let kl = head.divergence(logits, 1.0, None).into_scalar::<f32>();
+        assert!((kl - (3_f32.ln() - entropy)).abs() < 1e-5);
+    }
+}

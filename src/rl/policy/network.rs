@@ -1,0 +1,152 @@
+use super::TsallisPolicyHead;
+use super::orthogonal::orthogonal_linear;
+use crate::op::dense::{Ending, dense};
+use crate::rl::random::Stream;
+use burn::Tensor;
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+/// The shape of the networks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Width of each hidden layer.
+    pub hidden: Vec<usize>,
+    /// What follows each hidden layer.
+    pub activation: Activation,
+    /// Whether policy and value share their hidden layers; else each has its own.
+    pub shared: bool,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self {
+            hidden: vec![64, 64],
+            activation: Activation::Tanh,
+            shared: false,
+        }
+    }
+}
+
+/// An activation function of the hidden layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// The hyperbolic tangent.
+    Tanh,
+    /// `max(x, 0)`.
+    Relu,
+}
+
+/// Linear layers with an activation after each.
+#[derive(Module, Debug)]
+pub struct Features {
+    layers: Vec<Linear>,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Features {
+    fn new(input: usize, config: &NetworkConfig, device: &Device, weights: &mut Stream) -> Self {
+        let inputs = std::iter::once(&input).chain(&config.hidden);
+        Self {
+            layers: inputs
+                .zip(&config.hidden)
+                .map(|(&i, &o)| orthogonal_linear(i, o, std::f64::consts::SQRT_2, device, weights))
+                .collect(),
+            activation: config.activation,
+        }
+    }
+
+    /// `[batch, input]` to `[batch, features]`.
+    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        let ending = match self.activation {
+            Activation::Tanh => Ending::Tanh,
+            Activation::Relu => Ending::Relu,
+        };
+        self.layers
+            .iter()
+            .fold(input, |x, layer| forward(layer, x, ending))
+    }
+}
+
+/// The layer and what follows it.
+pub(super) fn forward(layer: &Linear, x: Tensor<2>, ending: Ending) -> Tensor<2> {
+    let weight = layer.weight.val();
+    let bias = match &layer.bias {
+        Some(bias) => bias.val(),
+        None => Tensor::zeros([weight.dims()[1]], &weight.device()),
+    };
+    dense(x, weight, bias, ending)
+}
+
+/// A policy and a value function, by default of two tanh layers each that share nothing, orthogonal with
+/// gain sqrt(2) below, 0.01 at the policy and 1 at the value.
+#[derive(Module, Debug)]
+pub struct ActorCritic {
+    actor: Features,
+    policy: TsallisPolicyHead,
+    /// None where the value is taken from the features of the actor.
+    critic: Option<Features>,
+    value: Linear,
+}
+
+impl ActorCritic {
+    /// The networks, their initial weights drawn from `weights`.
+    pub fn new(
+        observation_size: usize,
+        actions: usize,
+        config: &NetworkConfig,
+        alpha: f64,
+        device: &Device,
+        weights: &mut Stream,
+    ) -> Self {
+        let features = config.hidden.last().copied().unwrap_or(observation_size);
+        Self {
+            actor: Features::new(observation_size, config, device, weights),
+            policy: TsallisPolicyHead::new(features, actions, alpha, device, weights),
+            critic: (!config.shared)
+                .then(|| Features::new(observation_size, config, device, weights)),
+            value: orthogonal_linear(features, 1, 1.0, device, weights),
+        }
+    }
+
+    /// The head that turns logits into the policy.
+    pub fn policy(&self) -> &TsallisPolicyHead {
+        &self.policy
+    }
+
+    /// Observations to logits.
+    ///
+    /// # Shapes
+    /// - observations: `[batch, observation_size]`
+    /// - output: `[batch, actions]`
+    pub fn logits(&self, observations: Tensor<2>) -> Tensor<2> {
+        self.policy.logits(self.actor.forward(observations))
+    }
+
+    /// Observations to values.
+    ///
+    /// # Shapes
+    /// - observations: `[batch, observation_size]`
+    /// - output: `[batch, 1]`
+    pub fn values(&self, observations: Tensor<2>) -> Tensor<2> {
+        let critic = self.critic.as_ref().unwrap_or(&self.actor);
+        forward(&self.value, critic.forward(observations), Ending::Linear)
+    }
+
+    /// Observations to logits and values, of the shapes of [`logits`](Self::logits) and
+    /// [`values`](Self::values); shared layers are computed once.
+    pub fn forward(&self, observations: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let features = self.actor.forward(observations.clone());
+        let logits = self.policy.logits(features.clone());
+        let features = match &self.critic {
+            Some(critic) => critic.forward(observations),
+            None => features,
+        };
+        (logits, forward(&self.value, features, Ending::Linear))
+    }
+}

@@ -1,0 +1,96 @@
+use super::{ObjectiveBackend, ObjectiveParameters};
+use burn::backend::autodiff::Autodiff;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{AutodiffBackend, TensorMetadata};
+use burn::tensor::Shape;
+
+#[derive(Clone, Copy, Debug)]
+struct ObjectiveStep;
+
+/// The derivatives of the loss, which are found with it.
+#[derive(Clone, Debug)]
+struct Derivatives<B: ObjectiveBackend> {
+    of_policy: FloatTensor<B>,
+    of_values: FloatTensor<B>,
+}
+
+impl<B: ObjectiveBackend> Backward<B, 2> for ObjectiveStep {
+    type State = Derivatives<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let cotangent = grads.consume::<B>(&ops.node);
+        let cotangent = B::float_reshape(cotangent, Shape::new([1, 1]));
+        let derivatives = [ops.state.of_policy, ops.state.of_values];
+        for (node, derivative) in ops.parents.into_iter().zip(derivatives) {
+            if let Some(node) = node {
+                let gradient = B::float_mul(derivative, cotangent.clone());
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+impl<B: ObjectiveBackend, C: CheckpointStrategy> ObjectiveBackend for Autodiff<B, C> {
+    /// First-order: all of them are constants of the graph.
+    fn objective_parts(
+        policy: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        samples: FloatTensor<Self>,
+        parameters: ObjectiveParameters,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
+        let (loss, terms, of_policy, of_values) = B::objective_parts(
+            policy.into_primitive(),
+            values.into_primitive(),
+            samples.into_primitive(),
+            parameters,
+        );
+        let constant = <Self as AutodiffBackend>::from_inner;
+        (
+            constant(loss),
+            constant(terms),
+            constant(of_policy),
+            constant(of_values),
+        )
+    }
+
+    fn clipped_objective(
+        policy: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        samples: FloatTensor<Self>,
+        parameters: ObjectiveParameters,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (policy, policy_node) = policy.into_parts();
+        let (values, values_node) = values.into_parts();
+        debug_assert_eq!(policy.shape()[0], values.shape()[0]);
+        let prepared = ObjectiveStep
+            .prepare::<C>([policy_node, values_node])
+            .compute_bound()
+            .stateful();
+        let (loss, terms, of_policy, of_values) =
+            B::objective_parts(policy, values, samples.into_primitive(), parameters);
+        let loss = match prepared {
+            OpsKind::Tracked(prepared) => {
+                let derivatives = Derivatives {
+                    of_policy,
+                    of_values,
+                };
+                prepared.finish(derivatives, loss)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(loss),
+        };
+        (loss, <Self as AutodiffBackend>::from_inner(terms))
+    }
+}

@@ -1,0 +1,239 @@
+//! The clipped objective as one operation: composed of Burn's own it is some twenty small ones under
+//! autodiff, which cost a small network more than its layers.
+
+mod autodiff;
+mod backend;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod cpu;
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "ndarray")]
+mod ndarray;
+mod portable;
+
+pub use backend::ObjectiveBackend;
+
+use burn::Tensor;
+use burn::backend::Dispatch;
+
+/// The columns of `samples`, what is known of a step when the objective is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sample {
+    /// The index of the action.
+    Action,
+    /// Its log-probability in the rollout.
+    LogProb,
+    /// Its advantage.
+    Advantage,
+    /// What the value is fitted to.
+    Return,
+    /// The value in the rollout.
+    Value,
+}
+
+/// The number of columns of `samples`.
+pub(super) const SAMPLES: usize = 5;
+
+/// The columns of the terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Term {
+    /// `pi(a|s) / pi_old(a|s)`.
+    Ratio,
+    /// `min(ratio A, clip(ratio) A)`.
+    Surrogate,
+    /// Half the squared error of the value, the larger of the clipped and the unclipped.
+    ValueLoss,
+}
+
+/// The number of columns of the terms.
+pub(super) const TERMS: usize = 3;
+
+/// What the policy is given as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyForm {
+    /// Log-probabilities.
+    Log,
+    /// Probabilities. An action that has left the support has the ratio zero and a finite gradient, which
+    /// a logarithm would lose.
+    Probability,
+}
+
+/// The numbers of the objective.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ObjectiveParameters {
+    /// What the policy is given as.
+    pub form: PolicyForm,
+    /// Range of the ratio around one.
+    pub clip: f32,
+    /// Range of the value's change; infinite where it is not clipped.
+    pub value_clip: f32,
+    /// Weight of the value loss.
+    pub value_coefficient: f32,
+}
+
+/// The loss of PPO (Schulman et al. 2017), the mean over the steps of
+///
+/// `value_coefficient value_loss - surrogate`,
+///
+/// differentiable in the policy and the values, and its terms, which are constants to autodiff. Where the
+/// clipped branch is the smaller one (of the surrogate) or the larger one (of the value loss) and the clip
+/// is at work, the gradient is zero.
+///
+/// # Shapes
+/// - policy: `[batch, actions]`, as [`PolicyForm`] says
+/// - values: `[batch, 1]`
+/// - samples: `[batch, 5]`, the columns of [`Sample`]
+/// - loss: `[1]`; terms: `[batch, 3]`, the columns of [`Term`]
+pub(super) fn clipped_objective(
+    policy: Tensor<2>,
+    values: Tensor<2>,
+    samples: Tensor<2>,
+    parameters: ObjectiveParameters,
+) -> (Tensor<1>, Tensor<2>) {
+    let (loss, terms) = <Dispatch as ObjectiveBackend>::clipped_objective(
+        policy.into_dispatch(),
+        values.into_dispatch(),
+        samples.into_dispatch(),
+        parameters,
+    );
+    (Tensor::from_dispatch(loss), Tensor::from_dispatch(terms))
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use burn::backend::flex::Flex;
+    use burn::tensor::{Device, TensorData, Tolerance};
+
+    const ACTIONS: usize = 3;
+
+    /// Steps on both sides of every clip, and one whose action has left the support.
+    fn inputs(form: PolicyForm) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+        let (mut policy, mut values, mut samples) = (Vec::new(), Vec::new(), Vec::new());
+        for i in 0..60_usize {
+            let wave = |k: f32| (i as f32 * k).sin();
+            let mut p = [1.0 + wave(0.7), 1.2 + wave(1.3), 1.1 + wave(2.1)];
+            if i % 10 == 0 && form == PolicyForm::Probability {
+                p[i % 3] = 0.0;
+            }
+            let sum: f32 = p.iter().sum();
+            policy.extend(p.map(|p| match form {
+                PolicyForm::Log => (p / sum).ln(),
+                PolicyForm::Probability => p / sum,
+            }));
+            values.push(2.0 * wave(0.9));
+            let old = (0.35 + 0.25 * wave(1.7)).ln();
+            samples.extend([
+                (i % 3) as f32,
+                old,
+                1.5 * wave(2.9),
+                wave(3.3),
+                values[i] + 0.4 * wave(4.1),
+            ]);
+        }
+        (policy, values, samples)
+    }
+
+    fn parameters(form: PolicyForm, value_clip: f32) -> ObjectiveParameters {
+        ObjectiveParameters {
+            form,
+            clip: 0.2,
+            value_clip,
+            value_coefficient: 0.5,
+        }
+    }
+
+    fn both() -> impl Iterator<Item = ObjectiveParameters> {
+        [PolicyForm::Log, PolicyForm::Probability]
+            .into_iter()
+            .flat_map(|form| [0.2, f32::INFINITY].map(|range| parameters(form, range)))
+    }
+
+    #[test]
+    fn the_kernel_is_the_portable_path() {
+        for parameters in both() {
+            let (policy, values, samples) = inputs(parameters.form);
+            let kernel = cpu::parts(&policy, &values, &samples, parameters);
+            let tensor = |numbers: &[f32], columns: usize| {
+                let rows = numbers.len() / columns;
+                let data = TensorData::new(numbers.to_vec(), [rows, columns]);
+                burn::backend::flex::FlexTensor::from_data(data)
+            };
+            let (loss, terms, of_policy, of_values) = portable::parts::<Flex>(
+                tensor(&policy, ACTIONS),
+                tensor(&values, 1),
+                tensor(&samples, SAMPLES),
+                parameters,
+            );
+            let pairs = [
+                (loss, vec![kernel.loss]),
+                (terms, kernel.terms),
+                (of_policy, kernel.of_policy),
+                (of_values, kernel.of_values),
+            ];
+            for (portable, kernel) in pairs {
+                let shape = [kernel.len()];
+                let numbers: Vec<f32> = portable.into_data().iter().collect();
+                let portable = TensorData::new(numbers, shape);
+                let close = Tolerance::<f32>::rel_abs(1e-6, 1e-7);
+                TensorData::new(kernel, shape).assert_approx_eq(&portable, close);
+            }
+        }
+    }
+
+    /// Each derivative against a difference of the loss, away from the kinks.
+    #[test]
+    fn derivatives_are_those_of_the_loss() {
+        for parameters in both() {
+            let (policy, values, samples) = inputs(parameters.form);
+            let parts = cpu::parts(&policy, &values, &samples, parameters);
+            let loss = |policy: &[f32], values: &[f32]| {
+                f64::from(cpu::parts(policy, values, &samples, parameters).loss)
+            };
+            let step = 2e-3_f32;
+            let mut checked = 0;
+            for i in 0..policy.len() + values.len() {
+                let at = |sign: f32| {
+                    let (mut policy, mut values) = (policy.clone(), values.clone());
+                    let number = match i.checked_sub(policy.len()) {
+                        None => &mut policy[i],
+                        Some(i) => &mut values[i],
+                    };
+                    *number += sign * step;
+                    loss(&policy, &values)
+                };
+                let (above, here, below) = (at(1.0), f64::from(parts.loss), at(-1.0));
+                if (above - 2.0 * here + below).abs() > 2e-6 {
+                    continue;
+                }
+                checked += 1;
+                let slope = match i.checked_sub(policy.len()) {
+                    None => parts.of_policy[i],
+                    Some(i) => parts.of_values[i],
+                };
+                let difference = (above - below) / (2.0 * f64::from(step));
+                assert!(
+                    (f64::from(slope) - difference).abs() < 1e-4,
+                    "{parameters:?} {i}: {slope} {difference}"
+                );
+            }
+            assert!(checked > 200, "{checked} of 240");
+        }
+    }
+
+    #[test]
+    fn an_action_that_left_the_support_has_ratio_zero_and_a_finite_gradient() {
+        let device = Device::flex().autodiff();
+        let policy = Tensor::<2>::from_data([[0.0, 1.0]], &device).require_grad();
+        let values = Tensor::<2>::from_data([[0.0]], &device).require_grad();
+        let samples = Tensor::<2>::from_data([[0.0, 0.5_f32.ln(), -1.0, 0.0, 0.0]], &device);
+        let parameters = parameters(PolicyForm::Probability, 0.2);
+        let (loss, terms) = clipped_objective(policy.clone(), values, samples, parameters);
+        let terms: Vec<f32> = terms.into_data().iter().collect();
+        // The clip holds it at 0.8, below which a negative advantage asks for no more.
+        assert_eq!(terms, [0.0, -0.8, 0.0]);
+        let gradient = policy.grad(&loss.backward()).expect("tracked");
+        let gradient: Vec<f32> = gradient.into_data().iter().collect();
+        assert_eq!(gradient, [0.0, 0.0]);
+    }
+}

@@ -1,0 +1,85 @@
+//! In Burn's own operations.
+
+use super::{ObjectiveParameters, PolicyForm, Sample};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, TensorMetadata, get_device_settings};
+use burn::tensor::{FloatDType, IndexingUpdateOp, Shape, Slice};
+
+/// See [`clipped_objective`](super::clipped_objective).
+pub(super) fn parts<B: Backend>(
+    policy: FloatTensor<B>,
+    values: FloatTensor<B>,
+    samples: FloatTensor<B>,
+    parameters: ObjectiveParameters,
+) -> (
+    FloatTensor<B>,
+    FloatTensor<B>,
+    FloatTensor<B>,
+    FloatTensor<B>,
+) {
+    let device = policy.device();
+    let settings = get_device_settings::<B>(&device);
+    let dtype = FloatDType::from(policy.dtype());
+    let batch = values.shape()[0];
+    let scale = 1.0 / batch as f32;
+    let column = |sample: Sample| {
+        let start = sample as usize;
+        B::float_slice(
+            samples.clone(),
+            &[
+                Slice::from(0..batch as isize),
+                Slice::from(start as isize..start as isize + 1),
+            ],
+        )
+    };
+    let actions = B::float_into_int(column(Sample::Action), settings.int_dtype);
+    let taken = B::float_gather(1, policy.clone(), actions.clone());
+    let log_prob = column(Sample::LogProb);
+    let (ratio, slope) = match parameters.form {
+        PolicyForm::Log => {
+            let ratio = B::float_exp(B::float_sub(taken, log_prob));
+            (ratio.clone(), ratio)
+        }
+        PolicyForm::Probability => {
+            let inverse = B::float_exp(B::float_neg(log_prob));
+            (B::float_mul(taken, inverse.clone()), inverse)
+        }
+    };
+    let advantage = column(Sample::Advantage);
+    let free = B::float_mul(ratio.clone(), advantage.clone());
+    let clip = parameters.clip;
+    let clipped = B::float_clamp(ratio.clone(), (1.0 - clip).into(), (1.0 + clip).into());
+    let clipped = B::float_mul(clipped, advantage.clone());
+    let at_clip = B::float_lower(clipped.clone(), free.clone(), settings.bool_dtype);
+    let surrogate = B::float_mask_where(free, at_clip.clone(), clipped);
+    let of_taken = B::float_mul_scalar(B::float_mul(advantage, slope), (-scale).into());
+    let of_taken = B::float_mask_fill(of_taken, at_clip, 0f32.into());
+    let of_policy = B::float_scatter(
+        1,
+        B::float_zeros(policy.shape(), &device, dtype),
+        actions,
+        of_taken,
+        IndexingUpdateOp::Add,
+    );
+
+    let target = column(Sample::Return);
+    let old_value = column(Sample::Value);
+    let error = B::float_sub(values.clone(), target.clone());
+    let range = parameters.value_clip;
+    let moved = B::float_sub(values, old_value.clone());
+    let moved = B::float_clamp(moved, (-range).into(), range.into());
+    let clipped_error = B::float_sub(B::float_add(old_value, moved), target);
+    let free = B::float_mul(error.clone(), error.clone());
+    let clipped = B::float_mul(clipped_error.clone(), clipped_error);
+    let at_clip = B::float_greater(clipped.clone(), free.clone(), settings.bool_dtype);
+    let value_loss = B::float_mask_where(free, at_clip.clone(), clipped);
+    let value_loss = B::float_mul_scalar(value_loss, 0.5f32.into());
+    let of_values = B::float_mul_scalar(error, (scale * parameters.value_coefficient).into());
+    let of_values = B::float_mask_fill(of_values, at_clip, 0f32.into());
+
+    let weighted = B::float_mul_scalar(value_loss.clone(), parameters.value_coefficient.into());
+    let loss = B::float_sum(B::float_sub(weighted, surrogate.clone()));
+    let loss = B::float_reshape(B::float_mul_scalar(loss, scale.into()), Shape::new([1]));
+    let terms = B::float_cat(vec![ratio, surrogate, value_loss], 1);
+    (loss, terms, of_policy, of_values)
+}

@@ -1,0 +1,188 @@
+use super::RunError;
+use super::file::{sync_folder, write_synced};
+use crate::rl::ppo::{Checkpoint, LearnerState, Moments};
+use burn::module::Module;
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::{Bytes, Device};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const MODEL: &str = "model.bpk";
+const MOMENTS: &str = "optimiser.bpk";
+const STATE: &str = "state.json";
+const STEP_PREFIX: &str = "step-";
+
+/// One of the checkpoints of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointChoice {
+    /// The newest one.
+    Last,
+    /// The one of the highest recent return.
+    Best,
+    /// The one after so many environment steps.
+    Step(usize),
+}
+
+/// The files of a checkpoint.
+pub(super) struct CheckpointFiles {
+    model: Bytes,
+    moments: Option<Bytes>,
+    state: Vec<u8>,
+}
+
+impl CheckpointFiles {
+    pub(super) fn new(checkpoint: Checkpoint, folder: &Path) -> Result<Self, RunError> {
+        let refused = |error: &dyn std::fmt::Display| RunError::malformed(folder, error);
+        let encoded = |record: ModuleRecord| record.into_bytes().map_err(|e| refused(&e));
+        Ok(Self {
+            model: encoded(checkpoint.model)?,
+            moments: checkpoint
+                .moments
+                .map(|moments| encoded(moments.into_record()))
+                .transpose()?,
+            state: serde_json::to_vec(&checkpoint.state).map_err(|e| refused(&e))?,
+        })
+    }
+}
+
+/// A folder of checkpoints, named by the environment steps that they were made after.
+#[derive(Clone, Debug)]
+pub(super) struct Checkpoints {
+    folder: PathBuf,
+}
+
+impl Checkpoints {
+    pub(super) fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    pub(super) fn path(&self, step: usize) -> PathBuf {
+        self.folder.join(format!("{STEP_PREFIX}{step}"))
+    }
+
+    /// The steps of those that there are, rising.
+    pub(super) fn steps(&self) -> Result<Vec<usize>, RunError> {
+        if !self.folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let refused = || RunError::io("read the folder", &self.folder);
+        let mut steps = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(refused())? {
+            let name = entry.map_err(refused())?.file_name();
+            let step = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(STEP_PREFIX));
+            steps.extend(step.and_then(|step| step.parse::<usize>().ok()));
+        }
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
+    /// Writes a checkpoint: until all of it is on the disk, its name does not exist.
+    pub(super) fn save(&self, files: &CheckpointFiles, step: usize) -> Result<(), RunError> {
+        let target = self.path(step);
+        if target.exists() {
+            return Ok(());
+        }
+        let partial = self.folder.join(".partial");
+        remove(&partial)?;
+        fs::create_dir_all(&partial).map_err(RunError::io("create the folder", &partial))?;
+        let written = [
+            (MODEL, Some(&files.model[..])),
+            (MOMENTS, files.moments.as_deref()),
+            (STATE, Some(&files.state[..])),
+        ]
+        .into_iter()
+        .filter_map(|(name, bytes)| Some((name, bytes?)))
+        .try_for_each(|(name, bytes)| {
+            write_synced(&partial.join(name), bytes)
+                .map_err(RunError::io("write", &target.join(name)))
+        });
+        if let Err(error) = written {
+            // The error that is reported is that of the write.
+            let _ = fs::remove_dir_all(&partial);
+            return Err(error);
+        }
+        let rename = || {
+            sync_folder(&partial)?;
+            fs::rename(&partial, &target)?;
+            sync_folder(&self.folder)
+        };
+        rename().map_err(RunError::io("write", &target))
+    }
+
+    /// Removes all but the newest ones.
+    pub(super) fn keep(&self, count: usize) -> Result<(), RunError> {
+        let steps = self.steps()?;
+        let old = steps.len().saturating_sub(count);
+        steps[..old].iter().try_for_each(|&step| self.remove(step))
+    }
+
+    /// Removes those after a step.
+    pub(super) fn cut(&self, last: usize) -> Result<(), RunError> {
+        let later = self.steps()?.into_iter().filter(|&step| step > last);
+        later.into_iter().try_for_each(|step| self.remove(step))
+    }
+
+    /// A checkpoint that is being removed has no name: half of one is never read.
+    fn remove(&self, step: usize) -> Result<(), RunError> {
+        let path = self.path(step);
+        let removed = self.folder.join(".removed");
+        remove(&removed)?;
+        fs::rename(&path, &removed).map_err(RunError::io("remove", &path))?;
+        remove(&removed)
+    }
+
+    /// The networks of a checkpoint.
+    pub(super) fn model(&self, step: usize) -> Result<ModuleRecord, RunError> {
+        record(&self.path(step).join(MODEL))
+    }
+
+    /// What a learner with networks of so many parameters goes on from.
+    pub(super) fn load(
+        &self,
+        step: usize,
+        parameters: usize,
+        device: &Device,
+    ) -> Result<Checkpoint, RunError> {
+        let folder = self.path(step);
+        let moments = folder.join(MOMENTS);
+        let state = self.state(step)?;
+        if state.adam_steps > 0 && !moments.is_file() {
+            return Err(RunError::malformed(&moments, "there is no such file"));
+        }
+        Ok(Checkpoint {
+            model: self.model(step)?,
+            moments: (state.adam_steps > 0)
+                .then(|| {
+                    Moments::new(parameters, device)
+                        .try_load_record(record(&moments)?)
+                        .map_err(|error| RunError::malformed(&moments, error))
+                })
+                .transpose()?,
+            state,
+        })
+    }
+
+    /// What of a checkpoint is not a tensor.
+    pub(super) fn state(&self, step: usize) -> Result<LearnerState, RunError> {
+        let file = self.path(step).join(STATE);
+        let json = fs::read(&file).map_err(RunError::io("read", &file))?;
+        serde_json::from_slice(&json).map_err(|error| RunError::malformed(&file, error))
+    }
+}
+
+fn record(path: &Path) -> Result<ModuleRecord, RunError> {
+    let bytes = fs::read(path).map_err(RunError::io("read", path))?;
+    ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes))
+        .map_err(|error: RecordError| RunError::malformed(path, error))
+}
+
+fn remove(folder: &Path) -> Result<(), RunError> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(RunError::io("remove", folder))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+use super::{CONFIG, RunError, write_atomically};
+use crate::rl::ppo::PpoConfig;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::Path;
+
+/// What `config.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// The version of the crate that wrote the run.
+    pub version: String,
+    /// The device that it is trained on, as the command line names it.
+    pub device: String,
+    /// What the run leaves.
+    pub recording: Recording,
+    /// The configuration.
+    pub config: PpoConfig,
+}
+
+/// What a run leaves beside its configuration, its metrics and its summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recording {
+    /// Whether there are `timing.csv` and TensorBoard events.
+    pub diagnostics: bool,
+    /// How many checkpoints are kept, the newest ones; with none, the run cannot be resumed.
+    pub checkpoints: usize,
+    /// Environment steps between two checkpoints; by default, a twentieth of the run.
+    pub checkpoint_every: Option<usize>,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            diagnostics: true,
+            checkpoints: 3,
+            checkpoint_every: None,
+        }
+    }
+}
+
+/// Checkpoints of a run, the last at its end, unless it is told.
+const CHECKPOINTS_OF_A_RUN: usize = 20;
+
+impl Recording {
+    /// Only metrics and summary, as a sweep needs them.
+    pub fn metrics() -> Self {
+        Self {
+            diagnostics: false,
+            checkpoints: 0,
+            checkpoint_every: None,
+        }
+    }
+
+    /// Updates between two checkpoints.
+    pub fn checkpoint_updates(&self, config: &PpoConfig) -> usize {
+        match self.checkpoint_every {
+            Some(steps) => steps.div_ceil(config.batch()).max(1),
+            None => config.updates().div_ceil(CHECKPOINTS_OF_A_RUN),
+        }
+    }
+}
+
+impl RunConfig {
+    /// A run that this version of the crate makes.
+    pub fn new(device: impl Into<String>, config: PpoConfig, recording: Recording) -> Self {
+        Self {
+            version: OURS.to_owned(),
+            device: device.into(),
+            recording,
+            config,
+        }
+    }
+
+    /// Reads the configuration in a folder.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, if another version wrote it, or if it is not valid.
+    pub fn read(folder: &Path) -> Result<Self, RunError> {
+        let file = folder.join(CONFIG);
+        if !file.is_file() {
+            return Err(RunError::NotARun {
+                path: folder.to_owned(),
+                missing: CONFIG,
+            });
+        }
+        let text = fs::read(&file).map_err(RunError::io("read", &file))?;
+        // What else another version writes is not known here.
+        let written: Written =
+            serde_json::from_slice(&text).map_err(|error| RunError::malformed(&file, error))?;
+        if !is_compatible(&written.version) {
+            return Err(RunError::Version {
+                path: folder.to_owned(),
+                found: written.version,
+                ours: OURS,
+            });
+        }
+        let config: Self =
+            serde_json::from_slice(&text).map_err(|error| RunError::malformed(&file, error))?;
+        config
+            .config
+            .validate()
+            .map_err(|error| RunError::malformed(&file, error))?;
+        Ok(config)
+    }
+
+    /// Writes the configuration into a folder.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), RunError> {
+        let file = folder.join(CONFIG);
+        let json =
+            serde_json::to_vec_pretty(self).map_err(|error| RunError::malformed(&file, error))?;
+        write_atomically(&file, &json)
+    }
+}
+
+#[derive(Deserialize)]
+struct Written {
+    version: String,
+}
+
+const OURS: &str = env!("CARGO_PKG_VERSION");
+
+/// Whether a run of this version is read: one of the same major and minor number.
+fn is_compatible(version: &str) -> bool {
+    let of = |version: &str| {
+        let mut numbers = version.split('.').map(str::to_owned);
+        Some((numbers.next()?, numbers.next()?))
+    };
+    of(version).is_some_and(|found| of(OURS) == Some(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_the_same_minor_number_are_read() {
+        let (major, minor) = OURS.split_once('.').expect("a version");
+        let minor: u32 = minor
+            .split('.')
+            .next()
+            .and_then(|m| m.parse().ok())
+            .expect("a number");
+        assert!(is_compatible(OURS));
+        assert!(is_compatible(&format!("{major}.{minor}.99")));
+        assert!(!is_compatible(&format!("{major}.{}.0", minor + 1)));
+        assert!(!is_compatible(""));
+    }
+
+    #[test]
+    fn checkpoints_come_in_whole_updates() {
+        let config = PpoConfig::default();
+        let every = |checkpoint_every| {
+            Recording {
+                checkpoint_every,
+                ..Recording::default()
+            }
+            .checkpoint_updates(&config)
+        };
+        assert_eq!(every(None), 20);
+        assert_eq!(every(Some(1)), 1);
+        assert_eq!(every(Some(513)), 2);
+    }
+}

@@ -1,0 +1,182 @@
+use super::checkpoint::{CheckpointFiles, Checkpoints};
+use super::events::EventFile;
+use super::{
+    BEST, CHECKPOINTS, CsvTable, EVENTS, METRICS, Recording, RunConfig, RunError, RunSummary,
+    SUMMARY, TIMING, Timing, read_table, write_atomically,
+};
+use crate::rl::ppo::{Learner, UpdateMetrics};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folder of a run that is being made.
+pub struct RunFolder {
+    path: PathBuf,
+    recording: Recording,
+    metrics: CsvTable<UpdateMetrics>,
+    timing: Option<CsvTable<Timing>>,
+    events: Option<EventFile>,
+    checkpoints: Checkpoints,
+    best: Checkpoints,
+}
+
+impl RunFolder {
+    /// Makes the folder, which may exist if it is empty, and writes its configuration, so that the run can
+    /// begin or be [resumed](super::Trainer::resume).
+    ///
+    /// # Errors
+    ///
+    /// If the folder holds anything, or cannot be written.
+    pub fn prepare(path: &Path, config: &RunConfig) -> Result<(), RunError> {
+        Self::check_unused(path)?;
+        fs::create_dir_all(path).map_err(RunError::io("create the folder", path))?;
+        config.write(path)
+    }
+
+    /// Checks that a new run may have this folder: that it does not exist, or is empty.
+    ///
+    /// # Errors
+    ///
+    /// If the folder holds anything.
+    pub fn check_unused(path: &Path) -> Result<(), RunError> {
+        if !path.is_dir() {
+            return Ok(());
+        }
+        let mut entries = fs::read_dir(path).map_err(RunError::io("read the folder", path))?;
+        match entries.next() {
+            Some(_) => Err(RunError::Occupied(path.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens a folder with a configuration to go on after so many environment steps: what tables and events
+    /// hold after them is cut. Returns the rows that stay, and the seconds that they took.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written, if another process writes to it, or if its metrics do not lead up to
+    /// the step; then nothing was changed.
+    pub(super) fn open(
+        path: &Path,
+        recording: Recording,
+        updates: usize,
+        last_step: usize,
+    ) -> Result<(Self, Vec<UpdateMetrics>, f64), RunError> {
+        let metrics = path.join(METRICS);
+        let until = |row: &UpdateMetrics| row.global_step <= last_step;
+        let rows: Vec<UpdateMetrics> = read_table(&metrics)?;
+        let kept = rows.iter().take_while(|row| until(row)).count();
+        if kept != updates {
+            return Err(RunError::malformed(
+                &metrics,
+                format!(
+                    "it has {kept} rows up to the checkpoint, which is one of {updates} updates"
+                ),
+            ));
+        }
+        let (metrics, rows) = CsvTable::reopen(metrics, until)?;
+        let mut seconds = 0.0;
+        let (mut timing, mut events) = (None, None);
+        if recording.diagnostics {
+            let (table, rows) = CsvTable::reopen(path.join(TIMING), |row: &Timing| {
+                row.global_step <= last_step
+            })?;
+            seconds = rows.last().map_or(0.0, |row| row.seconds);
+            timing = Some(table);
+            events = Some(EventFile::open(&path.join(EVENTS), last_step)?);
+        }
+        let (checkpoints, best) = checkpoints(path);
+        checkpoints.cut(last_step)?;
+        best.cut(last_step)?;
+        let summary = path.join(SUMMARY);
+        if summary.exists() {
+            // It is of a run at an end, which this one no longer is.
+            fs::remove_file(&summary).map_err(RunError::io("remove", &summary))?;
+        }
+        let folder = Self {
+            path: path.to_owned(),
+            recording,
+            metrics,
+            timing,
+            events,
+            checkpoints,
+            best,
+        };
+        Ok((folder, rows, seconds))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends the rows of an update, all or nothing of each.
+    pub(super) fn record(
+        &mut self,
+        metrics: &UpdateMetrics,
+        timing: &Timing,
+    ) -> Result<(), RunError> {
+        self.metrics.append(metrics)?;
+        if let Some(table) = &mut self.timing {
+            table.append(timing)?;
+        }
+        if let Some(events) = &mut self.events {
+            let columns = columns(metrics);
+            let scalars = columns.iter().filter_map(|(tag, value)| {
+                let scalar = value.as_f64()?;
+                (!["update", "global_step"].contains(&tag.as_str())).then_some((&tag[..], scalar))
+            });
+            let speed = [("charts/SPS", timing.steps_per_second)];
+            events.record(metrics.global_step, scalars.chain(speed))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the state of the learner, as the best one too if it is, and then removes the oldest
+    /// checkpoints.
+    pub(super) fn checkpoint(&mut self, learner: &Learner, is_best: bool) -> Result<(), RunError> {
+        if self.recording.checkpoints == 0 {
+            return Ok(());
+        }
+        // No checkpoint is on the disk before the rows that lead to it.
+        self.metrics.sync()?;
+        let step = learner.global_step();
+        let files = CheckpointFiles::new(learner.checkpoint(), &self.checkpoints.path(step))?;
+        // The best one first: a process killed between the two comes here again, with the same best one.
+        if is_best {
+            self.best.save(&files, step)?;
+        }
+        self.checkpoints.save(&files, step)?;
+        self.checkpoints.keep(self.recording.checkpoints)?;
+        self.best.keep(1)
+    }
+
+    /// The environment steps of the best checkpoint.
+    pub(super) fn best_step(&self) -> Result<Option<usize>, RunError> {
+        Ok(self.best.steps()?.last().copied())
+    }
+
+    /// Writes what was learnt.
+    pub(super) fn summarise(&self, summary: &RunSummary) -> Result<(), RunError> {
+        let file = self.path.join(SUMMARY);
+        let json = serde_json::to_vec_pretty(summary)
+            .map_err(|error| RunError::malformed(&file, error))?;
+        write_atomically(&file, &json)
+    }
+}
+
+/// All checkpoints of a run, and the best.
+pub(super) fn checkpoints(run: &Path) -> (Checkpoints, Checkpoints) {
+    let folder = run.join(CHECKPOINTS);
+    let best = Checkpoints::new(folder.join(BEST));
+    (Checkpoints::new(folder), best)
+}
+
+/// The columns of a row by name.
+fn columns(metrics: &UpdateMetrics) -> serde_json::Map<String, Value> {
+    match serde_json::to_value(metrics) {
+        Ok(Value::Object(columns)) => columns,
+        // Numbers in a structure are always an object.
+        _ => serde_json::Map::new(),
+    }
+}

@@ -1,0 +1,178 @@
+use super::checkpoint::Checkpoints;
+use super::{
+    BEST, CHECKPOINTS, CONFIG, CheckpointChoice, METRICS, RunConfig, RunError, RunSummary, SUMMARY,
+    TIMING, Timing, read_table,
+};
+use crate::rl::policy::ActorCritic;
+use crate::rl::ppo::UpdateMetrics;
+use crate::rl::random::{Purpose, stream};
+use burn::module::Module;
+use burn::tensor::Device;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What the folders of several seeds of one run are named by.
+const SEED_PREFIX: &str = "seed-";
+
+/// A run that was made before.
+#[derive(Clone, Debug)]
+pub struct SavedRun {
+    path: PathBuf,
+    config: RunConfig,
+}
+
+impl SavedRun {
+    /// Reads the configuration of the run in a folder.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, if another version wrote it, or if it is not valid.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunError> {
+        let path = path.into();
+        let config = RunConfig::read(&path)?;
+        Ok(Self { path, config })
+    }
+
+    /// The run in a folder, or those of its folders `seed-N`, by rising seeds.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), if there is neither.
+    pub fn open_all(path: impl Into<PathBuf>) -> Result<Vec<Self>, RunError> {
+        let path = path.into();
+        let seeds = Self::seed_folders(&path)?;
+        if path.join(CONFIG).is_file() || seeds.is_empty() {
+            return Ok(vec![Self::open(path)?]);
+        }
+        seeds
+            .into_iter()
+            .map(|(_, path)| Self::open(path))
+            .collect()
+    }
+
+    /// The name of the folder of a seed beside others.
+    pub fn seed_folder(seed: u64) -> String {
+        format!("{SEED_PREFIX}{seed}")
+    }
+
+    fn seed_folders(path: &Path) -> Result<Vec<(u64, PathBuf)>, RunError> {
+        if !path.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut seeds = Vec::new();
+        for entry in fs::read_dir(path).map_err(RunError::io("read the folder", path))? {
+            let path = entry.map_err(RunError::io("read the folder", path))?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let seed = name.and_then(|name| name.strip_prefix(SEED_PREFIX)?.parse().ok());
+            seeds.extend(seed.map(|seed| (seed, path)));
+        }
+        seeds.sort();
+        Ok(seeds)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the run was made with.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// The rows of `metrics.csv`; none of a run that has not begun.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn metrics(&self) -> Result<Vec<UpdateMetrics>, RunError> {
+        read_table(&self.path.join(METRICS))
+    }
+
+    /// The rows of `timing.csv`; none of a run without.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn timing(&self) -> Result<Vec<Timing>, RunError> {
+        read_table(&self.path.join(TIMING))
+    }
+
+    /// What was learnt; none of a run that is not at an end.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn summary(&self) -> Result<Option<RunSummary>, RunError> {
+        let file = self.path.join(SUMMARY);
+        if !file.exists() {
+            return Ok(None);
+        }
+        let json = fs::read(&file).map_err(RunError::io("read", &file))?;
+        serde_json::from_slice(&json)
+            .map(Some)
+            .map_err(|error| RunError::malformed(&file, error))
+    }
+
+    /// The networks of a checkpoint, and the environment steps that they were trained for.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such checkpoint, or if it does not hold the networks of the configuration.
+    pub fn model(
+        &self,
+        choice: CheckpointChoice,
+        device: &Device,
+    ) -> Result<(ActorCritic, usize), RunError> {
+        let (checkpoints, step) = self.find(choice)?;
+        let config = &self.config.config;
+        let environment = config.environment;
+        let model = ActorCritic::new(
+            environment.observation_size(),
+            environment.actions(),
+            &config.network,
+            config.alpha,
+            device,
+            &mut stream(0, Purpose::Weights, 0),
+        );
+        let record = checkpoints.model(step)?;
+        model
+            .try_load_record(record)
+            .map(|model| (model, step))
+            .map_err(|error| RunError::malformed(&checkpoints.path(step), error))
+    }
+
+    fn find(&self, choice: CheckpointChoice) -> Result<(Checkpoints, usize), RunError> {
+        let folder = self.path.join(CHECKPOINTS);
+        let all = Checkpoints::new(&folder);
+        let best = Checkpoints::new(folder.join(BEST));
+        let steps = all.steps()?;
+        let (wanted, found) = match choice {
+            CheckpointChoice::Last => ("yet".to_owned(), steps.last().map(|&step| (all, step))),
+            CheckpointChoice::Best => (
+                "of 100 episodes yet, so that none is the best".to_owned(),
+                best.steps()?.last().map(|&step| (best, step)),
+            ),
+            CheckpointChoice::Step(step) if steps.contains(&step) => {
+                return Ok((all, step));
+            }
+            CheckpointChoice::Step(step) if best.steps()?.contains(&step) => {
+                return Ok((best, step));
+            }
+            CheckpointChoice::Step(step) => (format!("of {step} steps"), None),
+        };
+        found.ok_or_else(|| {
+            let names: Vec<_> = steps.iter().map(ToString::to_string).collect();
+            RunError::NoCheckpoint {
+                path: self.path.clone(),
+                wanted,
+                has: match choice {
+                    CheckpointChoice::Step(_) if !names.is_empty() => {
+                        format!(": it has those of {} steps", names.join(", "))
+                    }
+                    _ => String::new(),
+                },
+            }
+        })
+    }
+}

@@ -1,0 +1,8 @@
+//! Bandits: the gradient flow of two arms in closed form, and Tsallis-INF, whose weights are the same
+//! softargmax.
+
+mod flow;
+mod tsallis_inf;
+
+pub use flow::{curvature_at_optimum, escape_time, escape_time_limit, probability_at};
+pub use tsallis_inf::{Losses, Regret, TsallisInf, play};

@@ -1,0 +1,17 @@
+//! Values, occupancies, optima, gradients and constants of finite processes, without sampling.
+
+mod constants;
+mod evaluator;
+mod finite_horizon;
+mod linear;
+mod optimum;
+#[cfg(test)]
+mod tests;
+
+pub use constants::{
+    AssumptionError, Constants, largest_divergence, optimal_order, temperature_for,
+};
+pub(crate) use evaluator::regularised_advantage;
+pub use evaluator::{Evaluator, Gradient, Values};
+pub use finite_horizon::FiniteHorizon;
+pub use optimum::{Optimum, Sweeps, best_value, best_value_within, optimum, value_iteration};

@@ -1,0 +1,124 @@
+use super::chain::DISCOUNT;
+use super::{Mdp, MdpError, Outcome, begins_in, fits};
+
+/// Row and column of the four moves: up, right, down, left.
+const MOVES: [(isize, isize); 4] = [(-1, 0), (0, 1), (1, 0), (0, -1)];
+
+/// An empty grid of `rows` by `columns` cells: an episode begins in any cell but the goal, the last cell,
+/// where it ends with a reward of 1. A move (up, right, down, left) goes another of the four ways, each as
+/// likely, with probability `slip`; a move into a wall stays.
+///
+/// # Errors
+///
+/// Below two cells, or if the slip is no probability.
+pub fn gridworld(rows: usize, columns: usize, slip: f64) -> Result<Mdp, MdpError> {
+    let cells = rows.saturating_mul(columns);
+    if cells < 2 {
+        return Err(MdpError::Size {
+            kind: "gridworld",
+            needs: "at least 2 cells",
+            got: format!("{rows} x {columns}"),
+        });
+    }
+    if !(0.0..=1.0).contains(&slip) {
+        return Err(MdpError::Size {
+            kind: "gridworld",
+            needs: "a probability to slip from 0 to 1",
+            got: slip.to_string(),
+        });
+    }
+    fits(cells, MOVES.len())?;
+    let goal = cells - 1;
+    let name = if slip == 0.0 {
+        format!("gridworld:{rows},{columns}")
+    } else {
+        format!("gridworld:{rows},{columns},{slip}")
+    };
+    // The goal is the end of an episode, so it is no state.
+    let start = vec![1.0 / goal as f64; goal];
+    Mdp::new(name, DISCOUNT, start, 4, |state, action| {
+        let arrive = |way: usize, probability: f64| {
+            let next = moved(state, way, rows, columns);
+            let outcome = if next == goal {
+                Outcome::certain(None, 1.0)
+            } else {
+                Outcome::certain(next, 0.0)
+            };
+            outcome.with_probability(probability)
+        };
+        (0..MOVES.len())
+            .map(|way| {
+                let straight = if way == action { 1.0 - slip } else { 0.0 };
+                arrive(way, straight + slip / MOVES.len() as f64)
+            })
+            .filter(|outcome| outcome.probability > 0.0)
+            .collect()
+    })
+}
+
+/// The cliff of Sutton and Barto: four rows of twelve cells, from the lower left corner to the lower right
+/// one along a cliff. A step costs 1; a step over the cliff costs 100 and leads back to the start. Actions
+/// are up, right, down, left.
+///
+/// # Errors
+///
+/// None; the process is valid.
+pub fn cliff_walking() -> Result<Mdp, MdpError> {
+    const ROWS: usize = 4;
+    const COLUMNS: usize = 12;
+    let start = (ROWS - 1) * COLUMNS;
+    // The cliff and the goal are left at once: the states are the three rows above and the start.
+    Mdp::new(
+        "cliffwalking",
+        DISCOUNT,
+        begins_in(start, start + 1),
+        4,
+        |state, action| {
+            let next = moved(state, action, ROWS, COLUMNS);
+            vec![if next <= start {
+                Outcome::certain(next, -1.0)
+            } else if next == ROWS * COLUMNS - 1 {
+                Outcome::certain(None, -1.0)
+            } else {
+                Outcome::certain(start, -100.0)
+            }]
+        },
+    )
+}
+
+fn moved(cell: usize, way: usize, rows: usize, columns: usize) -> usize {
+    let (down, right) = MOVES[way];
+    let row = (cell / columns).saturating_add_signed(down).min(rows - 1);
+    let column = (cell % columns)
+        .saturating_add_signed(right)
+        .min(columns - 1);
+    row * columns + column
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walls_goal_and_cliff() {
+        let grid = gridworld(3, 4, 0.2).expect("a grid");
+        assert_eq!(grid.states(), 11);
+        // From the cell left of the goal, a move right mostly ends.
+        let right: f64 = grid
+            .outcomes(10, 1)
+            .iter()
+            .filter(|o| o.next.is_none())
+            .map(|o| o.probability)
+            .sum();
+        assert!((right - 0.85).abs() < 1e-15);
+        assert_eq!(
+            gridworld(3, 4, 0.0).expect("a grid").outcomes(0, 0)[0].next,
+            Some(0)
+        );
+        let cliff = cliff_walking().expect("valid");
+        assert_eq!(cliff.states(), 37);
+        assert_eq!(cliff.reward(36, 1), -100.0);
+        assert_eq!(cliff.outcomes(35, 2)[0].next, None);
+        assert!(gridworld(1, 1, 0.0).is_err() && gridworld(2, 2, 1.5).is_err());
+    }
+}

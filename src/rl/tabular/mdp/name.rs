@@ -1,0 +1,149 @@
+use super::file::ReadError;
+use super::{
+    Mdp, MdpError, bandit, cliff_walking, deep_sea, deep_sea_stochastic, garnet, gridworld, nchain,
+    read,
+};
+use std::path::Path;
+use std::str::FromStr;
+
+/// The names that [`Mdp::named`] knows.
+pub const NAMES: &str = "nchain:LENGTH, deepsea:SIZE, deepsea-stochastic:SIZE, bandit:MEAN,MEAN,.., \
+                         gridworld:ROWS,COLUMNS[,SLIP], cliffwalking, \
+                         garnet:STATES,ACTIONS,BRANCHES,SEED, or a JSON file";
+
+/// A text that names no process.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The kind is not known.
+    #[error("\"{0}\" is no process: give {NAMES}")]
+    Unknown(String),
+    /// The numbers after the kind are not those that it takes.
+    #[error("\"{text}\" is no process: a {kind} is written {kind}:{shape}")]
+    Parameters {
+        /// What was given.
+        text: String,
+        /// The kind.
+        kind: &'static str,
+        /// How its numbers are written.
+        shape: &'static str,
+    },
+    /// The numbers make no process.
+    #[error(transparent)]
+    Process(#[from] MdpError),
+    /// A file that cannot be used.
+    #[error(transparent)]
+    File(#[from] ReadError),
+}
+
+/// The discount of a random process that is given by name.
+const GARNET_DISCOUNT: f64 = 0.8;
+
+impl Mdp {
+    /// The process of a name such as `nchain:15` or `bandit:0,1`, or the one in a file whose name ends in
+    /// `.json`.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not known, or what it names is no process.
+    pub fn named(text: &str) -> Result<Self, NameError> {
+        if Path::new(text).extension().is_some_and(|end| end == "json") {
+            return Ok(read(Path::new(text))?);
+        }
+        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+        let shape = |kind, shape| {
+            move || NameError::Parameters {
+                text: text.to_owned(),
+                kind,
+                shape,
+            }
+        };
+        match kind {
+            "nchain" => {
+                let [length] = numbers(rest).ok_or_else(shape("nchain", "LENGTH"))?;
+                Ok(nchain(length)?)
+            }
+            "deepsea" => {
+                let [size] = numbers(rest).ok_or_else(shape("deepsea", "SIZE"))?;
+                Ok(deep_sea(size)?)
+            }
+            "deepsea-stochastic" => {
+                let [size] = numbers(rest).ok_or_else(shape("deepsea-stochastic", "SIZE"))?;
+                Ok(deep_sea_stochastic(size)?)
+            }
+            "bandit" => {
+                let means = list(rest).ok_or_else(shape("bandit", "MEAN,MEAN,.."))?;
+                Ok(bandit(&means, 0.0)?)
+            }
+            "gridworld" => {
+                let wrong = shape("gridworld", "ROWS,COLUMNS[,SLIP]");
+                let mut parts = rest.splitn(3, ',');
+                let mut next = || parts.next();
+                let rows = next().and_then(|part| part.parse().ok());
+                let columns = next().and_then(|part| part.parse().ok());
+                let slip = next().map_or(Some(0.0), |part| part.parse().ok());
+                match (rows, columns, slip) {
+                    (Some(rows), Some(columns), Some(slip)) => Ok(gridworld(rows, columns, slip)?),
+                    _ => Err(wrong()),
+                }
+            }
+            "cliffwalking" if rest.is_empty() => Ok(cliff_walking()?),
+            "garnet" => {
+                let [states, actions, branches, seed] =
+                    numbers(rest).ok_or_else(shape("garnet", "STATES,ACTIONS,BRANCHES,SEED"))?;
+                let seed = seed as u64;
+                Ok(garnet(states, actions, branches, GARNET_DISCOUNT, seed)?)
+            }
+            _ => Err(NameError::Unknown(text.to_owned())),
+        }
+    }
+}
+
+fn list<T: FromStr>(text: &str) -> Option<Vec<T>> {
+    text.split(',').map(|part| part.parse().ok()).collect()
+}
+
+fn numbers<const N: usize>(text: &str) -> Option<[usize; N]> {
+    list(text)?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_called_as_it_was_named() {
+        for name in [
+            "nchain:15",
+            "deepsea:10",
+            "deepsea-stochastic:4",
+            "bandit:0,1",
+            "gridworld:3,4",
+            "gridworld:3,4,0.1",
+            "cliffwalking",
+            "garnet:4,3,2,7",
+        ] {
+            assert_eq!(Mdp::named(name).expect(name).name(), name);
+        }
+    }
+
+    #[test]
+    fn a_bad_name_says_what_would_be_right() {
+        for (name, what) in [
+            ("frozenlake", "nchain:LENGTH"),
+            ("nchain", "nchain:LENGTH"),
+            ("nchain:x", "nchain:LENGTH"),
+            ("nchain:1", "nchain needs at least 2 states, not 1"),
+            ("garnet:4,3", "garnet:STATES,ACTIONS,BRANCHES,SEED"),
+            ("gridworld:3", "gridworld:ROWS,COLUMNS[,SLIP]"),
+            ("bandit:a", "bandit:MEAN,MEAN,.."),
+            ("bandit:NaN", "action 0 in state 0: its reward is NaN"),
+            ("deepsea:4000000000", "are too many"),
+            ("nchain:99999999", "are too many"),
+            ("nowhere.json", "cannot read nowhere.json"),
+        ] {
+            let error = Mdp::named(name).expect_err(name).to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+use super::Row;
+use std::collections::BTreeMap;
+
+/// The setting of a method and an order that ends best on a process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Best {
+    /// The process.
+    pub mdp: String,
+    /// The method.
+    pub algorithm: String,
+    /// Its divergence or its power.
+    pub order: Option<String>,
+    /// `eta` of the best setting.
+    pub step_size: f64,
+    /// `lambda` of the best setting.
+    pub temperature: Option<f64>,
+    /// How many settings it is the best of.
+    pub settings: usize,
+    /// How many seeds it was run with.
+    pub seeds: usize,
+    /// The mean over the seeds of the exact mean return of the last policy.
+    pub final_value: f64,
+    /// The standard error of that mean.
+    pub standard_error: f64,
+    /// The mean over the seeds of the last batch's mean return.
+    pub final_return: f64,
+    /// Iterations before each point of the curves.
+    pub iterations: Vec<usize>,
+    /// Mean and standard deviation over the seeds of the exact mean returns.
+    pub values: Vec<(f64, f64)>,
+}
+
+/// A setting of a method and an order on a process, with its runs over the seeds.
+#[derive(Clone, Debug)]
+pub struct Setting<'a> {
+    /// Its runs.
+    pub rows: Vec<&'a Row>,
+    /// The mean of [`final_value`](Row::final_value) over them.
+    pub final_value: f64,
+}
+
+impl Setting<'_> {
+    /// A setting that diverged is the worst.
+    fn rank(&self) -> f64 {
+        if self.final_value.is_nan() {
+            f64::NEG_INFINITY
+        } else {
+            self.final_value
+        }
+    }
+}
+
+/// The runs of each step size and temperature, which count by their bits.
+type Group<'a> = BTreeMap<(u64, Option<u64>), Vec<&'a Row>>;
+
+/// The settings of each process, method and order, in the order of the table.
+pub fn settings(rows: &[Row]) -> Vec<Vec<Setting<'_>>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut places = BTreeMap::new();
+    for row in rows {
+        let place = *places
+            .entry((&row.mdp, &row.algorithm, &row.order))
+            .or_insert(groups.len());
+        if place == groups.len() {
+            groups.push(Group::new());
+        }
+        let numbers = (row.step_size.to_bits(), row.temperature.map(f64::to_bits));
+        groups[place].entry(numbers).or_default().push(row);
+    }
+    groups
+        .into_iter()
+        .map(|group| {
+            let group = group.into_values();
+            group
+                .map(|rows| Setting {
+                    final_value: moments(rows.iter().map(|row| row.final_value)).0,
+                    rows,
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// The best setting of each process, method and order: that of the largest mean of
+/// [`final_value`](Row::final_value) over the seeds. In the order of the table.
+pub fn best_settings(rows: &[Row]) -> Vec<Best> {
+    settings(rows)
+        .iter()
+        .filter_map(|settings| {
+            let best = settings
+                .iter()
+                .max_by(|a, b| a.rank().total_cmp(&b.rank()))?;
+            let rows = &best.rows;
+            let first = rows.first()?;
+            let deviation = moments(rows.iter().map(|row| row.final_value)).1;
+            let curves: Vec<Vec<f64>> = rows.iter().map(|row| row.values()).collect();
+            let iterations = first.iterations();
+            let values = (0..iterations.len())
+                .map(|i| moments(curves.iter().filter_map(|curve| curve.get(i).copied())))
+                .collect();
+            Some(Best {
+                mdp: first.mdp.clone(),
+                algorithm: first.algorithm.clone(),
+                order: first.order.clone(),
+                step_size: first.step_size,
+                temperature: first.temperature,
+                settings: settings.len(),
+                seeds: rows.len(),
+                final_value: best.final_value,
+                standard_error: deviation / (rows.len() as f64).sqrt(),
+                final_return: moments(rows.iter().map(|row| row.final_return)).0,
+                iterations,
+                values,
+            })
+        })
+        .collect()
+}
+
+/// Mean and standard deviation.
+fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let count = values.clone().count() as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    let squares: f64 = values.map(|value| (value - mean) * (value - mean)).sum();
+    (mean, (squares / (count - 1.0).max(1.0)).sqrt())
+}

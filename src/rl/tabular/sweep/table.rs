@@ -1,0 +1,330 @@
+use super::grid::{Grid, Planned};
+use crate::rl::run::{RunError, write_atomically};
+use crate::rl::tabular::algorithms::{Curve, SettingsError};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const RESULTS: &str = "results.csv";
+const SWEEP: &str = "sweep.json";
+
+/// One run of a sweep.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The process.
+    pub mdp: String,
+    /// The method.
+    pub algorithm: String,
+    /// Its divergence or its power; nothing where it has neither.
+    pub order: Option<String>,
+    /// `eta`.
+    pub step_size: f64,
+    /// `lambda`; nothing where the method has none.
+    pub temperature: Option<f64>,
+    /// The seed.
+    pub seed: u64,
+    /// The exact mean return of the last policy over the horizon.
+    pub final_value: f64,
+    /// The mean return of the last batch.
+    pub final_return: f64,
+    /// Iterations before each point of the curve, apart by spaces.
+    iterations: String,
+    /// The exact mean returns there.
+    values: String,
+    /// The mean returns of the batches there.
+    returns: String,
+}
+
+impl Row {
+    pub(super) fn new(planned: &Planned, curve: &Curve) -> Self {
+        let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
+        Self {
+            final_value: last(&curve.values),
+            final_return: last(&curve.returns),
+            iterations: words(curve.iterations.iter()),
+            values: words(curve.values.iter().map(|&v| Short(v))),
+            returns: words(curve.returns.iter().map(|&v| Short(v))),
+            ..Self::of(planned)
+        }
+    }
+
+    /// A run without its results.
+    fn of(planned: &Planned) -> Self {
+        let settings = &planned.settings;
+        let algorithm = settings.algorithm;
+        Self {
+            mdp: planned.process.clone(),
+            algorithm: algorithm.name().to_owned(),
+            order: algorithm.order(),
+            step_size: settings.step_size,
+            temperature: algorithm.has_temperature().then_some(settings.temperature),
+            seed: settings.seed,
+            final_value: f64::NAN,
+            final_return: f64::NAN,
+            iterations: String::new(),
+            values: String::new(),
+            returns: String::new(),
+        }
+    }
+
+    /// What tells the run from the others of a sweep.
+    pub fn key(&self) -> Key {
+        Key {
+            mdp: self.mdp.clone(),
+            algorithm: self.algorithm.clone(),
+            order: self.order.clone(),
+            step_size: self.step_size.to_bits(),
+            temperature: self.temperature.map(f64::to_bits),
+            seed: self.seed,
+        }
+    }
+
+    /// Iterations before each point of the curve.
+    pub fn iterations(&self) -> Vec<usize> {
+        numbers(&self.iterations)
+    }
+
+    /// The exact mean returns along the curve, to six digits.
+    pub fn values(&self) -> Vec<f64> {
+        numbers(&self.values)
+    }
+
+    /// The mean returns of the batches along the curve, to six digits.
+    pub fn returns(&self) -> Vec<f64> {
+        numbers(&self.returns)
+    }
+}
+
+/// What tells a run from the others of a sweep; numbers count by their bits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    mdp: String,
+    algorithm: String,
+    order: Option<String>,
+    step_size: u64,
+    temperature: Option<u64>,
+    seed: u64,
+}
+
+impl Planned {
+    /// What tells the run from the others of a sweep.
+    pub fn key(&self) -> Key {
+        Row::of(self).key()
+    }
+}
+
+/// A number to six digits, as short as it can be.
+struct Short(f64);
+
+impl std::fmt::Display for Short {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rounded: f64 = format!("{:.5e}", self.0).parse().unwrap_or(self.0);
+        write!(f, "{rounded}")
+    }
+}
+
+fn words(items: impl Iterator<Item = impl ToString>) -> String {
+    items
+        .map(|item| item.to_string())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn numbers<T: std::str::FromStr>(text: &str) -> Vec<T> {
+    text.split(' ')
+        .filter_map(|word| word.parse().ok())
+        .collect()
+}
+
+/// What every run of a table has in common.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Common {
+    version: String,
+    iterations: usize,
+    batch: usize,
+    horizon: usize,
+    every: usize,
+    project: bool,
+}
+
+impl Common {
+    fn of(grid: &Grid) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            iterations: grid.iterations,
+            batch: grid.sampling.batch,
+            horizon: grid.sampling.horizon,
+            every: grid.every,
+            project: grid.project,
+        }
+    }
+
+    /// How a table differs from what is wanted of it.
+    fn differs(&self, wanted: &Self) -> Option<String> {
+        let number = |what: &str, has: usize, wants: usize| {
+            (has != wants).then(|| format!("{what} {has}, not {wants}"))
+        };
+        let projected = || {
+            let (has, wants) = (self.project, wanted.project);
+            (has != wants).then(|| format!("project {has}, not {wants}"))
+        };
+        number("iterations", self.iterations, wanted.iterations)
+            .or_else(|| number("batch", self.batch, wanted.batch))
+            .or_else(|| number("horizon", self.horizon, wanted.horizon))
+            .or_else(|| number("every", self.every, wanted.every))
+            .or_else(projected)
+    }
+}
+
+/// What is wrong with a table.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] RunError),
+    /// A file does not hold what it should.
+    #[error("{} cannot be read: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A run that cannot be made.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A table of other runs.
+    #[error("{} holds runs with {what}: give another folder, or the same settings", path.display())]
+    Other {
+        /// The folder.
+        path: PathBuf,
+        /// How they differ.
+        what: String,
+    },
+}
+
+/// The results of a sweep: `results.csv`, which grows by whole lines, and what all its runs have in common in
+/// `sweep.json`.
+#[derive(Debug)]
+pub struct Table {
+    path: PathBuf,
+    writer: csv::Writer<File>,
+    rows: Vec<Row>,
+    keys: BTreeSet<Key>,
+}
+
+impl Table {
+    /// Opens the table in a folder, or begins one. A last line that a killed process left half written is
+    /// cut off.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written, the table cannot be read, or it holds runs of other settings.
+    pub fn open(folder: &Path, grid: &Grid) -> Result<Self, TableError> {
+        fs::create_dir_all(folder).map_err(refused("create the folder", folder))?;
+        let wanted = Common::of(grid);
+        let common = folder.join(SWEEP);
+        if common.exists() {
+            let text = fs::read(&common).map_err(refused("read", &common))?;
+            let found: Common = serde_json::from_slice(&text).map_err(malformed(&common))?;
+            if let Some(what) = found.differs(&wanted) {
+                return Err(TableError::Other {
+                    path: folder.to_owned(),
+                    what,
+                });
+            }
+        } else {
+            let text = serde_json::to_vec_pretty(&wanted).map_err(malformed(&common))?;
+            write_atomically(&common, &text)?;
+        }
+        let path = folder.join(RESULTS);
+        let rows = if path.exists() {
+            read(&path)?
+        } else {
+            Vec::new()
+        };
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(refused("open", &path))?;
+        let begun = file.metadata().map_err(refused("read", &path))?.len() > 0;
+        Ok(Self {
+            writer: csv::WriterBuilder::new()
+                .has_headers(!begun)
+                .from_writer(file),
+            keys: rows.iter().map(Row::key).collect(),
+            path,
+            rows,
+        })
+    }
+
+    /// The runs that it holds.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Whether it holds a run.
+    pub fn holds(&self, planned: &Planned) -> bool {
+        self.keys.contains(&planned.key())
+    }
+
+    /// Appends a run.
+    pub(super) fn append(&mut self, row: Row) -> Result<&Row, TableError> {
+        let written = self.writer.serialize(&row).map_err(io::Error::from);
+        written
+            .and_then(|()| self.writer.flush())
+            .map_err(refused("write", &self.path))?;
+        self.keys.insert(row.key());
+        self.rows.push(row);
+        Ok(&self.rows[self.rows.len() - 1])
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<Row>, TableError> {
+    let text = fs::read(path).map_err(refused("read", path))?;
+    let whole = text
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |end| end + 1);
+    if whole < text.len() {
+        let file = OpenOptions::new().write(true).open(path);
+        file.and_then(|file| file.set_len(whole as u64))
+            .map_err(refused("write", path))?;
+    }
+    csv::Reader::from_reader(&text[..whole])
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .map_err(malformed(path))
+}
+
+fn refused<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> TableError + use<'a> {
+    move |source| TableError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn malformed<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> TableError + use<'_, E> {
+    move |error| TableError::Malformed {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,86 @@
+//! What goes between the host and the device. On a GPU each read is a round trip that waits for all that was
+//! launched before, so every read of the learner stands here, where a test counts them.
+
+use super::ppo::LearnerError;
+use burn::Tensor;
+use burn::tensor::{Bool, Device, Int, TensorData, Transaction};
+
+/// Rows of `columns` numbers, as a tensor.
+pub(super) fn matrix(values: Vec<f32>, columns: usize, device: &Device) -> Tensor<2> {
+    let rows = values.len() / columns;
+    Tensor::from_data(TensorData::new(values, [rows, columns]), device)
+}
+
+/// Rows of `columns` flags, as a tensor.
+pub(super) fn mask(values: Vec<bool>, columns: usize, device: &Device) -> Tensor<2, Bool> {
+    let rows = values.len() / columns;
+    Tensor::from_data(TensorData::new(values, [rows, columns]), device)
+}
+
+/// Indices, `[count]`.
+pub(super) fn indices(values: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i32> = values.map(|i| i as i32).collect();
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), device)
+}
+
+/// Reads all tensors in one round trip.
+pub(super) fn read<const N: usize>(tensors: [Tensor<2>; N]) -> Result<[Vec<f32>; N], LearnerError> {
+    let transaction = tensors
+        .into_iter()
+        .fold(Transaction::default(), Transaction::register);
+    let read = transaction.try_execute().map_err(failed)?;
+    let mut read = read.into_iter().map(|data| {
+        let values: Vec<f32> = data.iter::<f32>().collect();
+        counted(values)
+    });
+    Ok(std::array::from_fn(|_| read.next().unwrap_or_default()))
+}
+
+/// Reads actions, of which there are `count`.
+pub(super) fn read_actions(
+    actions: Tensor<2, Int>,
+    count: usize,
+) -> Result<Vec<usize>, LearnerError> {
+    let actions = counted(actions.try_into_vec_as::<i32>().map_err(failed)?);
+    actions
+        .into_iter()
+        .map(|action| {
+            usize::try_from(action)
+                .ok()
+                .filter(|&action| action < count)
+                .ok_or(LearnerError::NotFinite("policy"))
+        })
+        .collect()
+}
+
+fn failed(error: impl std::fmt::Display) -> LearnerError {
+    LearnerError::Device(error.to_string())
+}
+
+#[cfg(not(test))]
+fn counted<T>(values: Vec<T>) -> Vec<T> {
+    values
+}
+
+#[cfg(test)]
+pub(super) use count::counted;
+#[cfg(test)]
+pub(super) use count::take_reads;
+
+#[cfg(test)]
+mod count {
+    use std::cell::RefCell;
+
+    thread_local!(static READS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) });
+
+    pub(in crate::rl) fn counted<T>(values: Vec<T>) -> Vec<T> {
+        READS.with_borrow_mut(|reads| reads.push(values.len()));
+        values
+    }
+
+    /// The numbers that each read since the last call brought back, on this thread.
+    pub(in crate::rl) fn take_reads() -> Vec<usize> {
+        READS.take()
+    }
+}

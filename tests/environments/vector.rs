@@ -1,0 +1,204 @@
+use crate::corridor::Corridor;
+use burn_tsallis::rl::env::{
+    CartPole, DiscreteEnvironment, EnvironmentError, Identity, NChain, Step, TimeLimit,
+    VectorEnvironment,
+};
+
+fn corridors(change: impl Fn(usize, &mut Corridor)) -> VectorEnvironment {
+    let corridor = |i| {
+        let mut corridor = Corridor::new();
+        change(i, &mut corridor);
+        Box::new(corridor) as Box<dyn DiscreteEnvironment>
+    };
+    VectorEnvironment::new((0..3).map(corridor).collect()).expect("three corridors")
+}
+
+fn observations(environments: &VectorEnvironment) -> Vec<f32> {
+    let mut all = vec![9.0; environments.len() * environments.observation_size()];
+    environments.observe_into(&mut all).expect("observations");
+    all
+}
+
+/// An ended episode hands out where it ended, and the next one has begun.
+#[test]
+fn an_episode_that_ends_begins_the_next() {
+    let mut environments = corridors(|i, corridor| corridor.state = i);
+    let mut step = Step::default();
+    environments.step(&[1, 2, 2], &mut step).expect("a step");
+    assert_eq!(step.ended(), [2]);
+    let last: Vec<_> = step.final_observations().collect();
+    assert_eq!(last, [(2, &[3.0, 3.0][..])]);
+    assert!(step.transitions[2].terminated && !step.transitions[2].truncated);
+    assert_eq!(observations(&environments), [0.0, 0.0, 2.0, 0.0, 0.0, 0.0]);
+
+    environments.step(&[2, 2, 2], &mut step).expect("a step");
+    assert_eq!(step.ended(), [1]);
+    assert_eq!(step.transitions.len(), 3);
+    environments.step(&[1, 1, 1], &mut step).expect("a step");
+    assert_eq!(step.ended(), [0; 0]);
+    assert_eq!(step.final_observations().len(), 0);
+}
+
+#[test]
+fn terminated_and_truncated_are_kept_apart() {
+    let mut environments = VectorEnvironment::new(vec![
+        Box::new(TimeLimit::new(Corridor::new(), 3)),
+        Box::new(TimeLimit::new(Corridor::new(), 3)),
+        Box::new(TimeLimit::new(Corridor::new(), 9)),
+    ])
+    .expect("environments");
+    let mut step = Step::default();
+    for _ in 0..3 {
+        environments.step(&[1, 2, 2], &mut step).expect("a step");
+    }
+    let flags: Vec<_> = step
+        .transitions
+        .iter()
+        .map(|t| (t.terminated, t.truncated))
+        .collect();
+    assert_eq!(flags, [(false, true), (true, true), (true, false)]);
+    let last: Vec<_> = step.final_observations().collect();
+    let end = &[3.0, 3.0][..];
+    assert_eq!(last, [(0, &[0.0, 0.0][..]), (1, end), (2, end)]);
+}
+
+#[test]
+fn masks_are_those_of_the_states() {
+    let environments = corridors(|i, corridor| corridor.state = i);
+    assert!(environments.has_action_mask());
+    let mut allowed = [false; 9];
+    environments.action_masks_into(&mut allowed).expect("masks");
+    let wanted = [false, true, true, true, true, true, true, true, true];
+    assert_eq!(allowed, wanted);
+
+    let environments = VectorEnvironment::seeded(2, 0, CartPole::new).expect("environments");
+    assert!(!environments.has_action_mask());
+    let mut allowed = [false; 4];
+    environments.action_masks_into(&mut allowed).expect("masks");
+    assert_eq!(allowed, [true; 4]);
+}
+
+/// Each environment draws from streams of its index.
+#[test]
+fn a_seed_gives_each_environment_its_own_streams() {
+    let mut environments = VectorEnvironment::seeded(3, 5, CartPole::new).expect("environments");
+    let first = observations(&environments);
+    for (i, row) in first.chunks(4).enumerate() {
+        let mut alone = CartPole::new();
+        alone.seed(5, i as u32);
+        let mut observation = [0.0; 4];
+        alone.observe(&mut observation).expect("an observation");
+        assert_eq!(row, observation);
+    }
+    assert_ne!(first[..4], first[4..8]);
+    environments
+        .step(&[0, 1, 0], &mut Step::default())
+        .expect("a step");
+    environments.seed(5);
+    assert_eq!(observations(&environments), first);
+}
+
+#[test]
+fn what_cannot_be_stepped_together_is_refused() {
+    let message = |environments: Vec<Box<dyn DiscreteEnvironment>>| {
+        VectorEnvironment::new(environments)
+            .err()
+            .expect("an error")
+            .to_string()
+    };
+    assert_eq!(
+        message(Vec::new()),
+        "no environment was given: at least one is needed"
+    );
+    assert_eq!(
+        message(vec![
+            Box::new(NChain::new(4)),
+            Box::new(NChain::new(4)),
+            Box::new(Identity::new(4)),
+        ]),
+        "environment 2 has 4 observation components and 4 actions, and environment 0 has 4 and 2: those \
+         that are stepped together must be alike"
+    );
+}
+
+/// The environment, what was wrong and the value.
+#[test]
+fn what_an_environment_does_wrong_is_named() {
+    let wrong = |change: fn(&mut Corridor)| {
+        let mut environments = corridors(|i, corridor| {
+            if i == 1 {
+                change(corridor);
+            }
+        });
+        let mut step = Step::default();
+        for _ in 0..2 {
+            environments
+                .step(&[2; 3], &mut step)
+                .expect("within the corridor");
+        }
+        environments
+            .step(&[2; 3], &mut step)
+            .expect_err("at its end")
+    };
+    assert_eq!(
+        wrong(|corridor| corridor.reward = f64::NAN).to_string(),
+        "environment 1 gave the reward NaN: a reward must be a finite number"
+    );
+    assert_eq!(
+        wrong(|corridor| corridor.reward = f64::NEG_INFINITY),
+        EnvironmentError::Reward {
+            index: 1,
+            reward: f64::NEG_INFINITY
+        }
+    );
+    assert_eq!(
+        wrong(|corridor| corridor.component = f32::NAN).to_string(),
+        "environment 1 gave an observation whose component 1 is NaN: observations must be finite numbers"
+    );
+    assert_eq!(
+        wrong(|corridor| corridor.component = f32::INFINITY),
+        EnvironmentError::Observation {
+            index: 1,
+            component: 1,
+            value: f32::INFINITY
+        }
+    );
+
+    let environments = corridors(|i, corridor| {
+        corridor.component = f32::NAN;
+        corridor.state = if i == 2 { 3 } else { 0 };
+    });
+    let error = environments.observe_into(&mut [0.0; 6]).expect_err("a NaN");
+    assert!(
+        error
+            .to_string()
+            .starts_with("environment 2 gave an observation"),
+        "{error}"
+    );
+
+    let environments = corridors(|i, corridor| corridor.allows_nothing = i == 2);
+    let error = environments.action_masks_into(&mut [true; 9]);
+    assert_eq!(error, Err(EnvironmentError::NoAction { index: 2 }));
+}
+
+/// Finite numbers of any size pass the check.
+#[test]
+fn large_and_tiny_observations_are_finite() {
+    for component in [f32::MAX, f32::MIN, f32::MIN_POSITIVE, 1e-45, -0.0] {
+        let environments = corridors(|_, corridor| {
+            corridor.component = component;
+            corridor.state = 3;
+        });
+        assert_eq!(
+            observations(&environments)[1].to_bits(),
+            component.to_bits()
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "action 2 of an environment whose actions are 0 to 1")]
+fn an_action_that_there_is_not_panics() {
+    let mut environments = VectorEnvironment::seeded(1, 0, CartPole::new).expect("one");
+    let _ = environments.step(&[2], &mut Step::default());
+}

@@ -1,0 +1,330 @@
+use crate::support::{close, device, devices, numbers, tensor, values};
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn_tsallis::math::{Measure, Row, Solver, Tsallis};
+use burn_tsallis::nn::ReferenceConfig;
+use burn_tsallis::nn::loss::{FenchelYoungLoss, FenchelYoungLossConfig, Reduction};
+use burn_tsallis::{TsallisOptions, tsallis_softargmax};
+
+const ORDERS: [f64; 9] = [-0.5, 0.0, 0.3, 0.9, 1.0, 1.1, 1.5, 2.0, 2.7];
+
+fn classes(of: &[i64], device: &Device) -> Tensor<1, Int> {
+    Tensor::from_data(TensorData::new(of.to_vec(), [of.len()]), device)
+}
+
+fn loss(alpha: f64, device: &Device) -> FenchelYoungLoss {
+    FenchelYoungLossConfig::new(alpha).init(device)
+}
+
+/// `V(x) + D_f(t || q) - <x, t>` in f64, from the scalar layer.
+fn oracle(x: &[f64], t: &[f64], q: &[f64], alpha: f64) -> f64 {
+    let row = Row::new(x, Measure::Given(q), alpha);
+    let value = row.value(&row.solve(Solver::Newton));
+    let f = Tsallis::new(alpha);
+    let divergence: f64 = q.iter().zip(t).map(|(q, t)| q * f.value(t / q)).sum();
+    let inner: f64 = x.iter().zip(t).map(|(x, t)| x * t).sum();
+    value + divergence - inner
+}
+
+fn distributions(rows: usize, columns: usize) -> Vec<f64> {
+    let mut t = numbers(rows * columns, 1.0);
+    for row in t.chunks_mut(columns) {
+        let sum: f64 = row.iter().map(|t| t.exp()).sum();
+        row.iter_mut().for_each(|t| *t = t.exp() / sum);
+    }
+    t
+}
+
+#[test]
+fn the_definition_against_distributions_and_classes() {
+    for device in devices() {
+        let (rows, columns) = (6, 7);
+        let logits = numbers(rows * columns, 3.0);
+        let soft = distributions(rows, columns);
+        let given = vec![0.5, 1.0, 0.2, 0.3, 2.0, 0.7, 0.1];
+        let references = [
+            (ReferenceConfig::Ones, vec![1.0; columns]),
+            (
+                ReferenceConfig::Uniform,
+                vec![1.0 / columns as f64; columns],
+            ),
+            (ReferenceConfig::Values(given.clone()), given),
+        ];
+        for alpha in ORDERS {
+            for (config, q) in &references {
+                let loss = FenchelYoungLossConfig::new(alpha)
+                    .with_reference(config.clone())
+                    .init(&device);
+                let x = Tensor::<2>::from_data(
+                    TensorData::new(logits.clone(), [rows, columns]),
+                    (&device, DType::F64),
+                );
+                let t = Tensor::<2>::from_data(
+                    TensorData::new(soft.clone(), [rows, columns]),
+                    (&device, DType::F64),
+                );
+                let want: Vec<f64> = logits
+                    .chunks(columns)
+                    .zip(soft.chunks(columns))
+                    .map(|(x, t)| oracle(x, t, q, alpha))
+                    .collect();
+                let got = values(loss.forward_distribution_no_reduction(x.clone(), t));
+                close(&got, &want, 1e-10);
+
+                let targets: Vec<i64> = (0..rows as i64).collect();
+                let want: Vec<f64> = logits
+                    .chunks(columns)
+                    .zip(&targets)
+                    .map(|(x, &y)| {
+                        let t: Vec<f64> = (0..columns as i64)
+                            .map(|i| f64::from(u8::from(i == y)))
+                            .collect();
+                        oracle(x, &t, q, alpha)
+                    })
+                    .collect();
+                let got = values(loss.forward_no_reduction(x, classes(&targets, &device)));
+                close(&got, &want, 1e-10);
+            }
+        }
+    }
+}
+
+#[test]
+fn never_negative_and_zero_exactly_where_the_softargmax_is_the_target() {
+    for device in devices() {
+        for alpha in ORDERS {
+            let loss = loss(alpha, &device);
+            for (columns, scale) in [(2, 1.0), (5, 3.0), (1000, 2.0), (9, 30.0), (7, 1e6)] {
+                let x = tensor([8, columns], scale, &device);
+                let options =
+                    TsallisOptions::new(alpha).with_reference(burn_tsallis::Reference::Ones);
+                let p = tsallis_softargmax(x.clone(), options, -1);
+                let at_p = values(loss.forward_distribution_no_reduction(x.clone(), p));
+                assert!(
+                    at_p.iter().all(|l| (0.0..1e-7).contains(l)),
+                    "alpha {alpha}, {columns} columns: {at_p:?}"
+                );
+                let t = tensor([8, columns], 1.0, &device).abs();
+                let t = t.clone() / t.sum_dim(1);
+                let away = values(loss.forward_distribution_no_reduction(x, t));
+                assert!(away.iter().all(|&l| l > 1e-6), "alpha {alpha}: {away:?}");
+            }
+        }
+        // One class is always right.
+        for alpha in ORDERS {
+            let one = tensor([2, 1], 5.0, &device);
+            let got = loss(alpha, &device).forward_no_reduction(one, classes(&[0, 0], &device));
+            close(&values(got), &[0.0, 0.0], 1e-6);
+        }
+        // The margin of the target.
+        for (alpha, margin) in [(1.5, 2.0_f32), (2.0, 1.0), (1.25, 4.0)] {
+            let x =
+                Tensor::<2>::from_data([[margin, 0.0, -0.5], [margin - 0.1, 0.0, 0.0]], &device);
+            let got =
+                values(loss(alpha, &device).forward_no_reduction(x, classes(&[0, 0], &device)));
+            assert_eq!(got[0], 0.0, "alpha {alpha}");
+            assert!(got[1] > 1e-9, "alpha {alpha}: {}", got[1]);
+        }
+    }
+}
+
+#[test]
+fn f32_keeps_its_digits_with_many_classes() {
+    let device = device();
+    let columns = 2000;
+    let logits: Vec<f64> = numbers(columns, 2.0)
+        .iter()
+        .map(|&x| f64::from(x as f32))
+        .collect();
+    let best = (0..columns)
+        .max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
+        .expect("some");
+    for alpha in [0.3, 0.9, 1.0, 1.5, 2.0] {
+        for class in [3, best] {
+            let mut t = vec![0.0; columns];
+            t[class] = 1.0;
+            let want = oracle(&logits, &t, &vec![1.0; columns], alpha);
+            let x = Tensor::<2>::from_data(
+                TensorData::new(logits.clone(), [1, columns]).convert::<f32>(),
+                &device,
+            );
+            let got = loss(alpha, &device).forward(x, classes(&[class as i64], &device));
+            close(&values(got), &[want], 3e-6);
+        }
+    }
+}
+
+#[test]
+fn the_gradient_is_p_minus_t() {
+    for device in devices() {
+        let device = device.autodiff();
+        for alpha in ORDERS {
+            let loss = FenchelYoungLossConfig::new(alpha)
+                .with_reduction(Reduction::Sum)
+                .init(&device);
+            let x = tensor([4, 5], 2.0, &device).require_grad();
+            let options = TsallisOptions::new(alpha).with_reference(burn_tsallis::Reference::Ones);
+            let p = values(tsallis_softargmax(x.clone(), options, -1));
+
+            let gradients = loss
+                .forward(x.clone(), classes(&[0, 1, 4, 4], &device))
+                .backward();
+            let mut want = p.clone();
+            for (row, class) in [0, 1, 4, 4].into_iter().enumerate() {
+                want[5 * row + class] -= 1.0;
+            }
+            close(&values(x.grad(&gradients).expect("tracked")), &want, 2e-6);
+
+            let t = distributions(4, 5);
+            let targets = Tensor::<2>::from_data(
+                TensorData::new(t.clone(), [4, 5]).convert::<f32>(),
+                &device,
+            );
+            let gradients = loss.forward_distribution(x.clone(), targets).backward();
+            let want: Vec<f64> = p.iter().zip(&t).map(|(p, t)| p - t).collect();
+            close(&values(x.grad(&gradients).expect("tracked")), &want, 2e-6);
+        }
+    }
+}
+
+#[test]
+fn cross_entropy_at_one() {
+    let device = device().autodiff();
+    let weights = vec![1.0, 2.0, 0.5, 3.0, 0.1];
+    let targets = classes(&[2, 0, 4, 1, 2, 3], &device);
+    let x = tensor([6, 5], 4.0, &device).require_grad();
+    let check = |ours: FenchelYoungLossConfig, burns: CrossEntropyLossConfig| {
+        let ours = ours.init(&device).forward(x.clone(), targets.clone());
+        let burns = burns.init(&device).forward(x.clone(), targets.clone());
+        close(&values(ours.clone()), &values(burns.clone()), 2e-6);
+        let (ours, burns) = (ours.backward(), burns.backward());
+        close(
+            &values(x.grad(&ours).expect("tracked")),
+            &values(x.grad(&burns).expect("tracked")),
+            2e-6,
+        );
+    };
+    let ours = FenchelYoungLossConfig::new(1.0);
+    let burns = CrossEntropyLossConfig::new();
+    check(ours.clone(), burns.clone());
+    check(
+        ours.clone().with_weights(Some(weights.clone())),
+        burns.clone().with_weights(Some(weights.clone())),
+    );
+    check(
+        ours.clone().with_ignore_index(Some(2)),
+        burns.clone().with_pad_tokens(Some(vec![2])),
+    );
+    check(
+        ours.clone()
+            .with_ignore_index(Some(2))
+            .with_weights(Some(weights.clone())),
+        burns
+            .clone()
+            .with_pad_tokens(Some(vec![2]))
+            .with_weights(Some(weights)),
+    );
+    // Against smoothed targets it is less by their entropy, and has the same gradient.
+    let smoothing = 0.1_f32;
+    let (hit, miss) = (0.9 + 0.02_f64, 0.02_f64);
+    let entropy = -hit * hit.ln() - 4.0 * miss * miss.ln();
+    let ours = ours
+        .with_smoothing(Some(smoothing))
+        .init(&device)
+        .forward(x.clone(), targets.clone());
+    let burns = burns
+        .with_smoothing(Some(smoothing))
+        .init(&device)
+        .forward(x.clone(), targets);
+    close(
+        &values(ours.clone()),
+        &[values(burns.clone())[0] - entropy],
+        2e-6,
+    );
+    close(
+        &values(x.grad(&ours.backward()).expect("tracked")),
+        &values(x.grad(&burns.backward()).expect("tracked")),
+        2e-6,
+    );
+}
+
+#[test]
+fn ignored_samples_need_no_class_and_have_no_gradient() {
+    let device = device().autodiff();
+    let x = tensor([3, 4], 2.0, &device).require_grad();
+    let targets = classes(&[1, -100, 3], &device);
+    let config = FenchelYoungLossConfig::new(1.5).with_ignore_index(Some(-100));
+    let each = values(
+        config
+            .init(&device)
+            .forward_no_reduction(x.clone(), targets.clone()),
+    );
+    assert_eq!(each[1], 0.0);
+    let mean = config.init(&device).forward(x.clone(), targets.clone());
+    close(&values(mean.clone()), &[(each[0] + each[2]) / 2.0], 1e-6);
+    let gradient = values(x.grad(&mean.backward()).expect("tracked"));
+    assert_eq!(gradient[4..8], [0.0; 4]);
+    let of = |reduction: Reduction| {
+        values(
+            config
+                .clone()
+                .with_reduction(reduction)
+                .init(&device)
+                .forward(x.clone(), targets.clone()),
+        )[0]
+    };
+    close(&[of(Reduction::Sum)], &[each[0] + each[2]], 1e-6);
+    close(
+        &[of(Reduction::BatchMean)],
+        &[(each[0] + each[2]) / 3.0],
+        1e-6,
+    );
+    close(&[of(Reduction::Auto)], &[(each[0] + each[2]) / 2.0], 1e-6);
+}
+
+#[test]
+fn forbidden_classes_leave_the_loss() {
+    let device = device().autodiff();
+    let none = f32::NEG_INFINITY;
+    for alpha in [0.4, 1.0, 1.5, 2.0] {
+        let with = Tensor::<2>::from_data([[0.3, none, 1.0, -0.2]], &device).require_grad();
+        let without = Tensor::<2>::from_data([[0.3, 1.0, -0.2]], &device);
+        let loss = loss(alpha, &device);
+        let got = loss.forward(with.clone(), classes(&[2], &device));
+        let want = loss.forward(without.clone(), classes(&[1], &device));
+        close(&values(got.clone()), &values(want), 1e-6);
+        let gradient = values(with.grad(&got.backward()).expect("tracked"));
+        assert!(gradient.iter().all(|g| g.is_finite()) && gradient[1] == 0.0);
+        let soft = Tensor::<2>::from_data([[0.5, 0.0, 0.25, 0.25]], &device);
+        let same = Tensor::<2>::from_data([[0.5, 0.25, 0.25]], &device);
+        close(
+            &values(loss.forward_distribution(with.clone(), soft)),
+            &values(loss.forward_distribution(without, same)),
+            1e-6,
+        );
+        // A target that cannot be met.
+        let lost = values(loss.forward(with, classes(&[1], &device)))[0];
+        assert_eq!(lost, f64::INFINITY, "alpha {alpha}");
+    }
+}
+
+#[test]
+fn bad_configurations_say_what_is_wrong() {
+    let device = device();
+    let words = |config: FenchelYoungLossConfig| {
+        config
+            .try_init(&device)
+            .expect_err("it is wrong")
+            .to_string()
+    };
+    let config = FenchelYoungLossConfig::new(1.5);
+    assert_eq!(
+        words(config.clone().with_smoothing(Some(1.5))),
+        "smoothing is 1.5: it must be a number from 0 to 1"
+    );
+    assert_eq!(
+        words(config.with_weights(Some(vec![1.0, -2.0]))),
+        "weights[1] is -2: it must be a finite number that is not negative"
+    );
+    assert!(words(FenchelYoungLossConfig::new(f64::INFINITY)).contains("alpha is inf"));
+}

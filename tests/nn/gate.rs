@@ -1,0 +1,90 @@
+use crate::support::{close, device, reloaded, tensor, values};
+use burn::tensor::{Bool, Tensor};
+use burn_tsallis::nn::{AlphaConfig, TsallisGateConfig, TsallisGateOutput};
+
+#[test]
+fn statistics_of_given_weights() {
+    let device = device().autodiff();
+    let weights = Tensor::<2>::from_data(
+        [[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.5, 0.5, 0.0]],
+        &device,
+    )
+    .require_grad();
+    let routes = TsallisGateOutput {
+        logits: weights.clone(),
+        weights: weights.clone(),
+    };
+    assert_eq!(values(routes.support_size()), [1.0, 2.0, 2.0]);
+    close(&values(routes.load()), &[0.6, 0.4, 0.0], 1e-6);
+    close(
+        &values(routes.importance()),
+        &[1.75 / 3.0, 1.25 / 3.0, 0.0],
+        1e-6,
+    );
+    let loss = routes.balance_loss();
+    close(&values(loss.clone()), &[0.6 * 1.75 + 0.4 * 1.25], 1e-6);
+    // The experts that are used least are pulled up most.
+    let gradients = loss.backward();
+    let gradient = values(weights.grad(&gradients).expect("tracked"));
+    assert!(
+        gradient[0] > gradient[1] && gradient[1] > gradient[2],
+        "{gradient:?}"
+    );
+}
+
+#[test]
+fn even_routes_cost_one_and_padding_goes_nowhere() {
+    let device = device();
+    let even = Tensor::<3>::from_data([[[0.5, 0.5], [0.5, 0.5]]], &device);
+    let routes = TsallisGateOutput {
+        logits: even.clone(),
+        weights: even,
+    };
+    close(&values(routes.balance_loss()), &[1.0], 1e-6);
+
+    let gate = TsallisGateConfig::new(6, 4)
+        .with_temperature(0.3)
+        .init(&device);
+    let tokens = tensor([2, 3, 6], 3.0, &device);
+    let mask = Tensor::<3, Bool>::from_data(
+        [[[false], [false], [true]], [[false], [true], [true]]],
+        &device,
+    );
+    let routes = gate.forward_masked(tokens.clone(), mask);
+    let size = values(routes.support_size());
+    assert_eq!([size[2], size[4], size[5]], [0.0; 3]);
+    assert!(
+        [size[0], size[1], size[3]]
+            .iter()
+            .all(|s| (1.0..=4.0).contains(s))
+    );
+    let sums = values(routes.weights.clone().sum_dim(2));
+    close(&sums, &[1.0, 1.0, 0.0, 1.0, 0.0, 0.0], 1e-6);
+    close(&[values(routes.load()).iter().sum()], &[1.0], 1e-6);
+    let nobody = gate.forward(Tensor::<2>::zeros([0, 6], &device));
+    assert_eq!(nobody.load().dims(), [4]);
+    let open = values(gate.forward(tokens).weights.sum_dim(2));
+    close(&open, &[1.0; 6], 1e-6);
+}
+
+#[test]
+fn records_and_bad_configurations() {
+    let device = device();
+    let config = TsallisGateConfig::new(6, 4).with_alpha(AlphaConfig::learnt(1.8));
+    let saved = config.init(&device);
+    let tokens = tensor([5, 6], 3.0, &device);
+    let want = values(saved.forward(tokens.clone()).weights);
+    let fresh = config.with_alpha(AlphaConfig::learnt(1.1)).init(&device);
+    let loaded = reloaded(saved, fresh);
+    assert_eq!(values(loaded.forward(tokens).weights), want);
+    let error = TsallisGateConfig::new(6, 0)
+        .try_init(&device)
+        .expect_err("no experts");
+    assert_eq!(error.to_string(), "n_experts is 0: it must be at least 1");
+    assert!(
+        TsallisGateConfig::new(6, 2)
+            .with_temperature(-1.0)
+            .try_init(&device)
+            .is_err()
+    );
+}

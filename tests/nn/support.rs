@@ -1,0 +1,83 @@
+use burn::module::Module;
+#[cfg(feature = "rl")]
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::store::ModuleRecord;
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// The CPU devices of this build.
+pub fn devices() -> Vec<Device> {
+    vec![
+        #[cfg(feature = "flex")]
+        Device::flex(),
+        #[cfg(feature = "ndarray")]
+        Device::ndarray(),
+    ]
+}
+
+/// The first of them.
+pub fn device() -> Device {
+    devices().remove(0)
+}
+
+/// Numbers without a pattern, in `(-scale, scale)`, the same each time.
+pub fn numbers(count: usize, scale: f64) -> Vec<f64> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    (0..count)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            scale * (2.0 * ((state >> 33) as f64 / (1u64 << 31) as f64) - 1.0)
+        })
+        .collect()
+}
+
+/// A tensor of such numbers.
+pub fn tensor<const D: usize>(shape: [usize; D], scale: f64, device: &Device) -> Tensor<D> {
+    let values = numbers(shape.iter().product(), scale);
+    Tensor::from_data(TensorData::new(values, shape).convert::<f32>(), device)
+}
+
+pub fn values<const D: usize>(of: Tensor<D>) -> Vec<f64> {
+    of.into_data().iter::<f64>().collect()
+}
+
+#[track_caller]
+pub fn close(got: &[f64], want: &[f64], bound: f64) {
+    assert_eq!(got.len(), want.len());
+    for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
+        let same = got == want || (got - want).abs() <= bound * want.abs().max(1.0);
+        assert!(same, "[{i}]: {got} for {want}");
+    }
+}
+
+/// The module with the parameters of `saved`, through the bytes of a record.
+pub fn reloaded<M: Module>(saved: M, fresh: M) -> M {
+    let bytes = saved
+        .into_record()
+        .into_bytes()
+        .expect("a record is written");
+    fresh.load_record(ModuleRecord::from_bytes(bytes).expect("a record is read"))
+}
+
+/// Trains by Adam, and gives the first and the last loss.
+#[cfg(feature = "rl")]
+pub fn train<M: Module>(
+    mut module: M,
+    steps: usize,
+    rate: f64,
+    loss: impl Fn(&M) -> Tensor<1>,
+) -> (M, f32, f32) {
+    let mut optimiser: ModuleOptimizer = AdamConfig::new().init();
+    let mut first = f32::NAN;
+    for step in 0..steps {
+        let value = loss(&module);
+        if step == 0 {
+            first = value.clone().into_scalar();
+        }
+        let gradients = GradientsParams::from_grads(value.backward(), &module);
+        module = optimiser.step(rate, module, gradients);
+    }
+    let last = loss(&module).into_scalar();
+    (module, first, last)
+}
