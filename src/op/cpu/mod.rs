@@ -34,14 +34,16 @@ use scalar::Wide;
 use short::{Answered, ShortRows};
 use vector::lanes;
 
-/// The value and the divergence follow from `P = <p, f'(u)> = f'(u_max) - <p, g>`:
+/// The value and the divergence follow from the mass `M = sum_i p_i` and `P = <p, f'(u)> = <p, f'(u_max) - g>`:
 ///
 /// ```text
-/// V = x_max - f'(u_max) + F,    D = P - F,    F = sum_i q_i f*(f'(u_i)) = (1 - sum q - c P) / alpha
+/// V = x_max - f'(u_max) + F,    D = P - (M - 1) f'(u_max) - F,
+/// F = sum_i q_i f*(f'(u_i)) = (M - sum q - c P) / alpha
 /// ```
 ///
-/// without a transcendental function for each entry. Below this magnitude of `alpha` the last form loses its
-/// digits, and `F` is summed.
+/// without a transcendental function for each entry. The mass is one up to the rounding of the root; with it,
+/// both are stationary in the root, which is known to fewer digits than they. Below this magnitude of `alpha`
+/// the last form loses its digits, and `F` is summed.
 const BY_PROBABILITIES: f32 = 0.25;
 
 /// Largest `f'(u_max)` at which the value and the divergence of a row with a given reference are formed so: they

@@ -97,30 +97,34 @@ impl LongRow {
         let by_entry = alpha.abs() < f64::from(BY_PROBABILITIES);
         let (zero, infinite) = (splat::<S>(0.0), splat::<S>(f32::INFINITY));
         let largest = splat::<S>(top as f32);
-        let (mut mean, mut conjugate) = (0.0, 0.0);
+        let (mut mass, mut mean, mut conjugate) = (0.0, 0.0, 0.0);
         let width = lanes::<S>();
         let mut begin = 0;
         while begin < self.gaps.len() {
             let end = (begin + BLOCK * width).min(self.gaps.len());
-            let (mut block_mean, mut block_conjugate) = (zero, zero);
+            let (mut block_mass, mut block_mean, mut block_conjugate) = (zero, zero, zero);
             for i in (begin..end).step_by(width) {
                 let gap = load::<S>(&self.gaps, i);
                 let q = self.reference_at::<S>(summary, i);
                 let (u, _) = curve.at(gap);
-                block_mean += gap.lt(infinite).select(q * u * (largest - gap), zero);
+                let p = q * u;
+                block_mass += p;
+                block_mean += gap.lt(infinite).select(p * (largest - gap), zero);
                 if by_entry {
                     let term = conjugate_at_log::<S>(alpha as f32, curve.log_u(gap));
                     block_conjugate += gap.lt(infinite).select(q * term, zero);
                 }
             }
+            mass += f64::from(block_mass.reduce_add());
             mean += f64::from(block_mean.reduce_add());
             conjugate += f64::from(block_conjugate.reduce_add());
             begin = end;
         }
         if !by_entry {
-            conjugate = ((1.0 - total) - c * mean) / alpha;
+            conjugate = ((mass - total) - c * mean) / alpha;
         }
         let value = (f64::from(max) - top) + conjugate;
-        Some((value as f32, (mean - conjugate) as f32))
+        let divergence = (mean - (mass - 1.0) * top) - conjugate;
+        Some((value as f32, divergence as f32))
     }
 }

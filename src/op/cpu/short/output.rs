@@ -86,21 +86,24 @@ impl<S: Simd> Group<'_, S> {
     /// The value and the divergence by [`BY_PROBABILITIES`], and which rows keep their digits.
     #[inline(always)]
     fn numbers(&self, curve: &impl Curve<S>, root: &Root<S>, alpha: f32) -> (V<S>, V<S>, M<S>) {
-        let (zero, infinite) = (splat::<S>(0.0), splat::<S>(f32::INFINITY));
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let infinite = splat::<S>(f32::INFINITY);
         let by_entry = alpha.abs() < BY_PROBABILITIES;
         let top = root.derivative_at_max();
-        let (mut mean, mut conjugate) = (zero, zero);
+        let (mut mass, mut mean, mut conjugate) = (zero, zero, zero);
         for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
             let (gap, q) = (load::<S>(self.gaps, i), self.q(i));
             let (u, _) = curve.at(gap);
-            mean += gap.lt(infinite).select(q * u * (top - gap), zero);
+            let p = q * u;
+            mass += p;
+            mean += gap.lt(infinite).select(p * (top - gap), zero);
             if by_entry {
                 let term = conjugate_at_log::<S>(alpha, curve.log_u(gap));
                 conjugate += gap.lt(infinite).select(q * term, zero);
             }
         }
         if !by_entry {
-            let excess = splat::<S>(1.0) - self.summary.total;
+            let excess = mass - self.summary.total;
             conjugate = (excess - root.c * mean) / splat::<S>(alpha);
         }
         let kept = match self.summary.constant {
@@ -108,6 +111,7 @@ impl<S: Simd> Group<'_, S> {
             None => top.abs().le(splat::<S>(LARGEST_DERIVATIVE)),
         };
         let value = (self.summary.max - top) + conjugate;
-        (value, mean - conjugate, kept)
+        let divergence = (mean - (mass - one) * top) - conjugate;
+        (value, divergence, kept)
     }
 }
