@@ -32,7 +32,7 @@ use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
 use scalar::Wide;
 use short::{Answered, ShortRows};
-use vector::lanes;
+use vector::{has_vectors, lanes};
 
 /// The value and the divergence follow from the mass `M = sum_i p_i` and `P = <p, f'(u)> = <p, f'(u_max) - g>`:
 ///
@@ -54,7 +54,8 @@ const LARGEST_DERIVATIVE: f32 = 8.0;
 /// of [`RowState`].
 type State<F> = [F; STATE];
 
-/// An arithmetic, with vectorised kernels or without. Each says what it has answered.
+/// An arithmetic, with vectorised kernels or without. Each says what it has answered; the rest is the scalar
+/// layer's, as is everything on a machine without vectors.
 pub(super) trait Arithmetic: Real {
     /// The rows from `first` on, at most as many as a vector of `f32` has lanes.
     fn short_forward<V: Simd, S: Storage<Real = Self>>(
@@ -109,6 +110,9 @@ impl Arithmetic for f32 {
         output: &mut [S],
         states: &mut [f32],
     ) -> Answered {
+        if const { !has_vectors::<V>() } {
+            return Answered::NONE;
+        }
         short.forward::<V, S>(rows, first, output, states)
     }
 
@@ -121,6 +125,9 @@ impl Arithmetic for f32 {
         cotangent: &[S],
         gradient: &mut [G],
     ) -> Answered {
+        if const { !has_vectors::<V>() } {
+            return Answered::NONE;
+        }
         short.backward::<V, S, G>(rows, first, states, cotangent, gradient)
     }
 
@@ -130,6 +137,9 @@ impl Arithmetic for f32 {
         row: RowCall<'_, f32>,
         y: &mut [f32],
     ) -> Option<State<f32>> {
+        if const { !has_vectors::<V>() } {
+            return None;
+        }
         long.forward::<V>(row, y)
     }
 
@@ -141,6 +151,9 @@ impl Arithmetic for f32 {
         cotangent: &[f32],
         gradient: &mut [f32],
     ) -> bool {
+        if const { !has_vectors::<V>() } {
+            return false;
+        }
         long.backward::<V>(row, state, cotangent, gradient)
     }
 }

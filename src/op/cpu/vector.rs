@@ -14,6 +14,13 @@ pub(super) fn copied<S: Simd>(mask: &M<S>) -> M<S> {
     unsafe { std::ptr::read(mask) }
 }
 
+/// Whether the machine has vectors at all. Known to the compiler: what is behind it is not compiled for a machine
+/// without.
+pub(super) const fn has_vectors<S: Simd>() -> bool {
+    // What stands for a vector on the others.
+    size_of::<S::Register>() > size_of::<u64>()
+}
+
 /// Lanes of a vector.
 #[inline(always)]
 pub(super) fn lanes<S: Simd>() -> usize {
