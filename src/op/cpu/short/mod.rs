@@ -85,8 +85,7 @@ impl ShortRows {
         match rows.alpha {
             // A NaN fails the comparison too.
             Orders::Number(alpha)
-                if alpha >= -MAX_ALPHA
-                    && alpha <= Solver::NEWTON_MAX_ALPHA
+                if (-MAX_ALPHA..=Solver::NEWTON_MAX_ALPHA).contains(&alpha)
                     && rows.columns <= MOST_COLUMNS
                     && rows.parameters.solver == Solver::Newton =>
             {
