@@ -135,7 +135,7 @@ impl Plot {
                 Some(p) => println!(
                     "{label}: {:.4} at {} {}, {:.4} to {:.4}, {count} {}",
                     p.mean,
-                    p.x,
+                    (p.x * 10.0).round() / 10.0,
                     self.x.title(),
                     p.low,
                     p.high,

@@ -70,6 +70,12 @@ pub(in crate::cli) enum Legend {
     LowerRight,
 }
 
+/// Room around a panel.
+const MARGIN: u32 = 14;
+
+/// Room for the names on the axis that goes up.
+const NAMES: u32 = 76;
+
 /// Lines over two axes.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct LinePlot {
@@ -123,10 +129,10 @@ impl LinePlot {
 
         let mut builder = ChartBuilder::on(area);
         builder
-            .margin(14)
-            .margin_right(28)
+            .margin(MARGIN)
+            .margin_right(MARGIN + beyond_axis(area, &x)?)
             .x_label_area_size(50)
-            .y_label_area_size(76);
+            .y_label_area_size(NAMES);
         if let Some(title) = &self.title {
             builder.caption(title, (FONT, PANEL_TITLE_SIZE));
         }
@@ -226,4 +232,18 @@ impl LinePlot {
         }
         Ok(())
     }
+}
+
+/// How far the name of the last tick, whose middle stands below it, reaches beyond the axis.
+fn beyond_axis<B: DrawingBackend>(area: &Area<B>, x: &Coordinate) -> Result<u32, PlotError> {
+    let Some(&last) = x.tick_values().last() else {
+        return Ok(0);
+    };
+    let style = (FONT, LABEL_SIZE).into_text_style(area);
+    let (width, _) = area
+        .estimate_text_size(&x.words(last), &style)
+        .map_err(PlotError::refused)?;
+    let axis = f64::from(area.dim_in_pixel().0.saturating_sub(2 * MARGIN + NAMES));
+    let beyond = f64::from(width) / 2.0 - axis * (1.0 - x.share(last));
+    Ok(beyond.max(0.0).ceil() as u32)
 }
