@@ -121,8 +121,23 @@ impl CommandError {
     }
 }
 
+/// A reader that has seen enough, as `head` has, is no failure: nothing is said about it.
+fn end_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let gone = panic.payload_as_str().is_some_and(|words| {
+            words.starts_with("failed printing") && words.contains("Broken pipe")
+        });
+        if gone {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
+}
+
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
+    end_with_the_reader();
     let matches = Arguments::command().get_matches();
     let arguments = match Arguments::from_arg_matches(&matches) {
         Ok(arguments) => arguments,
