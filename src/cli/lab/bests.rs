@@ -19,13 +19,14 @@ pub(super) fn report(
     planned: &[Planned],
     rows: &[Row],
 ) -> Result<(), LabError> {
-    // A folder may hold more than this grid.
-    let wanted: BTreeSet<_> = planned.iter().map(Planned::key).collect();
-    let rows: Vec<Row> = rows
+    // A folder may hold more than this grid, and holds its rows as they ended.
+    let places: BTreeMap<_, _> = planned.iter().map(Planned::key).zip(0..).collect();
+    let mut rows: Vec<(usize, Row)> = rows
         .iter()
-        .filter(|row| wanted.contains(&row.key()))
-        .cloned()
+        .filter_map(|row| Some((*places.get(&row.key())?, row.clone())))
         .collect();
+    rows.sort_by_key(|&(place, _)| place);
+    let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
     let bests = best_settings(&rows);
     if bests.is_empty() {
         println!("No run has ended yet.");

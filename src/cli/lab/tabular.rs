@@ -154,8 +154,8 @@ impl Tabular {
         }
         if left > 0 {
             eprintln!(
-                "{} runs of {} iterations on {} threads, into {}",
-                thousands(left),
+                "{} of {} iterations on {} threads, into {}",
+                runs(left),
                 thousands(grid.iterations),
                 rayon::current_num_threads(),
                 folder.display()
@@ -183,7 +183,7 @@ impl Tabular {
                 thousands(planned.len())
             );
         } else if left > 0 {
-            println!("{} runs in {}.", thousands(left), duration(seconds));
+            println!("{} in {}.", runs(left), duration(seconds));
         }
         bests::report(&folder, &processes, &grid, &planned, table.rows())
     }
@@ -215,4 +215,9 @@ impl Tabular {
             })
             .collect()
     }
+}
+
+fn runs(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} run{plural}", thousands(count))
 }

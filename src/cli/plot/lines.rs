@@ -4,8 +4,8 @@ use super::{AXIS_SIZE, FONT, LABEL_SIZE, PANEL_TITLE_SIZE};
 use plotters::prelude::*;
 
 /// Pixels of a legend around its words, to the right and down; of a letter, and of a line.
-const LEGEND_FRAME: (f64, f64) = (62.0, 18.0);
-const LEGEND_LETTER: f64 = 8.0;
+const LEGEND_FRAME: (f64, f64) = (54.0, 18.0);
+const LEGEND_LETTER: f64 = 7.0;
 const LEGEND_LINE: f64 = 18.5;
 
 /// Steps of the lattice of places that a legend may have, along each side.

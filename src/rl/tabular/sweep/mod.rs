@@ -37,8 +37,8 @@ pub fn sweep(
         scope.spawn(|_| {
             // In order, so that a table that was stopped holds whole settings rather than bits of all.
             planned
-                .into_par_iter()
-                .with_max_len(1)
+                .into_iter()
+                .par_bridge()
                 .for_each_with(send, |send, planned| {
                     if stop.load(Ordering::Relaxed) {
                         return;
