@@ -1,6 +1,6 @@
 use super::print::Columns;
 use super::values::Number;
-use super::{LabError, check, check_count, make_folder, say_written, write_table};
+use super::{LabError, check, check_count, make_folder, mean_of_seeds, say_written, write_table};
 use crate::cli::plot::{Axis, CATEGORIES, Figure, GREY, Legend, Line, LinePlot};
 use crate::rl::tabular::bandit::{Losses, Regret, play};
 use clap::Args;
@@ -128,8 +128,10 @@ impl Bandit {
         }
         Figure::new((900, 600))
             .title(format!(
-                "Tsallis-INF, {} arms, gap {}: mean ± 1 standard deviation of {} seeds",
-                self.arms, self.gap, self.seeds
+                "Tsallis-INF, {} arms, gap {}: {}",
+                self.arms,
+                self.gap,
+                mean_of_seeds(self.seeds as usize)
             ))
             .panel(plot)
             .save(&self.out.join("regret"))?;

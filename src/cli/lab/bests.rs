@@ -1,6 +1,6 @@
 use super::print::{Columns, say};
 use super::values::Number;
-use super::{LabError, say_written, write_table};
+use super::{LabError, mean_of_seeds, say_written, write_table};
 use crate::cli::plot::{
     Axis, CATEGORIES, Figure, Fill, GREY, Legend, Line, LinePlot, Surface, order_colour,
 };
@@ -191,9 +191,9 @@ fn draw(
     }
     Figure::new((1000, 640))
         .title(format!(
-            "{}: best step size and temperature of each, mean ± 1 std of {} seeds",
+            "{}: best step size and temperature of each, {}",
             mdp.name(),
-            bests[0].seeds
+            mean_of_seeds(bests[0].seeds)
         ))
         .panel(plot)
         .save(&folder.join(mdp.name().replace([':', ',', '/'], "-")))?;

@@ -151,6 +151,14 @@ fn write_table<R: Serialize>(
     Ok(())
 }
 
+/// What a curve and its band are made of, for the title of a picture.
+fn mean_of_seeds(count: usize) -> String {
+    match count {
+        1 => "one seed".to_owned(),
+        _ => format!("mean ± 1 std of {count} seeds"),
+    }
+}
+
 /// A line of the closing words: which files were written.
 fn say_written(folder: &Path, names: &[&str]) {
     print::say(&format!(
