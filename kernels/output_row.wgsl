@@ -1,4 +1,10 @@
 // The output of the row.
+    // The value is stationary in the root, and the divergence is not: it follows the probabilities, which have what
+    // the root left of their mass.
+    var share = 0.0;
+    if OUTPUT == DIVERGENCE {
+        share = residual(local, base, columns, row);
+    }
     var terms = vec4<f32>(0.0);
     for (var slot = 0u; slot < slots(columns); slot++) {
         let column = column_of(local, slot);
@@ -11,6 +17,10 @@
             let ratio = ratio_at(gap_of(row.max, x));
             if OUTPUT == DIVERGENCE {
                 terms.z += q * generator(row, ratio.on_support, ratio.log_u);
+                if ratio.on_support {
+                    let change = share * q * exp_accurate(ratio.log_u) * ratio.relative;
+                    terms.z += change * derivative(row, ratio.log_u);
+                }
             } else {
                 terms.z += q * conjugate(row, ratio.on_support, ratio.log_u);
             }

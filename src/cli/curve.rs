@@ -4,6 +4,7 @@ use super::plot::{Axis, CATEGORIES, Figure, GREY, Legend, Line, LinePlot, PlotEr
 use super::words::describe;
 use crate::rl::ppo::{PpoConfig, UpdateMetrics};
 use plotters::style::RGBColor;
+use std::ops::Range;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (960, 600);
@@ -29,7 +30,7 @@ pub(super) fn draw(
     let mut plot = LinePlot::new(
         Axis::linear("environment steps").range(0.0..steps),
         Axis::linear("return of an episode, without noise")
-            .range(0.0..environment.best_return() * 1.04),
+            .range(returns(environment.best_return(), history)),
     )
     .legend(Legend::LowerRight)
     .line(
@@ -54,4 +55,38 @@ pub(super) fn draw(
         .title(format!("{}, seed {}", describe(config), config.seed))
         .panel(plot)
         .save(&folder.join("learning_curve"))
+}
+
+/// Wide enough for zero, for the largest return that is expected of any policy, which is below zero in some
+/// environments, and for what is drawn, with a little room.
+fn returns(best: f64, history: &[UpdateMetrics]) -> Range<f64> {
+    let drawn = history
+        .iter()
+        .flat_map(|m| [m.episodic_return, m.recent_return])
+        .flatten();
+    let (lowest, highest) = drawn.fold((best.min(0.0), best.max(0.0)), |(low, high), mean| {
+        (low.min(mean), high.max(mean))
+    });
+    let room = 0.04 * (highest - lowest).max(f64::MIN_POSITIVE);
+    let below = if lowest < 0.0 { room } else { 0.0 };
+    lowest - below..highest + room
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_of_returns_holds_zero_the_best_and_what_is_drawn() {
+        let row = |mean| UpdateMetrics {
+            episodic_return: Some(mean),
+            ..UpdateMetrics::default()
+        };
+        assert_eq!(returns(500.0, &[row(20.0)]), 0.0..520.0);
+        assert_eq!(returns(1.0, &[row(-1.0), row(0.5)]), -1.08..1.08);
+        assert_eq!(returns(-1.0, &[row(-2.0)]), -2.08..0.08);
+        assert_eq!(returns(-1.0, &[row(1.0)]), -1.08..1.08);
+        let nothing = returns(0.0, &[]);
+        assert!(nothing.start < nothing.end);
+    }
 }

@@ -32,7 +32,7 @@ pub(super) struct Eval {
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
 
-    /// Where tensors are computed: flex (CPU), or a backend that this was built with.
+    /// Where tensors are computed: flex (the CPU), or another of those that `tsallis devices` lists.
     #[arg(long, value_name = "NAME", default_value = "flex")]
     device: String,
 

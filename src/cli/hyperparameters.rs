@@ -8,12 +8,12 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Where the settings come from")]
 pub(super) struct Source {
-    /// A file with settings, TOML or JSON, as config.json names them; those that it leaves out keep their
-    /// defaults, and flags go before it. The config.json of a run is such a file too.
+    /// A file with settings, TOML or JSON, named as in config.json (alpha = 0.7). What it leaves out keeps its
+    /// default, and what is given as a flag overrides it. The config.json of a run is such a file too.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Settings that differ from the defaults as a whole.
+    /// Begin with these settings instead of the defaults; --config and flags override them.
     #[arg(long, value_name = "NAME")]
     preset: Option<Preset>,
 }
@@ -56,24 +56,27 @@ impl Source {
 /// The settings that a sweep has one value of.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Fixed {
-    /// Environment steps of a run, rounded up to whole updates [default: 200000].
+    /// How long a run is: steps of all environments together, rounded up to whole updates
+    /// [default: 200000].
     #[arg(long, value_name = "COUNT", help_heading = "What is learnt")]
     steps: Option<usize>,
 
-    /// Whether the first transition after the first reset of an environment has no noise [default: false].
+    /// Whether the very first reward of each environment has no noise, as in the code of the paper
+    /// [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "What is learnt")]
     first_step_without_noise: Option<bool>,
 
-    /// Where the regulariser stands [default: reward].
+    /// Whether the regulariser is taken off the reward, added to the loss, or both [default: reward].
     #[arg(long, value_name = "WHERE", help_heading = "Policy and regulariser")]
     regulariser: Option<Regulariser>,
 
-    /// Weight of the Shannon entropy, as ordinary PPO has it [default: 0].
+    /// Weight of the Shannon entropy in the loss, which ordinary PPO keeps a policy random with
+    /// [default: 0].
     #[arg(long, value_name = "NUMBER", help_heading = "Policy and regulariser")]
     entropy_coefficient: Option<f64>,
 
-    /// Environments stepped together [default: 16].
+    /// Copies of the environment that are stepped side by side [default: 16].
     #[arg(
         long = "envs",
         alias = "environments",
@@ -82,15 +85,15 @@ pub(super) struct Fixed {
     )]
     environments: Option<usize>,
 
-    /// Steps of each environment between two updates [default: 32].
+    /// Steps of each environment before an update learns from them [default: 32].
     #[arg(long, value_name = "COUNT", help_heading = "PPO")]
     rollout_steps: Option<usize>,
 
-    /// Passes over the steps of an update [default: 16].
+    /// How often an update goes over its steps [default: 16].
     #[arg(long, value_name = "COUNT", help_heading = "PPO")]
     epochs: Option<usize>,
 
-    /// Minibatches of a pass [default: 4].
+    /// Parts that the steps of an update are divided into, each one step of the optimiser [default: 4].
     #[arg(long, value_name = "COUNT", help_heading = "PPO")]
     minibatches: Option<usize>,
 
@@ -99,45 +102,49 @@ pub(super) struct Fixed {
           help_heading = "PPO")]
     anneal_learning_rate: Option<bool>,
 
-    /// Adam's epsilon [default: 0.00001].
+    /// Adam's epsilon, which keeps the division by the size of small gradients finite [default: 0.00001].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     adam_epsilon: Option<f64>,
 
-    /// Largest norm of the gradient [default: 0.5].
+    /// Largest norm of a gradient: a longer one is shortened to it [default: 0.5].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     max_grad_norm: Option<f64>,
 
-    /// Discount of a step [default: 0.99].
+    /// Discount: what a reward is worth one step earlier [default: 0.99].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     gamma: Option<f64>,
 
-    /// Decay of the generalised advantage estimate [default: 0.95].
+    /// Decay of the generalised advantage estimate: 0 relies on the value network, 1 on the rewards
+    /// [default: 0.95].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     gae_lambda: Option<f64>,
 
-    /// Range of the probability ratio around one [default: 0.2].
+    /// How far the probability of an action may go from that of the rollout, as a ratio around one, before
+    /// its gradient is cut [default: 0.2].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     clip: Option<f64>,
 
-    /// Range of the change of a value, or none [default: 0.2].
+    /// How far an update may move the value of a state before its gradient is cut, or none [default: 0.2].
     #[arg(long, value_name = "NUMBER", value_parser = or_none, help_heading = "PPO")]
     value_clip: Option<OrNone>,
 
-    /// Weight of the value loss [default: 0.5].
+    /// Weight of the error of the value network in the loss [default: 0.5].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     value_coefficient: Option<f64>,
 
-    /// Whether the advantages of a minibatch are normalised [default: true].
+    /// Whether the advantages of a minibatch are brought to mean 0 and standard deviation 1
+    /// [default: true].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "PPO")]
     normalise_advantages: Option<bool>,
 
-    /// The passes of an update end above this divergence of the policy from the one before, or none
-    /// [default: none].
+    /// End an update early once the policy has gone this far from the one before it (Kullback-Leibler
+    /// divergence), or none [default: none].
     #[arg(long, value_name = "NUMBER", value_parser = or_none, help_heading = "PPO")]
     target_kl: Option<OrNone>,
 
-    /// Whether an episode that a time limit cuts is worth the value of its last state [default: true].
+    /// Whether an episode that a time limit ends counts as one that would have gone on, with the value of its
+    /// last state [default: true].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "PPO")]
     bootstrap_on_truncation: Option<bool>,
@@ -146,7 +153,7 @@ pub(super) struct Fixed {
     #[arg(long, value_name = "WIDTHS", value_parser = widths, help_heading = "Networks")]
     hidden: Option<Widths>,
 
-    /// What follows each hidden layer [default: tanh].
+    /// The function after each hidden layer [default: tanh].
     #[arg(long, value_name = "NAME", help_heading = "Networks")]
     activation: Option<Activation>,
 
@@ -240,12 +247,13 @@ fn set<T: Clone>(field: &mut T, given: &Option<T>) {
 /// The settings that a sweep has several values of, one of each.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Swept {
-    /// What is learnt: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N, bandit:K or identity:K
-    /// [default: cartpole].
+    /// The environment: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (N is its size), bandit:K or
+    /// identity:K (of K actions) [default: cartpole].
     #[arg(long = "env", value_name = "NAME", help_heading = "What is learnt")]
     environment: Option<EnvironmentKind>,
 
-    /// Standard deviation of the Gaussian noise on every reward [default: 0.5].
+    /// Standard deviation of the Gaussian noise that is added to every reward; the returns that are reported
+    /// are without it [default: 0.5].
     #[arg(long, value_name = "NUMBER", help_heading = "What is learnt")]
     noise_std: Option<f64>,
 
@@ -257,11 +265,12 @@ pub(super) struct Swept {
     #[arg(long, value_name = "NUMBER", help_heading = "Policy and regulariser")]
     regulariser_alpha: Option<f64>,
 
-    /// Weight of the regulariser, the Tsallis divergence to the uniform policy [default: 0.01].
+    /// Weight of the regulariser, the Tsallis divergence of the policy from the uniform one: 0 for none
+    /// [default: 0.01].
     #[arg(long, value_name = "NUMBER", help_heading = "Policy and regulariser")]
     beta: Option<f64>,
 
-    /// Learning rate of the first update [default: 0.001].
+    /// Learning rate of Adam, at the beginning [default: 0.001].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     learning_rate: Option<f64>,
 }
@@ -285,15 +294,18 @@ impl Swept {
     }
 }
 
-/// What follows from a configuration whose policy and regulariser are of different orders.
-pub(super) fn coupling_note(config: &PpoConfig) -> Option<String> {
-    (!config.is_coupled()).then(|| {
-        format!(
-            "policy and regulariser are of different orders ({} and {}): the coupling of the paper, and \
-             with it the guarantee, is broken",
-            config.alpha, config.regulariser_alpha
-        )
-    })
+/// What follows from configurations whose policy and regulariser are of different orders.
+pub(super) fn coupling_note(configs: &[PpoConfig]) -> Option<String> {
+    let mut broken = configs.iter().filter(|config| !config.is_coupled());
+    let first = broken.next()?;
+    let orders = match broken.count() {
+        0 if configs.len() == 1 => format!("({} and {})", first.alpha, first.regulariser_alpha),
+        others => format!("in {} of {} runs", others + 1, configs.len()),
+    };
+    Some(format!(
+        "policy and regulariser are of different orders {orders}: the coupling of the paper, and with it \
+         the guarantee, is broken"
+    ))
 }
 
 /// The configuration that flags and files make.

@@ -1,5 +1,9 @@
 //! The commands of the program `tsallis`.
 
+// First, so that its macros stand in all that follow.
+#[macro_use]
+mod print;
+
 pub mod check;
 mod config_file;
 mod curve;
@@ -17,6 +21,7 @@ mod statistics;
 mod stop;
 mod sweep;
 mod train;
+mod usage;
 mod words;
 
 use crate::rl::ppo::{ConfigError, LearnerError};
@@ -70,16 +75,16 @@ enum CommandError {
         "--{0} cannot be given beside --resume: a resumed run keeps its configuration, and only --steps and --device may change"
     )]
     BesideResume(String),
-    #[error("{}; what it learnt before, its last good checkpoint included, is in {}", reasons.join("; "), out.display())]
-    Diverged { reasons: Vec<String>, out: PathBuf },
+    #[error("{reason}; what it learnt before, its last good checkpoint included, is in {}", run.display())]
+    Failed { reason: String, run: PathBuf },
     #[error(transparent)]
     Lab(#[from] lab::LabError),
     #[error("{0}")]
     Sweep(#[from] sweep::SweepError),
     #[error(transparent)]
     PlotRuns(#[from] plot_runs::PlotRunsError),
-    /// What was wrong has been said.
-    #[error("some of the runs failed")]
+    /// What was wrong has been said; the exit code.
+    #[error("what was wrong has been said")]
     Reported(u8),
 }
 
@@ -114,7 +119,7 @@ impl CommandError {
             Self::Check(_) => 2,
             Self::Reported(code) => *code,
             Self::Plot(plot::PlotError::Write(_)) => 2,
-            Self::Learner(_) | Self::Plot(_) | Self::Diverged { .. } => 1,
+            Self::Learner(_) | Self::Plot(_) | Self::Failed { .. } => 1,
             Self::Lab(error) if error.is_usage() => 2,
             Self::Lab(_) => 1,
         }
@@ -123,10 +128,13 @@ impl CommandError {
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let matches = Arguments::command().get_matches();
-    let arguments = match Arguments::from_arg_matches(&matches) {
-        Ok(arguments) => arguments,
-        Err(error) => error.exit(),
+    let parsed = Arguments::command().try_get_matches().and_then(|matches| {
+        let arguments = Arguments::from_arg_matches(&matches)?;
+        Ok((matches, arguments))
+    });
+    let (matches, arguments) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse(&error),
     };
     let done = match arguments.command {
         Command::Train(train) => train.run(&given(&matches)),
@@ -147,24 +155,47 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            if !matches!(error, CommandError::Reported(_)) {
+                eprintln!("error: {error}");
+            }
             ExitCode::from(error.code())
         }
     }
 }
 
-/// The names of the flags of the command that stand on the command line.
+/// Says what is wrong with the command line, or gives the help that it asks for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let program = Arguments::command();
+    let command = std::env::args_os()
+        .nth(1)
+        .and_then(|name| program.find_subcommand(name))
+        .map_or(String::new(), |command| format!(" {}", command.get_name()));
+    match usage::line(error, &format!("{}{command} --help", program.get_name())) {
+        Some(line) => {
+            eprintln!("error: {line}");
+            ExitCode::from(2)
+        }
+        None => error.exit(),
+    }
+}
+
+/// The flags of the command that stand on the command line, without their dashes.
 fn given(matches: &ArgMatches) -> Vec<String> {
-    let Some((_, matches)) = matches.subcommand() else {
+    let Some((name, matches)) = matches.subcommand() else {
         return Vec::new();
     };
-    matches
-        .ids()
-        .map(clap::Id::as_str)
-        // The groups that flattened flags are in are no flags.
-        .filter(|id| matches.try_contains_id(id).is_ok() && !id.starts_with(char::is_uppercase))
-        .filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine))
-        .map(|id| id.replace('_', "-"))
+    let program = Arguments::command();
+    let flags = program
+        .find_subcommand(name)
+        .into_iter()
+        .flat_map(|command| {
+            command
+                .get_arguments()
+                .filter_map(|flag| Some((flag.get_id().as_str(), flag.get_long()?)))
+        });
+    flags
+        .filter(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine))
+        .map(|(_, flag)| flag.to_owned())
         .collect()
 }
 

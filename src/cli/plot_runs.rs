@@ -8,6 +8,7 @@ use crate::rl::ppo::{PpoConfig, UpdateMetrics};
 use crate::rl::run::{SavedRun, write_atomically};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -97,7 +98,7 @@ impl Plot {
                 }
             }
         }
-        let labels = labels(&groups);
+        let (labels, legend) = (labels(&groups, usize::MAX), labels(&groups, LEGEND));
         let bands: Vec<Vec<BandPoint>> = groups.iter().map(|group| band(&group.curves)).collect();
         let stem = stem(&self.out);
         let mut plot = LinePlot::new(Axis::linear(self.x.title()), Axis::linear(&metric));
@@ -109,7 +110,7 @@ impl Plot {
         } else {
             Legend::UpperRight
         });
-        for (index, (points, label)) in bands.iter().zip(&labels).enumerate() {
+        for (index, (points, label)) in bands.iter().zip(&legend).enumerate() {
             let line = Line::new(
                 points.iter().map(|p| (p.x, p.mean)),
                 CATEGORIES[index % CATEGORIES.len()],
@@ -135,7 +136,7 @@ impl Plot {
                 Some(p) => println!(
                     "{label}: {:.4} at {} {}, {:.4} to {:.4}, {count} {}",
                     p.mean,
-                    p.x,
+                    (p.x * 10.0).round() / 10.0,
                     self.x.title(),
                     p.low,
                     p.high,
@@ -204,8 +205,22 @@ fn metric(name: &str) -> Result<String, PlotRunsError> {
     }
 }
 
-/// In what each group differs from the others, in words.
-fn labels(groups: &[Group]) -> Vec<String> {
+/// Most columns of a name in the legend of a picture.
+const LEGEND: usize = 80;
+
+/// What runs are told apart by, the first before the others.
+const TELLING: [&str; 6] = [
+    "environment",
+    "alpha",
+    "regulariser_alpha",
+    "noise_std",
+    "beta",
+    "learning_rate",
+];
+
+/// In what each group differs from the others, in words of at most so many columns, if fewer settings than all of
+/// them tell the groups apart too.
+fn labels(groups: &[Group], columns: usize) -> Vec<String> {
     let values: Vec<Value> = groups
         .iter()
         .map(|group| serde_json::to_value(&group.config).unwrap_or_default())
@@ -213,13 +228,10 @@ fn labels(groups: &[Group]) -> Vec<String> {
     let (Some(first), true) = (values.first().and_then(Value::as_object), values.len() > 1) else {
         return groups.iter().map(|group| describe(&group.config)).collect();
     };
-    let mut differing: Vec<&String> = first
+    let mut differing: Vec<&str> = first
         .keys()
-        .filter(|name| {
-            values
-                .iter()
-                .any(|other| other[name.as_str()] != first[name.as_str()])
-        })
+        .map(String::as_str)
+        .filter(|name| values.iter().any(|other| other[name] != first[*name]))
         .collect();
     // The order of the regulariser goes without saying where it is that of the policy.
     if groups
@@ -228,22 +240,39 @@ fn labels(groups: &[Group]) -> Vec<String> {
     {
         differing.retain(|name| *name != "regulariser_alpha");
     }
-    values
+    differing.sort_by_key(|name| {
+        let place = TELLING.iter().position(|telling| telling == name);
+        place.unwrap_or(TELLING.len())
+    });
+    let words = |names: &[&str]| -> Vec<String> {
+        values.iter().map(|value| setting(value, names)).collect()
+    };
+    let mut labels = words(&differing);
+    while labels.iter().any(|label| label.chars().count() > columns) {
+        differing.pop();
+        let shorter = words(&differing);
+        let distinct: HashSet<&String> = shorter.iter().collect();
+        if distinct.len() < shorter.len() {
+            break;
+        }
+        labels = shorter;
+    }
+    labels
+}
+
+/// Some of the settings of a configuration: `alpha 0.5, noise std 2.0`.
+fn setting(config: &Value, names: &[&str]) -> String {
+    let parts: Vec<String> = names
         .iter()
-        .map(|value| {
-            let parts: Vec<String> = differing
-                .iter()
-                .map(|name| {
-                    let word = match &value[name.as_str()] {
-                        Value::String(word) => word.clone(),
-                        other => other.to_string(),
-                    };
-                    format!("{} {word}", name.replace('_', " "))
-                })
-                .collect();
-            parts.join(", ")
+        .map(|name| {
+            let word = match &config[name] {
+                Value::String(word) => word.clone(),
+                other => other.to_string(),
+            };
+            format!("{} {word}", name.replace('_', " "))
         })
-        .collect()
+        .collect();
+    parts.join(", ")
 }
 
 fn table(groups: &[Group], labels: &[String], bands: &[Vec<BandPoint>]) -> String {
@@ -305,11 +334,15 @@ mod tests {
             curves: Vec::new(),
         };
         assert_eq!(
-            labels(&[group(0.5, 1.0), group(1.0, 1.0)]),
+            labels(&[group(0.5, 1.0), group(1.0, 1.0)], 80),
             ["alpha 0.5", "alpha 1.0"]
         );
-        let both = labels(&[group(0.5, 1.0), group(0.5, 2.0), group(1.0, 2.0)]);
-        assert_eq!(both[2], "alpha 1.0, noise std 2.0");
-        assert!(labels(&[group(0.5, 1.0)])[0].starts_with("CartPole"));
+        let three = [group(0.5, 1.0), group(0.5, 2.0), group(1.0, 2.0)];
+        assert_eq!(labels(&three, 80)[2], "alpha 1.0, noise std 2.0");
+        // As much is left out as does not tell them apart.
+        assert_eq!(labels(&three, 10)[2], "alpha 1.0, noise std 2.0");
+        let two = [group(0.5, 1.0), group(1.0, 2.0)];
+        assert_eq!(labels(&two, 10), ["alpha 0.5", "alpha 1.0"]);
+        assert!(labels(&[group(0.5, 1.0)], 80)[0].starts_with("CartPole"));
     }
 }

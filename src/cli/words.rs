@@ -34,31 +34,28 @@ pub(super) fn score(value: f64, largest: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// What a run learnt.
+/// What a run learnt; why one failed is in its summary.
 pub(super) fn conclusion(summary: &RunSummary) -> String {
-    let ended = match (summary.status, &summary.reason) {
-        (RunStatus::Finished, _) => String::new(),
-        (RunStatus::Failed, Some(reason)) => {
-            format!(
-                "Failed after {} steps: {reason}. ",
-                thousands(summary.steps)
-            )
-        }
-        (RunStatus::Stopped | RunStatus::Failed, _) => {
-            format!("Stopped after {} steps. ", thousands(summary.steps))
-        }
-    };
     let took = format!(
         "{} steps in {}",
         thousands(summary.steps),
         duration(summary.seconds)
     );
+    let learnt = learnt(summary);
+    match summary.status {
+        RunStatus::Finished => format!("{learnt}. {took}."),
+        RunStatus::Stopped => format!("Stopped after {took}. {learnt}."),
+        RunStatus::Failed => format!("Failed after {took}. {learnt}."),
+    }
+}
+
+fn learnt(summary: &RunSummary) -> String {
     if summary.updates == 0 {
-        return format!("{ended}Nothing was learnt yet.");
+        return "Nothing was learnt yet".to_owned();
     }
     let largest = summary.largest_return;
     let Some(mean) = summary.final_return else {
-        return format!("{ended}No episode ended in {took}.");
+        return "No episode ended".to_owned();
     };
     let mean = score(mean, largest);
     let best = (largest * 1000.0).round() / 1000.0;
@@ -69,7 +66,7 @@ pub(super) fn conclusion(summary: &RunSummary) -> String {
         format!("the last {episodes} episodes returned")
     };
     let environment = summary.environment.title();
-    let verdict = match (
+    match (
         summary.verdict,
         summary.solved_return,
         summary.steps_to_solved,
@@ -84,11 +81,15 @@ pub(super) fn conclusion(summary: &RunSummary) -> String {
         }
         (Some(_), Some(solved), _) => format!(
             "{environment} is not solved yet: {of} {mean} on average, and {solved} of {best} would be \
-             solved; more --steps may help"
+             solved{}",
+            if summary.status == RunStatus::Finished {
+                "; more --steps may help"
+            } else {
+                ""
+            }
         ),
         _ => format!("{environment}: {of} {mean} of {best} on average"),
-    };
-    format!("{ended}{verdict}. {took}.")
+    }
 }
 
 /// What several runs learnt together, which differ in their seeds.

@@ -97,9 +97,7 @@ fn against_the_scalar_layer() {
                     ("V", v[i], row.value(&state)),
                     ("D", d[i], row.divergence(&state)),
                 ] {
-                    // Above order two the WGSL kernels were seen 4.2e-6 off, for 4e-6.
-                    let bound = if alpha > 2.0 { 8e-6 } else { 4e-6 };
-                    let same = (got - want).abs() <= bound * want.abs().max(1.0)
+                    let same = (got - want).abs() <= 4e-6 * want.abs().max(1.0)
                         || (got.is_nan() && want.is_nan());
                     assert!(same, "{what}: {name} {got:e} instead of {want:e}");
                 }

@@ -72,6 +72,46 @@ fn rows_sum_to_one_and_shifts_change_nothing() {
 }
 
 #[test]
+fn columns_may_stand_in_any_order_and_larger_logits_get_more() {
+    const ROWS: usize = 5;
+    for test in devices::all() {
+        // The last is a row of several vectors, or of a workgroup.
+        for columns in [2, 18, 33, 257] {
+            let x = numbers(ROWS * columns, 3.0);
+            // A permutation, since the factor and the lengths have no common divisor.
+            let from = |k: usize| (k * 5 + 1) % columns;
+            let moved: Vec<f32> = (0..ROWS * columns)
+                .map(|i| x[i / columns * columns + from(i % columns)])
+                .collect();
+            for alpha in ORDERS {
+                let what = format!("{} {columns} columns, alpha {alpha}", test.name);
+                let of = |x: &[f32]| {
+                    values(tsallis_softargmax(
+                        matrix(x, columns, &test.device),
+                        alpha,
+                        1,
+                    ))
+                };
+                let (p, moved) = (of(&x), of(&moved));
+                let want: Vec<f32> = (0..ROWS * columns)
+                    .map(|i| p[i / columns * columns + from(i % columns)])
+                    .collect();
+                assert_close(&moved, &want, 1e-6, &what);
+                for (x, p) in x.chunks_exact(columns).zip(p.chunks_exact(columns)) {
+                    let mut order: Vec<usize> = (0..columns).collect();
+                    order.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
+                    for pair in order.windows(2) {
+                        let [less, more] = [p[pair[0]], p[pair[1]]];
+                        // Neighbours closer than a rounding may change places by one.
+                        assert!(less <= more * (1.0 + 1e-6), "{what}: {less} above {more}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn order_one_is_softmax() {
     for test in devices::all() {
         let x = matrix(&numbers(40 * 9, 10.0), 9, &test.device);

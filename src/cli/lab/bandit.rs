@@ -1,5 +1,6 @@
+use super::print::Columns;
 use super::values::Number;
-use super::{LabError, check, make_folder, say_written, write_table};
+use super::{LabError, check, check_count, make_folder, mean_of_seeds, say_written, write_table};
 use crate::cli::plot::{Axis, CATEGORIES, Figure, GREY, Legend, Line, LinePlot};
 use crate::rl::tabular::bandit::{Losses, Regret, play};
 use clap::Args;
@@ -48,8 +49,13 @@ impl Bandit {
             "above 0 and at most 0.5",
             self.gap,
         )?;
-        check(self.rounds > 0, "--rounds", "at least 1", self.rounds)?;
-        check(self.seeds > 0, "--seeds", "at least 1", self.seeds)?;
+        check_count("--rounds", self.rounds)?;
+        check(
+            (1..=10_000).contains(&self.seeds),
+            "--seeds",
+            "from 1 to 10000",
+            self.seeds,
+        )?;
         make_folder(&self.out)?;
 
         let mut means = vec![0.5; self.arms];
@@ -91,7 +97,9 @@ impl Bandit {
         let reference = |f: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> {
             rounds.iter().map(|&t| (t as f64, f(t))).collect()
         };
-        let mut plot = LinePlot::new(Axis::log("round T"), Axis::log("regret").range(0.1..1e4))
+        let highest = adversarial_bound(self.rounds).max(stochastic_order(self.rounds));
+        let decade = 10_f64.powf(highest.log10().ceil());
+        let mut plot = LinePlot::new(Axis::log("round T"), Axis::log("regret").range(0.1..decade))
             .legend(Legend::UpperLeft)
             .line(Line::new(reference(&adversarial_bound), GREY).label("4 √(KT) + 1"))
             .line(
@@ -120,8 +128,10 @@ impl Bandit {
         }
         Figure::new((900, 600))
             .title(format!(
-                "Tsallis-INF, {} arms, gap {}: mean ± 1 standard deviation of {} seeds",
-                self.arms, self.gap, self.seeds
+                "Tsallis-INF, {} arms, gap {}: {}",
+                self.arms,
+                self.gap,
+                mean_of_seeds(self.seeds as usize)
             ))
             .panel(plot)
             .save(&self.out.join("regret"))?;
@@ -148,26 +158,39 @@ impl Bandit {
         });
         write_table(&self.out.join("regret.csv"), &columns, rows)?;
 
-        println!(
-            "{:>10} {:>12} {:>12} {:>12} {:>16} {:>18}",
-            "round T", "stochastic", "per ln T", "adversarial", "per sqrt(K T)", "4 sqrt(K T) + 1"
+        let mut table = Columns::new(
+            0,
+            &[
+                "round T",
+                "stochastic",
+                "/ ln T",
+                "adversarial",
+                "/ sqrt(K T)",
+                "4 sqrt(K T) + 1",
+            ],
         );
         for (i, &t) in rounds.iter().enumerate() {
-            let last = i + 1 == rounds.len();
             // About every tenfold.
-            if t < 100 || !(last || (rounds.len() - 1 - i).is_multiple_of(10)) {
+            let before_last = rounds.len() - 1 - i;
+            if before_last > 0 && (t < 100 || !before_last.is_multiple_of(10)) {
                 continue;
             }
             let (stochastic, adversarial) = (curve(&played[0], i).0, curve(&played[1], i).0);
-            println!(
-                "{t:>10} {:>12} {:>12} {:>12} {:>16} {:>18}",
-                Number(stochastic),
-                Number(stochastic / (t as f64).ln()),
-                Number(adversarial),
-                Number(adversarial / (arms * t as f64).sqrt()),
-                Number(adversarial_bound(t)),
-            );
+            let per_log = stochastic / (t as f64).ln();
+            table.row([
+                t.to_string(),
+                Number(stochastic).to_string(),
+                if t > 1 {
+                    Number(per_log).to_string()
+                } else {
+                    "-".to_owned()
+                },
+                Number(adversarial).to_string(),
+                Number(adversarial / (arms * t as f64).sqrt()).to_string(),
+                Number(adversarial_bound(t)).to_string(),
+            ]);
         }
+        table.print();
         say_written(&self.out, &["regret.svg", "regret.png", "regret.csv"]);
         Ok(())
     }

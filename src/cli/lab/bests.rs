@@ -1,5 +1,6 @@
+use super::print::{Columns, say};
 use super::values::Number;
-use super::{LabError, say_written, write_table};
+use super::{LabError, mean_of_seeds, say_written, write_table};
 use crate::cli::plot::{
     Axis, CATEGORIES, Figure, Fill, GREY, Legend, Line, LinePlot, Surface, order_colour,
 };
@@ -18,22 +19,32 @@ pub(super) fn report(
     planned: &[Planned],
     rows: &[Row],
 ) -> Result<(), LabError> {
-    // A folder may hold more than this grid.
-    let wanted: BTreeSet<_> = planned.iter().map(Planned::key).collect();
-    let rows: Vec<Row> = rows
+    // A folder may hold more than this grid, and holds its rows as they ended.
+    let places: BTreeMap<_, _> = planned.iter().map(Planned::key).zip(0..).collect();
+    let mut rows: Vec<(usize, Row)> = rows
         .iter()
-        .filter(|row| wanted.contains(&row.key()))
-        .cloned()
+        .filter_map(|row| Some((*places.get(&row.key())?, row.clone())))
         .collect();
+    rows.sort_by_key(|&(place, _)| place);
+    let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
     let bests = best_settings(&rows);
     if bests.is_empty() {
         println!("No run has ended yet.");
         return Ok(());
     }
     write(folder, &bests)?;
-    println!(
-        "{:<16} {:<12} {:>14} {:>9} {:>11} {:>9} {:>9} {:>11}",
-        "process", "method", "order", "step size", "temperature", "value", "± error", "of the best"
+    let mut table = Columns::new(
+        2,
+        &[
+            "process",
+            "method",
+            "order",
+            "step",
+            "temperature",
+            "value",
+            "error",
+            "of best",
+        ],
     );
     for mdp in processes {
         let steps = grid
@@ -43,17 +54,21 @@ pub(super) fn report(
         let possible = best_value_within(mdp, steps);
         let of_process: Vec<&Best> = bests.iter().filter(|best| best.mdp == mdp.name()).collect();
         for best in &of_process {
-            println!(
-                "{:<16} {:<12} {:>14} {:>9} {:>11} {:>9} {:>9} {:>9.1} %",
-                best.mdp,
-                best.algorithm,
-                best.order.as_deref().unwrap_or("-"),
-                best.step_size,
+            table.row([
+                best.mdp.clone(),
+                best.algorithm.clone(),
+                best.order.clone().unwrap_or_else(|| "-".to_owned()),
+                best.step_size.to_string(),
                 best.temperature.map_or("-".to_owned(), |t| t.to_string()),
-                Number(best.final_value),
-                Number(best.standard_error),
-                100.0 * best.final_value / possible,
-            );
+                Number(best.final_value).to_string(),
+                Number(best.standard_error).to_string(),
+                // A share of a loss says nothing.
+                if possible > 0.0 {
+                    format!("{:.1} %", 100.0 * best.final_value / possible)
+                } else {
+                    "-".to_owned()
+                },
+            ]);
         }
         if !of_process.is_empty() {
             draw(folder, mdp, steps, possible, &of_process)?;
@@ -61,9 +76,11 @@ pub(super) fn report(
     }
     draw_orders(folder, grid, processes, &bests)?;
     draw_temperatures(folder, processes, &rows)?;
-    println!(
+    table.print();
+    say(
         "The value is the exact mean return over the horizon of the last policy, at the step size and the \
-         temperature where its mean over the seeds is the largest."
+         temperature where its mean over the seeds is the largest; its standard error; and its share of the \
+         best possible value.",
     );
     say_written(
         folder,
@@ -151,7 +168,7 @@ fn draw(
         Axis::linear("iteration").range(0.0..last),
         Axis::linear(format!("mean return over {steps} steps, discounted")),
     )
-    .legend(Legend::LowerRight)
+    .legend(Legend::Emptiest)
     .line(
         Line::new([(0.0, possible), (last, possible)], GREY)
             .dashed()
@@ -174,9 +191,9 @@ fn draw(
     }
     Figure::new((1000, 640))
         .title(format!(
-            "{}: best step size and temperature of each, mean ± 1 std of {} seeds",
+            "{}: best step size and temperature of each, {}",
             mdp.name(),
-            bests[0].seeds
+            mean_of_seeds(bests[0].seeds)
         ))
         .panel(plot)
         .save(&folder.join(mdp.name().replace([':', ',', '/'], "-")))?;
@@ -194,7 +211,7 @@ fn draw_orders(
         Axis::linear("order α"),
         Axis::linear("mean return, % of the best possible").range(0.0..102.0),
     )
-    .legend(Legend::LowerRight);
+    .legend(Legend::Emptiest);
     let mut any = false;
     for (mdp, colour) in processes.iter().zip(CATEGORIES.iter().cycle()) {
         let steps = grid
@@ -202,6 +219,9 @@ fn draw_orders(
             .horizon
             .min(mdp.episode_steps().unwrap_or(usize::MAX));
         let possible = best_value_within(mdp, steps);
+        if possible <= 0.0 {
+            continue;
+        }
         let share = |value: f64| 100.0 * value / possible;
         let mut points: Vec<(f64, f64, f64)> = bests
             .iter()

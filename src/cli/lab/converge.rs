@@ -1,12 +1,20 @@
+use super::print::{Columns, say};
+use super::progress::Progress;
 use super::values::Number;
-use super::{LabError, check, check_positive, escape, make_folder, say_written, write_table};
+use super::{
+    LabError, PROCESSES, check_count, check_positive, escape, make_folder, say_written, unique,
+    write_table,
+};
 use crate::cli::plot::{Axis, Figure, GREY, Legend, Line, LinePlot, order_colour};
 use crate::rl::tabular::algorithms::{Direction, ExactAscent, StepRule};
 use crate::rl::tabular::exact::{Constants, Evaluator, optimum, value_iteration};
+use crate::rl::tabular::policy::Reference;
 use crate::rl::tabular::{Divergence, Mdp, SoftargmaxPolicy};
 use clap::Args;
 use plotters::style::RGBColor;
+use rayon::prelude::*;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// A gap below this, relative to the optimum, is rounding.
 const ROUNDING: f64 = 1e-13;
@@ -20,16 +28,23 @@ const POINTS: usize = 400;
 /// iteration), rates.csv (the measured linear rate beside the one that the Polyak-Lojasiewicz inequality
 /// guarantees) and escape.svg, .png and .csv (the time out of a nearly certain wrong policy).
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true, after_long_help = PROCESSES)]
 pub(in crate::cli) struct Converge {
-    /// The process: nchain:LENGTH, deepsea:SIZE, deepsea-stochastic:SIZE, bandit:MEAN,MEAN,..,
-    /// gridworld:ROWS,COLUMNS[,SLIP], cliffwalking, garnet:STATES,ACTIONS,BRANCHES,SEED, or a JSON file.
+    /// The process, such as nchain:15 or a JSON file; all of them are listed at the end of --help.
     #[arg(long, value_name = "NAME", default_value = "garnet:4,3,4,10")]
     mdp: String,
 
-    /// Divergences: orders, or hellinger, jensen-shannon and le-cam.
+    /// Steps after which an episode ends, where it shall end; the policy then sees the time.
+    #[arg(long, value_name = "COUNT")]
+    horizon: Option<usize>,
+
+    /// Divergences: orders, or kl, reverse-kl, pearson, neyman, hellinger, jensen-shannon and le-cam.
     #[arg(long, value_name = "ORDER", num_args = 1.., default_values = ["0.1", "0.3", "0.5", "0.7", "0.9", "1"])]
     alpha: Vec<Divergence>,
+
+    /// The reference policy: a probability for each action [default: all the same].
+    #[arg(long, value_name = "PROBABILITY", num_args = 1..)]
+    reference: Vec<f64>,
 
     /// Weight of the regulariser.
     #[arg(long, value_name = "NUMBER", default_value_t = 0.1)]
@@ -72,36 +87,54 @@ struct Course {
     guaranteed: Option<f64>,
 }
 
+/// What an order begins with.
+struct Start {
+    policy: SoftargmaxPolicy,
+    /// Those of the theory, where it covers the setting.
+    constants: Option<Constants>,
+    floor: Option<f64>,
+}
+
 impl Converge {
     pub(in crate::cli) fn run(self) -> Result<(), LabError> {
         check_positive("--temperature", self.temperature)?;
         check_positive("--step-size", self.step_size)?;
-        check(
-            self.iterations > 0,
-            "--iterations",
-            "at least 1",
-            self.iterations,
-        )?;
-        let mdp = Mdp::named(&self.mdp)?;
+        check_count("--iterations", self.iterations)?;
+        let mut mdp = Mdp::named(&self.mdp)?;
+        if let Some(steps) = self.horizon {
+            mdp = mdp.unrolled(steps)?;
+        }
+        let divergences = unique(&self.alpha);
+        // What is wrong with one of them is said before any of them takes its time.
+        let starts = divergences
+            .iter()
+            .map(|&divergence| self.start(&mdp, divergence))
+            .collect::<Result<Vec<_>, _>>()?;
         make_folder(&self.out)?;
         let evaluator = Evaluator::new(&mdp);
-        let courses = self
-            .alpha
-            .iter()
-            .map(|&divergence| self.follow(&evaluator, divergence))
-            .collect::<Result<Vec<_>, _>>()?;
+        let steps = self.iterations + self.sweeps(&mdp);
+        let progress = Mutex::new(Progress::new(steps * starts.len(), "steps"));
+        let courses: Vec<Course> = starts
+            .into_par_iter()
+            .map(|start| self.follow(&evaluator, start, &progress))
+            .collect();
+        progress
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .finish();
         self.draw(&mdp, &courses)?;
         self.write(&courses)?;
         self.say(&courses);
         let mut names = vec!["suboptimality.svg", "suboptimality.csv", "rates.csv"];
-        let orders: Vec<f64> = self
-            .alpha
+        let orders: Vec<f64> = divergences
             .iter()
-            .filter_map(Divergence::order)
-            .filter(|alpha| *alpha <= 1.0)
+            .filter_map(|divergence| match *divergence {
+                Divergence::Tsallis(alpha) if alpha <= 1.0 => Some(alpha),
+                _ => None,
+            })
             .collect();
         if orders.is_empty() {
-            println!("No order up to 1 was asked for, so there is no figure of escape times.");
+            say("No order up to 1 was asked for, so there is no figure of escape times.");
         } else {
             escape::report(&self.out, &orders)?;
             names.extend(["escape.svg", "escape.csv"]);
@@ -111,27 +144,60 @@ impl Converge {
         Ok(())
     }
 
-    fn follow(
-        &self,
-        evaluator: &Evaluator<'_>,
-        divergence: Divergence,
-    ) -> Result<Course, LabError> {
-        let mdp = evaluator.mdp();
-        let policy = SoftargmaxPolicy::uniform(divergence, mdp.states(), mdp.actions());
-        let best = optimum(evaluator, &policy, self.temperature).objective;
-        let start = mdp.start().iter().copied().fold(1.0, f64::min);
+    /// Where the ascent begins, and the floor that it keeps.
+    fn start(&self, mdp: &Mdp, divergence: Divergence) -> Result<Start, LabError> {
+        let reference = if self.reference.is_empty() {
+            Reference::Uniform
+        } else {
+            Reference::Actions(self.reference.clone())
+        };
+        let policy = SoftargmaxPolicy::new(divergence, mdp.states(), mdp.actions(), &reference)?;
         let constants = Constants::new(
             divergence,
             mdp.discount(),
             self.temperature,
             policy.smallest_reference(),
-            start,
+            mdp.start().iter().copied().fold(1.0, f64::min),
         );
         let floor = if self.project {
             Some(constants.clone()?.floor())
         } else {
             None
         };
+        Ok(Start {
+            policy,
+            constants: constants.ok(),
+            floor,
+        })
+    }
+
+    /// Sweeps of value iteration after which nothing is left to see.
+    fn sweeps(&self, mdp: &Mdp) -> usize {
+        self.iterations
+            .min((40.0 / (1.0 - mdp.discount())) as usize)
+    }
+
+    fn follow(
+        &self,
+        evaluator: &Evaluator<'_>,
+        start: Start,
+        progress: &Mutex<Progress>,
+    ) -> Course {
+        let mdp = evaluator.mdp();
+        let Start {
+            policy,
+            constants,
+            floor,
+        } = start;
+        let divergence = policy.divergence();
+        let chunk = (self.iterations / 100).max(1);
+        let report = |n: usize| {
+            if n > 0 && n.is_multiple_of(chunk) {
+                let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+                progress.advance(chunk, || name_of(divergence));
+            }
+        };
+        let best = optimum(evaluator, &policy, self.temperature).objective;
         let rule = if self.armijo {
             StepRule::Armijo {
                 first: self.step_size,
@@ -148,14 +214,15 @@ impl Converge {
             .with_direction(direction)
             .with_floor(floor);
         let gaps: Vec<f64> = (0..=self.iterations)
-            .map(|_| best - ascent.step().objective)
+            .map(|n| {
+                report(n);
+                best - ascent.step().objective
+            })
             .collect();
         let mut sweeps = value_iteration(mdp, &policy, self.temperature);
-        let enough = self
-            .iterations
-            .min((40.0 / (1.0 - mdp.discount())) as usize);
-        let sweeps = (0..enough)
-            .map(|_| {
+        let sweeps = (0..self.sweeps(mdp))
+            .map(|n| {
+                report(n + 1);
                 sweeps.next();
                 best - evaluator.objective(sweeps.policy(), self.temperature)
             })
@@ -168,16 +235,15 @@ impl Converge {
             .fold(f64::INFINITY, f64::min);
         // The inequality is about the gradient and a fixed step.
         let guaranteed = constants
-            .ok()
             .filter(|_| !self.natural && !self.armijo)
             .map(|constants| 0.25 * self.step_size * constants.polyak_lojasiewicz(smallest));
-        Ok(Course {
+        Course {
             divergence,
             rate: measured_rate(&gaps, ROUNDING * best.abs().max(1.0)),
             gaps,
             sweeps,
             guaranteed,
-        })
+        }
     }
 
     fn draw(&self, mdp: &Mdp, courses: &[Course]) -> Result<(), LabError> {
@@ -263,28 +329,32 @@ impl Converge {
     }
 
     fn say(&self, courses: &[Course]) {
-        println!(
-            "{:>15} {:>12} {:>12} {:>14} {:>16}",
-            "divergence", "gap at end", "gap < 1e-6", "measured rate", "guaranteed rate"
+        let mut table = Columns::new(
+            0,
+            &[
+                "divergence",
+                "gap at end",
+                "gap < 1e-6",
+                "measured rate",
+                "guaranteed rate",
+            ],
         );
         for course in courses {
             let reached = course.gaps.iter().position(|gap| *gap < 1e-6);
             let words =
                 |value: Option<f64>| value.map_or("-".to_owned(), |v| Number(v).to_string());
-            println!(
-                "{:>15} {:>12} {:>12} {:>14} {:>16}",
+            table.row([
                 course.divergence.to_string(),
-                Number(course.gaps[self.iterations]),
+                Number(course.gaps[self.iterations]).to_string(),
                 reached.map_or("never".to_owned(), |n| format!("after {n}")),
                 words(course.rate),
                 words(course.guaranteed),
-            );
+            ]);
         }
-        println!(
-            "A rate r takes the gap to e^-r of itself in a step; the guaranteed one is eta mu / 4 of the"
-        );
-        println!(
-            "Polyak-Lojasiewicz inequality at the last policy, and zero where some state never begins an episode."
+        table.print();
+        say(
+            "A rate r takes the gap to e^-r of itself in a step; the guaranteed one is eta mu / 4 of the \
+             Polyak-Lojasiewicz inequality at the last policy, and zero where some state never begins an episode.",
         );
     }
 }

@@ -1,3 +1,4 @@
+use super::print::{Columns, say};
 use super::values::Number;
 use super::{LabError, write_table};
 use crate::cli::plot::{Axis, Figure, Legend, Line, LinePlot, order_colour};
@@ -68,28 +69,29 @@ pub(super) fn report(folder: &Path, orders: &[f64]) -> Result<(), LabError> {
     write_table(&folder.join("escape.csv"), &columns, rows)?;
 
     println!();
-    println!(
-        "Time of the gradient flow of two arms from a logit gap G for the wrong one to the uniform policy,"
+    say(
+        "Time of the gradient flow of two arms from a logit gap G for the wrong one to the uniform policy, and \
+         the exponent of B = 2^(alpha-1) + (1-alpha) G that it grows with:",
     );
-    println!("and the exponent of B = 2^(alpha-1) + (1-alpha) G that it grows with:");
-    println!(
-        "{:>6} {:>11} {:>11} {:>11} {:>11} {:>10} {:>10}",
-        "alpha", "G = 2", "G = 10", "G = 20", "G = 40", "measured", "theory"
+    let mut table = Columns::new(
+        0,
+        &[
+            "alpha", "G = 2", "G = 10", "G = 20", "G = 40", "measured", "theory",
+        ],
     );
     for &alpha in orders {
-        let time = |gap| Number(escape_time(alpha, gap, 0.0));
+        let times = [2.0, 10.0, 20.0, 40.0].map(|gap| Number(escape_time(alpha, gap, 0.0)));
         let (measured, theory) = exponents(alpha);
-        println!(
-            "{alpha:>6} {:>11} {:>11} {:>11} {:>11} {measured:>10} {theory:>10}",
-            time(2.0),
-            time(10.0),
-            time(20.0),
-            time(40.0),
+        let times = times.map(|time| time.to_string());
+        table.row(
+            [alpha.to_string()]
+                .into_iter()
+                .chain(times)
+                .chain([measured, theory]),
         );
     }
-    println!(
-        "At small gaps the softmax is the faster one, and from the same probability it always is."
-    );
+    table.print();
+    say("At small gaps the softmax is the faster one, and from the same probability it always is.");
     Ok(())
 }
 

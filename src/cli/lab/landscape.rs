@@ -2,6 +2,7 @@ use super::{LabError, check, check_positive, make_folder, say_written, write_tab
 use crate::cli::plot::{Axis, Figure, Surface};
 use crate::math::{Measure, Row, Solver, Tsallis, is_order};
 use clap::Args;
+use rayon::prelude::*;
 use std::path::PathBuf;
 
 const SIZE: (u32, u32) = (1280, 1060);
@@ -122,13 +123,11 @@ impl Landscape {
         });
         write_table(&self.out.join("landscape.csv"), &columns, rows)?;
 
+        println!("Share of the square where the norm of the gradient is below 1e-6:");
         for (coupling, surface) in couplings.iter().zip(&surfaces) {
             let flat = surface.iter().filter(|point| point.gradient < 1e-6).count();
             let share = 100.0 * flat as f64 / surface.len() as f64;
-            println!(
-                "{}: the norm of the gradient is below 1e-6 on {share:.0} % of the square",
-                coupling.name
-            );
+            println!("{share:>5.0} %  {}", coupling.name);
         }
         say_written(
             &self.out,
@@ -153,8 +152,8 @@ impl Landscape {
         couplings
             .iter()
             .map(|coupling| {
-                grid.iter()
-                    .flat_map(|&second| grid.iter().map(move |&first| [first, second]))
+                grid.par_iter()
+                    .flat_map_iter(|&second| grid.iter().map(move |&first| [first, second]))
                     .map(|theta| self.at(coupling, theta))
                     .collect()
             })

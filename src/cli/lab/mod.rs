@@ -6,6 +6,8 @@ pub(super) mod converge;
 mod escape;
 pub(super) mod landscape;
 mod preset;
+mod print;
+mod progress;
 pub(super) mod recommend;
 pub(super) mod tabular;
 mod values;
@@ -14,7 +16,8 @@ use super::plot::PlotError;
 use crate::rl::run::{RunError, write_atomically};
 use crate::rl::tabular::algorithms::SettingsError;
 use crate::rl::tabular::exact::AssumptionError;
-use crate::rl::tabular::mdp::NameError;
+use crate::rl::tabular::mdp::{MdpError, NameError};
+use crate::rl::tabular::policy::ReferenceError;
 use crate::rl::tabular::sweep::{GridError, TableError};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -24,6 +27,10 @@ use std::path::{Path, PathBuf};
 pub(super) enum LabError {
     #[error(transparent)]
     Process(#[from] NameError),
+    #[error(transparent)]
+    Mdp(#[from] MdpError),
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]
@@ -54,9 +61,24 @@ pub(super) enum LabError {
 impl LabError {
     /// Whether the command line has to change, rather than the machine.
     pub(super) fn is_usage(&self) -> bool {
-        !matches!(self, Self::Plot(_) | Self::Csv(_))
+        !matches!(self, Self::Plot(PlotError::Draw(_)) | Self::Csv(_))
     }
 }
+
+/// What the commands that take processes say about them at the end of their help.
+const PROCESSES: &str = "\
+Processes:
+  nchain:LENGTH                          a chain with its reward at the far end
+  deepsea:SIZE, deepsea-stochastic:SIZE  a grid with one path of many to its reward
+  bandit:MEAN,MEAN,..                    one state, an arm for each mean reward
+  gridworld:ROWS,COLUMNS[,SLIP]          a goal in the last cell, moves that may slip
+  cliffwalking                           the cliff of Sutton and Barto
+  garnet:STATES,ACTIONS,BRANCHES,SEED    a random process
+  FILE.json                              a process of one's own, written as
+    {\"discount\": 0.9, \"states\": 2, \"actions\": 1, \"transitions\": [
+      {\"state\": 0, \"action\": 0, \"next\": 1, \"reward\": 0.5},
+      {\"state\": 1, \"action\": 0, \"next\": 0, \"probability\": 0.25},
+      {\"state\": 1, \"action\": 0, \"next\": null, \"probability\": 0.75}]}";
 
 /// Checks a number of the command line.
 fn check(
@@ -84,6 +106,26 @@ fn check_positive(what: &'static str, value: f64) -> Result<(), LabError> {
     )
 }
 
+fn check_count(what: &'static str, value: usize) -> Result<(), LabError> {
+    check(
+        (1..=10_000_000).contains(&value),
+        what,
+        "from 1 to 10 million",
+        value,
+    )
+}
+
+/// Each value once, where it is first.
+fn unique<T: PartialEq + Copy>(values: &[T]) -> Vec<T> {
+    let mut seen = Vec::new();
+    for value in values {
+        if !seen.contains(value) {
+            seen.push(*value);
+        }
+    }
+    seen
+}
+
 fn make_folder(path: &Path) -> Result<(), LabError> {
     std::fs::create_dir_all(path).map_err(|source| LabError::Folder {
         path: path.to_owned(),
@@ -109,7 +151,19 @@ fn write_table<R: Serialize>(
     Ok(())
 }
 
+/// What a curve and its band are made of, for the title of a picture.
+fn mean_of_seeds(count: usize) -> String {
+    match count {
+        1 => "one seed".to_owned(),
+        _ => format!("mean ± 1 std of {count} seeds"),
+    }
+}
+
 /// A line of the closing words: which files were written.
 fn say_written(folder: &Path, names: &[&str]) {
-    println!("Written to {}: {}", folder.display(), names.join(", "));
+    print::say(&format!(
+        "Written to {}: {}",
+        folder.display(),
+        names.join(", ")
+    ));
 }

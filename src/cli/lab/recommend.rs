@@ -1,8 +1,20 @@
+use super::print::{Columns, say};
 use super::values::Number;
 use super::{LabError, check};
 use crate::rl::tabular::Divergence;
 use crate::rl::tabular::exact::{Constants, largest_divergence, optimal_order, temperature_for};
 use clap::Args;
+
+/// What the recommendations are computed by; `omega` and `kappa` are sup 1 / (u f'') and sup |f3| / f''^2.
+const FORMULAS: [&str; 7] = [
+    "lambda = (1 - gamma) epsilon / (2 D_max)",
+    "tau = min((f')^-1(f'(1/2) - (1 + gamma lambda D_max) / (lambda (1 - gamma))), q_min / 2)",
+    "eta <= 1 / (2 L)",
+    "L = R2 / (1 - gamma) + gamma (2 C1 R1 + C2 R0) / (1 - gamma)^2 + 2 gamma^2 C1^2 R0 / (1 - gamma)^3",
+    "  R0 = 1 + lambda D_max, R1 = C1 + sqrt(2) lambda Y, R2 = C2 + lambda (5/2 kappa Y + omega / 2)",
+    "  C1 = omega, C2 = kappa omega, Y = sup |f'| / f'' over the ratios u up to 1 / q_min",
+    "mu = 2 lambda (1 - gamma) rho_min^2 (q_min / f''(tau))^2 / omega: the gap shrinks by 1 - eta mu / 4 a step",
+];
 
 /// Recommend temperature, order, floor and step size for a target accuracy, each with its formula.
 ///
@@ -68,51 +80,43 @@ impl Recommend {
             })
             .collect::<Result<Vec<_>, LabError>>()?;
 
-        println!(
-            "For an accuracy of {epsilon} at discount {} with {} actions:",
-            self.gamma, self.actions
-        );
+        say(&format!(
+            "For an accuracy of {} at discount {} with {} actions:",
+            Number(epsilon),
+            self.gamma,
+            self.actions
+        ));
         println!();
-        println!(
-            "alpha*  = 11 / (2 ln(1 / epsilon)) = {}",
+        say(&format!(
+            "alpha* = 11 / (2 ln(1 / epsilon)) = {}",
             Number(recommended)
-        );
+        ));
         if recommended >= 1.0 {
-            println!(
-                "          which is no order below 1: the formula is for epsilon < e^-5.5 = 0.0041, and at this \
-                 accuracy the softmax, alpha = 1, is what it asks for"
+            say(
+                "  which is no order below 1: the formula is for epsilon < e^-5.5 = 0.0041, and at this accuracy \
+                 the softmax, alpha = 1, is what it asks for",
             );
         }
-        println!("lambda  = (1 - gamma) epsilon / (2 D_max)");
-        println!(
-            "tau     = min((f')^-1(f'(1/2) - (1 + gamma lambda D_max) / (lambda (1 - gamma))), q_min / 2)"
-        );
-        println!("eta     <= 1 / (2 L), L the bound of the curvature");
-        println!(
-            "mu      = 2 lambda (1 - gamma) rho_min^2 min k^2 / omega: the gap shrinks by 1 - eta mu / 4 a step"
-        );
+        FORMULAS.iter().for_each(|formula| say(formula));
         println!();
-        println!(
-            "{:>8} {:>11} {:>11} {:>11} {:>11} {:>11}",
-            "alpha", "D_max", "lambda", "tau", "1 / (2 L)", "mu"
-        );
+        let mut table = Columns::new(0, &["alpha", "D_max", "lambda", "tau", "1 / (2 L)", "mu"]);
         for (alpha, lambda, constants) in settings {
             let mu = constants.polyak_lojasiewicz(constants.smallest_weight());
-            println!(
-                "{:>8} {:>11} {:>11} {:>11} {:>11} {:>11}",
+            table.row([
                 format!("{alpha:.4}"),
-                Number(constants.largest_divergence),
-                Number(lambda),
-                Tiny(constants.floor()),
-                Tiny(constants.step_bound()),
-                Tiny(mu),
-            );
+                Number(constants.largest_divergence).to_string(),
+                Number(lambda).to_string(),
+                Tiny(constants.floor()).to_string(),
+                Tiny(constants.step_bound()).to_string(),
+                Tiny(mu).to_string(),
+            ]);
         }
+        table.print();
         println!();
-        println!(
+        say(
             "tau and mu are polynomial in lambda below alpha = 1 and exponential in 1 / lambda at 1: that is the \
              advantage of the heavy tail. 1 / (2 L) is loose by a thousand times or more; try `tsallis converge` \
-             for a step that works."
+             for a step that works.",
         );
         Ok(())
     }

@@ -1,12 +1,11 @@
 use super::preset::Preset;
-use super::{LabError, bests, check};
+use super::progress::Progress;
+use super::{LabError, PROCESSES, bests, check};
 use crate::cli::{duration, stop, thousands};
 use crate::rl::tabular::algorithms::Sampling;
-use crate::rl::tabular::sweep::{Grid, Method, Row, Table, sweep};
+use crate::rl::tabular::sweep::{Grid, Method, Table, sweep};
 use crate::rl::tabular::{Divergence, Mdp};
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -16,14 +15,13 @@ use std::time::Instant;
 /// stopped, and Ctrl-C stops one. Then writes best.csv, the best setting of each method and order, and its
 /// curve as SVG, PNG and CSV.
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true, after_long_help = PROCESSES)]
 pub(in crate::cli) struct Tabular {
     /// A named grid; the options below replace its values.
     #[arg(long, value_name = "NAME", default_value = "quick")]
     preset: Preset,
 
-    /// Processes: nchain:LENGTH, deepsea:SIZE, deepsea-stochastic:SIZE, bandit:MEAN,MEAN,..,
-    /// gridworld:ROWS,COLUMNS[,SLIP], cliffwalking, garnet:STATES,ACTIONS,BRANCHES,SEED, or JSON files.
+    /// Processes, such as nchain:15 or a JSON file; all of them are listed at the end of --help.
     #[arg(long, value_name = "NAME", num_args = 1..)]
     mdp: Vec<String>,
 
@@ -31,8 +29,8 @@ pub(in crate::cli) struct Tabular {
     #[arg(long, value_name = "NAME", num_args = 1.., default_value = "fpg")]
     algorithm: Vec<AlgorithmName>,
 
-    /// Divergences of fpg and natural, and powers of escort: orders; fpg and natural also take hellinger,
-    /// jensen-shannon and le-cam.
+    /// Divergences of fpg and natural, and powers of escort: orders; fpg and natural also take kl, reverse-kl,
+    /// pearson, neyman, hellinger, jensen-shannon and le-cam.
     #[arg(long, value_name = "ORDER", num_args = 1..)]
     alpha: Vec<Divergence>,
 
@@ -143,7 +141,7 @@ impl Tabular {
             PathBuf::from("runs").join(format!("tabular-{preset}"))
         });
 
-        let mut table = Table::open(&folder, &grid)?;
+        let mut table = Table::open(&folder, &grid, &processes)?;
         let planned = grid.runs(&processes);
         let done = planned.iter().filter(|run| table.holds(run)).count();
         let left = planned.len() - done;
@@ -154,18 +152,26 @@ impl Tabular {
                 thousands(planned.len())
             );
         }
-        eprintln!(
-            "{} runs of {} iterations on {} threads, into {}",
-            thousands(left),
-            thousands(grid.iterations),
-            rayon::current_num_threads(),
-            folder.display()
-        );
+        if left > 0 {
+            eprintln!(
+                "{} of {} iterations on {} threads, into {}",
+                runs(left),
+                thousands(grid.iterations),
+                rayon::current_num_threads(),
+                folder.display()
+            );
+        }
         let stop = stop::flag_of_ctrl_c();
         let begun = Instant::now();
-        let mut progress = Progress::new(left);
+        let mut progress = Progress::new(left, "runs");
         let swept = sweep(&processes, &grid, &mut table, stop, |row| {
-            progress.update(row)
+            progress.advance(1, || {
+                let order = row.order.as_deref().unwrap_or("");
+                format!(
+                    "{} {} {order}: {:.3}",
+                    row.mdp, row.algorithm, row.final_value
+                )
+            });
         });
         let finished = progress.finish();
         swept?;
@@ -177,7 +183,7 @@ impl Tabular {
                 thousands(planned.len())
             );
         } else if left > 0 {
-            println!("{} runs in {}.", thousands(left), duration(seconds));
+            println!("{} in {}.", runs(left), duration(seconds));
         }
         bests::report(&folder, &processes, &grid, &planned, table.rows())
     }
@@ -211,65 +217,7 @@ impl Tabular {
     }
 }
 
-/// How far a sweep is: a bar on a terminal, else a line every tenth of the way.
-struct Progress {
-    bar: Option<ProgressBar>,
-    total: usize,
-    done: usize,
-    printed: usize,
-    begun: Instant,
-}
-
-impl Progress {
-    fn new(total: usize) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(total as u64);
-            if let Ok(style) = ProgressStyle::with_template("{bar:16} {percent:>3}% {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self {
-            bar,
-            total,
-            done: 0,
-            printed: 0,
-            begun: Instant::now(),
-        }
-    }
-
-    fn update(&mut self, row: &Row) {
-        self.done += 1;
-        let elapsed = self.begun.elapsed().as_secs_f64();
-        let left = elapsed / self.done as f64 * (self.total - self.done) as f64;
-        if let Some(bar) = &self.bar {
-            let order = row.order.as_deref().unwrap_or("");
-            bar.set_message(format!(
-                "{} {} {order}: {:.3}, {} left",
-                row.mdp,
-                row.algorithm,
-                row.final_value,
-                duration(left)
-            ));
-            bar.set_position(self.done as u64);
-            return;
-        }
-        let tenth = self.done * 10 / self.total;
-        if tenth > self.printed {
-            self.printed = tenth;
-            eprintln!(
-                "{} of {} runs, {} left",
-                thousands(self.done),
-                thousands(self.total),
-                duration(left)
-            );
-        }
-    }
-
-    fn finish(self) -> usize {
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
-        }
-        self.done
-    }
+fn runs(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} run{plural}", thousands(count))
 }

@@ -121,7 +121,7 @@ impl Figure {
         let below_title = match &self.title {
             Some(title) => page
                 .margin(10, 0, 0, 0)
-                .titled(title, (FONT, TITLE_SIZE))
+                .titled(title, (FONT, title_size(title, self.size.0)))
                 .map_err(PlotError::refused)?,
             None => page.clone(),
         };
@@ -135,6 +135,12 @@ impl Figure {
         }
         page.present().map_err(PlotError::refused)
     }
+}
+
+/// The size of a title that fits into this many pixels; a letter is about half as wide as it is high.
+fn title_size(title: &str, width: u32) -> i32 {
+    let letters = title.chars().count().max(1) as u32;
+    TITLE_SIZE.min((2 * width / letters) as i32).max(1)
 }
 
 /// The stem may hold dots of its own, as in `alpha0.5`.

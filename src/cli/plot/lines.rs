@@ -3,6 +3,17 @@ use super::figure::{Area, PlotError};
 use super::{AXIS_SIZE, FONT, LABEL_SIZE, PANEL_TITLE_SIZE};
 use plotters::prelude::*;
 
+/// Pixels of a legend around its words, to the right and down; of a letter, and of a line.
+const LEGEND_FRAME: (f64, f64) = (54.0, 18.0);
+const LEGEND_LETTER: f64 = 7.0;
+const LEGEND_LINE: f64 = 18.5;
+
+/// Steps of the lattice of places that a legend may have, along each side.
+const LEGEND_PLACES: u32 = 8;
+
+/// Points that stand for the way from one point of a line to the next.
+const LEGEND_BETWEEN: u32 = 8;
+
 /// A line, or points joined to one, with a band around it if there is one.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Line {
@@ -68,7 +79,15 @@ pub(in crate::cli) enum Legend {
     UpperRight,
     LowerLeft,
     LowerRight,
+    /// Wherever it covers the least of the lines.
+    Emptiest,
 }
+
+/// Room around a panel.
+const MARGIN: u32 = 14;
+
+/// Room for the names on the axis that goes up.
+const NAMES: u32 = 76;
 
 /// Lines over two axes.
 #[derive(Clone, Debug)]
@@ -123,10 +142,10 @@ impl LinePlot {
 
         let mut builder = ChartBuilder::on(area);
         builder
-            .margin(14)
-            .margin_right(28)
+            .margin(MARGIN)
+            .margin_right(MARGIN + beyond_axis(area, &x)?)
             .x_label_area_size(50)
-            .y_label_area_size(76);
+            .y_label_area_size(NAMES);
         if let Some(title) = &self.title {
             builder.caption(title, (FONT, PANEL_TITLE_SIZE));
         }
@@ -142,6 +161,10 @@ impl LinePlot {
             .label_style((FONT, LABEL_SIZE))
             .draw()
             .map_err(PlotError::refused)?;
+        // No band lies over a line.
+        for line in &self.lines {
+            self.draw_band(&mut chart, line, &x, &y)?;
+        }
         for line in &self.lines {
             self.draw_line(&mut chart, line, &x, &y)?;
         }
@@ -150,6 +173,7 @@ impl LinePlot {
             Legend::UpperRight => SeriesLabelPosition::UpperRight,
             Legend::LowerLeft => SeriesLabelPosition::LowerLeft,
             Legend::LowerRight => SeriesLabelPosition::LowerRight,
+            Legend::Emptiest => self.emptiest(chart.plotting_area().dim_in_pixel(), &x, &y),
         };
         if self.lines.iter().all(|line| line.label.is_none()) {
             return Ok(());
@@ -166,6 +190,90 @@ impl LinePlot {
             .map_err(PlotError::refused)
     }
 
+    /// The place of the legend, on a lattice over the picture, where it covers the fewest points of lines.
+    fn emptiest(
+        &self,
+        (width, height): (u32, u32),
+        x: &Coordinate,
+        y: &Coordinate,
+    ) -> SeriesLabelPosition {
+        let labels = || self.lines.iter().filter_map(|line| line.label.as_deref());
+        let longest = labels()
+            .map(|label| label.chars().count())
+            .max()
+            .unwrap_or(0);
+        let (wide, high) = (
+            LEGEND_FRAME.0 + LEGEND_LETTER * longest as f64,
+            LEGEND_FRAME.1 + LEGEND_LINE * labels().count() as f64,
+        );
+        let (width, height) = (f64::from(width), f64::from(height));
+        let points: Vec<(f64, f64)> = self
+            .lines
+            .iter()
+            .flat_map(|line| line.points.windows(2))
+            .filter(|pair| {
+                let shown = |&(a, b): &(f64, f64)| self.x.shows(a) && self.y.shows(b);
+                pair.iter().all(shown)
+            })
+            .flat_map(|pair| {
+                let place = |(a, b)| (x.share(a) * width, (1.0 - y.share(b)) * height);
+                let (from, to) = (place(pair[0]), place(pair[1]));
+                (0..LEGEND_BETWEEN).map(move |i| {
+                    let share = f64::from(i) / f64::from(LEGEND_BETWEEN);
+                    (
+                        from.0 + share * (to.0 - from.0),
+                        from.1 + share * (to.1 - from.1),
+                    )
+                })
+            })
+            .collect();
+        let room = |whole: f64, part: f64| (whole - part - 10.0).max(0.0);
+        let at = |i: u32, room: f64| 5.0 + room * f64::from(i) / f64::from(LEGEND_PLACES);
+        // From the lower right corner, which is taken where all are alike.
+        let places = (0..=LEGEND_PLACES).rev().flat_map(|i| {
+            let left = at(i, room(width, wide));
+            (0..=LEGEND_PLACES)
+                .rev()
+                .map(move |j| (left, at(j, room(height, high))))
+        });
+        let covered = |&(left, top): &(f64, f64)| {
+            let inside = |&&(a, b): &&(f64, f64)| {
+                (left..left + wide).contains(&a) && (top..top + high).contains(&b)
+            };
+            points.iter().filter(inside).count()
+        };
+        places
+            .min_by_key(covered)
+            .map_or(SeriesLabelPosition::LowerRight, |(left, top)| {
+                SeriesLabelPosition::Coordinate(left as i32, top as i32)
+            })
+    }
+
+    fn draw_band<B: DrawingBackend>(
+        &self,
+        chart: &mut ChartContext<'_, B, Cartesian2d<Coordinate, Coordinate>>,
+        line: &Line,
+        x: &Coordinate,
+        y: &Coordinate,
+    ) -> Result<(), PlotError> {
+        let place = |a: f64, b: f64| (x.clamp(a), y.clamp(b));
+        let band = || {
+            line.band
+                .iter()
+                .filter(|&&(a, low, high)| self.x.shows(a) && low.is_finite() && self.y.shows(high))
+        };
+        let upper = band().map(|&(a, _, high)| place(a, high));
+        let lower = band().rev().map(|&(a, low, _)| place(a, low));
+        let outline: Vec<_> = upper.chain(lower).collect();
+        if outline.is_empty() {
+            return Ok(());
+        }
+        chart
+            .draw_series([Polygon::new(outline, line.colour.mix(0.16).filled())])
+            .map_err(PlotError::refused)?;
+        Ok(())
+    }
+
     fn draw_line<B: DrawingBackend>(
         &self,
         chart: &mut ChartContext<'_, B, Cartesian2d<Coordinate, Coordinate>>,
@@ -176,19 +284,6 @@ impl LinePlot {
         let style = line.colour.stroke_width(line.width);
         let place = |a: f64, b: f64| (x.clamp(a), y.clamp(b));
         let shown = |&&(a, b): &&(f64, f64)| self.x.shows(a) && self.y.shows(b);
-        if !line.band.is_empty() {
-            let band = || {
-                line.band.iter().filter(|&&(a, low, high)| {
-                    self.x.shows(a) && low.is_finite() && self.y.shows(high)
-                })
-            };
-            let upper = band().map(|&(a, _, high)| place(a, high));
-            let lower = band().rev().map(|&(a, low, _)| place(a, low));
-            let outline: Vec<_> = upper.chain(lower).collect();
-            chart
-                .draw_series([Polygon::new(outline, line.colour.mix(0.16).filled())])
-                .map_err(PlotError::refused)?;
-        }
         let pieces = line
             .points
             .split(|&(a, b)| !(self.x.shows(a) && self.y.shows(b)))
@@ -226,4 +321,18 @@ impl LinePlot {
         }
         Ok(())
     }
+}
+
+/// How far the name of the last tick, whose middle stands below it, reaches beyond the axis.
+fn beyond_axis<B: DrawingBackend>(area: &Area<B>, x: &Coordinate) -> Result<u32, PlotError> {
+    let Some(&last) = x.tick_values().last() else {
+        return Ok(0);
+    };
+    let style = (FONT, LABEL_SIZE).into_text_style(area);
+    let (width, _) = area
+        .estimate_text_size(&x.words(last), &style)
+        .map_err(PlotError::refused)?;
+    let axis = f64::from(area.dim_in_pixel().0.saturating_sub(2 * MARGIN + NAMES));
+    let beyond = f64::from(width) / 2.0 - axis * (1.0 - x.share(last));
+    Ok(beyond.max(0.0).ceil() as u32)
 }

@@ -30,7 +30,7 @@ pub(in crate::cli) struct Surface {
 }
 
 /// Width of the scale beside the picture, its words included.
-const SCALE_WIDTH: i32 = 104;
+const SCALE_WIDTH: i32 = 116;
 
 impl Surface {
     /// Values at `(xs[i], ys[j])`, row by row: `values[j * xs.len() + i]`. Values that are no numbers, or
@@ -220,8 +220,8 @@ impl Surface {
             .margin_top(top)
             .margin_bottom(14 + 50)
             .margin_left(8)
-            .margin_right(4)
-            .right_y_label_area_size(SCALE_WIDTH - 8 - 4 - 18)
+            .margin_right(10)
+            .right_y_label_area_size(SCALE_WIDTH - 8 - 10 - 18)
             .build_cartesian_2d(0.0..1.0, scale.clone())
             .map_err(PlotError::refused)?;
         let steps = match self.fill {
@@ -238,6 +238,8 @@ impl Surface {
             .configure_mesh()
             .disable_mesh()
             .disable_x_axis()
+            // A blank that is kept in SVG, between the axis and the words.
+            .y_label_formatter(&|value| format!("\u{2002}{}", scale.words(*value)))
             .y_desc(&self.value.name)
             .axis_desc_style((FONT, AXIS_SIZE))
             .label_style((FONT, LABEL_SIZE))

@@ -2,18 +2,22 @@
 
 mod bars;
 mod lines;
+mod overall;
+mod row;
 
-use super::{duration, thousands};
 use crate::rl::ppo::UpdateMetrics;
 use bars::Bars;
 use lines::Lines;
+use overall::Overall;
+use row::Row;
 use std::io::IsTerminal;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Shows how far the runs of a command are: bars on a terminal, else lines now and then, or nothing.
 pub(super) struct Progress {
     display: Display,
-    total: Total,
+    overall: Mutex<Overall>,
 }
 
 enum Display {
@@ -22,21 +26,14 @@ enum Display {
     Nothing,
 }
 
-/// What there is to do.
-#[derive(Clone, Copy, Debug)]
-struct Total {
-    runs: usize,
-    /// Environment steps of a run.
-    steps: usize,
-    begun: Instant,
-}
-
 /// How far one run is.
 pub(super) struct RunProgress<'a> {
     progress: &'a Progress,
     name: String,
     /// Environment steps that it had made before.
     before: usize,
+    /// Environment steps that it has made, those included.
+    reached: usize,
     begun: Instant,
     slot: Option<usize>,
 }
@@ -44,32 +41,31 @@ pub(super) struct RunProgress<'a> {
 impl Progress {
     /// Of `runs` runs of `steps` environment steps each, `jobs` at once.
     pub(super) fn new(runs: usize, steps: usize, jobs: usize, quiet: bool) -> Self {
-        let total = Total {
-            runs,
-            steps,
-            begun: Instant::now(),
-        };
         let display = if quiet || runs == 0 {
             Display::Nothing
         } else if std::io::stderr().is_terminal() {
             Display::Bars(Bars::new(runs, jobs))
         } else {
-            Display::Lines(Lines::new())
+            Display::Lines(Lines::new(runs))
         };
-        Self { display, total }
+        Self {
+            display,
+            overall: Mutex::new(Overall::new(runs, steps)),
+        }
+    }
+
+    fn overall(&self) -> MutexGuard<'_, Overall> {
+        self.overall.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a run that is done already.
     pub(super) fn skip(&self) {
-        match &self.display {
-            Display::Bars(bars) => bars.skip(),
-            Display::Lines(lines) => lines.skip(),
-            Display::Nothing => {}
-        }
+        self.overall().skip();
     }
 
     /// Shows a run, which has made so many steps before.
     pub(super) fn begin(&self, name: String, before: usize) -> RunProgress<'_> {
+        self.overall().begin(before);
         let slot = match &self.display {
             Display::Bars(bars) => bars.begin(&name),
             Display::Lines(_) | Display::Nothing => None,
@@ -78,6 +74,7 @@ impl Progress {
             progress: self,
             name,
             before,
+            reached: before,
             begun: Instant::now(),
             slot,
         }
@@ -101,84 +98,54 @@ impl Progress {
 }
 
 impl RunProgress<'_> {
-    pub(super) fn update(&self, metrics: &UpdateMetrics) {
-        let total = self.progress.total;
-        let made = metrics.global_step - self.before.min(metrics.global_step);
-        let speed = made as f64 / self.begun.elapsed().as_secs_f64();
-        let left = total.steps.saturating_sub(metrics.global_step) as f64 / speed;
-        let mean = metrics
-            .recent_return
-            .map_or_else(|| "-".to_owned(), |mean| format!("{mean:.4}"));
-        // As many digits as say something: 473.2, 0.9912.
-        let mean = shorten(&mean);
-        let words = format!(
-            "return {mean}, {} steps/s, {} left",
-            thousands(speed as usize),
-            duration(left)
-        );
-        let share = metrics.global_step as f64 / total.steps as f64;
+    pub(super) fn update(&mut self, metrics: &UpdateMetrics) {
+        let step = metrics.global_step.max(self.reached);
+        let overall = {
+            let mut overall = self.progress.overall();
+            overall.advance(step - self.reached);
+            overall.clone()
+        };
+        self.reached = step;
+        let speed = (step - self.before) as f64 / self.begun.elapsed().as_secs_f64();
+        let row = Row {
+            name: &self.name,
+            share: step as f64 / overall.steps as f64,
+            recent_return: metrics.recent_return,
+            speed,
+            seconds_left: overall.steps.saturating_sub(step) as f64 / speed,
+        };
         match &self.progress.display {
-            Display::Bars(bars) => bars.update(self.slot, &self.name, share, &words),
-            Display::Lines(lines) if total.runs <= lines::RUNS_WITH_LINES => {
-                lines.update(&self.name, metrics.global_step, total.steps, &words);
-            }
-            Display::Lines(_) | Display::Nothing => {}
+            Display::Bars(bars) => bars.update(self.slot, &row, &overall),
+            Display::Lines(lines) => lines.update(&row, step, overall.steps),
+            Display::Nothing => {}
         }
     }
 
-    /// Ends the run with what came of it.
+    /// Ends a run that came to its end with what came of it; one that is dropped was stopped.
     pub(super) fn finish(self, words: &str) {
-        let total = self.progress.total;
-        let line = match self.name.as_str() {
-            "" => words.to_owned(),
-            name => format!("{name}: {words}"),
+        let overall = {
+            let mut overall = self.progress.overall();
+            overall.done += 1;
+            overall.give_up(self.reached);
+            overall.clone()
         };
+        // A single run has no name, and says itself what it learnt.
+        if self.name.is_empty() {
+            return;
+        }
+        let line = format!("{}: {words}", self.name);
         match &self.progress.display {
-            Display::Bars(bars) => bars.end(self.slot, &total, &line),
-            Display::Lines(lines) => lines.end(&total, &line),
+            Display::Bars(bars) => bars.say(&line),
+            Display::Lines(_) => eprintln!("{line} ({})", overall.fit(usize::MAX)),
             Display::Nothing => {}
         }
     }
 }
 
-/// `473.1987` as `473.2`, `0.9912` as it is.
-fn shorten(number: &str) -> &str {
-    let Some(point) = number.find('.') else {
-        return number;
-    };
-    let digits = point - usize::from(number.starts_with('-'));
-    let end = point + 1 + 4_usize.saturating_sub(digits).max(1);
-    &number[..end.min(number.len())]
-}
-
-/// How far all runs are together, of which `done` are, `skipped` of them before.
-fn overall(total: &Total, done: usize, skipped: usize) -> String {
-    let made = done.saturating_sub(skipped);
-    let seconds = total.begun.elapsed().as_secs_f64();
-    let left = (total.runs - done.min(total.runs)) as f64 * seconds / made.max(1) as f64;
-    let left = if made == 0 {
-        String::new()
-    } else {
-        let speed = (made * total.steps) as f64 / seconds;
-        format!(
-            ", {} steps/s, {} left",
-            thousands(speed as usize),
-            duration(left)
-        )
-    };
-    format!("{done} of {} runs{left}", total.runs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_of_four_digits() {
-        assert_eq!(shorten("473.1987"), "473.1");
-        assert_eq!(shorten("0.9912"), "0.991");
-        assert_eq!(shorten("-12.3456"), "-12.34");
-        assert_eq!(shorten("12345.6789"), "12345.6");
-        assert_eq!(shorten("-"), "-");
+impl Drop for RunProgress<'_> {
+    fn drop(&mut self) {
+        if let Display::Bars(bars) = &self.progress.display {
+            bars.end(self.slot);
+        }
     }
 }

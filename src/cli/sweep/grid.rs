@@ -7,7 +7,7 @@ use std::fmt;
 /// What a sweep has several values of.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Grid {
-    /// Orders of the policy [default: 0.5].
+    /// Orders of the policy: below 1 heavy-tailed, 1 the softmax, above 1 sparse [default: 0.5].
     #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
     alpha: Vec<f64>,
 
@@ -15,20 +15,20 @@ pub(super) struct Grid {
     #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
     regulariser_alpha: Vec<f64>,
 
-    /// Weights of the regulariser [default: 0.01].
+    /// Weights of the regulariser, the Tsallis divergence of the policy from the uniform one [default: 0.01].
     #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
     beta: Vec<f64>,
 
-    /// Standard deviations of the noise on the rewards [default: 0.5].
+    /// Standard deviations of the Gaussian noise that is added to every reward [default: 0.5].
     #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
     noise_std: Vec<f64>,
 
-    /// Learning rates [default: 0.001].
+    /// Learning rates of Adam, at the beginning [default: 0.001].
     #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
     learning_rate: Vec<f64>,
 
-    /// Environments: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N, bandit:K or identity:K
-    /// [default: cartpole].
+    /// Environments: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (N is its size), bandit:K or
+    /// identity:K (of K actions) [default: cartpole].
     #[arg(long = "env", value_name = "NAME", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
     environment: Vec<EnvironmentKind>,
 

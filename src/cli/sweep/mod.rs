@@ -4,7 +4,7 @@ mod grid;
 mod report;
 mod results;
 
-use super::hyperparameters::{Fixed, Source};
+use super::hyperparameters::{Fixed, Source, coupling_note};
 use super::progress::Progress;
 use super::side_by_side::{cores, side_by_side};
 use super::words::score;
@@ -43,7 +43,7 @@ pub(super) struct Sweep {
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
     jobs: Option<usize>,
 
-    /// Where tensors are computed: flex (CPU), or a backend that this was built with.
+    /// Where tensors are computed: flex (the CPU), or another of those that `tsallis devices` lists.
     #[arg(
         long,
         value_name = "NAME",
@@ -170,6 +170,9 @@ impl Sweep {
             configs.len() - missing.len(),
             self.out.display()
         ));
+        if let Some(note) = coupling_note(configs) {
+            progress.say(&format!("note: {note}"));
+        }
         for _ in missing.len()..configs.len() {
             progress.skip();
         }
@@ -179,7 +182,7 @@ impl Sweep {
             }
             let name = format!("{}, seed {}", Setting::of(config), config.seed);
             let (mut trainer, path) = self.trainer(config, device)?;
-            let shown = progress.begin(name, trainer.learner().global_step());
+            let mut shown = progress.begin(name, trainer.learner().global_step());
             let summary = trainer.train(stop, |metrics, _| shown.update(metrics))?;
             drop(trainer);
             if summary.status == RunStatus::Stopped {

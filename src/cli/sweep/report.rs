@@ -105,7 +105,11 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
                 setting.orders(),
                 cell.runs.to_string(),
                 if is_best { format!("**{mean}**") } else { mean },
-                format!("{} to {}", words(cell.interval.0), words(cell.interval.1)),
+                if cell.interval.0.is_nan() {
+                    "-".to_owned()
+                } else {
+                    format!("{} to {}", words(cell.interval.0), words(cell.interval.1))
+                },
             ];
             if solvable {
                 row.push(format!("{} of {}", cell.solved, cell.runs));

@@ -39,7 +39,7 @@ pub(super) struct Train {
     #[arg(long, value_name = "NUMBER", help_heading = "Runs")]
     seed: Option<u64>,
 
-    /// Several seeds A to B, without B, side by side, each in a folder seed-N of its own.
+    /// Several runs side by side, with the seeds from A to B without B, each in a folder seed-N of its own.
     #[arg(
         long,
         value_name = "A..B",
@@ -52,7 +52,8 @@ pub(super) struct Train {
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
     jobs: Option<usize>,
 
-    /// Where tensors are computed: flex (CPU), or a backend that this was built with [default: flex].
+    /// Where tensors are computed: flex (the CPU), or another of those that `tsallis devices` lists
+    /// [default: flex].
     #[arg(long, value_name = "NAME", help_heading = "Runs")]
     device: Option<String>,
 
@@ -60,12 +61,12 @@ pub(super) struct Train {
     #[arg(long, value_name = "FOLDER", help_heading = "Runs")]
     out: Option<PathBuf>,
 
-    /// Go on with the run in this folder, or with those of its seeds, from the newest checkpoint. Only
-    /// --steps and --device may then change, and --jobs, --quiet and --json.
+    /// Go on with the run in this folder, or with those of its seeds, from the newest checkpoint. It keeps its
+    /// settings: only --steps, --device, --jobs, --quiet and --json may be given beside it.
     #[arg(long, value_name = "RUN", help_heading = "Runs")]
     resume: Option<PathBuf>,
 
-    /// Checkpoints that are kept, the newest ones, beside the best [default: 3].
+    /// How many checkpoints are kept: the newest ones, and beside them the best [default: 3].
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
     checkpoints: Option<usize>,
 
@@ -73,7 +74,7 @@ pub(super) struct Train {
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
     checkpoint_every: Option<usize>,
 
-    /// Print nothing but errors.
+    /// Print nothing but errors, and in what a resumed run is no longer the one that it was.
     #[arg(long, help_heading = "Output")]
     quiet: bool,
 
@@ -136,7 +137,7 @@ impl Train {
             out.display()
         );
         self.train(
-            &title,
+            title,
             &out,
             jobs,
             &config,
@@ -220,12 +221,12 @@ impl Train {
                 seed: run.config().config.seed,
             })
             .collect();
-        self.train(&title, folder, jobs, &config, options, &device)
+        self.train(title, folder, jobs, &config, options, &device)
     }
 
     fn train(
         &self,
-        title: &str,
+        title: String,
         out: &Path,
         jobs: Vec<Job>,
         config: &PpoConfig,
@@ -236,17 +237,17 @@ impl Train {
         let at_once = self.jobs.unwrap_or_else(cores).min(jobs.len());
         let steps = config.updates() * config.batch();
         let progress = Progress::new(jobs.len(), steps, at_once, self.quiet || self.json);
-        let reporter = Reporter::new(progress, self.json, jobs.len() > 1);
-        reporter.title(title);
-        if let Some(note) = coupling_note(config) {
-            reporter.note(None, &note);
-        }
+        let note = coupling_note(std::slice::from_ref(config));
+        let reporter = Reporter::new(progress, title, note)
+            .quiet(self.quiet)
+            .json(self.json)
+            .several(jobs.len() > 1);
         let outcomes = side_by_side(jobs, at_once, |job| {
             let outcome = run(&job, &options, device, &reporter, stop);
             (job, outcome)
         });
         reporter.finish();
-        report::conclude(&reporter, self.quiet, out, outcomes)
+        report::conclude(&reporter, out, outcomes)
     }
 }
 
@@ -262,9 +263,9 @@ fn run(
         return Ok(None);
     }
     let (mut trainer, notices) = Trainer::resume(&job.path, options, device)?;
-    let shown = reporter.begin(job, trainer.learner().global_step());
+    let mut shown = reporter.begin(job, trainer.learner().global_step());
     for notice in notices {
-        reporter.note(Some(job.seed), &notice.to_string());
+        reporter.warn(job.seed, &notice.to_string());
     }
     let summary = trainer.train(stop, |metrics, timing| {
         shown.update(metrics);
@@ -278,11 +279,12 @@ fn run(
     // A run that failed keeps what it has: its tables, its last good checkpoint and its curve.
     let saved = SavedRun::open(&job.path)?;
     curve::draw(&job.path, &saved.config().config, &saved.metrics()?)?;
-    shown.finish(match summary.status {
-        RunStatus::Finished => "done",
-        RunStatus::Stopped => "stopped",
-        RunStatus::Failed => "failed",
-    });
+    match summary.status {
+        RunStatus::Finished => shown.finish("done"),
+        RunStatus::Failed => shown.finish("failed"),
+        // What was stopped is said once all are.
+        RunStatus::Stopped => drop(shown),
+    }
     reporter.event(&Event::End {
         seed: job.seed,
         run: &job.path,

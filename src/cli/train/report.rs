@@ -7,6 +7,7 @@ use crate::rl::run::{RunStatus, RunSummary};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Once;
 
 /// One line of `--json`.
 #[derive(Serialize)]
@@ -38,33 +39,77 @@ pub(super) enum Event<'a> {
 /// Tells how training goes, in words or as JSON.
 pub(super) struct Reporter {
     progress: Progress,
+    opening: Once,
+    title: String,
+    /// What is to be known of all runs.
+    note: Option<String>,
+    quiet: bool,
     json: bool,
     several: bool,
 }
 
 impl Reporter {
-    pub(super) fn new(progress: Progress, json: bool, several: bool) -> Self {
+    pub(super) fn new(progress: Progress, title: String, note: Option<String>) -> Self {
         Self {
             progress,
-            json,
-            several,
+            opening: Once::new(),
+            title,
+            note,
+            quiet: false,
+            json: false,
+            several: false,
         }
     }
 
-    pub(super) fn title(&self, title: &str) {
-        self.progress.say(title);
+    pub(super) fn quiet(mut self, quiet: bool) -> Self {
+        self.quiet = quiet;
+        self
     }
 
-    pub(super) fn note(&self, seed: Option<u64>, note: &str) {
-        self.event(&Event::Note { seed, note });
-        let name = match seed {
-            Some(seed) if self.several => format!("seed {seed}: "),
-            _ => String::new(),
-        };
-        self.progress.say(&format!("note: {name}{note}"));
+    /// As JSON.
+    pub(super) fn json(mut self, json: bool) -> Self {
+        self.json = json;
+        self
+    }
+
+    /// Whether there are several runs, which the lines then name.
+    pub(super) fn several(mut self, several: bool) -> Self {
+        self.several = several;
+        self
+    }
+
+    /// Says what makes a run another one than was asked for, even where nothing else is said.
+    pub(super) fn warn(&self, seed: u64, note: &str) {
+        self.event(&Event::Note {
+            seed: Some(seed),
+            note,
+        });
+        let line = format!("note: {}{note}", self.name(seed));
+        if self.quiet && !self.json {
+            eprintln!("{line}");
+        } else {
+            self.progress.say(&line);
+        }
+    }
+
+    /// What a line about the run of a seed begins with.
+    fn name(&self, seed: u64) -> String {
+        if self.several {
+            format!("seed {seed}: ")
+        } else {
+            String::new()
+        }
     }
 
     pub(super) fn begin(&self, job: &Job, global_step: usize) -> RunProgress<'_> {
+        // Not before a run begins: one that cannot be resumed is refused in one line.
+        self.opening.call_once(|| {
+            self.progress.say(&self.title);
+            if let Some(note) = &self.note {
+                self.event(&Event::Note { seed: None, note });
+                self.progress.say(&format!("note: {note}"));
+            }
+        });
         self.event(&Event::Begin {
             seed: job.seed,
             run: &job.path,
@@ -97,38 +142,30 @@ impl Reporter {
 /// Says what was learnt, and answers with the first failure.
 pub(super) fn conclude(
     reporter: &Reporter,
-    quiet: bool,
     out: &Path,
     outcomes: Vec<(Job, Outcome)>,
 ) -> Result<(), CommandError> {
-    let words = !quiet && !reporter.json;
-    let (mut summaries, mut failed, mut not_begun) = (Vec::new(), Vec::new(), 0);
-    let mut first_error = None;
+    let words = !reporter.quiet && !reporter.json;
+    let (mut summaries, mut errors, mut not_begun) = (Vec::new(), Vec::new(), 0);
     for (job, outcome) in outcomes {
-        let name = if reporter.several {
-            format!("seed {}: ", job.seed)
-        } else {
-            String::new()
-        };
+        let name = reporter.name(job.seed);
         match outcome {
             Ok(Some(summary)) => {
                 if words {
                     println!("{name}{}", conclusion(&summary));
                 }
                 if summary.status == RunStatus::Failed {
-                    failed.push(format!(
-                        "{name}{}",
-                        summary.reason.as_deref().unwrap_or("it could not go on")
-                    ));
+                    let reason = summary.reason.clone();
+                    let error = CommandError::Failed {
+                        reason: reason.unwrap_or_else(|| "it could not go on".to_owned()),
+                        run: job.path,
+                    };
+                    errors.push((name, error));
                 }
                 summaries.push(summary);
             }
             Ok(None) => not_begun += 1,
-            Err(error) if reporter.several => {
-                eprintln!("error: {name}{error}");
-                first_error.get_or_insert(error);
-            }
-            Err(error) => return Err(error),
+            Err(error) => errors.push((name, error)),
         }
     }
     if words {
@@ -138,24 +175,24 @@ pub(super) fn conclude(
             println!("{line}");
         }
         if not_begun > 0 {
-            println!("{not_begun} seeds did not begin.");
+            let seeds = if not_begun == 1 { "seed" } else { "seeds" };
+            println!("{not_begun} {seeds} did not begin.");
         }
         let unfinished = not_begun > 0 || summaries.iter().any(|s| s.status == RunStatus::Stopped);
         if unfinished {
             println!("Go on with: tsallis train --resume {}", out.display());
-        } else {
+        } else if errors.is_empty() {
             println!("Everything about the run is in {}", out.display());
         }
     }
-    if let Some(error) = first_error {
-        let code = error.code();
-        return Err(CommandError::Reported(code));
+    if reporter.several && !errors.is_empty() {
+        for (name, error) in &errors {
+            eprintln!("error: {name}{error}");
+        }
+        return Err(CommandError::Reported(errors[0].1.code()));
     }
-    match failed.len() {
-        0 => Ok(()),
-        _ => Err(CommandError::Diverged {
-            reasons: failed,
-            out: out.to_owned(),
-        }),
+    match errors.pop() {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
     }
 }

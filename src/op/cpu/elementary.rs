@@ -13,17 +13,33 @@ pub(super) fn exp<S: Simd>(x: V<S>) -> V<S> {
     // Adding this number leaves the nearest integer in the low bits.
     let shift = c(12_582_912.0);
     let held = x.max(c(-87.3)).min(c(88.0));
-    let shifted = held * c(std::f32::consts::LOG2_E) + shift;
+    let shifted = held.mul_add(c(std::f32::consts::LOG2_E), shift);
     let n = shifted - shift;
-    let r = (held - n * c(LN_2_HIGH)) - n * c(LN_2_LOW);
-    let tail = c(1.0 / 120.0) + r * c(1.0 / 720.0);
-    let tail = c(1.0 / 24.0) + r * tail;
-    let tail = c(1.0 / 6.0) + r * tail;
-    let tail = c(1.0 / 2.0) + r * tail;
-    let e = c(1.0) + (r + r * r * tail);
+    let r = n.mul_add(c(-LN_2_HIGH), held);
+    let r = n.mul_add(c(-LN_2_LOW), r);
+    let tail = r.mul_add(c(1.0 / 720.0), c(1.0 / 120.0));
+    let tail = r.mul_add(tail, c(1.0 / 24.0));
+    let tail = r.mul_add(tail, c(1.0 / 6.0));
+    let tail = r.mul_add(tail, c(1.0 / 2.0));
+    let e = c(1.0) + (r * r).mul_add(tail, r);
     let power = (shifted.reinterpret::<u32>() << 23) + 0x3f80_0000_u32.splat::<S>();
     x.lt(c(-87.3))
         .select(c(0.0), e * power.reinterpret::<f32>())
+}
+
+/// `e^x - 1`, relative to itself.
+#[inline(always)]
+pub(super) fn expm1<S: Simd>(x: V<S>) -> V<S> {
+    let c = splat::<S>;
+    let tail = x.mul_add(c(1.0 / 40_320.0), c(1.0 / 5_040.0));
+    let tail = x.mul_add(tail, c(1.0 / 720.0));
+    let tail = x.mul_add(tail, c(1.0 / 120.0));
+    let tail = x.mul_add(tail, c(1.0 / 24.0));
+    let tail = x.mul_add(tail, c(1.0 / 6.0));
+    let tail = x.mul_add(tail, c(1.0 / 2.0));
+    let series = (x * x).mul_add(tail, x);
+    let direct = exp::<S>(x) - c(1.0);
+    (x * x).lt(c(0.25)).select(series, direct)
 }
 
 /// `ln(1 + z)` for `z > -1`, by what the rounding of `1 + z` lost as well, and `1 / (1 + z)`.
@@ -33,7 +49,7 @@ pub(super) fn log1p<S: Simd>(z: V<S>) -> (V<S>, V<S>) {
     let w = one + z;
     let lost = z - (w - one);
     let reciprocal = one / w;
-    (ln::<S>(w) + lost * reciprocal, reciprocal)
+    (lost.mul_add(reciprocal, ln::<S>(w)), reciprocal)
 }
 
 /// `ln x` for a normal `x > 0`.
@@ -45,14 +61,15 @@ pub(super) fn ln<S: Simd>(x: V<S>) -> V<S> {
     let n = (bits - 0x3f35_04f3_i32.splat::<S>()) >> 23;
     let m = (bits - (n << 23)).reinterpret::<f32>();
     let f = m - c(1.0);
-    let s = f / (c(2.0) + f);
+    let s = f / (c(1.0) + m);
     let t = s * s;
     // 2 artanh(s) = f - s (f - 2 t (1/3 + ..)), whose first term is exact.
-    let tail = c(2.0 / 7.0) + t * c(2.0 / 9.0);
-    let tail = c(2.0 / 5.0) + t * tail;
-    let tail = c(2.0 / 3.0) + t * tail;
+    let tail = t.mul_add(c(2.0 / 9.0), c(2.0 / 7.0));
+    let tail = t.mul_add(tail, c(2.0 / 5.0));
+    let tail = t.mul_add(tail, c(2.0 / 3.0));
+    let mantissa = s.mul_add(t.mul_add(tail, c(1.0) - m), f);
     let n = n.to_float();
-    n * c(LN_2_HIGH) + (n * c(LN_2_LOW) + (f - s * (f - t * tail)))
+    n.mul_add(c(LN_2_HIGH), n.mul_add(c(LN_2_LOW), mantissa))
 }
 
 /// Where the series of [`tanh`] and its form by the exponential meet.

@@ -1,114 +1,99 @@
 //! The row kernels of the CPU backends, over contiguous rows, in parallel.
 //!
-//! Outputs that are one number for each entry, and their gradients in the logits, are computed in `f32`
-//! by the vectorised kernels of `lanes` wherever those reach; all else by the scalar layer, in `f64`.
+//! | file | what it holds |
+//! |---|---|
+//! | `short` | short rows of `f32`, a row in each lane of the vectors |
+//! | `long` | a row of `f32` by vectors along it |
+//! | `scalar` | what those leave: `f64`, orders above two, gradients in the order and the reference |
+//! | `curve` | the ratio as a function of the gap, which the first two share |
+//! | `order` | the orders with a curve of their own, each a function of its own |
+//! | `activation` | the hyperbolic tangent of a layer |
+//! | `elementary`, `vector` | functions on vectors, and their way from and to memory |
+//! | `storage` | the types that rows are stored in |
 
 #[cfg(feature = "rl")]
 pub(in crate::op) mod activation;
+mod curve;
 mod elementary;
-mod lanes;
+mod long;
+mod order;
+mod scalar;
+mod short;
+mod storage;
 mod vector;
 
+pub(super) use storage::Storage;
+
 use super::backend::STATE;
-use super::{Output, RowParameters, Wrt};
-use crate::math::{Measure, Real, Row, RowState};
-use burn::tensor::{bf16, f16};
-use lanes::Lanes;
+use super::{RowParameters, Wrt};
+use crate::math::{Measure, Real};
+use long::LongRow;
 use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
+use scalar::Wide;
+use short::{Answered, ShortRows};
+use vector::{has_vectors, lanes};
 
-/// A type that tensors are stored in, and the type that its rows are computed in.
-pub(super) trait Storage: Copy + Send + Sync {
-    type Real: Arithmetic;
+/// The value and the divergence follow from the mass `M = sum_i p_i` and `P = <p, f'(u)> = <p, f'(u_max) - g>`:
+///
+/// ```text
+/// V = x_max - f'(u_max) + F,    D = P - (M - 1) f'(u_max) - F,
+/// F = sum_i q_i f*(f'(u_i)) = (M - sum q - c P) / alpha
+/// ```
+///
+/// without a transcendental function for each entry. The mass is one up to the rounding of the root; with it,
+/// both are stationary in the root, which is known to fewer digits than they. Below this magnitude of `alpha`
+/// the last form loses its digits, and `F` is summed.
+const BY_PROBABILITIES: f32 = 0.25;
 
-    const ZERO: Self;
-
-    /// The row in the arithmetic type: itself, or converted into the buffer.
-    fn read<'a>(row: &'a [Self], buffer: &'a mut Vec<Self::Real>) -> &'a [Self::Real];
-
-    /// Where the row is computed: in its place, or in the buffer.
-    fn place<'a>(row: &'a mut [Self], buffer: &'a mut Vec<Self::Real>) -> &'a mut [Self::Real];
-
-    /// Rounds what was computed in the buffer into the row.
-    fn keep(row: &mut [Self], buffer: &[Self::Real]);
-}
-
-macro_rules! stored_as_computed {
-    ($($real:ty),*) => {$(
-        impl Storage for $real {
-            type Real = $real;
-
-            const ZERO: Self = 0.0;
-
-            #[inline(always)]
-            fn read<'a>(row: &'a [Self], _buffer: &'a mut Vec<Self>) -> &'a [Self] {
-                row
-            }
-
-            #[inline(always)]
-            fn place<'a>(row: &'a mut [Self], _buffer: &'a mut Vec<Self>) -> &'a mut [Self] {
-                row
-            }
-
-            #[inline(always)]
-            fn keep(_row: &mut [Self], _buffer: &[Self]) {}
-        }
-    )*};
-}
-stored_as_computed!(f32, f64);
-
-macro_rules! stored_in_half {
-    ($($half:ty),*) => {$(
-        impl Storage for $half {
-            type Real = f32;
-
-            const ZERO: Self = <$half>::ZERO;
-
-            #[inline(always)]
-            fn read<'a>(row: &'a [Self], buffer: &'a mut Vec<f32>) -> &'a [f32] {
-                buffer.clear();
-                buffer.extend(row.iter().map(|x| x.to_f32()));
-                buffer
-            }
-
-            #[inline(always)]
-            fn place<'a>(row: &'a mut [Self], buffer: &'a mut Vec<f32>) -> &'a mut [f32] {
-                buffer.clear();
-                buffer.resize(row.len(), 0.0);
-                buffer
-            }
-
-            #[inline(always)]
-            fn keep(row: &mut [Self], buffer: &[f32]) {
-                for (stored, &x) in row.iter_mut().zip(buffer) {
-                    *stored = Self::from_f32(x);
-                }
-            }
-        }
-    )*};
-}
-stored_in_half!(f16, bf16);
+/// Largest `f'(u_max)` at which the value and the divergence of a row with a given reference are formed so: they
+/// may be small where it is not, and would be left with its rounding.
+const LARGEST_DERIVATIVE: f32 = 8.0;
 
 /// The state of a row as a tensor keeps it: the root as a sum of two numbers, or, in `f64`, the two numbers
 /// of [`RowState`].
 type State<F> = [F; STATE];
 
-/// An arithmetic, with vectorised kernels or without. Each says whether it has answered.
+/// An arithmetic, with vectorised kernels or without. Each says what it has answered; the rest is the scalar
+/// layer's, as is everything on a machine without vectors.
 pub(super) trait Arithmetic: Real {
-    fn forward<S: Simd>(
-        _lanes: &mut Lanes,
+    /// The rows from `first` on, at most as many as a vector of `f32` has lanes.
+    fn short_forward<V: Simd, S: Storage<Real = Self>>(
+        _short: &mut ShortRows,
+        _rows: &Rows<'_, S>,
+        _first: usize,
+        _output: &mut [S],
+        _states: &mut [Self],
+    ) -> Answered {
+        Answered::NONE
+    }
+
+    fn short_backward<V: Simd, S: Storage<Real = Self>, G: Storage<Real = Self>>(
+        _short: &mut ShortRows,
+        _rows: &Rows<'_, S>,
+        _first: usize,
+        _states: &[Self],
+        _cotangent: &[S],
+        _gradient: &mut [G],
+    ) -> Answered {
+        Answered::NONE
+    }
+
+    /// One row.
+    fn long_forward<V: Simd>(
+        _long: &mut LongRow,
         _row: RowCall<'_, Self>,
         _y: &mut [Self],
     ) -> Option<State<Self>> {
         None
     }
 
-    fn backward<S: Simd>(
-        _lanes: &mut Lanes,
+    fn long_backward<V: Simd>(
+        _long: &mut LongRow,
         _row: RowCall<'_, Self>,
         _state: State<Self>,
         _cotangent: &[Self],
-        _grad: &mut [Self],
+        _gradient: &mut [Self],
     ) -> bool {
         false
     }
@@ -118,27 +103,58 @@ impl Arithmetic for f64 {}
 
 impl Arithmetic for f32 {
     #[inline(always)]
-    fn forward<S: Simd>(
-        lanes: &mut Lanes,
-        row: RowCall<'_, f32>,
-        y: &mut [f32],
-    ) -> Option<State<f32>> {
-        // Exactly countable in f32.
-        if row.logits.len() >= 1 << 24 {
-            return None;
+    fn short_forward<V: Simd, S: Storage<Real = f32>>(
+        short: &mut ShortRows,
+        rows: &Rows<'_, S>,
+        first: usize,
+        output: &mut [S],
+        states: &mut [f32],
+    ) -> Answered {
+        if const { !has_vectors::<V>() } {
+            return Answered::NONE;
         }
-        lanes.forward::<S>(row, y)
+        short.forward::<V, S>(rows, first, output, states)
     }
 
     #[inline(always)]
-    fn backward<S: Simd>(
-        lanes: &mut Lanes,
+    fn short_backward<V: Simd, S: Storage<Real = f32>, G: Storage<Real = f32>>(
+        short: &mut ShortRows,
+        rows: &Rows<'_, S>,
+        first: usize,
+        states: &[f32],
+        cotangent: &[S],
+        gradient: &mut [G],
+    ) -> Answered {
+        if const { !has_vectors::<V>() } {
+            return Answered::NONE;
+        }
+        short.backward::<V, S, G>(rows, first, states, cotangent, gradient)
+    }
+
+    #[inline(always)]
+    fn long_forward<V: Simd>(
+        long: &mut LongRow,
+        row: RowCall<'_, f32>,
+        y: &mut [f32],
+    ) -> Option<State<f32>> {
+        if const { !has_vectors::<V>() } {
+            return None;
+        }
+        long.forward::<V>(row, y)
+    }
+
+    #[inline(always)]
+    fn long_backward<V: Simd>(
+        long: &mut LongRow,
         row: RowCall<'_, f32>,
         state: State<f32>,
         cotangent: &[f32],
-        grad: &mut [f32],
+        gradient: &mut [f32],
     ) -> bool {
-        row.logits.len() < 1 << 24 && lanes.backward::<S>(row, state, cotangent, grad)
+        if const { !has_vectors::<V>() } {
+            return false;
+        }
+        long.backward::<V>(row, state, cotangent, gradient)
     }
 }
 
@@ -289,52 +305,9 @@ struct Scratch<F> {
     logits: Vec<F>,
     cotangent: Vec<F>,
     output: Vec<F>,
-    lanes: Lanes,
+    short: ShortRows,
+    long: LongRow,
     wide: Wide,
-}
-
-/// A row in `f64`.
-#[derive(Default)]
-struct Wide {
-    logits: Vec<f64>,
-    reference: Vec<f64>,
-    cotangent: Vec<f64>,
-    output: Vec<f64>,
-}
-
-fn widen<F: Real>(buffer: &mut Vec<f64>, values: &[F]) {
-    buffer.clear();
-    buffer.extend(values.iter().map(|x| x.wide()));
-}
-
-fn narrow<F: Real>(values: &mut [F], buffer: &[f64]) {
-    for (value, &wide) in values.iter_mut().zip(buffer) {
-        *value = F::of(wide);
-    }
-}
-
-impl Wide {
-    /// The row of a call, and a buffer for its cotangent and one for what is computed.
-    fn row<F: Real>(
-        &mut self,
-        call: RowCall<'_, F>,
-        numbers: usize,
-    ) -> (Row<'_, f64>, &mut Vec<f64>, &mut Vec<f64>) {
-        widen(&mut self.logits, call.logits);
-        let measure = match call.reference {
-            Measure::Uniform => Measure::Uniform,
-            Measure::Ones => Measure::Ones,
-            Measure::Given(q) => {
-                widen(&mut self.reference, q);
-                Measure::Given(self.reference.as_slice())
-            }
-        };
-        self.output.clear();
-        self.output.resize(numbers, 0.0);
-        let row =
-            Row::new(&self.logits, measure, call.alpha).with_empty_row(call.parameters.empty_row);
-        (row, &mut self.cotangent, &mut self.output)
-    }
 }
 
 impl<F> Default for Scratch<F> {
@@ -343,7 +316,8 @@ impl<F> Default for Scratch<F> {
             logits: Vec::new(),
             cotangent: Vec::new(),
             output: Vec::new(),
-            lanes: Lanes::default(),
+            short: ShortRows::default(),
+            long: LongRow::default(),
             wide: Wide::default(),
         }
     }
@@ -364,17 +338,30 @@ impl<S: Storage> WithSimd for Forward<'_, '_, S> {
     #[inline(always)]
     fn with_simd<V: Simd>(self) {
         let mut scratch = Scratch::default();
-        let outputs = self.output.chunks_exact_mut(self.width);
-        for (i, (y, state)) in outputs.zip(self.states.chunks_exact_mut(STATE)).enumerate() {
-            let row = self.rows.row(self.first + i, &mut scratch.logits);
-            // Not in a closure, which would be compiled without the vector instructions.
-            let place = S::place(y, &mut scratch.output);
-            let found = match S::Real::forward::<V>(&mut scratch.lanes, row, place) {
-                Some(found) => found,
-                None => scalar_forward(&mut scratch.wide, row, place),
-            };
-            S::keep(y, &scratch.output);
-            state.copy_from_slice(&found);
+        let group = lanes::<V>();
+        let outputs = self.output.chunks_mut(group * self.width);
+        for (i, (output, states)) in outputs
+            .zip(self.states.chunks_mut(group * STATE))
+            .enumerate()
+        {
+            let first = self.first + i * group;
+            let short = &mut scratch.short;
+            let answered = S::Real::short_forward::<V, S>(short, self.rows, first, output, states);
+            let rows = output.chunks_exact_mut(self.width);
+            for (i, (y, state)) in rows.zip(states.chunks_exact_mut(STATE)).enumerate() {
+                if answered.has(i) {
+                    continue;
+                }
+                let row = self.rows.row(first + i, &mut scratch.logits);
+                // Not in a closure, which would be compiled without the vector instructions.
+                let place = S::place(y, &mut scratch.output);
+                let found = match S::Real::long_forward::<V>(&mut scratch.long, row, place) {
+                    Some(found) => found,
+                    None => scalar::forward(&mut scratch.wide, row, place),
+                };
+                S::keep(y, &scratch.output);
+                state.copy_from_slice(&found);
+            }
         }
     }
 }
@@ -396,94 +383,40 @@ impl<S: Storage, G: Storage<Real = S::Real>> WithSimd for Backward<'_, '_, S, G>
     #[inline(always)]
     fn with_simd<V: Simd>(self) {
         let mut scratch = Scratch::default();
-        let cotangents = self.rows.output_width();
-        for (i, g) in self.gradient.chunks_exact_mut(self.width).enumerate() {
-            let index = self.first + i;
-            let row = self.rows.row(index, &mut scratch.logits);
-            let state = [self.states[index * STATE], self.states[index * STATE + 1]];
-            let c = &self.cotangent[index * cotangents..(index + 1) * cotangents];
-            let c = S::read(c, &mut scratch.cotangent);
-            let place = G::place(g, &mut scratch.output);
-            let answered = self.wrt == Wrt::Logits
-                && S::Real::backward::<V>(&mut scratch.lanes, row, state, c, place);
-            if !answered {
-                scalar_backward(&mut scratch.wide, row, state, c, place, self.wrt);
+        let group = lanes::<V>();
+        let width = self.rows.output_width();
+        for (i, gradient) in self.gradient.chunks_mut(group * self.width).enumerate() {
+            let first = self.first + i * group;
+            let last = first + gradient.len() / self.width;
+            let states = &self.states[first * STATE..last * STATE];
+            let cotangent = &self.cotangent[first * width..last * width];
+            let answered = if self.wrt == Wrt::Logits {
+                let short = &mut scratch.short;
+                S::Real::short_backward::<V, S, G>(
+                    short, self.rows, first, states, cotangent, gradient,
+                )
+            } else {
+                Answered::NONE
+            };
+            let rows = gradient.chunks_exact_mut(self.width);
+            let given = states
+                .chunks_exact(STATE)
+                .zip(cotangent.chunks_exact(width));
+            for (i, (g, (state, c))) in rows.zip(given).enumerate() {
+                if answered.has(i) {
+                    continue;
+                }
+                let row = self.rows.row(first + i, &mut scratch.logits);
+                let state = [state[0], state[1]];
+                let c = S::read(c, &mut scratch.cotangent);
+                let place = G::place(g, &mut scratch.output);
+                let answered = self.wrt == Wrt::Logits
+                    && S::Real::long_backward::<V>(&mut scratch.long, row, state, c, place);
+                if !answered {
+                    scalar::backward(&mut scratch.wide, row, state, c, place, self.wrt);
+                }
+                G::keep(g, &scratch.output);
             }
-            G::keep(g, &scratch.output);
         }
     }
-}
-
-#[inline(never)]
-fn scalar_forward<F: Real>(wide: &mut Wide, call: RowCall<'_, F>, output: &mut [F]) -> State<F> {
-    let (row, _, y) = wide.row(call, output.len());
-    let state = row.solve(call.parameters.solver);
-    match call.parameters.output {
-        Output::Probabilities => row.softargmax(&state, y),
-        Output::LogProbabilities => {
-            row.log_softargmax(&state, y);
-            // A logarithm that only this type is too narrow for stays a number.
-            let lowest = F::min_value().wide();
-            for log_p in y.iter_mut().filter(|log_p| log_p.is_finite()) {
-                *log_p = log_p.max(lowest);
-            }
-        }
-        Output::Value => y[0] = row.value(&state),
-        Output::Divergence => y[0] = row.divergence(&state),
-    }
-    narrow(output, y);
-    split(state)
-}
-
-/// A state in `f64` as a tensor of `F` keeps it.
-fn split<F: Real>(state: RowState<f64>) -> State<F> {
-    let root = F::of(state.root);
-    [root, F::of(state.root - root.wide() + state.rest)]
-}
-
-/// The way back.
-fn joined<F: Real>([root, rest]: State<F>) -> RowState<f64> {
-    let sum = root.wide() + rest.wide();
-    RowState {
-        root: sum,
-        // What does not fit the sum: nothing where both are f32.
-        rest: rest.wide() - (sum - root.wide()),
-    }
-}
-
-#[inline(never)]
-fn scalar_backward<F: Real>(
-    wide: &mut Wide,
-    call: RowCall<'_, F>,
-    state: State<F>,
-    cotangent: &[F],
-    gradient: &mut [F],
-    wrt: Wrt,
-) {
-    let (row, c, grad) = wide.row(call, gradient.len());
-    widen(c, cotangent);
-    let state = &joined(state);
-    match (call.parameters.output, wrt) {
-        (Output::Probabilities, Wrt::Logits) => row.softargmax_backward(state, c, grad),
-        (Output::Probabilities, Wrt::Alpha) => grad[0] = row.softargmax_backward_alpha(state, c),
-        (Output::Probabilities, Wrt::Reference) => {
-            row.softargmax_backward_reference(state, c, grad);
-        }
-        (Output::LogProbabilities, Wrt::Logits) => row.log_softargmax_backward(state, c, grad),
-        (Output::LogProbabilities, Wrt::Alpha) => {
-            grad[0] = row.log_softargmax_backward_alpha(state, c);
-        }
-        (Output::LogProbabilities, Wrt::Reference) => {
-            row.log_softargmax_backward_reference(state, c, grad);
-        }
-        (Output::Value, Wrt::Logits) => row.value_backward(state, c[0], grad),
-        (Output::Value, Wrt::Alpha) => grad[0] = row.value_backward_alpha(state, c[0]),
-        (Output::Value, Wrt::Reference) => row.value_backward_reference(state, c[0], grad),
-        (Output::Divergence, Wrt::Logits) => row.divergence_backward(state, c[0], grad),
-        (Output::Divergence, Wrt::Alpha) => grad[0] = row.divergence_backward_alpha(state, c[0]),
-        (Output::Divergence, Wrt::Reference) => {
-            row.divergence_backward_reference(state, c[0], grad);
-        }
-    }
-    narrow(gradient, grad);
 }

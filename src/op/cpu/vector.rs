@@ -1,8 +1,25 @@
 //! Vectors of `f32` of the width that the machine has, and their way from and to memory.
 
-use macerator::{Scalar, Simd, Vector, vload_unaligned, vstore_unaligned};
+use macerator::{Mask, Scalar, Simd, Vector, vload_unaligned, vstore_unaligned};
 
 pub(super) type V<S> = Vector<S, f32>;
+
+/// One truth value for each lane.
+pub(super) type M<S> = Mask<S, f32>;
+
+/// A copy of a mask, whose type is not `Copy` although what it wraps is.
+#[inline(always)]
+pub(super) fn copied<S: Simd>(mask: &M<S>) -> M<S> {
+    // SAFETY: a mask is a transparent wrapper of a `Copy` type.
+    unsafe { std::ptr::read(mask) }
+}
+
+/// Whether the machine has vectors at all. Known to the compiler: what is behind it is not compiled for a machine
+/// without.
+pub(super) const fn has_vectors<S: Simd>() -> bool {
+    // What stands for a vector on the others.
+    size_of::<S::Register>() > size_of::<u64>()
+}
 
 /// Lanes of a vector.
 #[inline(always)]
@@ -54,4 +71,4 @@ pub(super) fn store_row<S: Simd>(row: &mut [f32], at: usize, value: V<S>) {
 }
 
 /// At least the lanes of any machine's vectors.
-const MOST_LANES: usize = 64;
+pub(super) const MOST_LANES: usize = 64;

@@ -101,6 +101,12 @@ const MAX_COUNT: usize = 1_000_000;
 /// Environment steps that no run comes to the end of: a typing error.
 const MAX_STEPS: usize = 1_000_000_000_000;
 
+/// Steps of a rollout that no memory holds: a typing error.
+const MAX_BATCH: usize = 100_000_000;
+
+/// Width of a layer beyond which it is a typing error.
+const MAX_WIDTH: usize = 65_536;
+
 impl Default for PpoConfig {
     fn default() -> Self {
         Self {
@@ -281,8 +287,18 @@ impl PpoConfig {
             let wanted = format!("from 1 to {MAX_STEPS}");
             return Err(ConfigError::new("total_steps", self.total_steps, &wanted));
         }
-        if let Some(width) = self.network.hidden.iter().find(|&&width| width == 0) {
-            return Err(ConfigError::new("hidden", width, "layers of at least 1"));
+        if self.batch() > MAX_BATCH {
+            let wanted = format!(
+                "at most {} with {} rollout_steps, a rollout of {MAX_BATCH}",
+                MAX_BATCH / self.rollout_steps,
+                self.rollout_steps
+            );
+            return Err(ConfigError::new("environments", self.environments, &wanted));
+        }
+        let widths = 1..=MAX_WIDTH;
+        if let Some(width) = self.network.hidden.iter().find(|&w| !widths.contains(w)) {
+            let wanted = format!("layers from 1 to {MAX_WIDTH} wide");
+            return Err(ConfigError::new("hidden", width, &wanted));
         }
         // A minibatch of one has no spread to normalise its advantage by.
         let least = if self.normalise_advantages { 2 } else { 1 };
@@ -344,6 +360,18 @@ mod tests {
              least 2 to each"
         );
         assert!(message(|c| c.gamma = 1.1).starts_with("gamma is 1.1"));
+        assert_eq!(
+            message(|c| c.network.hidden = vec![64, 0]),
+            "hidden is 0: it must be layers from 1 to 65536 wide"
+        );
+        assert_eq!(
+            message(|c| {
+                c.environments = 1_000_000;
+                c.rollout_steps = 1_000;
+            }),
+            "environments is 1000000: it must be at most 100000 with 1000 rollout_steps, a rollout of \
+             100000000"
+        );
         assert!(
             message(|c| {
                 c.alpha = 1.5;

@@ -1,3 +1,4 @@
+use super::optimiser::numbered;
 use super::update::update;
 use super::{
     Checkpoint, ClippedAdam, ConfigError, LearnerState, PpoConfig, Rollout, UpdateMetrics,
@@ -154,7 +155,7 @@ impl Learner {
     /// same numbers to the last bit as without a break.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
-            model: self.model.clone().into_record(),
+            model: numbered(self.model.clone()).into_record(),
             moments: self.optimiser.moments(),
             state: LearnerState {
                 updates: self.updates,

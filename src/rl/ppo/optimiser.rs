@@ -1,6 +1,6 @@
 use super::{ConfigError, PpoConfig};
 use burn::Tensor;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{Adam, AdamConfig, AdamState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Gradients};
 
@@ -96,9 +96,10 @@ impl ClippedAdam {
 
     /// The moments; none before the first step.
     pub fn moments(&self) -> Option<Moments> {
+        // The same names in each, so that the same moments are the same bytes.
         self.state.as_ref().map(|state| Moments {
-            first: Param::from_tensor(state.momentum.moment_1.clone()),
-            second: Param::from_tensor(state.momentum.moment_2.clone()),
+            first: Param::initialized(ParamId::from(1), state.momentum.moment_1.clone()),
+            second: Param::initialized(ParamId::from(2), state.momentum.moment_2.clone()),
         })
     }
 
@@ -168,6 +169,22 @@ impl ModuleMapper for Unflatten {
         self.taken = end;
         let new = Tensor::from_inner(new.reshape(shape)).require_grad();
         Param::from_mapped_value(id, new, mapper)
+    }
+}
+
+/// The module with its parameters named 1, 2, .. in the order of its visitors, so that what is saved of the
+/// same parameters is the same bytes.
+pub(super) fn numbered<M: Module>(module: M) -> M {
+    module.map(&mut Numbered(0))
+}
+
+struct Numbered(u64);
+
+impl ModuleMapper for Numbered {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        self.0 += 1;
+        let (_, tensor, mapper) = parameter.consume();
+        Param::from_mapped_value(ParamId::from(self.0), tensor, mapper)
     }
 }
 

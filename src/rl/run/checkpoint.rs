@@ -12,6 +12,10 @@ const MOMENTS: &str = "optimiser.bpk";
 const STATE: &str = "state.json";
 const STEP_PREFIX: &str = "step-";
 
+/// What a checkpoint is named while it is written, and while it is removed.
+const PARTIAL: &str = ".partial";
+const REMOVED: &str = ".removed";
+
 /// One of the checkpoints of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointChoice {
@@ -86,7 +90,7 @@ impl Checkpoints {
         if target.exists() {
             return Ok(());
         }
-        let partial = self.folder.join(".partial");
+        let partial = self.folder.join(PARTIAL);
         remove(&partial)?;
         fs::create_dir_all(&partial).map_err(RunError::io("create the folder", &partial))?;
         let written = [
@@ -126,10 +130,17 @@ impl Checkpoints {
         later.into_iter().try_for_each(|step| self.remove(step))
     }
 
+    /// Removes what a killed process left half written, or half removed.
+    pub(super) fn clear(&self) -> Result<(), RunError> {
+        [PARTIAL, REMOVED]
+            .into_iter()
+            .try_for_each(|name| remove(&self.folder.join(name)))
+    }
+
     /// A checkpoint that is being removed has no name: half of one is never read.
     fn remove(&self, step: usize) -> Result<(), RunError> {
         let path = self.path(step);
-        let removed = self.folder.join(".removed");
+        let removed = self.folder.join(REMOVED);
         remove(&removed)?;
         fs::rename(&path, &removed).map_err(RunError::io("remove", &path))?;
         remove(&removed)

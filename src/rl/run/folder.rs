@@ -86,8 +86,10 @@ impl RunFolder {
             events = Some(EventFile::open(&path.join(EVENTS), last_step)?);
         }
         let (checkpoints, best) = checkpoints(path);
-        checkpoints.cut(last_step)?;
-        best.cut(last_step)?;
+        for checkpoints in [&checkpoints, &best] {
+            checkpoints.clear()?;
+            checkpoints.cut(last_step)?;
+        }
         let summary = path.join(SUMMARY);
         if summary.exists() {
             // It is of a run at an end, which this one no longer is.

@@ -175,11 +175,7 @@ impl<'a> ExactAscent<'a> {
             if row.iter().all(|&d| d == 0.0) {
                 continue;
             }
-            policy.change(state, |logits| {
-                for (logit, d) in logits.iter_mut().zip(row) {
-                    *logit += eta * d;
-                }
-            });
+            policy.step(state, row, eta);
             if let Some(tau) = self.floor {
                 project_logits(&mut policy, state, tau);
             }

@@ -55,13 +55,8 @@ impl Learner for LogBarrier {
             for (g, p) in self.gradient.iter_mut().zip(self.policy.row(state)) {
                 *g += self.temperature * (1.0 - actions * p);
             }
-            let gradient = &self.gradient;
-            if *gradient != self.none {
-                self.policy.change(state, |logits| {
-                    for (logit, g) in logits.iter_mut().zip(gradient) {
-                        *logit += eta * g;
-                    }
-                });
+            if self.gradient != self.none {
+                self.policy.step(state, &self.gradient, eta);
             }
         }
     }

@@ -3,19 +3,19 @@
 mod adaptive;
 mod escort;
 mod exact;
+mod f_pg;
 mod hadamard;
 mod log_barrier;
-mod natural;
 mod reinforce;
 mod run;
-mod softargmax;
+mod unregularised;
 
 pub use adaptive::{ADAPTIVE_ORDERS, AdaptiveOrder};
 pub use escort::Escort;
 pub use exact::{Direction, ExactAscent, ExactStep, StepRule};
+pub use f_pg::FPg;
 pub use hadamard::Hadamard;
 pub use log_barrier::LogBarrier;
-pub use natural::NaturalGradient;
 pub use reinforce::{Batch, Credit, Learner, Reinforce, Sampling};
 pub use run::{Algorithm, Curve, RunSettings, SettingsError, run};
-pub use softargmax::FPg;
+pub use unregularised::{Parameterisation, Unregularised};

@@ -131,6 +131,11 @@ impl<L: Learner> Reinforce<L> {
         &self.learner
     }
 
+    /// What learns, to be changed between two batches.
+    pub fn learner_mut(&mut self) -> &mut L {
+        &mut self.learner
+    }
+
     /// Steps after which an episode is cut: the shorter of what was asked for and of the process.
     pub fn horizon(&self) -> usize {
         self.sampling.horizon

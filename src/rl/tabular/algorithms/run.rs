@@ -1,5 +1,6 @@
 use super::{
-    AdaptiveOrder, Escort, FPg, Hadamard, Learner, LogBarrier, NaturalGradient, Reinforce, Sampling,
+    AdaptiveOrder, Direction, Escort, FPg, Hadamard, Learner, LogBarrier, Reinforce, Sampling,
+    Unregularised,
 };
 use crate::rl::random::{Purpose, stream};
 use crate::rl::tabular::exact::{AssumptionError, Constants, FiniteHorizon};
@@ -59,6 +60,12 @@ impl fmt::Display for Algorithm {
         }
     }
 }
+
+/// Largest number of iterations and of episodes in a batch, and how it is said.
+const MOST: (usize, &str) = (1_000_000_000, "from 1 to a billion");
+
+/// Longest horizon: every step of it is kept until the episode is accounted for.
+const LONGEST: (usize, &str) = (1_000_000, "from 1 to a million");
 
 /// Everything about one stochastic run.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,13 +127,13 @@ impl RunSettings {
                 got: value.to_string(),
             })
         };
-        let counted = |what, value: usize| {
-            if value > 0 {
+        let counted = |what, value: usize, (most, needs)| {
+            if (1..=most).contains(&value) {
                 return Ok(());
             }
             Err(SettingsError::OutOfRange {
                 what,
-                needs: "at least 1",
+                needs,
                 got: value.to_string(),
             })
         };
@@ -137,10 +144,10 @@ impl RunSettings {
         if let Algorithm::Escort(power) = self.algorithm {
             positive("power of the escort transform", power)?;
         }
-        counted("number of iterations", self.iterations)?;
-        counted("batch", self.sampling.batch)?;
-        counted("horizon", self.sampling.horizon)?;
-        counted("number of iterations between two points", self.every)?;
+        counted("number of iterations", self.iterations, MOST)?;
+        counted("batch", self.sampling.batch, MOST)?;
+        counted("horizon", self.sampling.horizon, LONGEST)?;
+        counted("number of iterations between two points", self.every, MOST)?;
         match self.algorithm {
             Algorithm::FPg(divergence) if self.project => Ok(Constants::cover(divergence)?),
             _ if self.project => Err(SettingsError::NoProjection(self.algorithm.name())),
@@ -208,22 +215,19 @@ pub fn run(mdp: &Mdp, settings: &RunSettings) -> Result<Curve, SettingsError> {
         }
         Algorithm::Natural(divergence) => {
             let policy = SoftargmaxPolicy::uniform(divergence, states, actions);
-            follow(
-                mdp,
-                settings,
-                NaturalGradient::new(policy, settings.temperature),
-            )
+            let learner = FPg::new(policy, settings.temperature);
+            follow(mdp, settings, learner.with_direction(Direction::Natural))
         }
         Algorithm::LogBarrier => {
             let learner = LogBarrier::new(states, actions, settings.temperature);
             follow(mdp, settings, learner)
         }
         Algorithm::Escort(power) => {
-            let learner = Escort::new(states, actions, power, &mut random);
+            let learner = Unregularised::new(Escort { power }, states, actions, &mut random);
             follow(mdp, settings, learner)
         }
         Algorithm::Hadamard => {
-            let learner = Hadamard::new(states, actions, &mut random);
+            let learner = Unregularised::new(Hadamard, states, actions, &mut random);
             follow(mdp, settings, learner)
         }
         Algorithm::Adaptive => {
@@ -362,11 +366,15 @@ mod tests {
         );
         assert_eq!(
             error(|s| s.sampling.batch = 0),
-            "the batch must be at least 1, not 0"
+            "the batch must be from 1 to a billion, not 0"
+        );
+        assert_eq!(
+            error(|s| s.sampling.horizon = usize::MAX),
+            "the horizon must be from 1 to a million, not 18446744073709551615"
         );
         assert_eq!(
             error(|s| s.every = 0),
-            "the number of iterations between two points must be at least 1, not 0"
+            "the number of iterations between two points must be from 1 to a billion, not 0"
         );
     }
 }

@@ -222,6 +222,44 @@ fn the_optimum_is_a_zero_of_the_gradient() {
     }
 }
 
+#[test]
+fn the_optimum_of_two_arms_is_the_closed_form() {
+    let temperature = 0.5;
+    // The probability of the better arm at a gap delta of the logits.
+    type ClosedForm = fn(f64) -> f64;
+    let closed: [(f64, ClosedForm); 5] = [
+        (0.0, |delta| {
+            let d = delta / 2.0;
+            let m = (1.0 + (1.0 + 4.0 * d * d).sqrt()) / 2.0;
+            0.5 / (m - d)
+        }),
+        (0.5, |delta| {
+            let d = delta / 4.0;
+            let m = ((2.0 * d * d + 1.0 + (8.0 * d * d + 1.0).sqrt()) / 2.0).sqrt();
+            0.5 / ((m - d) * (m - d))
+        }),
+        (1.0, |delta| 1.0 / (1.0 + (-delta).exp())),
+        (1.5, |delta| {
+            let d = (delta / 4.0).min(0.5_f64.sqrt());
+            0.5 * ((1.0 - d * d).sqrt() + d).powi(2)
+        }),
+        (2.0, |delta| (0.5 + delta / 4.0).min(1.0)),
+    ];
+    for delta in [0.0, 0.3, 1.0, 1.9, 6.0] {
+        let mdp = bandit(&[temperature * delta, 0.0], 0.0).expect("arms");
+        let evaluator = Evaluator::new(&mdp);
+        for (alpha, probability) in closed {
+            let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(alpha), 1, 2);
+            let best = optimum(&evaluator, &policy, temperature).policy;
+            let (got, want) = (best.row(0)[0], probability(delta));
+            assert!(
+                (got - want).abs() < 1e-14,
+                "alpha {alpha}, delta {delta}: {got} {want}"
+            );
+        }
+    }
+}
+
 /// `sum_s weight(s) |z - <w, z>|^2` of the centred advantages `z`.
 fn centred(
     policy: &SoftargmaxPolicy,

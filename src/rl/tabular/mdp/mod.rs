@@ -6,6 +6,7 @@ mod file;
 mod grid;
 mod name;
 mod random;
+mod unrolled;
 
 pub use chain::{bandit, nchain};
 pub use deep_sea::{deep_sea, deep_sea_stochastic};
@@ -230,6 +231,29 @@ impl Mdp {
         }
         self.discount = discount;
         Ok(self)
+    }
+
+    /// A checksum of all but the name, by which a process of a file is known again.
+    pub(in crate::rl::tabular) fn checksum(&self) -> u32 {
+        let mut sum = 0;
+        let mut add = |bytes: [u8; 8]| sum = crc32c::crc32c_append(sum, &bytes);
+        for number in [self.discount].iter().chain(&self.start) {
+            add(number.to_le_bytes());
+        }
+        for size in [self.actions, self.episode_steps.unwrap_or(0)]
+            .iter()
+            .chain(&self.offsets)
+        {
+            add((*size as u64).to_le_bytes());
+        }
+        for outcome in &self.outcomes {
+            let next = outcome.next.map_or(u64::MAX, |next| next as u64);
+            add(next.to_le_bytes());
+            for number in [outcome.probability, outcome.reward, outcome.reward_std] {
+                add(number.to_le_bytes());
+            }
+        }
+        sum
     }
 
     /// What it is called.

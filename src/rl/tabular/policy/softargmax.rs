@@ -191,6 +191,23 @@ impl SoftargmaxPolicy {
         self.refresh(state);
     }
 
+    /// Moves the logits of one state by `eta` times a direction.
+    pub fn step(&mut self, state: usize, direction: &[f64], eta: f64) {
+        self.change(state, |logits| {
+            for (logit, d) in logits.iter_mut().zip(direction) {
+                *logit += eta * d;
+            }
+        });
+    }
+
+    /// Couples the same logits by another divergence. The optimum `theta* = Q* / lambda` has the same form
+    /// for every one, so that what was learnt under one is of use under another.
+    pub fn set_divergence(&mut self, divergence: Divergence) {
+        self.divergence = divergence;
+        self.log_odds.fill(f64::NAN);
+        (0..self.states()).for_each(|state| self.refresh(state));
+    }
+
     /// `J v` of a state, with `J = dpi/dtheta`: the gradient of `<v, pi(. | s)>`.
     pub fn jacobian_product(&self, state: usize, v: &[f64], out: &mut [f64]) {
         jacobian_product(&self.weights[self.range(state)], v, out);

@@ -42,6 +42,9 @@ impl Method {
     }
 }
 
+/// Largest number of runs on a process.
+const MOST: u128 = 10_000_000;
+
 /// A grid of runs: every method with every step size, temperature and seed, on every process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
@@ -79,6 +82,9 @@ pub enum GridError {
     /// A side of the grid without a value.
     #[error("the grid has no {0}")]
     Empty(String),
+    /// More runs than a table can hold.
+    #[error("the grid has {0} runs on each process, and a table is for at most {MOST}")]
+    TooLarge(u128),
     /// A setting of one of its runs.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -106,10 +112,27 @@ impl Grid {
         some(!self.step_sizes.is_empty(), "step size")?;
         some(!self.temperatures.is_empty(), "temperature")?;
         some(self.seeds > 0, "seed")?;
+        let each = [self.step_sizes.len(), self.temperatures.len()];
+        let size = each.iter().fold(
+            u128::from(self.seeds) * self.algorithms().len() as u128,
+            |size, &side| size.saturating_mul(side as u128),
+        );
+        if size > MOST {
+            return Err(GridError::TooLarge(size));
+        }
+        let algorithms = self.algorithms();
+        let projected = |algorithm: &Algorithm| matches!(algorithm, Algorithm::FPg(_));
+        if self.project && !algorithms.iter().any(projected) {
+            return Err(SettingsError::NoProjection(algorithms[0].name()).into());
+        }
         for settings in self.settings() {
             settings.validate()?;
         }
         Ok(())
+    }
+
+    fn algorithms(&self) -> Vec<Algorithm> {
+        unique(self.methods.iter().flat_map(Method::algorithms))
     }
 
     /// The runs on these processes, the seeds of one setting after each other.
@@ -128,14 +151,16 @@ impl Grid {
 
     fn settings(&self) -> Vec<RunSettings> {
         let mut all = Vec::new();
-        for algorithm in self.methods.iter().flat_map(Method::algorithms) {
+        let step_sizes = unique(self.step_sizes.iter().copied());
+        let some = unique(self.temperatures.iter().copied());
+        for algorithm in self.algorithms() {
             let none = [0.0];
             let temperatures: &[f64] = if algorithm.has_temperature() {
-                &self.temperatures
+                &some
             } else {
                 &none
             };
-            for &step_size in &self.step_sizes {
+            for &step_size in &step_sizes {
                 for &temperature in temperatures {
                     all.extend((0..self.seeds).map(|seed| RunSettings {
                         algorithm,
@@ -152,4 +177,15 @@ impl Grid {
         }
         all
     }
+}
+
+/// Each value once, where it is first.
+fn unique<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = Vec::new();
+    for value in values {
+        if !seen.contains(&value) {
+            seen.push(value);
+        }
+    }
+    seen
 }

@@ -37,8 +37,8 @@ pub fn sweep(
         scope.spawn(|_| {
             // In order, so that a table that was stopped holds whole settings rather than bits of all.
             planned
-                .into_par_iter()
-                .with_max_len(1)
+                .into_iter()
+                .par_bridge()
                 .for_each_with(send, |send, planned| {
                     if stop.load(Ordering::Relaxed) {
                         return;
@@ -109,12 +109,12 @@ mod tests {
         let grid = grid();
         let never = AtomicBool::new(false);
         let whole = folder("whole");
-        let mut table = Table::open(&whole, &grid).expect("a new table");
+        let mut table = Table::open(&whole, &grid, &processes).expect("a new table");
         sweep(&processes, &grid, &mut table, &never, |_| ()).expect("swept");
         assert_eq!(table.rows().len(), 2 * (2 + 1) * 2 * 3);
 
         let parts = folder("parts");
-        let mut table = Table::open(&parts, &grid).expect("a new table");
+        let mut table = Table::open(&parts, &grid, &processes).expect("a new table");
         let stop = AtomicBool::new(false);
         let mut count = 0;
         sweep(&processes, &grid, &mut table, &stop, |_| {
@@ -129,7 +129,7 @@ mod tests {
         let mut text = std::fs::read_to_string(&path).expect("the table");
         text.push_str("nchain:4,fpg,0.5,0.1,0.0");
         std::fs::write(&path, text).expect("the table");
-        let mut table = Table::open(&parts, &grid).expect("the table, mended");
+        let mut table = Table::open(&parts, &grid, &processes).expect("the table, mended");
         sweep(&processes, &grid, &mut table, &never, |_| ()).expect("swept");
         drop(table);
 
@@ -141,12 +141,17 @@ mod tests {
         };
         assert_eq!(lines(&whole), lines(&parts));
 
-        let mut other = grid;
+        let mut other = grid.clone();
         other.iterations = 300;
-        let error = Table::open(&whole, &other)
+        let error = Table::open(&whole, &other, &processes)
             .expect_err("other settings")
             .to_string();
         assert!(error.contains("iterations 200, not 300"), "{error}");
+        let longer = nchain(4).expect("a length").with_episode_steps(Some(30));
+        let error = Table::open(&parts, &grid, &[longer.expect("steps")])
+            .expect_err("another process")
+            .to_string();
+        assert!(error.contains("another process \"nchain:4\""), "{error}");
         for folder in [whole, parts] {
             std::fs::remove_dir_all(folder).expect("removed");
         }
@@ -159,7 +164,7 @@ mod tests {
         let mut grid = grid();
         grid.project = true;
         let folder = folder("refused");
-        let mut table = Table::open(&folder, &grid).expect("a new table");
+        let mut table = Table::open(&folder, &grid, &processes).expect("a new table");
         let stop = AtomicBool::new(false);
         let error = sweep(&processes, &grid, &mut table, &stop, |_| ()).expect_err("no reference");
         assert!(error.to_string().contains("at most 1/2, not 1"), "{error}");
@@ -171,7 +176,7 @@ mod tests {
         let processes = [nchain(4).expect("a length")];
         let grid = grid();
         let folder = folder("best");
-        let mut table = Table::open(&folder, &grid).expect("a new table");
+        let mut table = Table::open(&folder, &grid, &processes).expect("a new table");
         sweep(
             &processes,
             &grid,
@@ -226,6 +231,24 @@ mod tests {
             error(|g| g.temperatures = vec![0.0]),
             "the temperature must be positive and finite, not 0"
         );
+        assert_eq!(
+            error(|g| {
+                g.methods = vec![Method::Hadamard];
+                g.project = true;
+            }),
+            "only fpg projects, not hadamard"
+        );
+        let endless = error(|g| g.seeds = u64::MAX);
+        assert!(
+            endless.ends_with("a table is for at most 10000000"),
+            "{endless}"
+        );
+        // A value that is given twice is run once.
+        let mut twice = grid();
+        twice.step_sizes.push(0.1);
+        twice.methods.push(Method::Hadamard);
+        let processes = [nchain(3).expect("a length")];
+        assert_eq!(twice.runs(&processes), grid().runs(&processes));
         // What Hadamard does not have does not multiply its runs.
         let hadamard = grid().runs(&[nchain(3).expect("a length")]);
         let count = hadamard

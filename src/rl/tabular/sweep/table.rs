@@ -1,8 +1,9 @@
 use super::grid::{Grid, Planned};
 use crate::rl::run::{RunError, write_atomically};
+use crate::rl::tabular::Mdp;
 use crate::rl::tabular::algorithms::{Curve, SettingsError};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -147,10 +148,13 @@ struct Common {
     horizon: usize,
     every: usize,
     project: bool,
+    /// The checksum of each process.
+    #[serde(default)]
+    processes: BTreeMap<String, u32>,
 }
 
 impl Common {
-    fn of(grid: &Grid) -> Self {
+    fn of(grid: &Grid, processes: &[Mdp]) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             iterations: grid.iterations,
@@ -158,6 +162,10 @@ impl Common {
             horizon: grid.sampling.horizon,
             every: grid.every,
             project: grid.project,
+            processes: processes
+                .iter()
+                .map(|mdp| (mdp.name().to_owned(), mdp.checksum()))
+                .collect(),
         }
     }
 
@@ -170,11 +178,22 @@ impl Common {
             let (has, wants) = (self.project, wanted.project);
             (has != wants).then(|| format!("project {has}, not {wants}"))
         };
+        let process = || {
+            let same = |(name, sum): &(&String, &u32)| wanted.processes.get(*name) == Some(sum);
+            let known = |(name, _): &(&String, &u32)| wanted.processes.contains_key(*name);
+            let (name, _) = self
+                .processes
+                .iter()
+                .filter(known)
+                .find(|entry| !same(entry))?;
+            Some(format!("another process \"{name}\" than this one"))
+        };
         number("iterations", self.iterations, wanted.iterations)
             .or_else(|| number("batch", self.batch, wanted.batch))
             .or_else(|| number("horizon", self.horizon, wanted.horizon))
             .or_else(|| number("every", self.every, wanted.every))
             .or_else(projected)
+            .or_else(process)
     }
 }
 
@@ -233,11 +252,11 @@ impl Table {
     /// # Errors
     ///
     /// If the folder cannot be written, the table cannot be read, or it holds runs of other settings.
-    pub fn open(folder: &Path, grid: &Grid) -> Result<Self, TableError> {
+    pub fn open(folder: &Path, grid: &Grid, processes: &[Mdp]) -> Result<Self, TableError> {
         fs::create_dir_all(folder).map_err(refused("create the folder", folder))?;
-        let wanted = Common::of(grid);
+        let mut wanted = Common::of(grid, processes);
         let common = folder.join(SWEEP);
-        if common.exists() {
+        let found = if common.exists() {
             let text = fs::read(&common).map_err(refused("read", &common))?;
             let found: Common = serde_json::from_slice(&text).map_err(malformed(&common))?;
             if let Some(what) = found.differs(&wanted) {
@@ -246,7 +265,13 @@ impl Table {
                     what,
                 });
             }
+            wanted.version.clone_from(&found.version);
+            wanted.processes.extend(found.processes.clone());
+            Some(found)
         } else {
+            None
+        };
+        if found.as_ref() != Some(&wanted) {
             let text = serde_json::to_vec_pretty(&wanted).map_err(malformed(&common))?;
             write_atomically(&common, &text)?;
         }

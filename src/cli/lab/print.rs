@@ -1,0 +1,102 @@
+use terminal_size::{Width, terminal_size_of};
+
+/// A table on the standard output, each column as wide as its widest entry.
+pub(super) struct Columns {
+    /// Columns that hold words rather than numbers, and begin at the left.
+    words: usize,
+    rows: Vec<Vec<String>>,
+}
+
+impl Columns {
+    /// A table with these names, of which the first few are above words.
+    pub(super) fn new(words: usize, names: &[&str]) -> Self {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        Self {
+            words,
+            rows: vec![names],
+        }
+    }
+
+    pub(super) fn row(&mut self, row: impl IntoIterator<Item = String>) {
+        self.rows.push(row.into_iter().collect());
+    }
+
+    pub(super) fn print(&self) {
+        for line in self.lines() {
+            println!("{line}");
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            let entries = self.rows.iter().filter_map(|row| row.get(column));
+            entries
+                .map(|entry| entry.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..count).map(width).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).enumerate();
+            let cells = cells.map(|(column, (entry, &width))| {
+                if column < self.words {
+                    format!("{entry:<width$}")
+                } else {
+                    format!("{entry:>width$}")
+                }
+            });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        self.rows.iter().map(line).collect()
+    }
+}
+
+/// Prints a paragraph, its lines broken between words where a terminal would break them anywhere.
+pub(super) fn say(text: &str) {
+    match terminal_size_of(std::io::stdout()) {
+        Some((Width(width), _)) => println!("{}", wrap(text, usize::from(width).clamp(20, 100))),
+        None => println!("{text}"),
+    }
+}
+
+fn wrap(text: &str, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_what_they_hold() {
+        let mut columns = Columns::new(1, &["process", "value"]);
+        columns.row(["deepsea-stochastic:20".to_owned(), "1".to_owned()]);
+        columns.row(["λ".to_owned(), "-10.5".to_owned()]);
+        assert_eq!(
+            columns.lines(),
+            [
+                "process                value",
+                "deepsea-stochastic:20      1",
+                "λ                      -10.5",
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrap("one two three", 8), "one two\nthree");
+        assert_eq!(wrap("one", 2), "one");
+        assert_eq!(wrap("", 8), "");
+    }
+}

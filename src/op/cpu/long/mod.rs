@@ -1,0 +1,131 @@
+//! The operator on a row of `f32`, by vectors along it.
+//!
+//! A row is copied into a buffer of gaps, padded to whole vectors with entries that are not allowed, and
+//! every pass runs over vectors without a branch. The formulas are those of [`crate::math`], by the curves of
+//! `curve`; what is one number for a row is summed in `f64`. What is outside their range, and every
+//! `alpha > 2`, is left to the scalar layer.
+
+mod backward;
+mod output;
+mod solve;
+mod summary;
+
+pub(super) use solve::SolveRow;
+
+use super::RowCall;
+use super::order::{outlined, run};
+use super::vector::{V, load, splat};
+use crate::math::{MAX_ALPHA, Solver};
+use crate::op::backend::STATE;
+use backward::Backward;
+use macerator::Simd;
+use output::Forward;
+use summary::{Summarise, Summary};
+
+/// Vectors that are summed in `f32` before their sum goes to `f64`: 32 additions to a lane cost less than
+/// a rounding of the result.
+const BLOCK: usize = 32;
+
+/// The buffers of the rows of a task.
+#[derive(Default)]
+pub(in crate::op) struct LongRow {
+    /// `x_max - x`, `+inf` where the entry is not allowed, padded to whole vectors.
+    gaps: Vec<f32>,
+    /// The reference where it is given, padded likewise with zeros.
+    reference: Vec<f32>,
+    weights: Vec<f32>,
+    scores: Vec<f32>,
+    /// The last pair of a number and its logarithm, and of an exponent and its exponential: rows of one
+    /// length ask for the same ones again and again.
+    last_ln: (f64, f64),
+    last_exp: [(f64, f64); 2],
+}
+
+impl LongRow {
+    /// The output and the root, or nothing where the row is not for these kernels.
+    #[inline(always)]
+    pub fn forward<S: Simd>(
+        &mut self,
+        row: RowCall<'_, f32>,
+        y: &mut [f32],
+    ) -> Option<[f32; STATE]> {
+        if row.parameters.solver != Solver::Newton {
+            return None;
+        }
+        let summary = self.summarise::<S>(row)?;
+        let forward = Forward {
+            row: self,
+            summary,
+            alpha: row.alpha,
+            output: row.parameters.output,
+            y,
+        };
+        run::<S, _>(row.alpha, forward)
+    }
+
+    /// The gradient in the logits, or false where the row is not for these kernels.
+    #[inline(always)]
+    pub fn backward<S: Simd>(
+        &mut self,
+        row: RowCall<'_, f32>,
+        [root, rest]: [f32; STATE],
+        cotangent: &[f32],
+        gradient: &mut [f32],
+    ) -> bool {
+        let l = f64::from(root) + f64::from(rest);
+        if l.is_nan() {
+            return false;
+        }
+        let Some(summary) = self.summarise::<S>(row) else {
+            return false;
+        };
+        let backward = Backward {
+            row: self,
+            summary,
+            l,
+            output: row.parameters.output,
+            cotangent,
+            gradient,
+        };
+        run::<S, _>(row.alpha, backward);
+        true
+    }
+
+    #[inline(always)]
+    fn summarise<S: Simd>(&mut self, row: RowCall<'_, f32>) -> Option<Summary> {
+        // A NaN fails the comparison too.
+        if !(row.alpha >= -MAX_ALPHA && row.alpha <= Solver::NEWTON_MAX_ALPHA) {
+            return None;
+        }
+        outlined::<S, _>(Summarise { buffers: self, row })
+    }
+
+    #[inline(always)]
+    fn ln_again(&mut self, x: f64) -> f64 {
+        if self.last_ln.0 != x {
+            self.last_ln = (x, x.ln());
+        }
+        self.last_ln.1
+    }
+
+    #[inline(always)]
+    fn exp_again(&mut self, which: usize, x: f64) -> f64 {
+        // At zero the cache holds what it was made with.
+        if x == 0.0 {
+            return 1.0;
+        }
+        if self.last_exp[which].0 != x {
+            self.last_exp[which] = (x, x.exp());
+        }
+        self.last_exp[which].1
+    }
+
+    /// The reference at a vector of entries.
+    #[inline(always)]
+    fn reference_at<S: Simd>(&self, summary: &Summary, at: usize) -> V<S> {
+        match summary.constant {
+            Some(q) => splat::<S>(q),
+            None => load::<S>(&self.reference, at),
+        }
+    }
+}

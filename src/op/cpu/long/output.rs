@@ -1,0 +1,130 @@
+//! An output of a row.
+
+use super::{BLOCK, LongRow, SolveRow, Summary};
+use crate::math::expm1_over;
+use crate::op::Output;
+use crate::op::backend::STATE;
+use crate::op::cpu::curve::{Curve, Root, conjugate_at_log};
+use crate::op::cpu::elementary::ln;
+use crate::op::cpu::order::{Kernel, Order};
+use crate::op::cpu::vector::{lanes, load, splat, store_row};
+use crate::op::cpu::{BY_PROBABILITIES, LARGEST_DERIVATIVE};
+use macerator::Simd;
+
+/// Finds the root and writes the output; nothing where the row is not for these kernels.
+pub(super) struct Forward<'a> {
+    pub row: &'a mut LongRow,
+    pub summary: Summary,
+    pub alpha: f64,
+    pub output: Output,
+    pub y: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = Option<[f32; STATE]>;
+
+    #[inline(always)]
+    fn run<S: Simd, O: Order>(self) -> Self::Output {
+        let Self {
+            row, summary, y, ..
+        } = self;
+        let l = <O::Curve<S> as SolveRow<S>>::solve_row(row, &summary)?;
+        let curve = O::Curve::<S>::new(&Root::of_row(summary.c, l));
+        match self.output {
+            Output::Probabilities => row.write::<S>(&summary, &curve, 1.0, y),
+            Output::LogProbabilities => row.write_log::<S>(&summary, &curve, y),
+            Output::Value => y[0] = row.numbers::<S>(&summary, &curve, self.alpha, l)?.0,
+            Output::Divergence => y[0] = row.numbers::<S>(&summary, &curve, self.alpha, l)?.1,
+        }
+        let root = l as f32;
+        Some([root, (l - f64::from(root)) as f32])
+    }
+}
+
+impl LongRow {
+    /// `p`, times a factor.
+    #[inline(always)]
+    pub(super) fn write<S: Simd>(
+        &self,
+        summary: &Summary,
+        curve: &impl Curve<S>,
+        factor: f32,
+        y: &mut [f32],
+    ) {
+        let factor = splat::<S>(factor);
+        for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
+            let (u, _) = curve.at(load::<S>(&self.gaps, i));
+            store_row::<S>(y, i, self.reference_at::<S>(summary, i) * u * factor);
+        }
+    }
+
+    /// `ln p`.
+    #[inline(always)]
+    fn write_log<S: Simd>(&self, summary: &Summary, curve: &impl Curve<S>, y: &mut [f32]) {
+        let constant = splat::<S>(summary.constant.unwrap_or(1.0).ln());
+        let (nothing, infinite) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
+        for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
+            let gap = load::<S>(&self.gaps, i);
+            let log_q = match summary.constant {
+                Some(_) => constant,
+                None => ln::<S>(load::<S>(&self.reference, i)),
+            };
+            let log_p = gap.lt(infinite).select(log_q + curve.log_u(gap), nothing);
+            store_row::<S>(y, i, log_p);
+        }
+    }
+
+    /// The value and the divergence by [`BY_PROBABILITIES`], or nothing where they would lose their digits.
+    #[inline(always)]
+    fn numbers<S: Simd>(
+        &self,
+        summary: &Summary,
+        curve: &impl Curve<S>,
+        alpha: f64,
+        l: f64,
+    ) -> Option<(f32, f32)> {
+        let Summary {
+            c,
+            constant,
+            max,
+            total,
+            ..
+        } = *summary;
+        let top = expm1_over(-c, l);
+        if constant.is_none() && top.abs() > f64::from(LARGEST_DERIVATIVE) {
+            return None;
+        }
+        let by_entry = alpha.abs() < f64::from(BY_PROBABILITIES);
+        let (zero, infinite) = (splat::<S>(0.0), splat::<S>(f32::INFINITY));
+        let largest = splat::<S>(top as f32);
+        let (mut mass, mut mean, mut conjugate) = (0.0, 0.0, 0.0);
+        let width = lanes::<S>();
+        let mut begin = 0;
+        while begin < self.gaps.len() {
+            let end = (begin + BLOCK * width).min(self.gaps.len());
+            let (mut block_mass, mut block_mean, mut block_conjugate) = (zero, zero, zero);
+            for i in (begin..end).step_by(width) {
+                let gap = load::<S>(&self.gaps, i);
+                let q = self.reference_at::<S>(summary, i);
+                let (u, _) = curve.at(gap);
+                let p = q * u;
+                block_mass += p;
+                block_mean += gap.lt(infinite).select(p * (largest - gap), zero);
+                if by_entry {
+                    let term = conjugate_at_log::<S>(alpha as f32, curve.log_u(gap));
+                    block_conjugate += gap.lt(infinite).select(q * term, zero);
+                }
+            }
+            mass += f64::from(block_mass.reduce_add());
+            mean += f64::from(block_mean.reduce_add());
+            conjugate += f64::from(block_conjugate.reduce_add());
+            begin = end;
+        }
+        if !by_entry {
+            conjugate = ((mass - total) - c * mean) / alpha;
+        }
+        let value = (f64::from(max) - top) + conjugate;
+        let divergence = (mean - (mass - 1.0) * top) - conjugate;
+        Some((value as f32, divergence as f32))
+    }
+}

@@ -1,0 +1,187 @@
+//! The root of a row, its scalars in `f64`: [`crate::math::solve_log_ratio`].
+
+use super::{BLOCK, LongRow, Summary};
+use crate::math::Solver;
+use crate::op::cpu::curve::{Curve, General, Power, PowerCurve, Reciprocal, Root, Softmax};
+use crate::op::cpu::vector::{lanes, load, splat};
+use macerator::Simd;
+
+/// A curve that the root of a row is found on.
+pub(in crate::op::cpu) trait SolveRow<S: Simd>: Curve<S> {
+    /// `ln u_max`, or nothing where it does not converge.
+    fn solve_row(row: &mut LongRow, summary: &Summary) -> Option<f64>;
+}
+
+impl<S: Simd> SolveRow<S> for Softmax<S> {
+    /// `S` is `e^l` times its value at `l = 0`.
+    #[inline(always)]
+    fn solve_row(row: &mut LongRow, summary: &Summary) -> Option<f64> {
+        let (s, _) = row.mass::<S>(summary, &Self::new(&Root::of_row(summary.c, 0.0)));
+        Some(-s.ln())
+    }
+}
+
+impl<S: Simd> SolveRow<S> for General<S> {
+    #[inline(always)]
+    fn solve_row(row: &mut LongRow, summary: &Summary) -> Option<f64> {
+        let Summary { c, lo, hi, .. } = *summary;
+        // Jensen's inequality: the mean of B^(-1/c) is at least that of the mean B.
+        let mean = (-c * lo).exp() - c * summary.mean_gap;
+        let start = -mean.ln() / c * (1.0 + 1e-6) + 1e-6;
+        let mut hi = if start > lo && start < hi { start } else { hi };
+        let mut lo = lo;
+        let tolerance = Solver::STOP_ROUNDINGS * f64::from(f32::EPSILON);
+        let mut l = hi;
+        let mut power = (c * l).exp();
+        let mut before = 0.0;
+        for _ in 0..Solver::NEWTON_STEPS {
+            let root = Root::of_row_and_power(c, l, power);
+            let (s, w) = row.mass::<S>(summary, &Self::new(&root));
+            if s >= 1.0 {
+                hi = l;
+            } else {
+                lo = l;
+            }
+            // c d of the step.
+            let change = s * power_less_one(s, c) / w;
+            let newton = l - ln_of_one_and(change) / c;
+            // An end of the bracket is as good as the root: equal logits have theirs at one.
+            let next = newton.clamp(lo, hi);
+            let step = (next - l).abs();
+            power = if next == newton {
+                power / (1.0 + change)
+            } else {
+                before = 0.0;
+                (c * next).exp()
+            };
+            l = next;
+            if converged(step, before, tolerance * l.abs().max(1.0)) {
+                return Some(l);
+            }
+            before = if next == newton { step } else { 0.0 };
+        }
+        None
+    }
+}
+
+impl<S: Simd, const N: usize> SolveRow<S> for Reciprocal<S, N> {
+    #[inline(always)]
+    fn solve_row(row: &mut LongRow, summary: &Summary) -> Option<f64> {
+        row.solve_power::<S, Self>(summary)
+    }
+}
+
+impl<S: Simd, const N: usize> SolveRow<S> for Power<S, N> {
+    #[inline(always)]
+    fn solve_row(row: &mut LongRow, summary: &Summary) -> Option<f64> {
+        row.solve_power::<S, Self>(summary)
+    }
+}
+
+impl LongRow {
+    /// In `b = u_max^-c`, where `S^c` is a root: `b <- b + b S (S^c - 1) / W`. Returns `ln u_max`.
+    #[inline(always)]
+    fn solve_power<S: Simd, C: PowerCurve<S>>(&mut self, summary: &Summary) -> Option<f64> {
+        let Summary { c, lo, hi, .. } = *summary;
+        let (b_at_lo, b_at_hi) = (self.exp_again(0, -c * lo), self.exp_again(1, -c * hi));
+        let (mut least, mut most) = (b_at_lo.min(b_at_hi), b_at_lo.max(b_at_hi));
+        let mut b = b_at_hi;
+        // As in `solve`.
+        let mean = b_at_lo - c * summary.mean_gap;
+        if mean > least && mean < most {
+            b = mean;
+        }
+        let tolerance = Solver::STOP_ROUNDINGS * f64::from(f32::EPSILON);
+        let mut before = 0.0;
+        for _ in 0..Solver::NEWTON_STEPS {
+            let curve = C::with_b(splat::<S>(c as f32), splat::<S>(b as f32));
+            let (s, w) = self.mass::<S>(summary, &curve);
+            // S falls with b for c > 0 and rises for c < 0.
+            if (s >= 1.0) == (c > 0.0) {
+                least = b;
+            } else {
+                most = b;
+            }
+            let newton = b + b * s * (C::power_of(s) - 1.0) / w;
+            let next = newton.clamp(least, most);
+            if next != newton {
+                before = 0.0;
+            }
+            // In units of a step of l, for which the tolerance is.
+            let unit = (c * b).abs();
+            let step = (next - b).abs();
+            b = next;
+            if converged(step, before, tolerance * unit) {
+                return Some(-b.ln() / c);
+            }
+            before = if next == newton { step } else { 0.0 };
+        }
+        None
+    }
+
+    /// `S` and `W` of [`crate::math::solve_log_ratio`].
+    #[inline(always)]
+    fn mass<S: Simd>(&self, summary: &Summary, curve: &impl Curve<S>) -> (f64, f64) {
+        let (mut s, mut w) = (0.0, 0.0);
+        let width = lanes::<S>();
+        let mut begin = 0;
+        while begin < self.gaps.len() {
+            let end = (begin + BLOCK * width).min(self.gaps.len());
+            let (mut block_s, mut block_w) = (splat::<S>(0.0), splat::<S>(0.0));
+            match summary.constant {
+                Some(_) => {
+                    for i in (begin..end).step_by(width) {
+                        let (u, v) = curve.at(load::<S>(&self.gaps, i));
+                        block_s += u;
+                        block_w += v;
+                    }
+                }
+                None => {
+                    for i in (begin..end).step_by(width) {
+                        let (u, v) = curve.at(load::<S>(&self.gaps, i));
+                        let q = load::<S>(&self.reference, i);
+                        block_s += q * u;
+                        block_w += q * v;
+                    }
+                }
+            }
+            s += f64::from(block_s.reduce_add());
+            w += f64::from(block_w.reduce_add());
+            begin = end;
+        }
+        let q = summary.constant.map_or(1.0, f64::from);
+        (s * q, w * q)
+    }
+}
+
+/// `s^c - 1`. Close to one by its series, which is exact enough for a step, and cheaper.
+#[inline(always)]
+fn power_less_one(s: f64, c: f64) -> f64 {
+    let d = s - 1.0;
+    if d.abs() < 0.05 {
+        let tail =
+            1.0 + (c - 2.0) / 3.0 * d * (1.0 + (c - 3.0) / 4.0 * d * (1.0 + (c - 4.0) / 5.0 * d));
+        c * d * (1.0 + (c - 1.0) / 2.0 * d * tail)
+    } else {
+        (c * s.ln()).exp_m1()
+    }
+}
+
+/// `ln(1 + x)`, likewise.
+#[inline(always)]
+fn ln_of_one_and(x: f64) -> f64 {
+    if x.abs() < 0.05 {
+        let s = x / (2.0 + x);
+        let t = s * s;
+        2.0 * s * (1.0 + t * (1.0 / 3.0 + t * (1.0 / 5.0 + t * (1.0 / 7.0))))
+    } else {
+        x.ln_1p()
+    }
+}
+
+/// Whether a step of `l` has converged, or the one that would follow it has: by quadratic convergence that is
+/// about `step^3 / before^2`. Without a division, whose latency is what short rows wait for.
+#[inline(always)]
+fn converged(step: f64, before: f64, tolerance: f64) -> bool {
+    step <= tolerance || (step < 1e-3 && step * step * step <= 1e-3 * tolerance * before * before)
+}

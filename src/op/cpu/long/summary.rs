@@ -1,0 +1,150 @@
+//! The first reading of a row: [`crate::math::Row::new`].
+
+use super::{LongRow, RowCall};
+use crate::math::{Measure, Real};
+use crate::op::cpu::vector::{lanes, load, splat, store};
+use macerator::{Simd, WithSimd};
+
+/// The widest gap, times the largest deformation, whose product with `u_max^c` stays a number.
+const WIDEST: f64 = 1e34;
+
+/// What the reading finds.
+#[derive(Clone, Copy)]
+pub(in crate::op::cpu) struct Summary {
+    /// `c = 1 - alpha`.
+    pub c: f64,
+    /// The reference of every entry, where it is not given.
+    pub constant: Option<f32>,
+    /// The largest allowed logit.
+    pub max: f32,
+    /// The sum of the reference over the allowed entries.
+    pub total: f64,
+    /// The bracket of `ln u_max`.
+    pub lo: f64,
+    pub hi: f64,
+    /// An upper bound of the root by the mean gap, where there is one.
+    pub mean_gap: f64,
+}
+
+/// Fills the gaps and the reference. Nothing where the row has no answer or is out of range.
+pub(super) struct Summarise<'a> {
+    pub buffers: &'a mut LongRow,
+    pub row: RowCall<'a, f32>,
+}
+
+impl WithSimd for Summarise<'_> {
+    type Output = Option<Summary>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) -> Option<Summary> {
+        let (buffers, row) = (self.buffers, self.row);
+        let x = row.logits;
+        // Beyond, entries cannot be counted in f32.
+        if x.len() >= 1 << 24 {
+            return None;
+        }
+        let padded = x.len().next_multiple_of(lanes::<S>());
+        buffers.gaps.clear();
+        match row.reference {
+            Measure::Uniform | Measure::Ones => buffers.gaps.extend_from_slice(x),
+            Measure::Given(q) => {
+                buffers.reference.clear();
+                buffers.reference.extend_from_slice(q);
+                buffers.reference.resize(padded, 0.0);
+                // An entry without a reference is one without a logit, unless it is no number.
+                let without = |(&x, &q): (&f32, &f32)| {
+                    if q == 0.0 && x < f32::INFINITY {
+                        f32::NEG_INFINITY
+                    } else {
+                        x
+                    }
+                };
+                buffers.gaps.extend(x.iter().zip(q).map(without));
+                // Below the normal numbers, the logarithm of the vectors is another function.
+                let normal = f32::MIN_POSITIVE..=f32::MAX;
+                if !q
+                    .iter()
+                    .fold(true, |good, &q| good & (q == 0.0 || normal.contains(&q)))
+                {
+                    return None;
+                }
+            }
+        }
+        buffers.gaps.resize(padded, f32::NEG_INFINITY);
+
+        let (lowest, largest) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::MAX));
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let mut max = lowest;
+        let mut min = splat::<S>(f32::INFINITY);
+        let mut masked = zero;
+        let mut bad = zero;
+        for i in (0..padded).step_by(lanes::<S>()) {
+            let x = load::<S>(&buffers.gaps, i);
+            // NaN fails every comparison.
+            bad = x.le(largest).select(bad, one);
+            max = x.gt(max).select(x, max);
+            min = x.eq(lowest).select(min, x.lt(min).select(x, min));
+            masked += x.eq(lowest).select(one, zero);
+        }
+        // Exact: below 2^24 entries.
+        let allowed = padded - masked.reduce_add() as usize;
+        if allowed == 0 || bad.reduce_add() > 0.0 {
+            return None;
+        }
+        let (max, min) = (max.reduce_max(), min.reduce_min());
+        let c = 1.0 - row.alpha;
+        let count = allowed as f64;
+        let (constant, total, lo, hi) = match row.reference {
+            Measure::Uniform => {
+                let q = (1.0 / count) as f32;
+                (Some(q), 1.0, 0.0, buffers.ln_again(count))
+            }
+            Measure::Ones => (Some(1.0), count, -buffers.ln_again(count), 0.0),
+            Measure::Given(q) => {
+                let mut total = 0.0;
+                let mut at_max = 0.0_f32;
+                for (&x, &q) in buffers.gaps.iter().zip(q) {
+                    if x > f32::NEG_INFINITY {
+                        total += f64::from(q);
+                        if x == max {
+                            at_max = at_max.max(q);
+                        }
+                    }
+                }
+                (None, total, -total.ln(), -f64::from(at_max).ln())
+            }
+        };
+        // Outside, the products with u_max^c are taken in log space; and what a gap is multiplied by
+        // stays a number.
+        let widest = (f64::from(max) - f64::from(min)) * c.abs().max(1.0);
+        let log_power = (c * lo).max(c * hi);
+        if c.abs() * lo.abs().max(hi.abs()) > f64::from(f32::LOG_SPACE)
+            || widest > WIDEST
+            || (log_power > 1.0 && widest * log_power.exp() > WIDEST)
+        {
+            return None;
+        }
+        let top = splat::<S>(max);
+        let mut sum = zero;
+        for i in (0..padded).step_by(lanes::<S>()) {
+            let gap = top - load::<S>(&buffers.gaps, i);
+            store::<S>(&mut buffers.gaps, i, gap);
+            // Not a bound to the last digit, and needed only where the reference is the same for each.
+            sum += gap.lt(splat::<S>(f32::INFINITY)).select(gap, zero);
+        }
+        let mean_gap = f64::from(sum.reduce_add()) / count;
+        Some(Summary {
+            c,
+            constant,
+            max,
+            total,
+            lo,
+            hi,
+            mean_gap: if constant.is_some() {
+                mean_gap
+            } else {
+                f64::NAN
+            },
+        })
+    }
+}

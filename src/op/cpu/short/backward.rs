@@ -1,0 +1,166 @@
+//! The gradients of a group of rows in the logits.
+
+use super::summary::{Group, LARGEST_EXPONENT};
+use super::{Answered, Parts, ShortRows};
+use crate::op::Output;
+use crate::op::cpu::References;
+use crate::op::cpu::curve::{Curve, Root};
+use crate::op::cpu::order::{Kernel, Order};
+use crate::op::cpu::vector::{V, copied, lanes, load, splat, store};
+use macerator::Simd;
+
+/// The gradients of the rows that have been gathered with their cotangents.
+pub(super) struct Backward<'a> {
+    pub rows: &'a mut ShortRows,
+    pub reference: References<'a, f32>,
+    pub alpha: f64,
+    pub output: Output,
+    pub roots: &'a Parts,
+}
+
+impl Kernel for Backward<'_> {
+    type Output = Answered;
+
+    #[inline(always)]
+    fn run<S: Simd, O: Order>(self) -> Answered {
+        let Self { rows, output, .. } = self;
+        let c = (1.0 - self.alpha) as f32;
+        let summary = rows.summarise::<S>(self.reference, c);
+        let (c, zero) = (splat::<S>(c), splat::<S>(0.0));
+        let l = load::<S>(&self.roots.root, 0);
+        // A root that is no number is of a row without an answer.
+        let in_range = (c * l).abs().le(splat::<S>(LARGEST_EXPONENT));
+        let l = copied(&in_range).select(l, zero);
+        let rest = copied(&in_range).select(load::<S>(&self.roots.rest, 0), zero);
+        let root = Root::of_lanes(c, l, rest);
+        rows.weights.resize(rows.gaps.len(), 0.0);
+        let mut gradient = Gradient {
+            group: Group {
+                gaps: &rows.gaps,
+                reference: &rows.reference,
+                summary: &summary,
+            },
+            power: root.power,
+            weights: &mut rows.weights,
+            values: &mut rows.values,
+        };
+        let curve = O::Curve::<S>::new(&root);
+        match output {
+            Output::Probabilities => gradient.probabilities(&curve),
+            Output::LogProbabilities => gradient.log_probabilities(&curve),
+            Output::Value => gradient.value(&curve),
+            Output::Divergence => {
+                gradient.divergence_cotangent();
+                gradient.probabilities(&curve);
+            }
+        }
+        Answered::of(summary.usable & in_range)
+    }
+}
+
+struct Gradient<'a, S: Simd> {
+    group: Group<'a, S>,
+    /// `u_max^c`.
+    power: V<S>,
+    /// Filled with the weights `k = q u^(2 - alpha)`.
+    weights: &'a mut [f32],
+    /// The cotangent, then the gradient.
+    values: &'a mut [f32],
+}
+
+impl<S: Simd> Gradient<'_, S> {
+    /// `k` at an entry.
+    #[inline(always)]
+    fn weight(&self, curve: &impl Curve<S>, at: usize) -> V<S> {
+        let (_, v) = curve.at(load::<S>(self.group.gaps, at));
+        self.group.q(at) * v * self.power
+    }
+
+    /// [`crate::math::Row::softargmax_backward`].
+    #[inline(always)]
+    fn probabilities(&mut self, curve: &impl Curve<S>) {
+        let zero = splat::<S>(0.0);
+        let width = lanes::<S>();
+        let (mut total, mut best, mut centre) = (zero, zero, zero);
+        for i in (0..self.weights.len()).step_by(width) {
+            let k = self.weight(curve, i);
+            store::<S>(self.weights, i, k);
+            total += k;
+            centre = k.gt(best).select(load::<S>(self.values, i), centre);
+            best = best.max(k);
+        }
+        let mut sum = zero;
+        for i in (0..self.weights.len()).step_by(width) {
+            let k = load::<S>(self.weights, i);
+            let c = load::<S>(self.values, i);
+            // An entry off the support has no weight, whatever its cotangent is.
+            sum += k.gt(zero).select(k * (c - centre), zero);
+        }
+        let mean = sum / total;
+        for i in (0..self.weights.len()).step_by(width) {
+            let k = load::<S>(self.weights, i);
+            let value = k * ((load::<S>(self.values, i) - centre) - mean);
+            store::<S>(self.values, i, k.gt(zero).select(value, zero));
+        }
+    }
+
+    /// [`crate::math::Row::log_softargmax_backward`].
+    #[inline(always)]
+    fn log_probabilities(&mut self, curve: &impl Curve<S>) {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let width = lanes::<S>();
+        let (mut weight, mut score) = (zero, zero);
+        let (mut best, mut largest, mut at) = (zero, zero, zero);
+        for i in (0..self.weights.len()).step_by(width) {
+            let k = self.weight(curve, i);
+            store::<S>(self.weights, i, k);
+            weight += k;
+            largest = k.gt(best).select(at, largest);
+            best = best.max(k);
+            at += one;
+            let slope = curve.slope(load::<S>(self.group.gaps, i));
+            let s = load::<S>(self.values, i) * slope;
+            let s = slope.gt(zero).select(s, zero);
+            store::<S>(self.values, i, s);
+            score += s;
+        }
+        let mean = score / weight;
+        let mut others = zero;
+        at = zero;
+        for i in (0..self.weights.len()).step_by(width) {
+            let k = load::<S>(self.weights, i);
+            // Both are zero off the support.
+            let value = load::<S>(self.values, i) - k * mean;
+            others += at.eq(largest).select(zero, value);
+            store::<S>(self.values, i, value);
+            at += one;
+        }
+        // The row sums to zero: at the largest weight, the sum of the others keeps the digits.
+        at = zero;
+        for i in (0..self.weights.len()).step_by(width) {
+            let value = load::<S>(self.values, i);
+            store::<S>(self.values, i, at.eq(largest).select(zero - others, value));
+            at += one;
+        }
+    }
+
+    /// [`crate::math::Row::value_backward`].
+    #[inline(always)]
+    fn value(&mut self, curve: &impl Curve<S>) {
+        let c = load::<S>(self.values, 0);
+        for i in (0..self.weights.len()).step_by(lanes::<S>()) {
+            let (u, _) = curve.at(load::<S>(self.group.gaps, i));
+            store::<S>(self.values, i, self.group.q(i) * u * c);
+        }
+    }
+
+    /// The cotangent of the probabilities that of the divergence is, up to a constant: minus the gaps, which
+    /// are exact where `f'(u) = x - mu` is not.
+    #[inline(always)]
+    fn divergence_cotangent(&mut self) {
+        let (zero, c) = (splat::<S>(0.0), load::<S>(self.values, 0));
+        for i in (0..self.weights.len()).step_by(lanes::<S>()) {
+            store::<S>(self.values, i, (zero - c) * load::<S>(self.group.gaps, i));
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The operator on short rows of `f32`, as many at once as a vector has lanes.
+//!
+//! Vectors along a row of a few entries would spend their time in sums across lanes and in waiting for the
+//! scalar end of each Newton step. Here entry `k` of every row stands in one vector, and a lane never looks at
+//! another: rows that have converged, or that are not for this kernel, only wait. The latter are those whose
+//! numbers leave the range where the products with `u_max^c` are numbers; they are left to the other kernels.
+
+mod backward;
+mod output;
+mod solve;
+mod summary;
+
+pub(super) use solve::SolveRows;
+
+use super::order::run;
+use super::storage::Storage;
+use super::vector::{M, MOST_LANES, lanes, splat, store};
+use super::{Orders, References, Rows};
+use crate::math::{MAX_ALPHA, Measure, Solver};
+use crate::op::backend::STATE;
+use backward::Backward;
+use macerator::Simd;
+use output::Forward;
+
+/// Entries of the longest row that is worth a lane of its own.
+const MOST_COLUMNS: usize = 64;
+
+/// Which rows of a group have been answered.
+#[derive(Clone, Copy)]
+pub(in crate::op) struct Answered(u64);
+
+impl Answered {
+    pub const NONE: Self = Self(0);
+
+    #[inline(always)]
+    fn of<S: Simd>(mask: M<S>) -> Self {
+        if mask.all() {
+            return Self(u64::MAX);
+        }
+        let mut lanes = [false; MOST_LANES];
+        // SAFETY: no machine has more lanes.
+        unsafe { mask.store_as_bool(lanes.as_mut_ptr()) };
+        Self((0..MOST_LANES).fold(0, |bits, lane| bits | u64::from(lanes[lane]) << lane))
+    }
+
+    #[inline(always)]
+    pub fn has(self, row: usize) -> bool {
+        self.0 >> row & 1 != 0
+    }
+}
+
+/// The buffers of a group of rows, entry by entry: a vector each.
+#[derive(Default)]
+pub(in crate::op) struct ShortRows {
+    /// The logits, then `x_max - x`, `+inf` where the entry is not allowed.
+    gaps: Vec<f32>,
+    /// The reference where it is given.
+    reference: Vec<f32>,
+    /// The cotangent, if there is one, then what is computed.
+    values: Vec<f32>,
+    weights: Vec<f32>,
+    /// A row of numbers that are stored in another type.
+    row: Vec<f32>,
+}
+
+/// The roots of a group, `ln u_max` as a sum of two numbers for each lane.
+struct Parts {
+    root: [f32; MOST_LANES],
+    rest: [f32; MOST_LANES],
+}
+
+impl Parts {
+    fn none() -> Self {
+        Self {
+            root: [0.0; MOST_LANES],
+            rest: [0.0; MOST_LANES],
+        }
+    }
+}
+
+impl ShortRows {
+    /// Whether the rows of a call are for this kernel.
+    #[inline(always)]
+    fn takes<T: Storage>(rows: &Rows<'_, T>) -> Option<f64> {
+        match rows.alpha {
+            // A NaN fails the comparison too.
+            Orders::Number(alpha)
+                if (-MAX_ALPHA..=Solver::NEWTON_MAX_ALPHA).contains(&alpha)
+                    && rows.columns <= MOST_COLUMNS
+                    && rows.parameters.solver == Solver::Newton =>
+            {
+                Some(alpha)
+            }
+            _ => None,
+        }
+    }
+
+    /// The outputs and the roots of the rows from `first` on, at most as many as a vector has lanes.
+    #[inline(always)]
+    pub fn forward<S: Simd, T: Storage<Real = f32>>(
+        &mut self,
+        rows: &Rows<'_, T>,
+        first: usize,
+        output: &mut [T],
+        states: &mut [f32],
+    ) -> Answered {
+        let Some(alpha) = Self::takes(rows) else {
+            return Answered::NONE;
+        };
+        let count = states.len() / STATE;
+        self.gather::<S, T>(rows, first, count);
+        let width = output.len() / count;
+        self.values.resize(width * lanes::<S>(), 0.0);
+        let mut roots = Parts::none();
+        let forward = Forward {
+            rows: self,
+            reference: rows.reference,
+            alpha,
+            output: rows.parameters.output,
+            roots: &mut roots,
+        };
+        let answered = run::<S, _>(alpha, forward);
+        self.scatter::<S, T>(output, width);
+        for (lane, state) in states.chunks_exact_mut(STATE).enumerate() {
+            state.copy_from_slice(&[roots.root[lane], roots.rest[lane]]);
+        }
+        answered
+    }
+
+    /// The gradients in the logits, likewise.
+    #[inline(always)]
+    pub fn backward<S: Simd, T: Storage<Real = f32>, G: Storage<Real = f32>>(
+        &mut self,
+        rows: &Rows<'_, T>,
+        first: usize,
+        states: &[f32],
+        cotangent: &[T],
+        gradient: &mut [G],
+    ) -> Answered {
+        let Some(alpha) = Self::takes(rows) else {
+            return Answered::NONE;
+        };
+        let count = states.len() / STATE;
+        self.gather::<S, T>(rows, first, count);
+        self.values.resize(rows.columns * lanes::<S>(), 0.0);
+        for (lane, c) in cotangent.chunks_exact(cotangent.len() / count).enumerate() {
+            let c = T::read(c, &mut self.row);
+            put_row::<S>(&mut self.values, lane, c);
+        }
+        let mut roots = Parts::none();
+        for (lane, state) in states.chunks_exact(STATE).enumerate() {
+            [roots.root[lane], roots.rest[lane]] = [state[0], state[1]];
+        }
+        let backward = Backward {
+            rows: self,
+            reference: rows.reference,
+            alpha,
+            output: rows.parameters.output,
+            roots: &roots,
+        };
+        let answered = run::<S, _>(alpha, backward);
+        self.scatter::<S, G>(gradient, rows.columns);
+        answered
+    }
+
+    /// The logits, and the reference where it is given, into the lanes.
+    #[inline(always)]
+    fn gather<S: Simd, T: Storage<Real = f32>>(
+        &mut self,
+        rows: &Rows<'_, T>,
+        first: usize,
+        count: usize,
+    ) {
+        let columns = rows.columns;
+        let entries = first * columns..(first + count) * columns;
+        self.gaps.resize(columns * lanes::<S>(), 0.0);
+        for (lane, x) in rows.logits[entries.clone()]
+            .chunks_exact(columns)
+            .enumerate()
+        {
+            let x = T::read(x, &mut self.row);
+            put_row::<S>(&mut self.gaps, lane, x);
+        }
+        match rows.reference {
+            References::Every(Measure::Uniform | Measure::Ones) => {}
+            References::Every(Measure::Given(q)) => {
+                self.reference.resize(columns * lanes::<S>(), 0.0);
+                for (k, &q) in q.iter().enumerate() {
+                    store::<S>(&mut self.reference, k * lanes::<S>(), splat::<S>(q));
+                }
+            }
+            References::Rows(q) => {
+                self.reference.resize(columns * lanes::<S>(), 0.0);
+                for (lane, q) in q[entries].chunks_exact(columns).enumerate() {
+                    put_row::<S>(&mut self.reference, lane, q);
+                }
+            }
+        }
+    }
+
+    /// What was computed out of the lanes.
+    #[inline(always)]
+    fn scatter<S: Simd, T: Storage<Real = f32>>(&mut self, output: &mut [T], width: usize) {
+        for (lane, y) in output.chunks_exact_mut(width).enumerate() {
+            take_row::<S>(&self.values, lane, T::place(y, &mut self.row));
+            T::keep(y, &self.row);
+        }
+    }
+}
+
+/// A row into a lane.
+#[inline(always)]
+fn put_row<S: Simd>(group: &mut [f32], lane: usize, row: &[f32]) {
+    for (entry, &x) in group.chunks_exact_mut(lanes::<S>()).zip(row) {
+        entry[lane] = x;
+    }
+}
+
+/// A lane into a row.
+#[inline(always)]
+fn take_row<S: Simd>(group: &[f32], lane: usize, row: &mut [f32]) {
+    for (entry, y) in group.chunks_exact(lanes::<S>()).zip(row) {
+        *y = entry[lane];
+    }
+}

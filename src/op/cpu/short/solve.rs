@@ -1,0 +1,153 @@
+//! The roots of a group of rows: [`crate::math::solve_log_ratio`], a row in each lane. A lane that is done keeps
+//! its root.
+
+use super::summary::{Group, Summary};
+use crate::math::Solver;
+use crate::op::cpu::curve::{Curve, General, Power, PowerCurve, Reciprocal, Root, Softmax};
+use crate::op::cpu::elementary::{exp, expm1, ln, log1p};
+use crate::op::cpu::vector::{M, V, copied, splat};
+use macerator::Simd;
+
+/// How far an end of the bracket of `b` may be rounded.
+const END_ROUNDING: f32 = 4e-6;
+
+const TOLERANCE: f32 = Solver::STOP_ROUNDINGS as f32 * f32::EPSILON;
+
+/// A curve that the roots of a group of rows are found on.
+pub(in crate::op::cpu) trait SolveRows<S: Simd>: Curve<S> + Sized {
+    /// The curve at the roots, the roots, and which rows have one.
+    fn solve_rows(group: &Group<'_, S>, alpha: f32, c: V<S>) -> (Self, Root<S>, M<S>);
+}
+
+impl<S: Simd> SolveRows<S> for Softmax<S> {
+    /// `S` is `e^l` times its value at `l = 0`.
+    #[inline(always)]
+    fn solve_rows(group: &Group<'_, S>, _alpha: f32, c: V<S>) -> (Self, Root<S>, M<S>) {
+        let zero = splat::<S>(0.0);
+        let (s, _) = group.mass(&Self::new(&Root::of_lanes(c, zero, zero)));
+        let root = Root::of_lanes(c, zero - ln::<S>(s), zero);
+        (Self::new(&root), root, copied(&group.summary.usable))
+    }
+}
+
+impl<S: Simd> SolveRows<S> for General<S> {
+    #[inline(always)]
+    fn solve_rows(group: &Group<'_, S>, _alpha: f32, c: V<S>) -> (Self, Root<S>, M<S>) {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let per_c = one / c;
+        let &Summary {
+            mut lo,
+            mut hi,
+            mean_gap,
+            ..
+        } = group.summary;
+        // Jensen's inequality: the mean of B^(-1/c) is at least that of the mean B.
+        let mean = exp::<S>(zero - c * lo) - c * mean_gap;
+        let start = (zero - ln::<S>(mean)) * per_c;
+        // The logarithm of a mean close to one is its rounding, over c.
+        let rounding = splat::<S>(1e-6) * (one + start.abs() + per_c.abs());
+        let start = start + rounding;
+        let better = mean.gt(splat::<S>(f32::MIN_POSITIVE)) & start.gt(lo) & start.lt(hi);
+        hi = better.select(start, hi);
+        let mut root = Root::of_lanes(c, hi, zero);
+        let mut before = zero;
+        let unusable = !copied(&group.summary.usable);
+        let mut done = copied(&unusable);
+        for _ in 0..Solver::NEWTON_STEPS {
+            let (s, w) = group.mass(&Self::new(&root));
+            let l = root.offset + root.rest;
+            hi = s.ge(one).select(l, hi);
+            lo = s.ge(one).select(lo, l);
+            // c d of the step.
+            let change = s * expm1::<S>(c * ln::<S>(s)) / w;
+            let newton = root.rest - log1p::<S>(change).0 * per_c;
+            let (next, inside) = held::<S>(root.offset + newton, lo, hi);
+            let rest = copied(&inside).select(newton, next - root.offset);
+            let step = (rest - root.rest).abs();
+            let unit = next.abs().max(one);
+            let stop = converged::<S>(step, before, unit);
+            let rest = copied(&done).select(root.rest, rest);
+            root = Root::of_lanes(c, root.offset, rest);
+            done = done | stop;
+            if done.all() {
+                break;
+            }
+            before = inside.select(step, zero);
+        }
+        (Self::new(&root), root, done & !unusable)
+    }
+}
+
+impl<S: Simd, const N: usize> SolveRows<S> for Reciprocal<S, N> {
+    #[inline(always)]
+    fn solve_rows(group: &Group<'_, S>, alpha: f32, c: V<S>) -> (Self, Root<S>, M<S>) {
+        group.solve_power(alpha, c)
+    }
+}
+
+impl<S: Simd, const N: usize> SolveRows<S> for Power<S, N> {
+    #[inline(always)]
+    fn solve_rows(group: &Group<'_, S>, alpha: f32, c: V<S>) -> (Self, Root<S>, M<S>) {
+        group.solve_power(alpha, c)
+    }
+}
+
+impl<S: Simd> Group<'_, S> {
+    /// In `b = u_max^-c`, where `S^c` is a root: `b <- b + b S (S^c - 1) / W`.
+    #[inline(always)]
+    fn solve_power<C: PowerCurve<S>>(&self, alpha: f32, c: V<S>) -> (C, Root<S>, M<S>) {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let &Summary {
+            lo, hi, mean_gap, ..
+        } = self.summary;
+        let unusable = !copied(&self.summary.usable);
+        let (b_at_lo, b_at_hi) = (exp::<S>(zero - c * lo), exp::<S>(zero - c * hi));
+        // The ends are rounded, and a root may be at one.
+        let mut least = b_at_lo.min(b_at_hi) * splat::<S>(1.0 - END_ROUNDING);
+        let mut most = b_at_lo.max(b_at_hi) * splat::<S>(1.0 + END_ROUNDING);
+        // As in `solve`.
+        let mean = b_at_lo - c * mean_gap;
+        let mut b = (mean.gt(least) & mean.lt(most)).select(mean, b_at_hi);
+        let mut before = zero;
+        let mut done = copied(&unusable);
+        for _ in 0..Solver::NEWTON_STEPS {
+            let (s, w) = self.mass(&C::with_b(c, b));
+            // S falls with b for c > 0 and rises for c < 0.
+            let below = if alpha < 1.0 { s.ge(one) } else { s.lt(one) };
+            least = copied(&below).select(b, least);
+            most = below.select(most, b);
+            let newton = b + b * s * (C::power(s) - one) / w;
+            let (next, inside) = held::<S>(newton, least, most);
+            let step = (next - b).abs();
+            // In units of a step of l, for which the tolerance is.
+            let stop = converged::<S>(step, before, (c * b).abs());
+            b = copied(&done).select(b, next);
+            done = done | stop;
+            if done.all() {
+                break;
+            }
+            before = inside.select(step, zero);
+        }
+        let root = Root::of_lanes(c, zero - ln::<S>(b) / c, zero);
+        (C::with_b(c, b), root, done & !unusable)
+    }
+}
+
+/// A step of [`crate::math::solve_log_ratio`] between its ends, and whether it is there by itself.
+#[inline(always)]
+fn held<S: Simd>(newton: V<S>, lo: V<S>, hi: V<S>) -> (V<S>, M<S>) {
+    // What is no number becomes the lower end.
+    let next = newton.gt(lo).select(newton, lo);
+    let next = next.lt(hi).select(next, hi);
+    (next, next.eq(newton))
+}
+
+/// Whether a step has converged, or the one that would follow it has: by quadratic convergence that is about
+/// `step^3 / before^2`.
+#[inline(always)]
+fn converged<S: Simd>(step: V<S>, before: V<S>, unit: V<S>) -> M<S> {
+    let tolerance = unit * splat::<S>(TOLERANCE);
+    let small = splat::<S>(1e-3);
+    let cubed = step * step * step;
+    step.le(tolerance) | (step.lt(small) & cubed.le(small * tolerance * before * before))
+}

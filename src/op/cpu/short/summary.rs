@@ -1,0 +1,164 @@
+//! The first reading of a group of rows.
+
+use super::ShortRows;
+use crate::math::Measure;
+use crate::op::cpu::References;
+use crate::op::cpu::curve::Curve;
+use crate::op::cpu::elementary::ln;
+use crate::op::cpu::vector::{M, V, copied, lanes, load, splat, store};
+use macerator::Simd;
+
+/// Largest `c ln u_max`, and largest gap times `max(1, |c|)`: their product with `u_max^c` stays a number.
+pub(super) const LARGEST_EXPONENT: f32 = 30.0;
+const WIDEST: f32 = 1e20;
+
+/// What the first reading of a group finds: [`crate::math::Row::new`], a row in each lane.
+pub(in crate::op::cpu) struct Summary<S: Simd> {
+    /// Rows within the range of this kernel; the others have gaps of zero, which do no harm.
+    pub(super) usable: M<S>,
+    pub(super) max: V<S>,
+    /// The reference of every allowed entry, where it is not given.
+    pub(super) constant: Option<V<S>>,
+    /// Its sum over the allowed entries.
+    pub(super) total: V<S>,
+    /// The bracket of `ln u_max`.
+    pub(super) lo: V<S>,
+    pub(super) hi: V<S>,
+    /// `<q, g> / sum q`: by Jensen's inequality, it bounds the root.
+    pub(super) mean_gap: V<S>,
+}
+
+impl ShortRows {
+    /// Fills the gaps.
+    #[inline(always)]
+    pub(super) fn summarise<S: Simd>(
+        &mut self,
+        reference: References<'_, f32>,
+        c: f32,
+    ) -> Summary<S> {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let (lowest, largest) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::MAX));
+        let given = match reference {
+            References::Every(Measure::Given(_)) | References::Rows(_) => true,
+            References::Every(Measure::Uniform | Measure::Ones) => false,
+        };
+        let mut max = lowest;
+        let mut min = splat::<S>(f32::INFINITY);
+        let mut count = zero;
+        let mut sum = zero;
+        let mut usable = zero.eq(zero);
+        for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
+            let mut x = load::<S>(&self.gaps, i);
+            if given {
+                let q = load::<S>(&self.reference, i);
+                let none = q.eq(zero);
+                // Below, its logarithm is another function's.
+                let normal = q.ge(splat::<S>(f32::MIN_POSITIVE)) & q.le(largest);
+                usable = usable & (copied(&none) | normal);
+                // An entry without a reference is one without a logit, unless it is no number.
+                x = (none & x.le(largest)).select(lowest, x);
+                store::<S>(&mut self.gaps, i, x);
+                sum += x.gt(lowest).select(q, zero);
+            }
+            // NaN fails every comparison.
+            usable = usable & x.le(largest);
+            max = max.max(x);
+            min = x.gt(lowest).select(x.min(min), min);
+            count += x.gt(lowest).select(one, zero);
+        }
+        let (exponent, widest) = (splat::<S>(LARGEST_EXPONENT), splat::<S>(WIDEST));
+        let deformation = splat::<S>(c.abs().max(1.0));
+        usable = usable & count.gt(zero) & ((max - min) * deformation).le(widest);
+        let infinite = splat::<S>(f32::INFINITY);
+        let mut at_max = zero;
+        let mut gap_sum = zero;
+        for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
+            let gap = copied(&usable).select(max - load::<S>(&self.gaps, i), zero);
+            store::<S>(&mut self.gaps, i, gap);
+            let allowed = gap.lt(infinite);
+            if given {
+                let q = load::<S>(&self.reference, i);
+                at_max = gap.eq(zero).select(q.max(at_max), at_max);
+                gap_sum += allowed.select(q * gap, zero);
+            } else {
+                gap_sum += allowed.select(gap, zero);
+            }
+        }
+        count = copied(&usable).select(count, one);
+        let (constant, total, lo, hi, mean_gap) = match reference {
+            References::Every(Measure::Uniform) => (
+                Some(one / count),
+                one,
+                zero,
+                ln::<S>(count),
+                gap_sum / count,
+            ),
+            References::Every(Measure::Ones) => (
+                Some(one),
+                count,
+                zero - ln::<S>(count),
+                zero,
+                gap_sum / count,
+            ),
+            References::Every(Measure::Given(_)) | References::Rows(_) => {
+                sum = copied(&usable).select(sum, one);
+                at_max = copied(&usable).select(at_max, one);
+                let (lo, hi) = (zero - ln::<S>(sum), zero - ln::<S>(at_max));
+                (None, sum, lo, hi, gap_sum / sum)
+            }
+        };
+        let c = splat::<S>(c.abs());
+        Summary {
+            usable: usable & (c * lo.abs().max(hi.abs())).le(exponent) & total.le(largest),
+            max,
+            constant,
+            total,
+            lo,
+            hi,
+            mean_gap,
+        }
+    }
+}
+
+/// A group of rows that has been read.
+pub(in crate::op::cpu) struct Group<'a, S: Simd> {
+    pub(super) gaps: &'a [f32],
+    pub(super) reference: &'a [f32],
+    pub(super) summary: &'a Summary<S>,
+}
+
+impl<S: Simd> Group<'_, S> {
+    /// The reference at an entry.
+    #[inline(always)]
+    pub(super) fn q(&self, at: usize) -> V<S> {
+        match self.summary.constant {
+            Some(q) => q,
+            None => load::<S>(self.reference, at),
+        }
+    }
+
+    /// `S` and `W` of [`crate::math::solve_log_ratio`].
+    #[inline(always)]
+    pub(super) fn mass(&self, curve: &impl Curve<S>) -> (V<S>, V<S>) {
+        let (mut s, mut w) = (splat::<S>(0.0), splat::<S>(0.0));
+        match self.summary.constant {
+            Some(q) => {
+                for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
+                    let (u, v) = curve.at(load::<S>(self.gaps, i));
+                    s += u;
+                    w += v;
+                }
+                (s * q, w * q)
+            }
+            None => {
+                for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
+                    let (u, v) = curve.at(load::<S>(self.gaps, i));
+                    let q = load::<S>(self.reference, i);
+                    s = q.mul_add(u, s);
+                    w = q.mul_add(v, w);
+                }
+                (s, w)
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The types that rows are stored in.
+
+use super::Arithmetic;
+use burn::tensor::{bf16, f16};
+
+/// A type that tensors are stored in, and the type that its rows are computed in.
+pub(in crate::op) trait Storage: Copy + Send + Sync {
+    type Real: Arithmetic;
+
+    const ZERO: Self;
+
+    /// The row in the arithmetic type: itself, or converted into the buffer.
+    fn read<'a>(row: &'a [Self], buffer: &'a mut Vec<Self::Real>) -> &'a [Self::Real];
+
+    /// Where the row is computed: in its place, or in the buffer.
+    fn place<'a>(row: &'a mut [Self], buffer: &'a mut Vec<Self::Real>) -> &'a mut [Self::Real];
+
+    /// Rounds what was computed in the buffer into the row.
+    fn keep(row: &mut [Self], buffer: &[Self::Real]);
+}
+
+macro_rules! stored_as_computed {
+    ($($real:ty),*) => {$(
+        impl Storage for $real {
+            type Real = $real;
+
+            const ZERO: Self = 0.0;
+
+            #[inline(always)]
+            fn read<'a>(row: &'a [Self], _buffer: &'a mut Vec<Self>) -> &'a [Self] {
+                row
+            }
+
+            #[inline(always)]
+            fn place<'a>(row: &'a mut [Self], _buffer: &'a mut Vec<Self>) -> &'a mut [Self] {
+                row
+            }
+
+            #[inline(always)]
+            fn keep(_row: &mut [Self], _buffer: &[Self]) {}
+        }
+    )*};
+}
+stored_as_computed!(f32, f64);
+
+macro_rules! stored_in_half {
+    ($($half:ty),*) => {$(
+        impl Storage for $half {
+            type Real = f32;
+
+            const ZERO: Self = <$half>::ZERO;
+
+            #[inline(always)]
+            fn read<'a>(row: &'a [Self], buffer: &'a mut Vec<f32>) -> &'a [f32] {
+                buffer.clear();
+                buffer.extend(row.iter().map(|x| x.to_f32()));
+                buffer
+            }
+
+            #[inline(always)]
+            fn place<'a>(row: &'a mut [Self], buffer: &'a mut Vec<f32>) -> &'a mut [f32] {
+                buffer.clear();
+                buffer.resize(row.len(), 0.0);
+                buffer
+            }
+
+            #[inline(always)]
+            fn keep(row: &mut [Self], buffer: &[f32]) {
+                for (stored, &x) in row.iter_mut().zip(buffer) {
+                    *stored = Self::from_f32(x);
+                }
+            }
+        }
+    )*};
+}
+stored_in_half!(f16, bf16);

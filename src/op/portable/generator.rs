@@ -1,0 +1,115 @@
+//! The functions of the generator, and the deformed ones that they are made of, on every entry.
+
+use super::rows::{Rows, largest_number};
+use super::values::Values;
+use burn::backend::Backend;
+use burn::tensor::DType;
+
+/// Arguments up to which `ln(1 + z)` is taken from its series in f32. A device's `log1p` may be
+/// `log(1 + z)`, whose rounding of `1 + z` is divided by `c` afterwards.
+const LOG_SERIES: f64 = 0.29;
+
+impl<B: Backend> Rows<B> {
+    /// `f'(e^l)`, within the numbers.
+    pub(super) fn derivative(&self, log_u: &Values<B>) -> Values<B> {
+        self.expm1_over(&-self.c.clone(), log_u)
+    }
+
+    /// `f*(f'(e^l))`.
+    pub(super) fn conjugate(&self, log_u: &Values<B>) -> Values<B> {
+        self.expm1_over(&self.alpha, log_u)
+    }
+
+    /// `f(e^l)`: [`crate::math::Tsallis::value_at_log`].
+    pub(super) fn generator(&self, log_u: &Values<B>) -> Values<B> {
+        let zero = self.off_support(log_u);
+        let held = log_u.fill(&zero, 0.0);
+        let conjugate = self.conjugate(&held);
+        let u = held.exp();
+        let near = &u * self.derivative(&held) - &conjugate;
+        let power = (&held * &self.alpha).exp();
+        let far = (&u - &power) / &self.c - conjugate;
+        let value = (&held * &self.c).abs().below(1.0).select(&near, &far);
+        let value = value.fill(&power.above(largest_number(self.dtype)), f64::INFINITY);
+        let at_zero = self.positive_order(self.alpha.filled(1.0) / &self.alpha, f64::INFINITY);
+        zero.select(&at_zero, &value)
+    }
+
+    /// `df/dalpha` at `e^l`: [`crate::math::Tsallis::order_derivative_at_log`].
+    pub(super) fn order_derivative(&self, log_u: &Values<B>) -> Values<B> {
+        let zero = self.off_support(log_u);
+        let held = log_u.fill(&zero, 0.0);
+        let value = self.moment(&-self.c.clone(), &held, &held)
+            - self.moment(&self.alpha, &held, &(&held * 0.0));
+        let squared = &self.alpha * &self.alpha;
+        let at_zero = self.positive_order(-(squared.filled(1.0) / &squared), f64::NEG_INFINITY);
+        zero.select(&at_zero, &value)
+    }
+
+    /// The value for `alpha > 0`, the other elsewhere.
+    pub(super) fn positive_order(&self, value: Values<B>, other: f64) -> Values<B> {
+        value.fill(&self.alpha.at_or_below(0.0), other)
+    }
+
+    /// `math::deformed::moment`.
+    pub(super) fn moment(&self, a: &Values<B>, l: &Values<B>, shift: &Values<B>) -> Values<B> {
+        let z = l * a;
+        let small = z.abs().below(1.0);
+        let series: Vec<_> = (1..18)
+            .scan(1.0, |factorial, n| {
+                *factorial *= f64::from(n);
+                Some(1.0 / (*factorial * f64::from(n + 2)))
+            })
+            .collect();
+        let near = z.fill(&!small.clone(), 0.0).polynomial(&series) + 0.5;
+        let near = near * shift.exp() * l * l;
+        let direct = (&z + shift).exp() * (&z - 1.0) + shift.exp();
+        small.select(&near, &(direct / (a * a)))
+    }
+
+    /// [`crate::math::log1p_over`] at `c`; `-inf` beyond the edge of the support.
+    pub(super) fn log1p_over(&self, x: &Values<B>) -> Values<B> {
+        let z = x * &self.c;
+        let negligible = z.abs().below(1e-30);
+        negligible.select(x, &(self.log1p(&z) / &self.c))
+    }
+
+    /// [`crate::math::expm1_over`].
+    pub(super) fn expm1_over(&self, c: &Values<B>, x: &Values<B>) -> Values<B> {
+        let z = x * c;
+        let negligible = z.abs().below(1e-30);
+        let small = z.abs().below(0.5);
+        // 1 / n!: exact to f64 below one half.
+        let series: Vec<_> = (1..16)
+            .scan(1.0, |factorial, n| {
+                *factorial *= f64::from(n);
+                Some(1.0 / *factorial)
+            })
+            .collect();
+        let near = z.fill(&!small.clone(), 0.0).polynomial(&series);
+        let expm1 = small.select(&near, &(z.exp() - 1.0));
+        negligible.select(x, &(expm1 / c))
+    }
+
+    /// `ln(1 + z)`, `-inf` for `z <= -1`.
+    pub(super) fn log1p(&self, z: &Values<B>) -> Values<B> {
+        let outside = z.at_or_below(-1.0);
+        let direct = z.fill(&outside, 0.0).log1p();
+        let log = if self.dtype == DType::F64 {
+            direct
+        } else {
+            // 2 artanh(z / (2 + z)).
+            let small = z.abs().below(LOG_SERIES);
+            let held = z.fill(&!small.clone(), 0.0);
+            let s = &held / (&held + 2.0);
+            let tail = (&s * &s).polynomial(&[1.0 / 3.0, 1.0 / 5.0, 1.0 / 7.0, 1.0 / 9.0]);
+            small.select(&(s * (tail + 1.0) * 2.0), &direct)
+        };
+        log.fill(&outside, f64::NEG_INFINITY)
+    }
+
+    /// `ln s`, exact near one.
+    pub(super) fn log(&self, s: &Values<B>) -> Values<B> {
+        self.log1p(&(s - 1.0))
+    }
+}

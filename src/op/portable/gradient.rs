@@ -1,0 +1,117 @@
+//! The gradients of the rows.
+
+use super::ratio::Ratios;
+use super::rows::Rows;
+use super::values::{Mask, Values};
+use burn::backend::{Backend, TensorMetadata, get_device_settings};
+use burn::tensor::IndexingUpdateOp;
+
+/// What the gradients of a tensor of rows share: `math::row::backward`.
+pub(super) struct Support<'r, B: Backend> {
+    pub(super) rows: &'r Rows<B>,
+    pub(super) off: Mask<B>,
+    /// `ln u`, zero off the support.
+    pub(super) log_u: Values<B>,
+    /// `ln u_max - ln u`, zero off the support.
+    pub(super) fall: Values<B>,
+    /// `u` and `k`, zero off the support, and the sum of `k`.
+    pub(super) u: Values<B>,
+    pub(super) k: Values<B>,
+    pub(super) total: Values<B>,
+    /// The column of the largest weight.
+    pub(super) largest: burn::backend::tensor::IntTensor<B>,
+}
+
+impl<'r, B: Backend> Support<'r, B> {
+    pub(super) fn new(rows: &'r Rows<B>, ratio: &Ratios<B>) -> Self {
+        let off = rows.off_support(&ratio.log_u);
+        let log_u = ratio.log_u.fill(&off, 0.0);
+        // In halves: with a small q the power overflows where the product does not.
+        let root = (&log_u * &((&rows.c + 1.0) * 0.5)).exp();
+        let k = (&rows.q * &root * root).fill(&off, 0.0);
+        let settings = get_device_settings::<B>(&k.0.device());
+        Self {
+            rows,
+            fall: ratio.fall.fill(&off, 0.0),
+            u: log_u.exp().fill(&off, 0.0),
+            total: k.sum(),
+            largest: B::float_argmax(k.0.clone(), rows.last, settings.int_dtype),
+            k,
+            off,
+            log_u,
+        }
+    }
+
+    /// `c - <w, c>`, centred on the largest weight, zero off the support.
+    pub(super) fn centred(&self, cotangent: &Values<B>) -> Values<B> {
+        // An entry off the support has no weight, whatever its cotangent is.
+        let cotangent = cotangent.fill(&self.off, 0.0);
+        let centred = &cotangent - self.at_largest(&cotangent);
+        let mean = (&self.k * &centred).sum() / &self.total;
+        (centred - mean).fill(&self.off, 0.0)
+    }
+
+    pub(super) fn at_largest(&self, values: &Values<B>) -> Values<B> {
+        let (last, index) = (self.rows.last, self.largest.clone());
+        Values(B::float_gather(last, values.0.clone(), index))
+    }
+
+    /// `f'(u)` on the support, up to what is the same for the row.
+    pub(super) fn y(&self) -> Values<B> {
+        -self.rows.gap.clone()
+    }
+
+    /// `math::row::backward`'s `order_slope`, of every entry.
+    pub(super) fn order_slope(&self) -> Values<B> {
+        let d = &self.fall - self.at_largest(&self.fall);
+        let d = d.fill(&self.off, 0.0);
+        let minus_c = -self.rows.c.clone();
+        let z = &d * &minus_c;
+        let small = z.abs().below(1.0);
+        // 1 / (n + 2)!
+        let series: Vec<_> = (1..18)
+            .scan(0.5, |term, n| {
+                *term /= f64::from(n + 2);
+                Some(*term)
+            })
+            .collect();
+        let near = z.fill(&!small.clone(), 0.0).polynomial(&series) + 0.5;
+        let far = (z.exp() - 1.0 - &z) / (&z * &z);
+        let curvature = &d * &d * small.select(&near, &far);
+        self.rows.expm1_over(&minus_c, &d) * self.at_largest(&self.log_u) - curvature
+    }
+
+    /// `u^(1 - alpha)` of every entry.
+    pub(super) fn score(&self) -> Values<B> {
+        (&self.log_u * &self.rows.c).exp()
+    }
+
+    /// `<c, dp/dalpha>`.
+    pub(super) fn order_gradient(&self, cotangent: &Values<B>) -> Values<B> {
+        let terms = self.centred(cotangent) * &self.rows.q * &self.u * self.order_slope();
+        terms.fill(&self.off, 0.0).sum()
+    }
+
+    /// `<c, dln p/dx>`.
+    pub(super) fn log_gradient(&self, cotangent: &Values<B>) -> Values<B> {
+        let score = (cotangent.fill(&self.off, 0.0) * self.score()).fill(&self.off, 0.0);
+        let gradient = &score - &self.k / &self.total * score.sum();
+        // The row sums to zero; at the largest weight the difference above has lost that.
+        let excess = -gradient.sum();
+        Values(B::float_scatter(
+            self.rows.last,
+            gradient.0,
+            self.largest.clone(),
+            excess.0,
+            IndexingUpdateOp::Add,
+        ))
+    }
+
+    /// `<c, dln p/dalpha>`.
+    pub(super) fn log_order_gradient(&self, cotangent: &Values<B>) -> Values<B> {
+        let slope = self.order_slope();
+        let mean = (&self.rows.q * &self.u * &slope).sum() / &self.total;
+        let terms = cotangent.fill(&self.off, 0.0) * (slope - self.score() * mean);
+        terms.fill(&self.off, 0.0).sum()
+    }
+}

@@ -1,0 +1,70 @@
+use super::{folder, name, names, read, refuse, succeed, train};
+
+#[test]
+fn runs_are_drawn_by_their_configuration() {
+    let folder = folder("plots");
+    let (heavy, soft) = (folder.join("heavy"), folder.join("soft"));
+    train(&heavy, &["--seeds", "0..3", "--quiet"]);
+    train(&soft, &["--alpha", "1", "--quiet"]);
+    let stem = folder.join("curves");
+    let out = format!("{}.svg", name(&stem));
+    let said = succeed(&["plot", name(&heavy), name(&soft), "--out", &out]);
+    assert!(
+        said.contains("alpha 0.5: ") && said.contains("3 seeds"),
+        "{said}"
+    );
+    assert!(
+        said.contains("alpha 1.0: ") && said.contains("1 seed"),
+        "{said}"
+    );
+    assert_eq!(
+        names(&folder),
+        ["curves.csv", "curves.png", "curves.svg", "heavy", "soft"]
+    );
+    assert!(read(folder.join("curves.png")).starts_with(b"\x89PNG"));
+    let svg = String::from_utf8(read(folder.join("curves.svg"))).expect("UTF-8");
+    for label in [
+        "alpha 0.5",
+        "alpha 1.0",
+        "environment steps",
+        "charts/episodic_return_100",
+    ] {
+        assert!(svg.contains(label), "{label}");
+    }
+    let csv = String::from_utf8(read(folder.join("curves.csv"))).expect("UTF-8");
+    let mut lines = csv.lines();
+    assert_eq!(lines.next(), Some("curve,seeds,x,mean,low,high"));
+    for line in lines {
+        let cells: Vec<&str> = line.split(',').collect();
+        let number = |cell: &str| cell.parse::<f64>().expect("a number");
+        let [mean, low, high] = [3, 4, 5].map(|i| number(cells[i]));
+        assert!(low <= mean && mean <= high, "{line}");
+    }
+    for x in ["updates", "episodes", "seconds"] {
+        let out = folder.join(x);
+        succeed(&[
+            "plot",
+            name(&heavy),
+            "--metric",
+            "logit_gap",
+            "--x",
+            x,
+            "--out",
+            name(&out),
+        ]);
+    }
+    let said = refuse(&[
+        "plot",
+        name(&heavy),
+        "--metric",
+        "speed",
+        "--out",
+        name(&stem),
+    ]);
+    assert!(
+        said.contains("there is no metric \"speed\": there are"),
+        "{said}"
+    );
+    let said = refuse(&["plot", name(&folder), "--out", name(&stem)]);
+    assert!(said.contains("is not a run folder"), "{said}");
+}

@@ -1,0 +1,62 @@
+use super::{folder, json, name, names, read, stderr, succeed, train, tsallis};
+
+#[test]
+fn seeds_side_by_side_are_what_they_are_alone() {
+    let folder = folder("beside");
+    let all = folder.join("all");
+    let said = train(&all, &["--seeds", "3..6", "--jobs", "3"]);
+    assert_eq!(
+        said.lines()
+            .filter(|line| line.starts_with("seed "))
+            .count(),
+        3,
+        "{said}"
+    );
+    assert!(
+        said.contains("CartPole, 3 seeds: 0 of 3 seeds solve it"),
+        "{said}"
+    );
+    assert_eq!(names(&all), ["seed-3", "seed-4", "seed-5"]);
+    for seed in ["3", "4", "5"] {
+        let alone = folder.join(seed);
+        train(&alone, &["--seed", seed, "--quiet"]);
+        let beside = all.join(format!("seed-{seed}"));
+        assert_eq!(
+            read(alone.join("metrics.csv")),
+            read(beside.join("metrics.csv"))
+        );
+    }
+    let played = succeed(&["eval", name(&all), "--episodes", "2"]);
+    assert_eq!(played.lines().count(), 4, "{played}");
+    assert!(played.contains("3 seeds: mean return"), "{played}");
+}
+
+#[test]
+fn one_seed_that_diverges_does_not_stop_the_others() {
+    let folder = folder("one");
+    let run = folder.join("run");
+    train(&run, &["--seeds", "0..2", "--jobs", "1", "--quiet"]);
+    // The first one begins again, with a learning rate that no network survives.
+    let config = run.join("seed-0/config.json");
+    let text = String::from_utf8(read(&config)).expect("UTF-8");
+    for rest in ["checkpoints", "tensorboard"] {
+        std::fs::remove_dir_all(run.join("seed-0").join(rest)).expect("removed");
+    }
+    for rest in ["metrics.csv", "timing.csv", "summary.json"] {
+        std::fs::remove_file(run.join("seed-0").join(rest)).expect("removed");
+    }
+    std::fs::write(
+        &config,
+        text.replace("\"learning_rate\": 0.001", "\"learning_rate\": 1e30"),
+    )
+    .expect("written");
+    let output = tsallis(&["train", "--resume", name(&run)]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(
+        said.contains("seed 0: the") && said.contains("diverged"),
+        "{said}"
+    );
+    assert_eq!(json(run.join("seed-0/summary.json"))["status"], "failed");
+    assert_eq!(json(run.join("seed-1/summary.json"))["status"], "finished");
+}

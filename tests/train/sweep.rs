@@ -1,0 +1,145 @@
+use super::{folder, name, names, program, read, refuse, stdout, succeed, tsallis};
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+const TINY: &[&str] = &[
+    "sweep",
+    "--envs",
+    "2",
+    "--rollout-steps",
+    "8",
+    "--epochs",
+    "1",
+    "--minibatches",
+    "1",
+    "--hidden",
+    "8",
+    "--steps",
+    "512",
+];
+
+fn sweep(out: &Path, arguments: &[&str]) -> Output {
+    tsallis(&[TINY, &["--out", name(out)], arguments].concat())
+}
+
+fn rows(out: &Path) -> Vec<String> {
+    let text = String::from_utf8(read(out.join("results.csv"))).expect("UTF-8");
+    text.lines().skip(1).map(str::to_owned).collect()
+}
+
+/// The rows without what depends on the clock, in order.
+fn results(out: &Path) -> Vec<String> {
+    let mut rows: Vec<_> = rows(out)
+        .iter()
+        .map(|row| row.rsplitn(3, ',').last().expect("columns").to_owned())
+        .collect();
+    rows.sort();
+    rows
+}
+
+const GRID: &[&str] = &[
+    "--alpha",
+    "0.5",
+    "1",
+    "--noise-std",
+    "0",
+    "2",
+    "--seeds",
+    "0..2",
+];
+
+#[test]
+fn a_sweep_leaves_a_table_and_a_figure() {
+    let folder = folder("sweep");
+    let out = folder.join("sweep");
+    let output = sweep(&out, GRID);
+    assert!(output.status.success(), "{}", super::stderr(&output));
+    assert_eq!(
+        names(&out),
+        [
+            "curves.png",
+            "curves.svg",
+            "results.csv",
+            "runs",
+            "sweep.json",
+            "table.md"
+        ]
+    );
+    assert_eq!(rows(&out).len(), 8);
+    let table = stdout(&output);
+    assert_eq!(table.as_bytes(), read(out.join("table.md")));
+    assert_eq!(table.lines().count(), 2 + 4, "{table}");
+    // The best of each noise is marked.
+    assert!(table.matches("**").count() >= 4, "{table}");
+    let run = out.join("runs/cartpole-noise2-beta0.01-lr0.001-alpha1/seed-1");
+    assert_eq!(names(&run), ["config.json", "metrics.csv", "summary.json"]);
+
+    // The same again trains nothing, and more seeds only those.
+    let before = rows(&out);
+    assert!(sweep(&out, GRID).status.success());
+    assert_eq!(before, rows(&out));
+    let more = [
+        "--alpha",
+        "0.5",
+        "1",
+        "--noise-std",
+        "0",
+        "2",
+        "--seeds",
+        "0..3",
+    ];
+    assert!(sweep(&out, &more).status.success());
+    assert_eq!(rows(&out)[..8], before[..]);
+    assert_eq!(rows(&out).len(), 12);
+
+    // A table of another sweep is refused.
+    for (other, words) in [
+        (&["--alpha", "0.5"][..], "which this one has not"),
+        (
+            &["--alpha", "0.5", "1", "--gamma", "0.9"],
+            "its gamma is 0.99, and this one's 0.9",
+        ),
+    ] {
+        let said = refuse(&[TINY, &["--out", name(&out)], other].concat());
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!(rows(&out).len(), 12);
+}
+
+#[test]
+fn an_interrupted_sweep_goes_on_where_it_stood() {
+    let folder = folder("sweep-killed");
+    let straight = folder.join("straight");
+    assert!(
+        sweep(&straight, &[GRID, &["--keep", "none"]].concat())
+            .status
+            .success()
+    );
+    assert_eq!(names(&straight), ["results.csv", "sweep.json", "table.md"]);
+    let out = folder.join("sweep");
+    let mut kills = 0;
+    for attempt in 0.. {
+        let mut child = program()
+            .args([TINY, &["--out", name(&out)], GRID].concat())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        std::thread::sleep(std::time::Duration::from_millis(60 + 40 * attempt));
+        if let Some(status) = child.try_wait().expect("a process") {
+            assert!(status.success());
+            break;
+        }
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        kills += 1;
+    }
+    assert!(kills > 0);
+    // A torn line is no run.
+    let table = out.join("results.csv");
+    let mut bytes = read(&table);
+    bytes.extend(b"cartpole,0.0,0.01,0.0");
+    std::fs::write(&table, bytes).expect("torn");
+    succeed(&[TINY, &["--out", name(&out)], GRID].concat());
+    assert_eq!(results(&straight), results(&out));
+}
