@@ -4,16 +4,17 @@ use burn_tsallis::rl::env::{DiscreteEnvironment, Identity, ObservationSizeError,
 /// Three states in turn, one-hot. The action whose index is that of the state is forbidden, and the next one is
 /// rewarded. Truncated after ten steps.
 pub struct Turns {
+    first: usize,
     steps: usize,
 }
 
 impl Turns {
     pub fn new() -> Self {
-        Self { steps: 0 }
+        Self { first: 0, steps: 0 }
     }
 
     fn state(&self) -> usize {
-        self.steps % 3
+        (self.first + self.steps) % 3
     }
 }
 
@@ -27,7 +28,7 @@ impl DiscreteEnvironment for Turns {
     }
 
     fn seed(&mut self, _: u64, index: u32) {
-        self.steps = index as usize % 3;
+        self.first = index as usize % 3;
     }
 
     fn reset(&mut self) {

@@ -39,10 +39,11 @@ impl Pass {
         }
         let rows = indices(order.iter().copied(), device);
         Self {
+            // As integers: what flex selects of booleans is no tensor of booleans any more.
             allowed: rollout
                 .allowed
                 .clone()
-                .map(|allowed| allowed.select(0, rows.clone())),
+                .map(|allowed| allowed.int().select(0, rows.clone()).bool()),
             observations: rollout.observations.clone().select(0, rows),
             samples: matrix(samples, SAMPLES, device),
         }
