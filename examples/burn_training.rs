@@ -5,6 +5,8 @@
 //! cargo run --release --features train --example burn_training
 //! cargo run --release --features train --example burn_training -- 4
 //! ```
+//!
+//! The dashboard is that of Burn's feature `tui`: `--features train,burn/tui`.
 
 use burn::rl::{Environment, Policy, ToObservation};
 use burn::tensor::Device;

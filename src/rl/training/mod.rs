@@ -39,6 +39,8 @@
 //! training without a break. That holds where the environments save their states, as those of
 //! [`env`](crate::rl::env) do; others begin new episodes, which the log says. Burn's metrics begin anew.
 //!
+//! Burn shows its dashboard where its feature `tui` is on, and prints a line for each update where it is not.
+//!
 //! What is not Burn's: the loop. Burn's own is off-policy: it samples transitions from a buffer that outlives
 //! the policy that made them, and keeps neither their log-probabilities nor their order, nor whether an
 //! episode was terminated or truncated, so that there is nothing to form PPO's ratio or its advantages from.
