@@ -46,6 +46,7 @@ pub(super) enum Term {
 }
 
 /// The number of columns of the terms.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(super) const TERMS: usize = 3;
 
 /// What the policy is given as.
