@@ -77,16 +77,19 @@ impl SliceAccess for Observations {
     fn select(self, dim: usize, indices: Tensor<1, Int>) -> Self {
         Self {
             values: self.values.select(dim, indices.clone()),
-            allowed: self.allowed.map(|allowed| allowed.select(dim, indices)),
+            // As integers: what flex selects of booleans is no tensor of booleans any more.
+            allowed: self
+                .allowed
+                .map(|allowed| allowed.int().select(dim, indices).bool()),
         }
     }
 
     fn slice_assign_inplace(&mut self, index: usize, value: Self) {
         let rows = index..index + 1;
         self.values
-            .inplace(|values| values.slice_assign([rows.clone()], value.values));
+            .inplace(|values| values.slice_assign(rows.clone(), value.values));
         if let (Some(allowed), Some(row)) = (&mut self.allowed, value.allowed) {
-            allowed.inplace(|allowed| allowed.slice_assign([rows], row));
+            allowed.inplace(|allowed| allowed.slice_assign(rows, row));
         }
     }
 }
