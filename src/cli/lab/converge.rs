@@ -2,13 +2,13 @@ use super::print::{Columns, say};
 use super::progress::Progress;
 use super::values::Number;
 use super::{
-    LabError, PROCESSES, check_count, check_positive, escape, make_folder, say_written, unique,
-    write_table,
+    LabError, PROCESSES, check_count, check_positive, escape, make_folder, say_written, write_table,
 };
 use crate::cli::plot::{Axis, Figure, GREY, Legend, Line, LinePlot, order_colour};
 use crate::rl::tabular::algorithms::{Direction, ExactAscent, StepRule};
 use crate::rl::tabular::exact::{Constants, Evaluator, optimum, value_iteration};
 use crate::rl::tabular::policy::Reference;
+use crate::rl::tabular::unique::unique;
 use crate::rl::tabular::{Divergence, Mdp, SoftargmaxPolicy};
 use clap::Args;
 use plotters::style::RGBColor;
@@ -104,7 +104,7 @@ impl Converge {
         if let Some(steps) = self.horizon {
             mdp = mdp.unrolled(steps)?;
         }
-        let divergences = unique(&self.alpha);
+        let divergences = unique(self.alpha.iter().copied());
         // What is wrong with one of them is said before any of them takes its time.
         let starts = divergences
             .iter()

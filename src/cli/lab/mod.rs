@@ -115,17 +115,6 @@ fn check_count(what: &'static str, value: usize) -> Result<(), LabError> {
     )
 }
 
-/// Each value once, where it is first.
-fn unique<T: PartialEq + Copy>(values: &[T]) -> Vec<T> {
-    let mut seen = Vec::new();
-    for value in values {
-        if !seen.contains(value) {
-            seen.push(*value);
-        }
-    }
-    seen
-}
-
 fn make_folder(path: &Path) -> Result<(), LabError> {
     std::fs::create_dir_all(path).map_err(|source| LabError::Folder {
         path: path.to_owned(),

@@ -11,4 +11,5 @@ pub use actions::{ActionProbabilities, Actions};
 pub use head::TsallisPolicyHead;
 pub use network::{Activation, ActorCritic, Features, NetworkConfig};
 pub use observations::Observations;
+pub(super) use observations::select_mask;
 pub use tsallis_policy::{TsallisPolicy, TsallisPolicyState};

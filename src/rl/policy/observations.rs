@@ -77,10 +77,9 @@ impl SliceAccess for Observations {
     fn select(self, dim: usize, indices: Tensor<1, Int>) -> Self {
         Self {
             values: self.values.select(dim, indices.clone()),
-            // As integers: what flex selects of booleans is no tensor of booleans any more.
             allowed: self
                 .allowed
-                .map(|allowed| allowed.int().select(dim, indices).bool()),
+                .map(|allowed| select_mask(allowed, dim, indices)),
         }
     }
 
@@ -122,4 +121,13 @@ impl<const N: usize> ToObservation<Observations> for [f64; N] {
     fn to_observation(&self, device: &Device) -> Observations {
         Observations::new(matrix(self.iter().map(|&x| x as f32).collect(), N, device))
     }
+}
+
+/// The rows of a mask, as integers on the way: what flex selects of booleans is no tensor of booleans any more.
+pub(in crate::rl) fn select_mask(
+    mask: Tensor<2, Bool>,
+    dim: usize,
+    indices: Tensor<1, Int>,
+) -> Tensor<2, Bool> {
+    mask.int().select(dim, indices).bool()
 }

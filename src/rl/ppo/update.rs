@@ -1,6 +1,6 @@
 use super::objective::{ObjectiveParameters, PolicyForm, SAMPLES, Term, clipped_objective};
 use super::{ClippedAdam, LearnerError, PpoConfig, Rollout, Times, UpdateMetrics};
-use crate::rl::policy::ActorCritic;
+use crate::rl::policy::{ActorCritic, select_mask};
 use crate::rl::random::Stream;
 use crate::rl::transfer::{indices, matrix, read};
 use burn::Tensor;
@@ -39,11 +39,10 @@ impl Pass {
         }
         let rows = indices(order.iter().copied(), device);
         Self {
-            // As integers: what flex selects of booleans is no tensor of booleans any more.
             allowed: rollout
                 .allowed
                 .clone()
-                .map(|allowed| allowed.int().select(0, rows.clone()).bool()),
+                .map(|allowed| select_mask(allowed, 0, rows.clone())),
             observations: rollout.observations.clone().select(0, rows),
             samples: matrix(samples, SAMPLES, device),
         }

@@ -19,6 +19,7 @@ pub mod exact;
 pub mod mdp;
 pub mod policy;
 pub mod sweep;
+pub(crate) mod unique;
 
 pub use divergence::Divergence;
 pub use mdp::{Mdp, MdpError};

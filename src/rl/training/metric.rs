@@ -19,9 +19,16 @@ impl ItemLazy for UpdateMetrics {
 impl Adaptor<LossInput> for UpdateMetrics {
     /// The loss of the policy.
     fn adapt(&self) -> LossInput {
-        // The metric reads it back at once: it stays on the host whatever the learner runs on.
-        LossInput::new(Tensor::from_data([self.policy_loss], &Device::flex()))
+        LossInput::new(Tensor::from_data([self.policy_loss], &host()))
     }
+}
+
+/// Where a number stays that its metric reads back at once, whatever the learner runs on.
+fn host() -> Device {
+    #[cfg(feature = "flex")]
+    return Device::flex();
+    #[cfg(not(feature = "flex"))]
+    return Device::default();
 }
 
 impl Adaptor<Self> for UpdateMetrics {

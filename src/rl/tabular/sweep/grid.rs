@@ -1,4 +1,5 @@
 use crate::rl::tabular::algorithms::{Algorithm, RunSettings, Sampling, SettingsError};
+use crate::rl::tabular::unique::unique;
 use crate::rl::tabular::{Divergence, Mdp};
 
 /// A method with all that it is tried with.
@@ -177,15 +178,4 @@ impl Grid {
         }
         all
     }
-}
-
-/// Each value once, where it is first.
-fn unique<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
-    let mut seen = Vec::new();
-    for value in values {
-        if !seen.contains(&value) {
-            seen.push(value);
-        }
-    }
-    seen
 }
