@@ -11,6 +11,34 @@ use plotters::style::RGBColor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// A process of the sweep, and what an episode of it can return at most.
+struct Process<'a> {
+    mdp: &'a Mdp,
+    /// The steps of the longest episode.
+    steps: usize,
+    best_value: f64,
+}
+
+impl<'a> Process<'a> {
+    fn new(mdp: &'a Mdp, horizon: usize) -> Self {
+        let steps = horizon.min(mdp.episode_steps().unwrap_or(usize::MAX));
+        Self {
+            mdp,
+            steps,
+            best_value: best_value_within(mdp, steps),
+        }
+    }
+
+    fn name(&self) -> &'a str {
+        self.mdp.name()
+    }
+
+    /// A value in per cent of the best; none where the best is a loss, of which a share says nothing.
+    fn share(&self, value: f64) -> Option<f64> {
+        (self.best_value > 0.0).then(|| 100.0 * value / self.best_value)
+    }
+}
+
 /// Says and draws which settings were best: best.csv, curves.csv and a picture of curves for each process.
 pub(super) fn report(
     folder: &Path,
@@ -46,13 +74,15 @@ pub(super) fn report(
             "of best",
         ],
     );
-    for mdp in processes {
-        let steps = grid
-            .sampling
-            .horizon
-            .min(mdp.episode_steps().unwrap_or(usize::MAX));
-        let possible = best_value_within(mdp, steps);
-        let of_process: Vec<&Best> = bests.iter().filter(|best| best.mdp == mdp.name()).collect();
+    let processes: Vec<Process> = processes
+        .iter()
+        .map(|mdp| Process::new(mdp, grid.sampling.horizon))
+        .collect();
+    for process in &processes {
+        let of_process: Vec<&Best> = bests
+            .iter()
+            .filter(|best| best.mdp == process.name())
+            .collect();
         for best in &of_process {
             table.row([
                 best.mdp.clone(),
@@ -62,20 +92,17 @@ pub(super) fn report(
                 best.temperature.map_or("-".to_owned(), |t| t.to_string()),
                 Number(best.final_value).to_string(),
                 Number(best.standard_error).to_string(),
-                // A share of a loss says nothing.
-                if possible > 0.0 {
-                    format!("{:.1} %", 100.0 * best.final_value / possible)
-                } else {
-                    "-".to_owned()
-                },
+                process
+                    .share(best.final_value)
+                    .map_or("-".to_owned(), |share| format!("{share:.1} %")),
             ]);
         }
         if !of_process.is_empty() {
-            draw(folder, mdp, steps, possible, &of_process)?;
+            draw(folder, process, &of_process)?;
         }
     }
-    draw_orders(folder, grid, processes, &bests)?;
-    draw_temperatures(folder, processes, &rows)?;
+    draw_orders(folder, &processes, &bests)?;
+    draw_temperatures(folder, &processes, &rows)?;
     table.print();
     say(
         "The value is the exact mean return over the horizon of the last policy, at the step size and the \
@@ -151,13 +178,10 @@ fn write(folder: &Path, bests: &[Best]) -> Result<(), LabError> {
     write_table(&folder.join("curves.csv"), &columns, rows)
 }
 
-fn draw(
-    folder: &Path,
-    mdp: &Mdp,
-    steps: usize,
-    possible: f64,
-    bests: &[&Best],
-) -> Result<(), LabError> {
+fn draw(folder: &Path, process: &Process, bests: &[&Best]) -> Result<(), LabError> {
+    let &Process {
+        steps, best_value, ..
+    } = process;
     let last = bests
         .iter()
         .filter_map(|best| best.iterations.last())
@@ -170,10 +194,10 @@ fn draw(
     )
     .legend(Legend::Emptiest)
     .line(
-        Line::new([(0.0, possible), (last, possible)], GREY)
+        Line::new([(0.0, best_value), (last, best_value)], GREY)
             .dashed()
             .width(1)
-            .label(format!("best possible: {possible:.3}")),
+            .label(format!("best possible: {best_value:.3}")),
     );
     for best in bests {
         let points = || best.iterations.iter().zip(&best.values);
@@ -192,52 +216,43 @@ fn draw(
     Figure::new((1000, 640))
         .title(format!(
             "{}: best step size and temperature of each, {}",
-            mdp.name(),
+            process.name(),
             mean_of_seeds(bests[0].seeds)
         ))
         .panel(plot)
-        .save(&folder.join(mdp.name().replace([':', ',', '/'], "-")))?;
+        .save(&folder.join(process.name().replace([':', ',', '/'], "-")))?;
     Ok(())
 }
 
 /// How much of the best possible return each order reaches with its best setting.
-fn draw_orders(
-    folder: &Path,
-    grid: &Grid,
-    processes: &[Mdp],
-    bests: &[Best],
-) -> Result<(), LabError> {
+fn draw_orders(folder: &Path, processes: &[Process], bests: &[Best]) -> Result<(), LabError> {
     let mut plot = LinePlot::new(
         Axis::linear("order α"),
         Axis::linear("mean return, % of the best possible").range(0.0..102.0),
     )
     .legend(Legend::Emptiest);
     let mut any = false;
-    for (mdp, colour) in processes.iter().zip(CATEGORIES.iter().cycle()) {
-        let steps = grid
-            .sampling
-            .horizon
-            .min(mdp.episode_steps().unwrap_or(usize::MAX));
-        let possible = best_value_within(mdp, steps);
-        if possible <= 0.0 {
-            continue;
-        }
-        let share = |value: f64| 100.0 * value / possible;
+    for (process, colour) in processes.iter().zip(CATEGORIES.iter().cycle()) {
         let mut points: Vec<(f64, f64, f64)> = bests
             .iter()
-            .filter(|best| best.mdp == mdp.name() && best.algorithm == "fpg")
+            .filter(|best| best.mdp == process.name() && best.algorithm == "fpg")
             .filter_map(|best| {
                 let alpha = best.order.as_deref()?.parse().ok()?;
-                Some((alpha, share(best.final_value), share(best.standard_error)))
+                let mean = process.share(best.final_value)?;
+                Some((alpha, mean, process.share(best.standard_error)?))
             })
             .collect();
+        if points.is_empty() {
+            continue;
+        }
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         any |= points.len() > 1;
         let band = points
             .iter()
             .map(|&(a, mean, error)| (a, mean - error, mean + error));
         let line = Line::new(points.iter().map(|&(a, mean, _)| (a, mean)), *colour);
-        plot = plot.line(line.band(band.collect::<Vec<_>>()).dots().label(mdp.name()));
+        let band: Vec<_> = band.collect();
+        plot = plot.line(line.band(band).dots().label(process.name()));
     }
     if !any {
         return Ok(());
@@ -250,9 +265,9 @@ fn draw_orders(
 }
 
 /// The mean return of f-PG for each order and temperature, at the best step size of each.
-fn draw_temperatures(folder: &Path, processes: &[Mdp], rows: &[Row]) -> Result<(), LabError> {
+fn draw_temperatures(folder: &Path, processes: &[Process], rows: &[Row]) -> Result<(), LabError> {
     let mut panels = Vec::new();
-    for mdp in processes {
+    for process in processes {
         let mut cells: BTreeMap<(u64, u64), f64> = BTreeMap::new();
         for setting in settings(rows).into_iter().flatten() {
             let row = setting.rows[0];
@@ -260,7 +275,7 @@ fn draw_temperatures(folder: &Path, processes: &[Mdp], rows: &[Row]) -> Result<(
                 .order
                 .as_deref()
                 .and_then(|order| order.parse::<f64>().ok());
-            if row.mdp != mdp.name() || row.algorithm != "fpg" {
+            if row.mdp != process.name() || row.algorithm != "fpg" {
                 continue;
             }
             if let (Some(alpha), Some(temperature)) = (alpha.filter(|a| *a >= 0.0), row.temperature)
@@ -284,13 +299,23 @@ fn draw_temperatures(folder: &Path, processes: &[Mdp], rows: &[Row]) -> Result<(
         {
             continue;
         }
-        let exponents = temperatures.iter().map(|t| t.log10()).collect();
+        let places = |name: &str, values: &[f64]| {
+            let words = values.iter().map(f64::to_string);
+            let at = (0..values.len()).map(|place| place as f64).collect();
+            (Axis::places(name, words), at)
+        };
+        // The title of the figure says what the colours are. On a scale up to the best possible, what no
+        // policy has learnt is of one colour.
+        let mut values = Axis::linear("");
+        if process.best_value > 0.0 {
+            values = values.range(0.0..process.best_value);
+        }
         let surface = Surface::new(
-            (Axis::linear("order α").ticks(6), alphas),
-            (Axis::linear("log₁₀ λ").ticks(6), exponents),
-            (Axis::linear("mean return"), cells.into_values().collect()),
+            places("order α", &alphas),
+            places("temperature λ", &temperatures),
+            (values, cells.into_values().collect()),
         );
-        panels.push(surface.title(mdp.name()).fill(Fill::Cells));
+        panels.push(surface.title(process.name()).fill(Fill::Cells));
     }
     if panels.is_empty() {
         return Ok(());

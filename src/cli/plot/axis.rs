@@ -10,13 +10,21 @@ pub(in crate::cli) struct Axis {
     pub(super) name: String,
     range: Option<Range<f64>>,
     scale: Scale,
-    ticks: usize,
+    ticks: Ticks,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scale {
     Linear,
     Log,
+}
+
+#[derive(Clone, Debug)]
+enum Ticks {
+    /// At round numbers, about as many.
+    About(usize),
+    /// One at each whole number from 0, with these words.
+    Named(Vec<String>),
 }
 
 impl Axis {
@@ -26,7 +34,20 @@ impl Axis {
             name: name.into(),
             range: None,
             scale: Scale::Linear,
-            ticks: 8,
+            ticks: Ticks::About(8),
+        }
+    }
+
+    /// An axis of places that only have names: the first at 0, the next at 1.
+    pub(in crate::cli) fn places(
+        name: impl Into<String>,
+        places: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let places: Vec<String> = places.into_iter().collect();
+        Self {
+            range: Some(-0.5..places.len() as f64 - 0.5),
+            ticks: Ticks::Named(places),
+            ..Self::linear(name)
         }
     }
 
@@ -46,7 +67,7 @@ impl Axis {
 
     /// Shows at most about this many ticks.
     pub(in crate::cli) fn ticks(mut self, ticks: usize) -> Self {
-        self.ticks = ticks;
+        self.ticks = Ticks::About(ticks);
         self
     }
 
@@ -77,7 +98,7 @@ impl Axis {
         Coordinate {
             range,
             scale: self.scale,
-            ticks: self.ticks,
+            ticks: self.ticks.clone(),
         }
     }
 }
@@ -87,7 +108,7 @@ impl Axis {
 pub(super) struct Coordinate {
     range: Range<f64>,
     scale: Scale,
-    ticks: usize,
+    ticks: Ticks,
 }
 
 impl Coordinate {
@@ -131,17 +152,22 @@ impl Coordinate {
 
     pub(super) fn tick_values(&self) -> Vec<f64> {
         let Range { start, end } = self.range;
-        match self.scale {
-            Scale::Linear => linear_ticks(start, end, self.ticks),
-            Scale::Log => log_ticks(start, end, self.ticks),
+        match (&self.ticks, self.scale) {
+            (Ticks::Named(places), _) => (0..places.len()).map(|place| place as f64).collect(),
+            (&Ticks::About(count), Scale::Linear) => linear_ticks(start, end, count),
+            (&Ticks::About(count), Scale::Log) => log_ticks(start, end, count),
         }
     }
 
     pub(super) fn words(&self, value: f64) -> String {
         let Range { start, end } = self.range;
-        match self.scale {
-            Scale::Linear => {
-                let step = linear_step(start, end, self.ticks);
+        match (&self.ticks, self.scale) {
+            (Ticks::Named(places), _) => places
+                .get(value.round() as usize)
+                .cloned()
+                .unwrap_or_default(),
+            (&Ticks::About(count), Scale::Linear) => {
+                let step = linear_step(start, end, count);
                 let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
                 // A tick at zero may be a rounding away from it.
                 let value = if value.abs() < step * 1e-6 {
@@ -155,7 +181,7 @@ impl Coordinate {
                 }
                 minus(format!("{value:.decimals$}"))
             }
-            Scale::Log => {
+            (_, Scale::Log) => {
                 let exponent = value.log10();
                 let far = start.log10().abs().max(end.log10().abs()) > 4.0;
                 if far && (exponent - exponent.round()).abs() < 1e-9 {
@@ -284,6 +310,12 @@ mod tests {
         let linear = Axis::linear("").coordinate([-20_000.0, 0.0].into_iter());
         assert_eq!(linear.words(-20_000.0), "−20 000");
         assert_eq!(linear.words(1e-12), "0");
+        let places = Axis::places("", ["0.1", "1"].map(str::to_owned)).coordinate([].into_iter());
+        assert_eq!(places.tick_values(), [0.0, 1.0]);
+        assert_eq!(
+            (places.words(1.0), places.share(0.5)),
+            ("1".to_owned(), 0.5)
+        );
     }
 
     #[test]

@@ -11,7 +11,8 @@ use plotters::prelude::*;
 pub(in crate::cli) enum Fill {
     /// In about this many even steps, between which the outlines are interpolated.
     Contours(usize),
-    /// Each value as a rectangle of its own.
+    /// Each value as a square of its own around its place, which are whole numbers: the axes are
+    /// [`Axis::places`].
     Cells,
 }
 
@@ -92,12 +93,8 @@ impl Surface {
         scale: &Coordinate,
         medium: Medium,
     ) -> Result<(), PlotError> {
-        let (x_edges, y_edges) = match self.fill {
-            Fill::Contours(_) => (self.xs.clone(), self.ys.clone()),
-            Fill::Cells => (edges(&self.xs), edges(&self.ys)),
-        };
-        let x = self.x.coordinate(x_edges.iter().copied());
-        let y = self.y.coordinate(y_edges.iter().copied());
+        let x = self.x.coordinate(self.xs.iter().copied());
+        let y = self.y.coordinate(self.ys.iter().copied());
         let mut builder = ChartBuilder::on(area);
         builder
             .margin(14)
@@ -119,8 +116,8 @@ impl Surface {
             }
             (Fill::Cells, _) => {
                 let cells = (0..self.values.len()).map(|n| {
-                    let (i, j) = (n % self.xs.len(), n / self.xs.len());
-                    let corners = [(x_edges[i], y_edges[j]), (x_edges[i + 1], y_edges[j + 1])];
+                    let (x, y) = (self.xs[n % self.xs.len()], self.ys[n / self.xs.len()]);
+                    let corners = [(x - 0.5, y - 0.5), (x + 0.5, y + 0.5)];
                     let colour = surface_colour(scale.share(self.values[n]));
                     Rectangle::new(corners, colour.filled())
                 });
@@ -250,33 +247,4 @@ impl Surface {
 
 fn step_colour(step: usize, steps: usize) -> RGBColor {
     surface_colour((step as f64 + 0.5) / steps as f64)
-}
-
-/// The edges of cells around these middles: half-way to each neighbour, and as far out at the ends.
-fn edges(middles: &[f64]) -> Vec<f64> {
-    let Some((&first, &last)) = middles.first().zip(middles.last()) else {
-        return Vec::new();
-    };
-    let between: Vec<f64> = middles
-        .windows(2)
-        .map(|two| 0.5 * (two[0] + two[1]))
-        .collect();
-    let before = between
-        .first()
-        .map_or(first - 0.5, |edge| 2.0 * first - edge);
-    let after = between.last().map_or(last + 0.5, |edge| 2.0 * last - edge);
-    [vec![before], between, vec![after]].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_reach_half_way_to_their_neighbours() {
-        assert_eq!(edges(&[0.0, 1.0, 2.0]), [-0.5, 0.5, 1.5, 2.5]);
-        assert_eq!(edges(&[4.0]), [3.5, 4.5]);
-        assert_eq!(edges(&[0.0, 1.0, 4.0]), [-0.5, 0.5, 2.5, 5.5]);
-        assert!(edges(&[]).is_empty());
-    }
 }
