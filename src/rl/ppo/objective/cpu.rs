@@ -65,7 +65,10 @@ pub(super) fn parts(
         let surrogate = if clipped < free { clipped } else { free };
 
         let error = value - target;
-        let clipped_error = old_value + (value - old_value).clamp(-value_clip, value_clip) - target;
+        // By what the clip takes away, which is nothing within its range: the sum of the old value and the
+        // clamped move would differ from the value by a rounding, and be the larger one at random.
+        let moved = value - old_value;
+        let clipped_error = error + (moved.clamp(-value_clip, value_clip) - moved);
         let (free, clipped) = (error * error, clipped_error * clipped_error);
         let value_loss = 0.5 * if clipped > free { clipped } else { free };
         parts.of_values.push(if clipped > free {

@@ -222,6 +222,23 @@ mod tests {
         }
     }
 
+    /// A value that moved by less than the clip keeps its gradient, whatever the roundings.
+    #[test]
+    fn within_the_clip_no_gradient_is_lost() {
+        let n = 2_000;
+        let wave = |i: usize, k: f32| 0.07 * (i as f32 * k).sin();
+        let values: Vec<f32> = (0..n).map(|i| wave(i, 0.9)).collect();
+        let samples: Vec<f32> = (0..n)
+            .flat_map(|i| [0.0, 0.0, 1.0, wave(i, 3.3), wave(i, 4.1)])
+            .collect();
+        let parts = |value_clip| {
+            let parameters = parameters(PolicyForm::Log, value_clip);
+            cpu::parts(&vec![0.0; n], &values, &samples, parameters).of_values
+        };
+        assert_eq!(parts(0.2), parts(f32::INFINITY));
+        assert!(parts(0.2).iter().all(|&slope| slope != 0.0));
+    }
+
     #[test]
     fn an_action_that_left_the_support_has_ratio_zero_and_a_finite_gradient() {
         let device = Device::flex().autodiff();

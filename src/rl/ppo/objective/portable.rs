@@ -64,11 +64,12 @@ pub(super) fn parts<B: Backend>(
 
     let target = column(Sample::Return);
     let old_value = column(Sample::Value);
-    let error = B::float_sub(values.clone(), target.clone());
+    let error = B::float_sub(values.clone(), target);
     let range = parameters.value_clip;
-    let moved = B::float_sub(values, old_value.clone());
-    let moved = B::float_clamp(moved, (-range).into(), range.into());
-    let clipped_error = B::float_sub(B::float_add(old_value, moved), target);
+    let moved = B::float_sub(values, old_value);
+    let within = B::float_clamp(moved.clone(), (-range).into(), range.into());
+    // By what the clip takes away, as in the kernel: nothing within its range, to the last bit.
+    let clipped_error = B::float_add(error.clone(), B::float_sub(within, moved));
     let free = B::float_mul(error.clone(), error.clone());
     let clipped = B::float_mul(clipped_error.clone(), clipped_error);
     let at_clip = B::float_greater(clipped.clone(), free.clone(), settings.bool_dtype);
