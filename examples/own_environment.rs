@@ -9,6 +9,7 @@ use burn::rl::{Environment, StepResult};
 use burn::tensor::Device;
 use burn_tsallis::rl::env::{BurnEnvironment, EpisodeStatistics, VectorEnvironment};
 use burn_tsallis::rl::ppo::{Learner, PpoConfig};
+use burn_tsallis::rl::{Evaluation, evaluate_in};
 use std::error::Error;
 
 const MAZE: [&[u8; 7]; 5] = [b"S..#...", b".#.#.#.", b".#...#.", b".####.#", b"......E"];
@@ -78,13 +79,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..PpoConfig::default()
     };
     // The adapter is told what Burn's trait leaves open: sizes, observation and actions.
-    let environments = VectorEnvironment::seeded(config.environments, config.seed, || {
+    let maze = || {
         let maze = Maze { at: (0, 0) };
-        let adapted =
-            BurnEnvironment::new(maze, ROWS * COLUMNS, MOVES.len(), observe, |i| MOVES[i]);
-        EpisodeStatistics::new(adapted)
+        BurnEnvironment::new(maze, ROWS * COLUMNS, MOVES.len(), observe, |i| MOVES[i])
+    };
+    let environments = VectorEnvironment::seeded(config.environments, config.seed, || {
+        EpisodeStatistics::new(maze())
     })?;
-    let mut learner = Learner::with_environments(config, environments, &Device::flex())?;
+    let device = Device::flex();
+    let mut learner = Learner::with_environments(config, environments, &device)?;
     while !learner.is_finished() {
         let metrics = learner.update()?;
         if metrics.update % 10 == 0
@@ -96,5 +99,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             );
         }
     }
+    let evaluation = Evaluation {
+        episodes: 10,
+        deterministic: true,
+        seed: 1,
+    };
+    let episodes = evaluate_in(learner.model(), maze, evaluation, &device)?;
+    let steps: usize = episodes.iter().map(|episode| episode.length).sum();
+    println!(
+        "The most probable actions lead out in {} steps.",
+        steps / episodes.len()
+    );
     Ok(())
 }

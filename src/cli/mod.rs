@@ -75,6 +75,18 @@ enum CommandError {
         "--{0} cannot be given beside --resume: a resumed run keeps its configuration, and only --steps and --device may change"
     )]
     BesideResume(String),
+    #[error(
+        "the {what} of {} is {other}, and that of the first run beside it {first}: give {flag} for all of them, or \
+         resume it by itself",
+        run.display()
+    )]
+    ResumeTogether {
+        run: PathBuf,
+        what: String,
+        other: String,
+        first: String,
+        flag: String,
+    },
     #[error("{reason}; what it learnt before, its last good checkpoint included, is in {}", run.display())]
     Failed { reason: String, run: PathBuf },
     #[error(transparent)]
@@ -114,7 +126,8 @@ impl CommandError {
     fn code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Device(_) | Self::Run(_) | Self::File(_) => 2,
-            Self::BesideResume(_) | Self::Sweep(_) | Self::PlotRuns(_) => 2,
+            Self::BesideResume(_) | Self::ResumeTogether { .. } => 2,
+            Self::Sweep(_) | Self::PlotRuns(_) => 2,
             Self::Check(check::CheckError::Broken(_)) => 1,
             Self::Check(_) => 2,
             Self::Reported(code) => *code,

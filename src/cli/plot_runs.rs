@@ -3,12 +3,13 @@
 use super::CommandError;
 use super::curves::{BandPoint, band};
 use super::plot::{Axis, CATEGORIES, Figure, Legend, Line, LinePlot};
+use super::sweep;
 use super::words::describe;
 use crate::rl::ppo::{PpoConfig, UpdateMetrics};
 use crate::rl::run::{SavedRun, write_atomically};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// bootstrap interval as a band. Leaves a picture as SVG and PNG, and what it shows as CSV.
 #[derive(Debug, Args)]
 pub(super) struct Plot {
-    /// Folders that `tsallis train` wrote, of one seed or of several.
+    /// Folders that `tsallis train` wrote, of one seed or of several, or that `tsallis sweep` did.
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
 
@@ -83,7 +84,7 @@ impl Plot {
         let metric = metric(&self.metric)?;
         let mut groups: Vec<Group> = Vec::new();
         for path in &self.runs {
-            for run in SavedRun::open_all(path)? {
+            for run in runs(path)? {
                 let curve = self.curve(&run, &metric)?;
                 let config = PpoConfig {
                     seed: 0,
@@ -101,7 +102,8 @@ impl Plot {
         let (labels, legend) = (labels(&groups, usize::MAX), labels(&groups, LEGEND));
         let bands: Vec<Vec<BandPoint>> = groups.iter().map(|group| band(&group.curves)).collect();
         let stem = stem(&self.out);
-        let mut plot = LinePlot::new(Axis::linear(self.x.title()), Axis::linear(&metric));
+        let title = title(&metric);
+        let mut plot = LinePlot::new(Axis::linear(self.x.title()), Axis::linear(&title));
         // A curve that rises has its end above, one that falls below.
         let rises = bands.iter().flatten().next().map(|p| p.mean)
             <= bands.iter().flatten().last().map(|p| p.mean);
@@ -122,7 +124,8 @@ impl Plot {
         let title = match (&groups[..], seeds) {
             ([group], 1) => describe(&group.config),
             ([group], _) => format!("{}, {seeds} seeds", describe(&group.config)),
-            _ => format!("{metric} over up to {seeds} seeds"),
+            (_, 1) => title,
+            _ => format!("{title}, up to {seeds} seeds"),
         };
         Figure::new((960, 600))
             .title(title)
@@ -158,15 +161,19 @@ impl Plot {
             Along::Seconds => run.timing()?,
             _ => Vec::new(),
         };
+        // After a crash a row of one table may be missing in the other.
+        let seconds: HashMap<usize, f64> = timing
+            .iter()
+            .map(|timing| (timing.update, timing.seconds))
+            .collect();
         let points: Vec<(f64, f64)> = metrics
             .iter()
-            .enumerate()
-            .filter_map(|(index, row)| {
+            .filter_map(|row| {
                 let x = match self.x {
                     Along::Steps => row.global_step as f64,
                     Along::Updates => row.update as f64,
                     Along::Episodes => row.episodes as f64,
-                    Along::Seconds => timing.get(index)?.seconds,
+                    Along::Seconds => *seconds.get(&row.update)?,
                 };
                 let columns = serde_json::to_value(row).ok()?;
                 Some((x, columns.get(metric)?.as_f64()?))
@@ -174,13 +181,37 @@ impl Plot {
             .collect();
         if points.is_empty() {
             let what = match self.x {
-                Along::Seconds if timing.is_empty() => "timing.csv".to_owned(),
+                Along::Seconds if seconds.is_empty() => "timing.csv".to_owned(),
                 _ => metric.to_owned(),
             };
             let path = run.path().to_owned();
             return Err(PlotRunsError::Nothing { path, what }.into());
         }
         Ok(points)
+    }
+}
+
+/// The runs in a folder of `train`, or in one of `sweep`.
+fn runs(folder: &Path) -> Result<Vec<SavedRun>, CommandError> {
+    let settings = sweep::settings(folder)?;
+    if settings.is_empty() {
+        return Ok(SavedRun::open_all(folder)?);
+    }
+    let mut runs = Vec::new();
+    for setting in settings {
+        runs.extend(SavedRun::open_all(setting)?);
+    }
+    Ok(runs)
+}
+
+/// A column in words: `policy/logit_gap` is the logit gap.
+fn title(metric: &str) -> String {
+    match metric {
+        "charts/episodic_return_100" => "mean return of the last 100 episodes".to_owned(),
+        _ => {
+            let name = metric.split('/').next_back().unwrap_or(metric);
+            name.replace('_', " ")
+        }
     }
 }
 

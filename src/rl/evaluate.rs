@@ -38,8 +38,12 @@ pub fn evaluate(
     evaluate_in(model, || environment.make(), evaluation, device)
 }
 
-/// Plays episodes in environments that are made alike.
-pub(super) fn evaluate_in<E: DiscreteEnvironment + 'static>(
+/// Plays episodes in environments of the caller's own, which are made alike and seeded here.
+///
+/// # Errors
+///
+/// As [`evaluate`], and if an environment gives what is not a number.
+pub fn evaluate_in<E: DiscreteEnvironment + 'static>(
     model: &ActorCritic,
     make: impl Fn() -> E,
     evaluation: Evaluation,

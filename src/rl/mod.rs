@@ -21,4 +21,4 @@ pub mod tabular;
 pub mod training;
 mod transfer;
 
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, evaluate_in};

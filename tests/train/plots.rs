@@ -27,7 +27,7 @@ fn runs_are_drawn_by_their_configuration() {
         "alpha 0.5",
         "alpha 1.0",
         "environment steps",
-        "charts/episodic_return_100",
+        "mean return of the last 100 episodes",
     ] {
         assert!(svg.contains(label), "{label}");
     }

@@ -1,4 +1,6 @@
-use super::{folder, json, name, names, read, stderr, succeed, train, tsallis};
+use super::{
+    folder, json, name, names, program, read, refuse, stderr, succeed, tiny, train, tsallis,
+};
 
 #[test]
 fn seeds_side_by_side_are_what_they_are_alone() {
@@ -29,6 +31,57 @@ fn seeds_side_by_side_are_what_they_are_alone() {
     let played = succeed(&["eval", name(&all), "--episodes", "2"]);
     assert_eq!(played.lines().count(), 4, "{played}");
     assert!(played.contains("3 seeds: mean return"), "{played}");
+}
+
+/// Runs whose names are alike, begun at once where no folder is named.
+#[test]
+fn runs_that_begin_together_have_a_folder_each() {
+    let folder = folder("together");
+    let arguments = tiny(&folder, &["--quiet", "--steps", "64"]);
+    let begun: Vec<_> = ["0.01", "0.02", "0.03", "0.04", "0.05", "0.06"]
+        .into_iter()
+        .map(|beta| {
+            let run = program()
+                // Without --out and its folder.
+                .args(
+                    arguments
+                        .iter()
+                        .filter(|a| !["--out", name(&folder)].contains(a)),
+                )
+                .args(["--beta", beta])
+                .current_dir(&folder)
+                .spawn();
+            run.expect("the program starts")
+        })
+        .collect();
+    for mut run in begun {
+        assert!(run.wait().expect("it ends").success());
+    }
+    let mut betas: Vec<String> = names(folder.join("runs"))
+        .iter()
+        .map(|run| json(folder.join("runs").join(run).join("config.json")))
+        .map(|config| config["config"]["beta"].to_string())
+        .collect();
+    betas.sort();
+    assert_eq!(betas, ["0.01", "0.02", "0.03", "0.04", "0.05", "0.06"]);
+}
+
+#[test]
+fn seeds_that_differ_do_not_go_on_together() {
+    let folder = folder("differ");
+    let run = folder.join("run");
+    train(&run, &["--seeds", "0..2", "--steps", "256", "--quiet"]);
+    let one = run.join("seed-1");
+    succeed(&["train", "--resume", name(&one), "--steps", "512", "--quiet"]);
+    let said = refuse(&["train", "--resume", name(&run)]);
+    assert!(
+        said.contains("the total_steps of")
+            && said
+                .contains("seed-1 is 512, and that of the first run beside it 256: give --steps"),
+        "{said}"
+    );
+    succeed(&["train", "--resume", name(&run), "--steps", "512", "--quiet"]);
+    assert_eq!(json(run.join("seed-0/summary.json"))["steps"], 512);
 }
 
 #[test]

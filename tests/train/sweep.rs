@@ -83,6 +83,11 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     assert_eq!(rows(&out)[..8], before[..]);
     assert_eq!(rows(&out).len(), 12);
 
+    // Its runs are drawn like any others.
+    let stem = folder.join("drawn");
+    let said = succeed(&["plot", name(&out), "--out", name(&stem)]);
+    assert_eq!(said.matches("3 seeds").count(), 4, "{said}");
+
     // A table of another sweep is refused.
     for (other, words) in [
         (&["--alpha", "0.5"][..], "which this one has not"),

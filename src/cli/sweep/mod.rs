@@ -224,15 +224,7 @@ impl Sweep {
         match fs::remove_dir_all(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => {
-                let action = "remove";
-                return Err(RunError::Io {
-                    action,
-                    path,
-                    source,
-                }
-                .into());
-            }
+            Err(error) => return Err(RunError::io("remove", &path)(error).into()),
         }
         RunFolder::prepare(&path, &run)?;
         let (trainer, _) = Trainer::resume(&path, &ResumeOptions::default(), device)?;
@@ -266,8 +258,26 @@ impl Sweep {
     }
 }
 
+/// The folder in that of a sweep where its runs are, by settings.
+const RUNS: &str = "runs";
+
+/// The folders of the settings of a sweep; none of a folder that is no sweep's.
+pub(super) fn settings(folder: &Path) -> Result<Vec<PathBuf>, RunError> {
+    let runs = folder.join(RUNS);
+    if !Results::are_in(folder) || !runs.is_dir() {
+        return Ok(Vec::new());
+    }
+    let refused = || RunError::io("read the folder", &runs);
+    let entries = fs::read_dir(&runs).map_err(refused())?;
+    let mut settings = entries
+        .map(|entry| Ok(entry.map_err(refused())?.path()))
+        .collect::<Result<Vec<_>, RunError>>()?;
+    settings.sort();
+    Ok(settings)
+}
+
 fn run_folder(out: &Path, setting: &Setting, seed: u64) -> PathBuf {
-    let folder = out.join("runs").join(setting.to_string());
+    let folder = out.join(RUNS).join(setting.to_string());
     folder.join(SavedRun::seed_folder(seed))
 }
 

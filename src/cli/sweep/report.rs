@@ -7,7 +7,7 @@ use crate::cli::statistics::{bootstrap_interval, interquartile_mean};
 use crate::cli::thousands;
 use crate::cli::words::score;
 use crate::rl::ppo::PpoConfig;
-use crate::rl::run::{RunError, RunStatus, SavedRun};
+use crate::rl::run::{RunError, RunStatus, SavedRun, Verdict};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -36,15 +36,19 @@ struct Cell {
     failed: usize,
     mean: f64,
     interval: (f64, f64),
+    /// Runs that are solved at their end.
     solved: usize,
+    /// Runs that were solved at some time.
+    solved_once: usize,
     steps_to_solved: Option<usize>,
 }
 
 impl Cell {
     fn new(setting: Setting, rows: &[&ResultRow], which: Score) -> Self {
         let scores: Vec<f64> = rows.iter().filter_map(|row| which.of(row)).collect();
-        let mut solved: Vec<_> = rows.iter().filter_map(|row| row.steps_to_solved).collect();
-        solved.sort_unstable();
+        let mut steps: Vec<_> = rows.iter().filter_map(|row| row.steps_to_solved).collect();
+        steps.sort_unstable();
+        let solved = |row: &&&ResultRow| row.verdict == Some(Verdict::Solved);
         Self {
             setting,
             runs: rows.len(),
@@ -54,9 +58,10 @@ impl Cell {
                 .count(),
             mean: interquartile_mean(&scores),
             interval: bootstrap_interval(&scores),
-            solved: solved.len(),
+            solved: rows.iter().filter(solved).count(),
+            solved_once: steps.len(),
             // Runs that never solve it come after all others.
-            steps_to_solved: solved.get(rows.len() / 2).copied(),
+            steps_to_solved: steps.get(rows.len() / 2).copied(),
         }
     }
 }
@@ -75,7 +80,11 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
     let mut header = vec!["environment", "noise", "beta", "learning rate", "order"];
     header.extend(["seeds", which.title(), "95 % interval"]);
     if solvable {
-        header.extend(["solved", "steps to solved (median)"]);
+        header.extend([
+            "solved at the end",
+            "solved once",
+            "steps to solved (median)",
+        ]);
     }
     if failures {
         header.push("failed");
@@ -113,6 +122,7 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
             ];
             if solvable {
                 row.push(format!("{} of {}", cell.solved, cell.runs));
+                row.push(format!("{} of {}", cell.solved_once, cell.runs));
                 row.push(cell.steps_to_solved.map_or("-".to_owned(), thousands));
             }
             if failures {

@@ -113,6 +113,11 @@ pub(super) struct Results {
 }
 
 impl Results {
+    /// Whether the folder is one of a sweep.
+    pub(super) fn are_in(folder: &Path) -> bool {
+        folder.join(PLAN).is_file()
+    }
+
     /// Opens the table of a folder to go on with it, or makes both.
     pub(super) fn open(
         folder: &Path,
@@ -125,12 +130,9 @@ impl Results {
         };
         let ours = Plan::new(device, config);
         if plan.exists() {
-            let json = fs::read(&plan).map_err(|source| io("read", &plan, source))?;
+            let json = fs::read(&plan).map_err(RunError::io("read", &plan))?;
             let theirs: Plan =
-                serde_json::from_slice(&json).map_err(|error| RunError::Malformed {
-                    path: plan.clone(),
-                    reason: error.to_string(),
-                })?;
+                serde_json::from_slice(&json).map_err(|e| RunError::malformed(&plan, e))?;
             if let Some(difference) = difference(&theirs, &ours) {
                 return Err(SweepError::Other {
                     folder: folder.to_owned(),
@@ -159,11 +161,9 @@ impl Results {
             }
         }
         if !plan.exists() {
-            fs::create_dir_all(folder).map_err(|source| io("create the folder", folder, source))?;
-            let json = serde_json::to_vec_pretty(&ours).map_err(|error| RunError::Malformed {
-                path: plan.clone(),
-                reason: error.to_string(),
-            })?;
+            fs::create_dir_all(folder).map_err(RunError::io("create the folder", folder))?;
+            let json =
+                serde_json::to_vec_pretty(&ours).map_err(|e| RunError::malformed(&plan, e))?;
             write_atomically(&plan, &json)?;
         }
         let (table, rows) = CsvTable::reopen(path, |_| true)?;
@@ -211,12 +211,4 @@ fn difference(theirs: &Plan, ours: &Plan) -> Option<String> {
         ))
     };
     of(&theirs, &ours).or_else(|| of(&theirs["config"], &ours["config"]))
-}
-
-fn io(action: &'static str, path: &Path, source: std::io::Error) -> RunError {
-    RunError::Io {
-        action,
-        path: path.to_owned(),
-        source,
-    }
 }

@@ -16,6 +16,7 @@ use crate::rl::run::{
 use burn::tensor::Device;
 use clap::Args;
 use report::{Event, Reporter};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// Train a Tsallis policy with PPO.
@@ -127,7 +128,7 @@ impl Train {
         let device = device::find(&name)?;
         let out = match &self.out {
             Some(out) => out.clone(),
-            None => unused_folder(&config, self.seeds.as_ref()),
+            None => claim_folder(&config, self.seeds.as_ref())?,
         };
         let jobs = self.prepare(&out, &config, recording, &name)?;
         let title = format!(
@@ -198,6 +199,9 @@ impl Train {
             return Ok(());
         };
         let mut config = first.config().config.clone();
+        for run in &runs {
+            self.check_alike(first, run)?;
+        }
         if let Some(steps) = self.fixed.steps() {
             config.total_steps = steps;
             config.validate()?;
@@ -222,6 +226,28 @@ impl Train {
             })
             .collect();
         self.train(title, folder, jobs, &config, options, &device)
+    }
+
+    /// Checks that two runs that are to go on together differ in nothing but what is their own.
+    fn check_alike(&self, first: &SavedRun, run: &SavedRun) -> Result<(), CommandError> {
+        let differs = |what: &str, flag: &str, one: &dyn Display, other: &dyn Display| {
+            CommandError::ResumeTogether {
+                run: run.path().to_owned(),
+                what: what.to_owned(),
+                other: other.to_string(),
+                first: one.to_string(),
+                flag: flag.to_owned(),
+            }
+        };
+        let (one, other) = (first.config(), run.config());
+        if self.device.is_none() && one.device != other.device {
+            return Err(differs("device", "--device", &one.device, &other.device));
+        }
+        let (one, other) = (&one.config.total_steps, &other.config.total_steps);
+        if self.fixed.steps().is_none() && one != other {
+            return Err(differs("total_steps", "--steps", one, other));
+        }
+        Ok(())
     }
 
     fn train(
@@ -293,8 +319,8 @@ fn run(
     Ok(Some(summary))
 }
 
-/// The first of `runs/NAME`, `runs/NAME-2`, .. that does not exist.
-fn unused_folder(config: &PpoConfig, seeds: Option<&Seeds>) -> PathBuf {
+/// Makes the first of `runs/NAME`, `runs/NAME-2`, .. that does not exist.
+fn claim_folder(config: &PpoConfig, seeds: Option<&Seeds>) -> Result<PathBuf, RunError> {
     let seeds = match seeds {
         Some(Seeds(seeds)) => format!("seeds{}-{}", seeds.start, seeds.end - 1),
         None => format!("seed{}", config.seed),
@@ -307,10 +333,10 @@ fn unused_folder(config: &PpoConfig, seeds: Option<&Seeds>) -> PathBuf {
     );
     let mut folder = PathBuf::from("runs").join(&name);
     for i in 2.. {
-        if !folder.exists() {
+        if RunFolder::claim(&folder)? {
             break;
         }
         folder.set_file_name(format!("{name}-{i}"));
     }
-    folder
+    Ok(folder)
 }

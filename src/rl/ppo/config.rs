@@ -79,7 +79,8 @@ pub enum Regulariser {
     Reward,
     /// In the loss: plus `beta` times the mean divergence of the policy that is learnt.
     Loss,
-    /// In both, which is the gradient of the regularised return.
+    /// In both, which is the gradient of the regularised return where advantages are not normalised: their
+    /// normalisation scales what stands in the reward, and not what stands in the loss.
     Both,
 }
 
@@ -182,10 +183,10 @@ impl PpoConfig {
         self.total_steps.div_ceil(self.batch())
     }
 
-    /// The learning rate of the update of this index.
+    /// The learning rate of the update of this index: zero from the end of the run on, where it falls.
     pub fn learning_rate_at(&self, update: usize) -> f64 {
         if self.anneal_learning_rate {
-            self.learning_rate * (1.0 - update as f64 / self.updates() as f64)
+            self.learning_rate * (1.0 - update as f64 / self.updates() as f64).max(0.0)
         } else {
             self.learning_rate
         }

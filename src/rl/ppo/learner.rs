@@ -213,7 +213,8 @@ impl Learner {
         Ok(state.environments.is_some())
     }
 
-    /// Collects a rollout and learns from it.
+    /// Collects a rollout and learns from it; with a falling learning rate, after the
+    /// [end](Self::is_finished) of the run it only collects.
     ///
     /// # Errors
     ///
@@ -379,6 +380,43 @@ mod tests {
     }
 
     /// The reward is one for the right one of three actions.
+    /// The one reward worth having is five steps away, and a smaller one beside the start: returns that are
+    /// not carried back through an episode do not find it.
+    #[test]
+    fn it_learns_what_pays_only_after_several_steps() {
+        let config = PpoConfig {
+            environment: "nchain:5".parse().expect("a name of an environment"),
+            rollout_steps: 32,
+            learning_rate: 0.01,
+            total_steps: 12_800,
+            ..small(0.5)
+        };
+        let best = config.environment.best_return();
+        let mut learner = Learner::new(config, &Device::flex()).expect("valid");
+        while !learner.is_finished() {
+            learner.update().expect("an update");
+        }
+        let last = learner.recent_return().expect("episodes ended");
+        assert!(last > 0.9 * best, "{last} of {best}");
+    }
+
+    #[test]
+    fn a_learner_past_its_end_stays_as_it_is() {
+        let config = PpoConfig {
+            total_steps: 256,
+            ..small(0.5)
+        };
+        let mut learner = Learner::new(config, &Device::flex()).expect("valid");
+        let model = |learner: &mut Learner| {
+            learner.update().expect("an update");
+            let record = learner.checkpoint().model;
+            record.into_bytes().expect("bytes").to_vec()
+        };
+        let before = [model(&mut learner), model(&mut learner)];
+        assert!(learner.is_finished() && before[0] != before[1]);
+        assert!(model(&mut learner) == before[1]);
+    }
+
     #[test]
     fn every_order_learns_the_identity() {
         for alpha in [-1.0, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0] {

@@ -107,10 +107,14 @@ impl ClippedAdam {
     ///
     /// # Errors
     ///
-    /// If they are not those of as many parameters.
+    /// If they are not those of as many parameters, or are missing after the first step.
     pub fn restore(&mut self, steps: usize, moments: Option<Moments>) -> Result<(), ConfigError> {
         let count = self.parameters.dims()[0];
         self.state = match moments {
+            None if steps > 0 => {
+                let wanted = format!("{count} after {steps} steps, one for each parameter");
+                return Err(ConfigError::new("the number of moments", 0, &wanted));
+            }
             None => None,
             Some(Moments { first, second }) => {
                 let moment = |moment: Param<Tensor<1>>| {

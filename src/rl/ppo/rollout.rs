@@ -4,7 +4,7 @@ use crate::rl::policy::{ActorCritic, TsallisPolicyHead};
 use crate::rl::random::Stream;
 use crate::rl::transfer::{indices, mask, matrix, read, read_actions};
 use burn::Tensor;
-use burn::tensor::{Bool, Device};
+use burn::tensor::{Bool, Device, s};
 use rand_distr::{Distribution, Exp1};
 
 /// What the policy met in `rollout_steps` of every environment. The steps of all environments at one
@@ -133,26 +133,29 @@ impl Collected {
 
     /// Asks the device for values, divergences and log-probabilities in one read.
     fn evaluate(
-        self,
+        mut self,
         model: &ActorCritic,
         environments: &VectorEnvironment,
         config: &PpoConfig,
         device: &Device,
     ) -> Result<Rollout, LearnerError> {
         let (n, batch) = (environments.len(), self.actions.len());
-        let observations = Tensor::cat(self.observations, 0);
         let allowed = environments
             .has_action_mask()
-            .then(|| Tensor::cat(self.allowed, 0));
-        let logits = Tensor::cat(self.logits, 0);
+            .then(|| Tensor::cat(std::mem::take(&mut self.allowed), 0));
+        let logits = Tensor::cat(std::mem::take(&mut self.logits), 0);
 
         let (next, _) = observe(environments, device)
             .map_err(|error| LearnerError::environment(error, batch))?;
-        let mut states = vec![observations.clone(), next];
+        let mut states = std::mem::take(&mut self.observations);
+        states.push(next);
         if !self.final_observations.is_empty() {
             let size = environments.observation_size();
-            states.push(matrix(self.final_observations, size, device));
+            let endings = std::mem::take(&mut self.final_observations);
+            states.push(matrix(endings, size, device));
         }
+        let states = Tensor::cat(states, 0);
+        let observations = states.clone().slice(s![0..batch, ..]);
         let policy = model.policy();
         let log_p = policy.log_probabilities(logits.clone(), allowed.clone());
         let divergence =
@@ -161,7 +164,7 @@ impl Collected {
         let [log_probs, divergences, values, means] = read([
             log_p.clone().gather(1, taken.unsqueeze_dim(1)),
             divergence,
-            model.values(Tensor::cat(states, 0)),
+            model.values(states),
             PolicyStatistics::means(logits, log_p, allowed.clone()),
         ])?;
         let finite = |name, numbers: &[f32]| {
@@ -175,40 +178,15 @@ impl Collected {
         finite("divergence of the policy", &divergences)?;
         finite("value", &values)?;
 
-        let mut rewards = self.rewards;
+        let mut rewards = std::mem::take(&mut self.rewards);
         if config.regulariser.is_in_reward() {
             for (reward, &divergence) in rewards.iter_mut().zip(&divergences) {
                 *reward -= config.beta * f64::from(divergence);
             }
         }
-        let value = |i: usize| f64::from(values[i]);
-        let next_value = |i: usize| match self.after[i] {
-            After::NextStep => value(i + n),
-            After::Truncated(ending) if config.bootstrap_on_truncation => value(batch + n + ending),
-            After::Truncated(_) | After::Terminated => 0.0,
-        };
-        let mut advantages = vec![0.0; batch];
-        for environment in 0..n {
-            let steps: Vec<usize> = (environment..batch).step_by(n).collect();
-            let of =
-                |f: &dyn Fn(usize) -> f64| -> Vec<f64> { steps.iter().map(|&i| f(i)).collect() };
-            let done: Vec<bool> = steps
-                .iter()
-                .map(|&i| self.after[i] != After::NextStep)
-                .collect();
-            let estimates = generalised_advantages(
-                &of(&|i| rewards[i]),
-                &of(&value),
-                &of(&next_value),
-                &done,
-                config.gamma,
-                config.gae_lambda,
-            );
-            for (&i, estimate) in steps.iter().zip(estimates) {
-                advantages[i] = estimate;
-            }
-        }
-        let values: Vec<f64> = (0..batch).map(value).collect();
+        let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+        let advantages = self.advantages(&rewards, &values, n, config);
+        let values = values[..batch].to_vec();
         Ok(Rollout {
             observations,
             allowed,
@@ -221,6 +199,43 @@ impl Collected {
             episodes: self.episodes,
             statistics: PolicyStatistics::new(&means, &divergences),
         })
+    }
+
+    /// The advantage of every step. `values` are those of the states of the rollout, then of the `n` states
+    /// that it ended in, and then of the final observations.
+    fn advantages(
+        &self,
+        rewards: &[f64],
+        values: &[f64],
+        n: usize,
+        config: &PpoConfig,
+    ) -> Vec<f64> {
+        let batch = rewards.len();
+        let next_value = |i: usize| match self.after[i] {
+            After::NextStep => values[i + n],
+            After::Truncated(ending) if config.bootstrap_on_truncation => {
+                values[batch + n + ending]
+            }
+            After::Truncated(_) | After::Terminated => 0.0,
+        };
+        let mut advantages = vec![0.0; batch];
+        for environment in 0..n {
+            let steps = || (environment..batch).step_by(n);
+            let estimates = generalised_advantages(
+                &steps().map(|i| rewards[i]).collect::<Vec<_>>(),
+                &steps().map(|i| values[i]).collect::<Vec<_>>(),
+                &steps().map(next_value).collect::<Vec<_>>(),
+                &steps()
+                    .map(|i| self.after[i] != After::NextStep)
+                    .collect::<Vec<_>>(),
+                config.gamma,
+                config.gae_lambda,
+            );
+            for (i, estimate) in steps().zip(estimates) {
+                advantages[i] = estimate;
+            }
+        }
+        advantages
     }
 }
 

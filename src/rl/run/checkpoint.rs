@@ -84,8 +84,15 @@ impl Checkpoints {
         Ok(steps)
     }
 
-    /// Writes a checkpoint: until all of it is on the disk, its name does not exist.
-    pub(super) fn save(&self, files: &CheckpointFiles, step: usize) -> Result<(), RunError> {
+    /// Writes a checkpoint: until all of it is on the disk, its name does not exist. What `twin` has of the
+    /// same step is not written again where the file system can give a file a second name: no file of a
+    /// checkpoint is ever changed.
+    pub(super) fn save(
+        &self,
+        files: &CheckpointFiles,
+        step: usize,
+        twin: Option<&Self>,
+    ) -> Result<(), RunError> {
         let target = self.path(step);
         if target.exists() {
             return Ok(());
@@ -101,8 +108,13 @@ impl Checkpoints {
         .into_iter()
         .filter_map(|(name, bytes)| Some((name, bytes?)))
         .try_for_each(|(name, bytes)| {
-            write_synced(&partial.join(name), bytes)
-                .map_err(RunError::io("write", &target.join(name)))
+            let file = partial.join(name);
+            let linked =
+                twin.is_some_and(|twin| fs::hard_link(twin.path(step).join(name), &file).is_ok());
+            if linked {
+                return Ok(());
+            }
+            write_synced(&file, bytes).map_err(RunError::io("write", &target.join(name)))
         });
         if let Err(error) = written {
             // The error that is reported is that of the write.

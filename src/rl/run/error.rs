@@ -64,7 +64,7 @@ pub enum RunError {
 
 impl RunError {
     /// What a refusal of the operating system is turned into.
-    pub(super) fn io<'a>(
+    pub(crate) fn io<'a>(
         action: &'static str,
         path: &'a Path,
     ) -> impl FnOnce(io::Error) -> Self + use<'a> {
@@ -75,7 +75,7 @@ impl RunError {
         }
     }
 
-    pub(super) fn malformed(path: &Path, reason: impl std::fmt::Display) -> Self {
+    pub(crate) fn malformed(path: &Path, reason: impl std::fmt::Display) -> Self {
         // Some libraries answer in several lines.
         let reason = reason.to_string().replace('\n', " ").trim().to_owned();
         Self::Malformed {

@@ -7,6 +7,7 @@ use super::{
 use crate::rl::ppo::{Learner, UpdateMetrics};
 use serde_json::Value;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The folder of a run that is being made.
@@ -28,9 +29,30 @@ impl RunFolder {
     ///
     /// If the folder holds anything, or cannot be written.
     pub fn prepare(path: &Path, config: &RunConfig) -> Result<(), RunError> {
-        Self::check_unused(path)?;
-        fs::create_dir_all(path).map_err(RunError::io("create the folder", path))?;
+        if !Self::claim(path)? {
+            Self::check_unused(path)?;
+        }
         config.write(path)
+    }
+
+    /// Makes the folder and says true, or says false if it exists: of several processes that claim one
+    /// folder, one has it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made, or is a file.
+    pub fn claim(path: &Path) -> Result<bool, RunError> {
+        let refused = || RunError::io("create the folder", path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(refused())?;
+        }
+        match fs::create_dir(path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {
+                Ok(false)
+            }
+            Err(error) => Err(refused()(error)),
+        }
     }
 
     /// Checks that a new run may have this folder: that it does not exist, or is empty.
@@ -146,9 +168,10 @@ impl RunFolder {
         let files = CheckpointFiles::new(learner.checkpoint(), &self.checkpoints.path(step))?;
         // The best one first: a process killed between the two comes here again, with the same best one.
         if is_best {
-            self.best.save(&files, step)?;
+            self.best.save(&files, step, None)?;
         }
-        self.checkpoints.save(&files, step)?;
+        self.checkpoints
+            .save(&files, step, is_best.then_some(&self.best))?;
         self.checkpoints.keep(self.recording.checkpoints)?;
         self.best.keep(1)
     }

@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn within_the_clip_no_gradient_is_lost() {
         let n = 2_000;
-        let wave = |i: usize, k: f32| 0.07 * (i as f32 * k).sin();
+        let wave = |i: usize, k: f32| 0.07 * ((i + 1) as f32 * k).sin();
         let values: Vec<f32> = (0..n).map(|i| wave(i, 0.9)).collect();
         let samples: Vec<f32> = (0..n)
             .flat_map(|i| [0.0, 0.0, 1.0, wave(i, 3.3), wave(i, 4.1)])
