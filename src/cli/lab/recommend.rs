@@ -7,7 +7,7 @@ use clap::Args;
 
 /// What the recommendations are computed by.
 const FORMULAS: [&str; 9] = [
-    "D_max = q_min f(1 / q_min) + (1 - q_min) f(0) with f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1))",
+    "D_max = q_min f(1 / q_min) + (1 - q_min) f(0) with f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1)), at 1 u ln u - u + 1",
     "lambda = (1 - gamma) epsilon / (2 D_max)",
     "tau = min((f')^-1(f'(1/2) - (1 + gamma lambda D_max) / (lambda (1 - gamma))), q_min / 2)",
     "eta <= 1 / (2 L)",
