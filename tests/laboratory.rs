@@ -132,10 +132,16 @@ fn converge_measures_its_rates_on_any_process() {
     let rates = table(&out.join("rates.csv"));
     assert_eq!(rates.len(), 3);
     for row in &rates {
-        // What is guaranteed is kept.
-        assert!(number(row, "measured_rate") > number(row, "guaranteed_rate"));
-        assert!(number(row, "guaranteed_rate") > 0.0);
+        assert!(number(row, "measured_rate") > number(row, "pl_bound"));
+        assert!(number(row, "pl_bound") > 0.0);
+        // Far below the steps that were taken.
+        let bound = number(row, "step_bound");
+        assert!(bound > 0.0 && bound < 0.1, "{bound}");
     }
+    assert!(
+        said.contains("PL bound") && said.contains("a guarantee for eta up to 1 / (2 L)"),
+        "{said}"
+    );
     let escapes = table(&out.join("escape.csv"));
     let row = escapes
         .iter()
@@ -153,6 +159,15 @@ fn converge_measures_its_rates_on_any_process() {
     assert!((-1e-12..1e-3).contains(&last), "{last}");
     let svg = fs::read_to_string(out.join("suboptimality.svg")).expect("the picture");
     assert!(svg.contains("nchain:4, 6 steps") && svg.contains("Armijo"));
+
+    // The floor knows how far apart the rewards are, and does not keep the ascent from its optimum.
+    let out = folder("converge-span");
+    let options = "converge --mdp bandit:0,50 --project --alpha 0.5 --temperature 10 --step-size 0.1 \
+                   --iterations 2000";
+    run(&options.split_whitespace().collect::<Vec<_>>(), &out);
+    let gaps = table(&out.join("suboptimality.csv"));
+    let last = number(&gaps[gaps.len() - 1], "fpg_0.5");
+    assert!(last < 1e-6, "{last}");
 }
 
 #[test]
@@ -169,13 +184,23 @@ fn recommend_says_its_numbers_with_their_formulas() {
     for words in [
         "alpha* = 11 / (2 ln(1 / epsilon)) = 0.79621",
         "lambda = (1 - gamma) epsilon / (2 D_max)",
+        "D_max = q_min f(1 / q_min) + (1 - q_min) f(0)",
         "tau = min(",
         "eta <= 1 / (2 L)",
+        "omega = q_min^(alpha - 1)",
+        "kappa = (2 - alpha) omega",
     ] {
         assert!(said.contains(words), "{said}");
     }
     // (1 - 0.9) 0.001 / (2 ln 2) of the softmax.
     assert!(said.contains("7.213e-5"), "{said}");
+
+    // The inverse of this accuracy is no number; its logarithm is.
+    let tiny = ["recommend", "--epsilon", "1e-320", "--gamma", "0.5"];
+    let tiny = self::output(&mut tsallis(&tiny));
+    let said = text(&tiny.stdout);
+    assert!(tiny.status.success(), "{}", text(&tiny.stderr));
+    assert!(said.contains("= 0.00746"), "{said}");
 }
 
 #[test]
@@ -229,6 +254,23 @@ fn a_sweep_grows_by_what_is_missing() {
         .map(|row| number(row, "final_value"))
         .fold(0.0, f64::max);
     assert!(number(&best[1], "final_value") > 0.5 * largest);
+    // What the pictures are drawn from, and the tables of seeds are counted from.
+    let settings = table(&out.join("settings.csv"));
+    assert_eq!(settings.len(), 8);
+    for setting in &settings {
+        let values: Vec<f64> = setting["final_values"]
+            .split(' ')
+            .map(|value| value.parse().expect("a number"))
+            .collect();
+        assert_eq!(values.len().to_string(), setting["seeds"]);
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        assert!((mean - number(setting, "final_value")).abs() < 1e-4 * mean.abs().max(1.0));
+        assert!(number(setting, "standard_error") >= 0.0);
+    }
+    assert!(
+        said.contains("settings.csv") && said.contains("seeds"),
+        "{said}"
+    );
 
     // Everything is there: nothing is run, and everything is said.
     let said = sweep("--alpha 0.5 1 --seeds 2", &out);
@@ -270,6 +312,24 @@ fn every_method_has_its_rows() {
         ]
     );
     assert!(methods.iter().all(|method| said.contains(method)), "{said}");
+}
+
+#[test]
+fn a_step_that_is_far_too_long_is_said_in_few_digits() {
+    let out = folder("far");
+    let said = sweep(
+        "--alpha 0.5 --step-size 1e308 --temperature 0.1 --seeds 1",
+        &out,
+    );
+    assert!(
+        said.contains("  1e308  ") && !said.contains("00000000"),
+        "{said}"
+    );
+    let row = &table(&out.join("results.csv"))[0];
+    assert_eq!(
+        (&*row["final_value"], &*row["final_return"]),
+        ("NaN", "NaN")
+    );
 }
 
 #[test]
@@ -329,8 +389,8 @@ mod interrupted {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Begins the sweep, waits for some of its runs, and sends a signal.
-    fn stop(arguments: &[String], out: &Path, signal: &str) -> Output {
+    /// Begins the sweep, and waits for some of its runs.
+    fn begin(arguments: &[String], out: &Path) -> Child {
         let mut command = tsallis(&[]);
         command.args(arguments).arg("--out").arg(out);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -340,6 +400,12 @@ mod interrupted {
             assert!(begun.elapsed() < Duration::from_secs(60), "no run ended");
             sleep(Duration::from_millis(2));
         }
+        child
+    }
+
+    /// Begins the sweep, waits for some of its runs, and sends a signal.
+    fn stop(arguments: &[String], out: &Path, signal: &str) -> Output {
+        let child = begin(arguments, out);
         let sent = Command::new("kill")
             .args([signal, &child.id().to_string()])
             .status();
@@ -372,6 +438,23 @@ mod interrupted {
         let said = run(&words, &killed);
         assert!(said.contains("of 40 runs are there already"), "{said}");
         assert_eq!(sorted(lines(&killed)), sorted(lines(&straight)));
+    }
+
+    #[test]
+    fn two_sweeps_at_once_do_not_write_one_table() {
+        let out = folder("twice");
+        let arguments = "tabular --mdp nchain:10 --alpha 0.1 --iterations 3000 --seeds 400";
+        let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
+        let mut first = begin(&arguments, &out);
+        let path = out.to_str().expect("a UTF-8 path");
+        let words = arguments.iter().map(String::as_str);
+        let error = refusal(&words.chain(["--out", path]).collect::<Vec<_>>());
+        first.kill().expect("it was still at work");
+        first.wait().expect("it ended");
+        assert!(
+            error.contains(path) && error.contains("another process"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -448,6 +531,7 @@ fn what_cannot_be_used_is_one_clear_line() {
         ("converge --alpha 2 --project", "the theory covers orders"),
         ("converge --out BELOW", "cannot create the folder"),
         ("recommend --epsilon 2", "--epsilon must be above 0"),
+        ("recommend --epsilon 1e-320", "--epsilon must be so large"),
         ("recommend --epsilon 0.1 --gamma 1", "--gamma must be"),
         ("recommend --epsilon 0.1 --alpha 0", "the theory covers"),
         ("tabular --step-size 0", "the step size must be positive"),

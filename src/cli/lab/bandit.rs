@@ -1,7 +1,7 @@
 use super::print::Columns;
 use super::values::Number;
 use super::{LabError, check, check_count, make_folder, mean_of_seeds, say_written, write_table};
-use crate::cli::plot::{Axis, CATEGORIES, Figure, GREY, Legend, Line, LinePlot};
+use crate::cli::plot::{Axis, CATEGORIES, Figure, GREY, Legend, Line, LinePlot, decade_above};
 use crate::rl::tabular::bandit::{Losses, Regret, play};
 use clap::Args;
 use rayon::prelude::*;
@@ -98,15 +98,17 @@ impl Bandit {
             rounds.iter().map(|&t| (t as f64, f(t))).collect()
         };
         let highest = adversarial_bound(self.rounds).max(stochastic_order(self.rounds));
-        let decade = 10_f64.powf(highest.log10().ceil());
-        let mut plot = LinePlot::new(Axis::log("round T"), Axis::log("regret").range(0.1..decade))
-            .legend(Legend::UpperLeft)
-            .line(Line::new(reference(&adversarial_bound), GREY).label("4 √(KT) + 1"))
-            .line(
-                Line::new(reference(&stochastic_order), GREY)
-                    .dashed()
-                    .label("(K − 1) ln T / gap"),
-            );
+        let mut plot = LinePlot::new(
+            Axis::log("round T"),
+            Axis::log("regret").range(0.1..decade_above(highest)),
+        )
+        .legend(Legend::UpperLeft)
+        .line(Line::new(reference(&adversarial_bound), GREY).label("4 √(KT) + 1"))
+        .line(
+            Line::new(reference(&stochastic_order), GREY)
+                .dashed()
+                .label("(K − 1) ln T / gap"),
+        );
         for (((name, _), runs), colour) in regimes.iter().zip(&played).zip(CATEGORIES) {
             let points: Vec<(f64, f64, f64)> = rounds
                 .iter()

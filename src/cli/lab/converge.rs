@@ -4,14 +4,15 @@ use super::values::Number;
 use super::{
     LabError, PROCESSES, check_count, check_positive, escape, make_folder, say_written, write_table,
 };
-use crate::cli::plot::{Axis, Figure, GREY, Legend, Line, LinePlot, order_colour};
+use crate::cli::plot::{
+    Axis, Figure, GREY, Legend, Line, LinePlot, decade_above, divergence_colour,
+};
 use crate::rl::tabular::algorithms::{Direction, ExactAscent, StepRule};
 use crate::rl::tabular::exact::{Constants, Evaluator, optimum, value_iteration};
 use crate::rl::tabular::policy::Reference;
 use crate::rl::tabular::unique::unique;
 use crate::rl::tabular::{Divergence, Mdp, SoftargmaxPolicy};
 use clap::Args;
-use plotters::style::RGBColor;
 use rayon::prelude::*;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -25,8 +26,8 @@ const POINTS: usize = 400;
 /// Run f-PG with exact gradients beside regularised value iteration, and measure its rates.
 ///
 /// Writes suboptimality.svg, .png and .csv (how far the regularised value is from its optimum after each
-/// iteration), rates.csv (the measured linear rate beside the one that the Polyak-Lojasiewicz inequality
-/// guarantees) and escape.svg, .png and .csv (the time out of a nearly certain wrong policy).
+/// iteration), rates.csv (the measured linear rate beside its bound by the Polyak-Lojasiewicz inequality) and
+/// escape.svg, .png and .csv (the time out of a nearly certain wrong policy).
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true, after_long_help = PROCESSES)]
 pub(in crate::cli) struct Converge {
@@ -82,9 +83,12 @@ struct Course {
     gaps: Vec<f64>,
     /// The gap of regularised value iteration after each sweep.
     sweeps: Vec<f64>,
-    /// The measured rate of a step, and the one that is guaranteed at the last policy.
+    /// The measured rate of a step.
     rate: Option<f64>,
-    guaranteed: Option<f64>,
+    /// `eta mu / 4` at the last policy.
+    pl_bound: Option<f64>,
+    /// `1 / (2 L)`.
+    step_bound: Option<f64>,
 }
 
 /// What an order begins with.
@@ -152,13 +156,7 @@ impl Converge {
             Reference::Actions(self.reference.clone())
         };
         let policy = SoftargmaxPolicy::new(divergence, mdp.states(), mdp.actions(), &reference)?;
-        let constants = Constants::new(
-            divergence,
-            mdp.discount(),
-            self.temperature,
-            policy.smallest_reference(),
-            mdp.start().iter().copied().fold(1.0, f64::min),
-        );
+        let constants = Constants::of(mdp, &policy, self.temperature);
         let floor = if self.project {
             Some(constants.clone()?.floor())
         } else {
@@ -234,15 +232,15 @@ impl Converge {
             .copied()
             .fold(f64::INFINITY, f64::min);
         // The inequality is about the gradient and a fixed step.
-        let guaranteed = constants
-            .filter(|_| !self.natural && !self.armijo)
-            .map(|constants| 0.25 * self.step_size * constants.polyak_lojasiewicz(smallest));
+        let constants = constants.filter(|_| !self.natural && !self.armijo);
+        let pl_bound = |of: &Constants| 0.25 * self.step_size * of.polyak_lojasiewicz(smallest);
         Course {
             divergence,
             rate: measured_rate(&gaps, ROUNDING * best.abs().max(1.0)),
             gaps,
             sweeps,
-            guaranteed,
+            pl_bound: constants.as_ref().map(pl_bound),
+            step_bound: constants.as_ref().map(Constants::step_bound),
         }
     }
 
@@ -252,7 +250,7 @@ impl Converge {
             .flat_map(|course| &course.gaps)
             .copied()
             .fold(1e-6, f64::max);
-        let range = 1e-15..10_f64.powf(largest.log10().ceil());
+        let range = 1e-15..decade_above(largest);
         let mut plot = LinePlot::new(
             Axis::log("iteration").range(1.0..self.iterations.max(2) as f64),
             Axis::log("distance of the regularised value from its optimum").range(range),
@@ -260,7 +258,7 @@ impl Converge {
         .legend(Legend::LowerLeft);
         for course in courses {
             let points = thinned(self.iterations).map(|n| (n as f64, course.gaps[n]));
-            let line = Line::new(points, colour_of(course.divergence));
+            let line = Line::new(points, divergence_colour(course.divergence));
             plot = plot.line(line.label(name_of(course.divergence)));
         }
         // One of them stands for all: they differ little.
@@ -313,7 +311,8 @@ impl Converge {
             "divergence",
             "final_gap",
             "measured_rate",
-            "guaranteed_rate",
+            "pl_bound",
+            "step_bound",
         ]
         .map(str::to_owned);
         let rows = courses.iter().map(|course| {
@@ -322,7 +321,8 @@ impl Converge {
                 course.divergence.to_string(),
                 last,
                 course.rate,
-                course.guaranteed,
+                course.pl_bound,
+                course.step_bound,
             )
         });
         write_table(&self.out.join("rates.csv"), &columns, rows)
@@ -336,7 +336,8 @@ impl Converge {
                 "gap at end",
                 "gap < 1e-6",
                 "measured rate",
-                "guaranteed rate",
+                "PL bound",
+                "1 / (2 L)",
             ],
         );
         for course in courses {
@@ -348,13 +349,15 @@ impl Converge {
                 Number(course.gaps[self.iterations]).to_string(),
                 reached.map_or("never".to_owned(), |n| format!("after {n}")),
                 words(course.rate),
-                words(course.guaranteed),
+                words(course.pl_bound),
+                words(course.step_bound),
             ]);
         }
         table.print();
         say(
-            "A rate r takes the gap to e^-r of itself in a step; the guaranteed one is eta mu / 4 of the \
-             Polyak-Lojasiewicz inequality at the last policy, and zero where some state never begins an episode.",
+            "A rate r takes the gap to e^-r of itself in a step. The PL bound is eta mu / 4, with the factor mu of \
+             the Polyak-Lojasiewicz inequality at the last policy: a guarantee for eta up to 1 / (2 L), near that \
+             policy; it is zero where some state never begins an episode.",
         );
     }
 }
@@ -389,15 +392,6 @@ fn thinned(last: usize) -> impl Iterator<Item = usize> {
         }
         Some(here)
     })
-}
-
-fn colour_of(divergence: Divergence) -> RGBColor {
-    match divergence {
-        Divergence::Tsallis(alpha) => order_colour(alpha),
-        Divergence::Hellinger => RGBColor(150, 120, 0),
-        Divergence::JensenShannon => RGBColor(200, 110, 170),
-        Divergence::LeCam => RGBColor(0, 150, 160),
-    }
 }
 
 fn name_of(divergence: Divergence) -> String {

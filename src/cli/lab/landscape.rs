@@ -1,5 +1,5 @@
 use super::{LabError, check, check_positive, make_folder, say_written, write_table};
-use crate::cli::plot::{Axis, Figure, Surface};
+use crate::cli::plot::{Axis, Figure, Surface, decade_above};
 use crate::math::{Measure, Row, Solver, Tsallis, is_order};
 use clap::Args;
 use rayon::prelude::*;
@@ -94,6 +94,7 @@ impl Landscape {
             let values = pictures[i].iter().map(|point| point.value).collect();
             (Axis::linear(scale).ticks(8), values)
         })?;
+        let steepest = steepest(&pictures);
         self.save(
             "landscape-gradient",
             "norm of the gradient",
@@ -104,7 +105,7 @@ impl Landscape {
                     .iter()
                     .map(|point| point.gradient.max(FLAT))
                     .collect();
-                (Axis::log(scale).range(FLAT..1.0), norms)
+                (Axis::log(scale).range(FLAT..decade_above(steepest)), norms)
             },
         )?;
 
@@ -237,6 +238,14 @@ impl Landscape {
     }
 }
 
+/// The largest norm of all pictures, which share their scale; at least so large that there is one.
+fn steepest(pictures: &[Vec<Point>]) -> f64 {
+    let norms = pictures.iter().flatten().map(|point| point.gradient);
+    norms
+        .filter(|norm| norm.is_finite())
+        .fold(10.0 * FLAT, f64::max)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,6 +281,19 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_scale_of_the_gradient_holds_every_norm() {
+        for (rewards, above) in [([0.0, 100.0], 100.0), ([0.0, 1.0], 10.0)] {
+            let landscape = Landscape {
+                rewards: rewards.to_vec(),
+                ..landscape()
+            };
+            let pictures = landscape.surfaces(&landscape.couplings(), &landscape.grid(101));
+            assert_eq!(decade_above(steepest(&pictures)), above);
+        }
+        assert_eq!(steepest(&[]), 10.0 * FLAT);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 /// A grid of the literature, which options narrow or replace value by value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Preset {
-    /// A grid of minutes: NChain 10, four orders, 4 seeds.
+    /// A grid of seconds: NChain 10, four orders, 4 seeds.
     #[default]
     Quick,
     /// The grid that the authors of arXiv 2601.12604 ran: NChain 10, 15, 20 and DeepSea 10, 15; 16 seeds.

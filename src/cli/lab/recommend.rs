@@ -5,13 +5,15 @@ use crate::rl::tabular::Divergence;
 use crate::rl::tabular::exact::{Constants, largest_divergence, optimal_order, temperature_for};
 use clap::Args;
 
-/// What the recommendations are computed by; `omega` and `kappa` are sup 1 / (u f'') and sup |f3| / f''^2.
-const FORMULAS: [&str; 7] = [
+/// What the recommendations are computed by.
+const FORMULAS: [&str; 9] = [
+    "D_max = q_min f(1 / q_min) + (1 - q_min) f(0) with f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1)), at 1 u ln u - u + 1",
     "lambda = (1 - gamma) epsilon / (2 D_max)",
     "tau = min((f')^-1(f'(1/2) - (1 + gamma lambda D_max) / (lambda (1 - gamma))), q_min / 2)",
     "eta <= 1 / (2 L)",
     "L = R2 / (1 - gamma) + gamma (2 C1 R1 + C2 R0) / (1 - gamma)^2 + 2 gamma^2 C1^2 R0 / (1 - gamma)^3",
     "  R0 = 1 + lambda D_max, R1 = C1 + sqrt(2) lambda Y, R2 = C2 + lambda (5/2 kappa Y + omega / 2)",
+    "  omega = q_min^(alpha - 1) bounds 1 / (u f''), kappa = (2 - alpha) omega bounds |f'''| / f''^2",
     "  C1 = omega, C2 = kappa omega, Y = sup |f'| / f'' over the ratios u up to 1 / q_min",
     "mu = 2 lambda (1 - gamma) rho_min^2 (q_min / f''(tau))^2 / omega: the gap shrinks by 1 - eta mu / 4 a step",
 ];
@@ -74,8 +76,14 @@ impl Recommend {
                 Constants::cover(divergence)?;
                 let dearest = largest_divergence(divergence, q_min);
                 let lambda = temperature_for(epsilon, self.gamma, dearest);
+                check(
+                    lambda > 0.0,
+                    "--epsilon",
+                    "so large that lambda = (1 - gamma) epsilon / (2 D_max) is a positive number",
+                    epsilon,
+                )?;
                 let constants =
-                    Constants::new(divergence, self.gamma, lambda, q_min, self.start_min)?;
+                    Constants::new(divergence, self.gamma, lambda, 1.0, q_min, self.start_min)?;
                 Ok((alpha, lambda, constants))
             })
             .collect::<Result<Vec<_>, LabError>>()?;

@@ -1,5 +1,6 @@
 use super::preset::Preset;
 use super::progress::Progress;
+use super::values::Fixed;
 use super::{LabError, PROCESSES, bests, check};
 use crate::cli::{duration, stop, thousands};
 use crate::rl::tabular::algorithms::Sampling;
@@ -12,8 +13,8 @@ use std::time::Instant;
 /// Learn finite processes from sampled episodes: every setting of a grid, on every core.
 ///
 /// Fills a folder with results.csv, a row for each run; the same command goes on with a sweep that was
-/// stopped, and Ctrl-C stops one. Then writes best.csv, the best setting of each method and order, and its
-/// curve as SVG, PNG and CSV.
+/// stopped, and Ctrl-C stops one. Then writes settings.csv, how each setting ended with each seed; best.csv, the
+/// best setting of each method and order; and its curve as SVG, PNG and CSV.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true, after_long_help = PROCESSES)]
 pub(in crate::cli) struct Tabular {
@@ -168,8 +169,10 @@ impl Tabular {
             progress.advance(1, || {
                 let order = row.order.as_deref().unwrap_or("");
                 format!(
-                    "{} {} {order}: {:.3}",
-                    row.mdp, row.algorithm, row.final_value
+                    "{} {} {order}: {}",
+                    row.mdp,
+                    row.algorithm,
+                    Fixed(row.final_value, 3)
                 )
             });
         });

@@ -18,6 +18,38 @@ impl fmt::Display for Number {
     }
 }
 
+/// A number to so many decimals; a zero has no sign.
+pub(super) struct Fixed(pub(super) f64, pub(super) usize);
+
+impl fmt::Display for Fixed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:.*}", self.1, self.0);
+        let is_zero = text.parse() == Ok(0.0);
+        f.pad(if is_zero {
+            text.trim_start_matches('-')
+        } else {
+            &text
+        })
+    }
+}
+
+/// Longest setting that is written without a power of ten.
+const LONGEST: usize = 8;
+
+/// A number that somebody chose, with all its digits.
+pub(super) struct Chosen(pub(super) f64);
+
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        if text.len() <= LONGEST {
+            f.pad(&text)
+        } else {
+            f.pad(&format!("{:e}", self.0))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +70,32 @@ mod tests {
             assert_eq!(Number(value).to_string(), text);
         }
         assert_eq!(format!("{:>8}", Number(0.5)), " 0.50000");
+    }
+
+    #[test]
+    fn a_zero_has_no_sign() {
+        for (value, text) in [
+            (-0.04, "0.0"),
+            (-0.06, "-0.1"),
+            (-0.0, "0.0"),
+            (99.96, "100.0"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(Fixed(value, 1).to_string(), text);
+        }
+        assert_eq!(Number(-0.0).to_string(), "0");
+    }
+
+    #[test]
+    fn settings_keep_their_digits() {
+        for (value, text) in [
+            (1.0, "1"),
+            (0.0001, "0.0001"),
+            (1e308, "1e308"),
+            (0.123_456_789, "1.23456789e-1"),
+        ] {
+            assert_eq!(Chosen(value).to_string(), text);
+        }
     }
 }

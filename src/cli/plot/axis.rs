@@ -103,6 +103,11 @@ impl Axis {
     }
 }
 
+/// The smallest power of ten from a positive number on, where a logarithmic axis ends.
+pub(in crate::cli) fn decade_above(value: f64) -> f64 {
+    10_f64.powi(value.log10().ceil().min(f64::from(f64::MAX_10_EXP)) as i32)
+}
+
 /// An axis with a range, as the drawing library wants it.
 #[derive(Clone, Debug)]
 pub(super) struct Coordinate {
@@ -299,6 +304,14 @@ mod tests {
         );
         assert_eq!(log_ticks(1e-12, 1.0, 4), [1e-12, 1e-8, 1e-4, 1.0]);
         assert_eq!(log_ticks(1.0, 30.0, 8), [1.0, 2.0, 5.0, 10.0, 20.0]);
+    }
+
+    #[test]
+    fn a_decade_ends_above_what_it_holds() {
+        for (value, above) in [(35.0, 100.0), (1.0, 1.0), (1.1, 10.0), (2e-12, 1e-11)] {
+            assert_eq!(decade_above(value), above);
+        }
+        assert_eq!(decade_above(f64::MAX), 1e308);
     }
 
     #[test]

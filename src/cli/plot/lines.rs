@@ -1,12 +1,16 @@
 use super::axis::{Axis, Coordinate};
 use super::figure::{Area, PlotError};
 use super::{AXIS_SIZE, FONT, LABEL_SIZE, PANEL_TITLE_SIZE};
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 /// Pixels of a legend around its words, to the right and down; of a letter, and of a line.
 const LEGEND_FRAME: (f64, f64) = (54.0, 18.0);
 const LEGEND_LETTER: f64 = 7.0;
 const LEGEND_LINE: f64 = 18.5;
+
+/// Pixels of a line beside its name.
+const LEGEND_STROKE: i32 = 24;
 
 /// Steps of the lattice of places that a legend may have, along each side.
 const LEGEND_PLACES: u32 = 8;
@@ -22,7 +26,8 @@ pub(in crate::cli) struct Line {
     label: Option<String>,
     colour: RGBColor,
     width: u32,
-    dashed: bool,
+    /// Pixels of a dash and of a gap.
+    dashes: Option<(u32, u32)>,
     dots: bool,
 }
 
@@ -38,7 +43,7 @@ impl Line {
             label: None,
             colour,
             width: 2,
-            dashed: false,
+            dashes: None,
             dots: false,
         }
     }
@@ -60,8 +65,13 @@ impl Line {
         self
     }
 
-    pub(in crate::cli) fn dashed(mut self) -> Self {
-        self.dashed = true;
+    pub(in crate::cli) fn dashed(self) -> Self {
+        self.dashes(Some((7, 5)))
+    }
+
+    /// Draws dashes of so many pixels and gaps of so many; without them, a line without gaps.
+    pub(in crate::cli) fn dashes(mut self, dashes: Option<(u32, u32)>) -> Self {
+        self.dashes = dashes;
         self
     }
 
@@ -289,8 +299,8 @@ impl LinePlot {
             .split(|&(a, b)| !(self.x.shows(a) && self.y.shows(b)))
             .map(|piece| piece.iter().map(|&(a, b)| place(a, b)).collect::<Vec<_>>());
         for piece in pieces.filter(|piece| piece.len() > 1) {
-            if line.dashed {
-                let dashes = DashedLineSeries::new(piece, 7, 5, style);
+            if let Some((dash, gap)) = line.dashes {
+                let dashes = DashedLineSeries::new(piece, dash, gap, style);
                 chart.draw_series(dashes).map_err(PlotError::refused)?;
             } else {
                 let solid = LineSeries::new(piece, style);
@@ -308,16 +318,18 @@ impl LinePlot {
             chart.draw_series(dots).map_err(PlotError::refused)?;
         }
         if let Some(label) = &line.label {
-            let dashed = line.dashed;
             // Drawn apart from the pieces, of which there may be none.
-            chart
+            let named = chart
                 .draw_series(std::iter::empty::<PathElement<(f64, f64)>>())
                 .map_err(PlotError::refused)?
-                .label(label)
-                .legend(move |(x, y)| {
-                    let end = if dashed { x + 9 } else { x + 24 };
-                    PathElement::new(vec![(x, y), (end, y)], style)
-                });
+                .label(label);
+            let ends = |(x, y)| [(x, y), (x + LEGEND_STROKE, y)];
+            match line.dashes {
+                Some((dash, gap)) => {
+                    named.legend(move |at| DashedPathElement::new(ends(at), dash, gap, style))
+                }
+                None => named.legend(move |at| PathElement::new(ends(at), style)),
+            };
         }
         Ok(())
     }

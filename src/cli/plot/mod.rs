@@ -16,10 +16,10 @@ mod lines;
 mod palette;
 mod surface;
 
-pub(super) use axis::Axis;
+pub(super) use axis::{Axis, decade_above};
 pub(super) use figure::{Figure, PlotError};
 pub(super) use lines::{Legend, Line, LinePlot};
-pub(super) use palette::{CATEGORIES, GREY, order_colour};
+pub(super) use palette::{CATEGORIES, GREY, divergence_colour, order_colour};
 pub(super) use surface::{Fill, Surface};
 
 /// The family under which the crate's own font is known to the drawing library.

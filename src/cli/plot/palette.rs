@@ -1,3 +1,4 @@
+use crate::rl::tabular::Divergence;
 use plotters::style::RGBColor;
 
 /// For thresholds and what else is only a reference.
@@ -30,6 +31,16 @@ const ORDERS: [(f64, RGBColor); 9] = [
 /// The colour of an order `alpha`, the same in every figure.
 pub(in crate::cli) fn order_colour(alpha: f64) -> RGBColor {
     interpolate(&ORDERS, alpha)
+}
+
+/// The colour of a divergence, the same in every figure.
+pub(in crate::cli) fn divergence_colour(divergence: Divergence) -> RGBColor {
+    match divergence {
+        Divergence::Tsallis(alpha) => order_colour(alpha),
+        Divergence::Hellinger => RGBColor(150, 120, 0),
+        Divergence::JensenShannon => RGBColor(200, 110, 170),
+        Divergence::LeCam => RGBColor(0, 150, 160),
+    }
 }
 
 /// Dark blue over green to yellow, of even lightness steps, for `0..=1`.

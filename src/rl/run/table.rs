@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// A CSV file of rows `R` that grows by whole rows. A row that a killed process left torn is cut when the
 /// file is opened again.
+#[derive(Debug)]
 pub struct CsvTable<R> {
     path: PathBuf,
     writer: csv::Writer<File>,

@@ -13,8 +13,8 @@ const SEGMENT: usize = 10;
 /// f-PG that chooses its order while it learns: one table of logits, and Tsallis-INF over the orders of
 /// [`ADAPTIVE_ORDERS`] that read and improve it in turns.
 ///
-/// Every order has its optimum at `theta* = Q* / lambda`, so that what one of them learns is of use to all. The
-/// chosen one runs a segment of iterations, and its loss is how far the mean return of the segment is from the
+/// The optimum of every order has the same form, `theta* = Q* / lambda`, and the orders' `Q*` differ only by what
+/// they pay for their divergences, so that what one of them learns is of use to all. The chosen one runs a segment of iterations, and its loss is how far the mean return of the segment is from the
 /// best that the horizon allows, from 0 to 1. The logits change while the orders are compared; the bandit's
 /// guarantee is against such adversaries.
 #[derive(Clone, Debug)]

@@ -105,7 +105,8 @@ impl<'a> ExactAscent<'a> {
         self
     }
 
-    /// Projects after each step, so that no probability falls below `tau q`.
+    /// Projects after each step, so that no probability falls below `tau q`; `tau` is from 0 to the smallest
+    /// probability of the reference.
     pub fn with_floor(mut self, tau: Option<f64>) -> Self {
         self.floor = tau;
         self
@@ -293,9 +294,7 @@ mod tests {
         let mdp = garnet(4, 3, 4, 0.8, 10).expect("sizes");
         let evaluator = Evaluator::new(&mdp);
         let mut policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.1), 4, 3);
-        let tau = Constants::new(Divergence::Tsallis(0.1), 0.8, 0.1, 1.0 / 3.0, 0.25)
-            .expect("covered")
-            .floor();
+        let tau = Constants::of(&mdp, &policy, 0.1).expect("covered").floor();
         let best = optimum(&evaluator, &policy, 0.1).objective;
         let logits: Vec<f64> = (0..12).map(|i| f64::from(i % 3) * 500.0).collect();
         policy.set_logits(&logits);

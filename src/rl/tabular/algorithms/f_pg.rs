@@ -42,7 +42,8 @@ impl FPg {
         self
     }
 
-    /// Projects after each step, so that no probability falls below `tau q`.
+    /// Projects after each step, so that no probability falls below `tau q`; `tau` is from 0 to the smallest
+    /// probability of the reference.
     pub fn with_floor(mut self, tau: Option<f64>) -> Self {
         self.floor = tau;
         self
@@ -92,10 +93,11 @@ impl FPg {
     /// The gradient by the inverse of the state's Fisher information at as many visits as there were:
     ///
     /// ```text
-    /// v_a = [c_a - p_a sum c - lambda n p_a (y_a - <p, y>)] / (n k_a)
+    /// v_a = [(c_a - p_a sum c) / n - lambda p_a (y_a - <p, y>)] / k_a
     /// ```
     ///
-    /// For the softmax it is the importance-weighted estimate of the advantage.
+    /// For the softmax it is the importance-weighted estimate of the advantage. It is zero where no visit
+    /// counts: the discount of a late step may be zero.
     fn natural_gradient(&self, batch: &Batch, state: usize, direction: &mut [f64]) {
         let range = self.policy.range(state);
         let p = self.policy.row(state);
@@ -104,12 +106,15 @@ impl FPg {
         let credit = batch.credit(state);
         let visits = batch.visits(state);
         let total: f64 = credit.iter().sum();
+        direction.fill(0.0);
+        if visits == 0.0 {
+            return;
+        }
         let on_support = |a: &usize| k[*a] > 0.0;
         let mean: f64 = (0..p.len()).filter(on_support).map(|a| p[a] * y[a]).sum();
-        direction.fill(0.0);
         for a in (0..p.len()).filter(on_support) {
-            let regular = self.temperature * visits * p[a] * (y[a] - mean);
-            direction[a] = (credit[a] - p[a] * total - regular) / (visits * k[a]);
+            let regular = self.temperature * p[a] * (y[a] - mean);
+            direction[a] = ((credit[a] - p[a] * total) / visits - regular) / k[a];
         }
     }
 }

@@ -105,6 +105,8 @@ struct Step {
     state: u32,
     action: u32,
     reward: f64,
+    /// `gamma^t`.
+    weight: f64,
 }
 
 impl<L: Learner> Reinforce<L> {
@@ -169,6 +171,7 @@ impl<L: Learner> Reinforce<L> {
     fn play(&mut self) {
         self.steps.clear();
         let mut state = self.dynamics.begin(&mut self.random);
+        let mut weight = 1.0;
         for _ in 0..self.sampling.horizon {
             let action = choose(self.learner.row(state), &mut self.random);
             let (next, reward) = self.dynamics.step(state, action, &mut self.random);
@@ -176,7 +179,9 @@ impl<L: Learner> Reinforce<L> {
                 state: state as u32,
                 action: action as u32,
                 reward,
+                weight,
             });
+            weight *= self.dynamics.discount;
             match next {
                 Some(next) => state = next,
                 None => break,
@@ -188,12 +193,8 @@ impl<L: Learner> Reinforce<L> {
     fn account(&mut self, share: f64) -> f64 {
         let (gamma, lambda) = (self.dynamics.discount, self.learner.temperature());
         let divergences = self.learner.divergences();
-        let mut weight = gamma.powi(self.steps.len() as i32 - 1);
         let (mut earned, mut to_go) = (0.0, 0.0);
-        for (t, step) in self.steps.iter().enumerate().rev() {
-            if gamma == 0.0 {
-                weight = if t == 0 { 1.0 } else { 0.0 };
-            }
+        for step in self.steps.iter().rev() {
             let state = step.state as usize;
             earned = step.reward + gamma * earned;
             let paid = if lambda == 0.0 {
@@ -203,7 +204,7 @@ impl<L: Learner> Reinforce<L> {
             };
             let credit = match L::CREDIT {
                 Credit::Objective => {
-                    to_go += weight * (step.reward - paid);
+                    to_go += step.weight * (step.reward - paid);
                     to_go
                 }
                 Credit::ToGo => {
@@ -216,8 +217,7 @@ impl<L: Learner> Reinforce<L> {
                 self.batch.touched.push(state);
             }
             self.batch.credit[state * self.batch.actions + step.action as usize] += share * credit;
-            self.batch.visits[state] += share * weight;
-            weight /= gamma;
+            self.batch.visits[state] += share * step.weight;
         }
         earned
     }
@@ -340,7 +340,7 @@ impl Dynamics {
 
 #[cfg(test)]
 mod tests {
-    use super::super::FPg;
+    use super::super::{Direction, FPg};
     use super::*;
     use crate::rl::random::{Purpose, stream};
     use crate::rl::tabular::exact::FiniteHorizon;
@@ -416,6 +416,42 @@ mod tests {
     fn without_discount_of_the_future_only_the_first_step_counts() {
         let mdp = garnet(3, 2, 2, 0.0, 6).expect("sizes");
         unbiased(&mdp, Divergence::Tsallis(0.5), 3, 20_000);
+
+        // The states of the later steps are visited, and count for nothing.
+        let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 3, 2);
+        let learner = FPg::new(policy, 0.3).with_direction(Direction::Natural);
+        let sampling = Sampling {
+            batch: 1,
+            horizon: 9,
+        };
+        let random = stream(5, Purpose::TabularEpisodes, 0);
+        let mut run = Reinforce::new(&mdp, learner, sampling, random);
+        (0..20).for_each(|_| {
+            run.iterate(0.1);
+        });
+        let logits = run.learner().policy().logits();
+        assert!(logits.iter().all(|x| x.is_finite()), "{logits:?}");
+        assert!(logits.iter().any(|x| *x != 0.0), "{logits:?}");
+    }
+
+    #[test]
+    fn episodes_beyond_where_the_discount_is_zero_teach_as_much() {
+        let mdp = garnet(3, 2, 2, 0.1, 6).expect("sizes");
+        let learnt = |horizon, direction| {
+            let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 3, 2);
+            let learner = FPg::new(policy, 0.3).with_direction(direction);
+            let sampling = Sampling { batch: 1, horizon };
+            let random = stream(5, Purpose::TabularEpisodes, 0);
+            let mut run = Reinforce::new(&mdp, learner, sampling, random);
+            run.iterate(0.1);
+            run.learner().policy().logits().to_vec()
+        };
+        let long = learnt(400, Direction::Gradient);
+        assert!(long.iter().any(|x| x.abs() > 1e-3), "{long:?}");
+        // What comes after 330 steps is weighted by less than the smallest number.
+        assert_eq!(long, learnt(330, Direction::Gradient));
+        let natural = learnt(400, Direction::Natural);
+        assert!(natural.iter().all(|x| x.is_finite()), "{natural:?}");
     }
 
     #[test]

@@ -200,10 +200,7 @@ pub fn run(mdp: &Mdp, settings: &RunSettings) -> Result<Curve, SettingsError> {
         Algorithm::FPg(divergence) => {
             let policy = SoftargmaxPolicy::uniform(divergence, states, actions);
             let floor = if settings.project {
-                let start = mdp.start().iter().copied().fold(1.0, f64::min);
-                let q_min = policy.smallest_reference();
-                let lambda = settings.temperature;
-                Some(Constants::new(divergence, mdp.discount(), lambda, q_min, start)?.floor())
+                Some(Constants::of(mdp, &policy, settings.temperature)?.floor())
             } else {
                 None
             };
@@ -264,11 +261,16 @@ fn record<T>(
             iterate(&mut learner, settings.step_size);
             continue;
         }
-        curve.iterations.push(iteration);
-        curve.values.push(value(&learner));
+        let value = value(&learner);
         // The last batch is for the curve alone.
         let eta = if last { 0.0 } else { settings.step_size };
-        curve.returns.push(iterate(&mut learner, eta));
+        let earned = iterate(&mut learner, eta);
+        curve.iterations.push(iteration);
+        curve.values.push(value);
+        // A policy that is no number takes the last action, which may be the right one.
+        curve
+            .returns
+            .push(if value.is_nan() { f64::NAN } else { earned });
     }
     curve
 }
@@ -326,6 +328,23 @@ mod tests {
             other.seed = 4;
             assert_ne!(first, run(&mdp, &other).expect("valid"));
         }
+    }
+
+    #[test]
+    fn a_run_that_diverged_earns_no_number() {
+        let mdp = nchain(5).expect("a length");
+        let mut far = settings(Algorithm::FPg(Divergence::Tsallis(0.5)));
+        far.step_size = 1e308;
+        let mut diverged = 0;
+        for seed in 0..8 {
+            far.seed = seed;
+            let curve = run(&mdp, &far).expect("valid");
+            assert!(curve.returns[0].is_finite());
+            let points = || curve.values.iter().zip(&curve.returns);
+            assert!(points().all(|(value, earned)| value.is_nan() == earned.is_nan()));
+            diverged += points().filter(|(value, _)| value.is_nan()).count();
+        }
+        assert!(diverged > 0);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 use crate::math::Generator;
-use crate::rl::tabular::Divergence;
+use crate::rl::tabular::{Divergence, Mdp, SoftargmaxPolicy};
 
 /// Points at which a supremum over ratios is looked for, evenly in their logarithm.
 const RATIOS: usize = 4000;
 
-/// The constants that the convergence of f-PG is stated with, for rewards in `[0, 1]`. Source:
-/// arXiv 2601.12604 for their form; where the paper leaves a constant open, a bound that was derived and is
-/// tested stands in for it.
+/// The constants that the convergence of f-PG is stated with. Source: arXiv 2601.12604 for their form; where the
+/// paper leaves a constant open, a bound that was derived and is tested stands in for it. The paper's rewards
+/// are in `[0, 1]`; here they are of any span `R`, which is 1 for those.
 #[derive(Clone, Debug)]
 pub struct Constants {
     /// `omega = sup 1 / (u f''(u))` over the ratios `u <= 1 / q_min`.
@@ -18,6 +18,8 @@ pub struct Constants {
     divergence: Divergence,
     discount: f64,
     temperature: f64,
+    /// `R`.
+    reward_span: f64,
     /// The smallest probability of the reference.
     smallest_reference: f64,
     /// The smallest probability of the start distribution.
@@ -40,6 +42,9 @@ pub enum AssumptionError {
     /// A discount that does not discount.
     #[error("the discount must be at least 0 and below 1, not {0}")]
     Discount(f64),
+    /// Rewards that are not bounded.
+    #[error("the span of the rewards must be at least 0 and finite, not {0}")]
+    Rewards(f64),
     /// A reference without full support.
     #[error("the smallest probability of the reference must be above 0 and at most 1/2, not {0}")]
     Reference(f64),
@@ -49,7 +54,8 @@ pub enum AssumptionError {
 }
 
 impl Constants {
-    /// The constants of a setting; `smallest_reference` and `smallest_start` are `q_min` and `rho_min`.
+    /// The constants of a setting; `reward_span`, `smallest_reference` and `smallest_start` are `R`, `q_min` and
+    /// `rho_min`.
     ///
     /// # Errors
     ///
@@ -58,6 +64,7 @@ impl Constants {
         divergence: Divergence,
         discount: f64,
         temperature: f64,
+        reward_span: f64,
         smallest_reference: f64,
         smallest_start: f64,
     ) -> Result<Self, AssumptionError> {
@@ -67,6 +74,9 @@ impl Constants {
         }
         if !(temperature > 0.0 && temperature.is_finite()) {
             return Err(AssumptionError::Temperature(temperature));
+        }
+        if !(0.0..f64::INFINITY).contains(&reward_span) {
+            return Err(AssumptionError::Rewards(reward_span));
         }
         if !(q > 0.0 && q <= 0.5) {
             return Err(AssumptionError::Reference(q));
@@ -82,9 +92,30 @@ impl Constants {
             divergence,
             discount,
             temperature,
+            reward_span,
             smallest_reference,
             smallest_start,
         })
+    }
+
+    /// The constants of a process under policies with this divergence and this reference.
+    ///
+    /// # Errors
+    ///
+    /// If the theory does not cover the divergence, or a number is out of its range.
+    pub fn of(
+        mdp: &Mdp,
+        policy: &SoftargmaxPolicy,
+        temperature: f64,
+    ) -> Result<Self, AssumptionError> {
+        Self::new(
+            policy.divergence(),
+            mdp.discount(),
+            temperature,
+            mdp.reward_span(),
+            policy.smallest_reference(),
+            mdp.start().iter().copied().fold(1.0, f64::min),
+        )
     }
 
     /// Whether the theory covers a divergence.
@@ -99,7 +130,7 @@ impl Constants {
     /// The `tau` of the projection that lowers the regularised value of no state:
     ///
     /// ```text
-    /// tau = min{ (f')^-1( f'(1/2) - (1 + gamma lambda D_max) / (lambda (1 - gamma)) ), q_min / 2 }
+    /// tau = min{ (f')^-1( f'(1/2) - (R + gamma lambda D_max) / (lambda (1 - gamma)) ), q_min / 2 }
     /// ```
     ///
     /// Moving mass `m` onto a rare action costs at most `m` times the span of `Q`, which the numerator
@@ -107,7 +138,7 @@ impl Constants {
     pub fn floor(&self) -> f64 {
         let generator = self.divergence;
         let (g, lambda) = (self.discount, self.temperature);
-        let span = (1.0 + g * lambda * self.largest_divergence) / (1.0 - g);
+        let span = (self.reward_span + g * lambda * self.largest_divergence) / (1.0 - g);
         let lowest = generator.derivative(0.5) - span / lambda;
         generator
             .inverse_derivative(lowest)
@@ -136,7 +167,7 @@ impl Constants {
     ///
     /// ```text
     /// L = R2 / (1 - gamma) + gamma (2 C1 R1 + C2 R0) / (1 - gamma)^2 + 2 gamma^2 C1^2 R0 / (1 - gamma)^3
-    /// C1 = omega,  C2 = kappa omega,  R0 = 1 + lambda D_max,  R1 = C1 + lambda D1,  R2 = C2 + lambda D2
+    /// R0 = R + lambda D_max,  R1 = R C1 + lambda D1,  R2 = R C2 + lambda D2,  C1 = omega,  C2 = kappa omega
     /// D1 = sqrt(2) Y,  D2 = 5/2 kappa Y + omega / 2,  Y = sup |f'(u)| / f''(u)
     /// ```
     ///
@@ -147,8 +178,9 @@ impl Constants {
         let (c1, c2) = (self.omega, self.kappa * self.omega);
         let d1 = std::f64::consts::SQRT_2 * y;
         let d2 = 2.5 * self.kappa * y + 0.5 * self.omega;
-        let r0 = 1.0 + lambda * self.largest_divergence;
-        let (r1, r2) = (c1 + lambda * d1, c2 + lambda * d2);
+        let span = self.reward_span;
+        let r0 = span + lambda * self.largest_divergence;
+        let (r1, r2) = (span * c1 + lambda * d1, span * c2 + lambda * d2);
         r2 / (1.0 - g)
             + g * (2.0 * c1 * r1 + c2 * r0) / (1.0 - g).powi(2)
             + 2.0 * g * g * c1 * c1 * r0 / (1.0 - g).powi(3)
@@ -195,7 +227,8 @@ pub fn largest_divergence(divergence: Divergence, smallest_reference: f64) -> f6
 /// The order that makes the sample complexity polynomial in `1 / epsilon`: `11 / (2 ln(1 / epsilon))`, which is
 /// an order below one for `epsilon < e^-5.5`. Source: arXiv 2601.12604.
 pub fn optimal_order(epsilon: f64) -> f64 {
-    5.5 / (1.0 / epsilon).ln()
+    // The inverse of the smallest numbers is infinite.
+    5.5 / -epsilon.ln()
 }
 
 /// The temperature whose bias is at most half of `epsilon`: `lambda = (1 - gamma) epsilon / (2 D_max)`.

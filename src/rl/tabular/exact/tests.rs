@@ -298,9 +298,7 @@ fn the_polyak_lojasiewicz_inequality_and_the_two_it_is_made_of() {
             let uniform = SoftargmaxPolicy::uniform(divergence, mdp.states(), mdp.actions());
             let optimum = optimum(&evaluator, &uniform, temperature);
             let reached = evaluator.occupancy(&optimum.policy);
-            let q_min = uniform.smallest_reference();
-            let constants = Constants::new(divergence, mdp.discount(), temperature, q_min, rho)
-                .expect("covered");
+            let constants = Constants::of(&mdp, &uniform, temperature).expect("covered");
             for i in 0..20 {
                 // From about the optimum out to saturated policies.
                 let scale = 10_f64.powf(f64::from(i % 5) - 3.0);
@@ -363,14 +361,7 @@ fn the_projection_never_lowers_the_value_and_keeps_its_floor() {
         for divergence in COVERED {
             for temperature in [0.1, 1.0] {
                 let policy = SoftargmaxPolicy::uniform(divergence, 4, 3);
-                let constants = Constants::new(
-                    divergence,
-                    0.8,
-                    temperature,
-                    policy.smallest_reference(),
-                    0.25,
-                )
-                .expect("covered");
+                let constants = Constants::of(&mdp, &policy, temperature).expect("covered");
                 let tau = constants.floor();
                 assert!(tau > 0.0);
                 let best = optimum(&evaluator, &policy, temperature).policy;
@@ -411,13 +402,44 @@ fn the_projection_never_lowers_the_value_and_keeps_its_floor() {
     assert!(moved > 1000, "{moved} states were projected");
 }
 
+/// A process whose rewards and temperature are multiplied alike is the same process.
+#[test]
+fn the_floor_and_the_curvature_know_the_span_of_the_rewards() {
+    for divergence in COVERED {
+        let of = |scale: f64| {
+            Constants::new(divergence, 0.8, 0.1 * scale, scale, 0.25, 0.5).expect("covered")
+        };
+        let (one, fifty) = (of(1.0), of(50.0));
+        assert!((fifty.floor() / one.floor() - 1.0).abs() < 1e-9);
+        assert!((fifty.smoothness() / one.smoothness() - 50.0).abs() < 1e-9);
+        assert!(fifty.polyak_lojasiewicz(0.1) > 0.0);
+
+        // The optimum of two arms that are far apart keeps the floor.
+        let mdp = bandit(&[0.0, 50.0], 0.0).expect("arms");
+        let mdp = mdp.with_discount(0.0).expect("a discount");
+        let uniform = SoftargmaxPolicy::uniform(divergence, 1, 2);
+        let floor = Constants::of(&mdp, &uniform, 1.0).expect("covered").floor();
+        let best = optimum(&Evaluator::new(&mdp), &uniform, 1.0).policy;
+        let (least, q) = (best.row(0)[0], 0.5);
+        assert!(
+            floor > 0.0 && least >= floor * q,
+            "{divergence}: {least} below {floor} q"
+        );
+    }
+    for span in [-1.0, f64::INFINITY, f64::NAN] {
+        let error = Constants::new(Divergence::Tsallis(0.5), 0.8, 0.1, span, 0.25, 0.5)
+            .expect_err("no span");
+        assert!(error.to_string().contains("the span of the rewards"));
+    }
+}
+
 #[test]
 fn the_curvature_is_below_its_bound() {
     let mut random = stream(6, Purpose::Processes, 1);
     for divergence in COVERED {
         let mdp = garnet(3, 2, 2, 0.8, 9).expect("sizes");
         let evaluator = Evaluator::new(&mdp);
-        let bound = Constants::new(divergence, 0.8, 0.1, 0.5, 1.0 / 3.0)
+        let bound = Constants::new(divergence, 0.8, 0.1, 1.0, 0.5, 1.0 / 3.0)
             .expect("covered")
             .smoothness();
         let mut largest = 0.0_f64;

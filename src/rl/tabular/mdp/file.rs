@@ -47,7 +47,8 @@ pub struct Transition {
     pub state: usize,
     /// The action.
     pub action: usize,
-    /// The next state; `null` where the episode ends.
+    /// The next state; `null` where the episode ends, which is not what leaving it out means.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub next: Option<usize>,
     /// How likely it is.
     #[serde(default = "one")]
@@ -228,6 +229,10 @@ mod tests {
             (
                 r#"{"discount": 0.9, "states": 0, "actions": 1, "transitions": []}"#,
                 "at least one state",
+            ),
+            (
+                r#"{"discount": 0.9, "states": 1, "actions": 1, "transitions": [{"state": 0, "action": 0}]}"#,
+                "missing field `next`",
             ),
             (r#"{"gamma": 0.9}"#, "unknown field `gamma`"),
         ];

@@ -297,6 +297,20 @@ impl Mdp {
         self.rewards[state * self.actions + action]
     }
 
+    /// How far apart the mean rewards of two steps can be. Where an episode can end, what is earned after it
+    /// counts, which is 0.
+    pub fn reward_span(&self) -> f64 {
+        let ends = self
+            .outcomes
+            .iter()
+            .any(|o| o.next.is_none() && o.probability > 0.0);
+        let rewards = self.rewards.iter().copied().chain(ends.then_some(0.0));
+        let (least, most) = rewards.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), r| {
+            (lo.min(r), hi.max(r))
+        });
+        most - least
+    }
+
     /// `r(s, a) + gamma E v(s')` for every action of a state, into `q`.
     pub(super) fn back_up(&self, state: usize, v: &[f64], q: &mut [f64]) {
         for (action, q) in q.iter_mut().enumerate() {
@@ -401,6 +415,18 @@ mod tests {
             let error = with(outcomes).expect_err(what);
             assert_eq!(error.to_string(), format!("action 0 in state 1: {what}"));
         }
+    }
+
+    #[test]
+    fn the_end_of_an_episode_earns_nothing() {
+        let steps = |end| {
+            Mdp::new("", 0.5, vec![1.0], 2, |_, action| {
+                let next = if end && action == 1 { None } else { Some(0) };
+                vec![Outcome::certain(next, 3.0 + action as f64)]
+            })
+        };
+        assert_eq!(steps(false).expect("valid").reward_span(), 1.0);
+        assert_eq!(steps(true).expect("valid").reward_span(), 4.0);
     }
 
     #[test]

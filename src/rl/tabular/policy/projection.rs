@@ -7,12 +7,22 @@ use crate::math::Generator;
 /// ```
 /// use burn_tsallis::rl::tabular::policy::project_probabilities;
 ///
-/// let mut p = [0.96, 0.04, 0.0];
-/// assert!(project_probabilities(&mut p, &[0.4, 0.4, 0.2], 0.5));
-/// let want = [0.7, 0.2, 0.1];
+/// let mut p = [0.97, 0.03, 0.0];
+/// assert!(project_probabilities(&mut p, &[0.4, 0.4, 0.2], 0.1));
+/// let want = [0.94, 0.04, 0.02];
 /// assert!(p.iter().zip(want).all(|(p, want)| (p - want).abs() < 1e-15));
 /// ```
+///
+/// # Panics
+///
+/// If `tau` is not from 0 to the smallest probability of the reference: the action that pays may have no more
+/// than its own probability in the reference.
 pub fn project_probabilities(p: &mut [f64], q: &[f64], tau: f64) -> bool {
+    let most = q.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(
+        (0.0..=most).contains(&tau),
+        "the floor must be from 0 to the smallest probability of the reference, {most}, not {tau}"
+    );
     let ratio = |i: usize| p[i] / q[i];
     let donor = (1..p.len()).fold(0, |best, i| if ratio(i) > ratio(best) { i } else { best });
     let mut deficit = 0.0;
@@ -33,6 +43,10 @@ pub fn project_probabilities(p: &mut [f64], q: &[f64], tau: f64) -> bool {
 ///
 /// With a `tau` of [`floor`](crate::rl::tabular::exact::Constants::floor) the regularised value of no state
 /// falls. Source: arXiv 2601.12604.
+///
+/// # Panics
+///
+/// As [`project_probabilities`], where something is to be moved.
 pub fn project_logits(policy: &mut SoftargmaxPolicy, state: usize, tau: f64) -> bool {
     let range = policy.range(state);
     let q = &policy.reference()[range.clone()];
@@ -91,5 +105,24 @@ mod tests {
             project_logits(&mut policy, 1, tau * (1.0 - 1e-9));
             assert_eq!(policy.row(1), once);
         }
+    }
+
+    #[test]
+    fn no_floor_up_to_the_smallest_reference_takes_more_than_there_is() {
+        let q = [0.4, 0.4, 0.2];
+        for p in [[0.4, 0.39, 0.21], [0.0, 0.0, 1.0], [0.5, 0.5, 0.0]] {
+            for tau in [0.0, 0.1, 0.2] {
+                let mut moved = p;
+                project_probabilities(&mut moved, &q, tau);
+                let kept = moved.iter().zip(q).all(|(p, q)| *p >= tau * q - 1e-16);
+                assert!(kept && (moved.iter().sum::<f64>() - 1.0).abs() < 1e-15);
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the smallest probability of the reference, 0.2, not 0.9")]
+    fn a_floor_above_the_smallest_reference_is_refused() {
+        project_probabilities(&mut [0.8, 0.1, 0.1], &[0.4, 0.4, 0.2], 0.9);
     }
 }

@@ -1,4 +1,5 @@
 use super::Row;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// The setting of a method and an order that ends best on a process.
@@ -37,16 +38,32 @@ pub struct Setting<'a> {
     pub rows: Vec<&'a Row>,
     /// The mean of [`final_value`](Row::final_value) over them.
     pub final_value: f64,
+    /// The standard error of that mean.
+    pub standard_error: f64,
 }
 
-impl Setting<'_> {
-    /// A setting that diverged is the worst.
-    fn rank(&self) -> f64 {
-        if self.final_value.is_nan() {
-            f64::NEG_INFINITY
-        } else {
-            self.final_value
+impl<'a> Setting<'a> {
+    fn new(rows: Vec<&'a Row>) -> Self {
+        let (final_value, deviation) = moments(rows.iter().map(|row| row.final_value));
+        Self {
+            final_value,
+            standard_error: deviation / (rows.len() as f64).sqrt(),
+            rows,
         }
+    }
+
+    /// By the seeds that it was run with, then by its value: a sweep that was stopped leaves settings with a few
+    /// seeds, which may be the lucky ones. A setting that diverged is the worst.
+    fn compare(&self, other: &Self) -> Ordering {
+        let value = |of: &Self| {
+            if of.final_value.is_nan() {
+                f64::NEG_INFINITY
+            } else {
+                of.final_value
+            }
+        };
+        let seeds = self.rows.len().cmp(&other.rows.len());
+        seeds.then_with(|| value(self).total_cmp(&value(other)))
     }
 }
 
@@ -69,30 +86,19 @@ pub fn settings(rows: &[Row]) -> Vec<Vec<Setting<'_>>> {
     }
     groups
         .into_iter()
-        .map(|group| {
-            let group = group.into_values();
-            group
-                .map(|rows| Setting {
-                    final_value: moments(rows.iter().map(|row| row.final_value)).0,
-                    rows,
-                })
-                .collect()
-        })
+        .map(|group| group.into_values().map(Setting::new).collect())
         .collect()
 }
 
-/// The best setting of each process, method and order: that of the largest mean of
-/// [`final_value`](Row::final_value) over the seeds. In the order of the table.
+/// The best setting of each process, method and order: of those that were run with the most seeds, that of the
+/// largest mean of [`final_value`](Row::final_value) over them. In the order of the table.
 pub fn best_settings(rows: &[Row]) -> Vec<Best> {
     settings(rows)
         .iter()
         .filter_map(|settings| {
-            let best = settings
-                .iter()
-                .max_by(|a, b| a.rank().total_cmp(&b.rank()))?;
+            let best = settings.iter().max_by(|a, b| a.compare(b))?;
             let rows = &best.rows;
             let first = rows.first()?;
-            let deviation = moments(rows.iter().map(|row| row.final_value)).1;
             let curves: Vec<Vec<f64>> = rows.iter().map(|row| row.values()).collect();
             let iterations = first.iterations();
             let values = (0..iterations.len())
@@ -107,7 +113,7 @@ pub fn best_settings(rows: &[Row]) -> Vec<Best> {
                 settings: settings.len(),
                 seeds: rows.len(),
                 final_value: best.final_value,
-                standard_error: deviation / (rows.len() as f64).sqrt(),
+                standard_error: best.standard_error,
                 final_return: moments(rows.iter().map(|row| row.final_return)).0,
                 iterations,
                 values,

@@ -6,6 +6,8 @@ mod table;
 
 pub use best::{Best, Setting, best_settings, settings};
 pub use grid::{Grid, GridError, Method, Planned};
+#[cfg(feature = "cli")]
+pub(crate) use table::Short;
 pub use table::{Key, Row, Table, TableError};
 
 use super::Mdp;
@@ -70,7 +72,7 @@ pub fn sweep(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rl::tabular::algorithms::{Algorithm, Sampling};
+    use crate::rl::tabular::algorithms::{Algorithm, Curve, Sampling};
     use crate::rl::tabular::mdp::nchain;
     use std::path::PathBuf;
 
@@ -155,6 +157,84 @@ mod tests {
         for folder in [whole, parts] {
             std::fs::remove_dir_all(folder).expect("removed");
         }
+    }
+
+    #[test]
+    fn a_table_has_one_writer_and_one_row_of_each_run() {
+        let processes = [nchain(4).expect("a length")];
+        let grid = grid();
+        let folder = folder("twice");
+        let mut table = Table::open(&folder, &grid, &processes).expect("a new table");
+        let error = Table::open(&folder, &grid, &processes)
+            .expect_err("two writers")
+            .to_string();
+        assert!(error.contains("another process"), "{error}");
+        sweep(
+            &processes,
+            &grid,
+            &mut table,
+            &AtomicBool::new(false),
+            |_| (),
+        )
+        .expect("swept");
+        let rows = table.rows().to_vec();
+        drop(table);
+        // What two processes at once left before the table had a lock.
+        let path = folder.join("results.csv");
+        let text = std::fs::read_to_string(&path).expect("the table");
+        let (_, again) = text.split_once('\n').expect("a header");
+        std::fs::write(&path, text.clone() + again).expect("the table");
+        let table = Table::open(&folder, &grid, &processes).expect("the table");
+        assert_eq!(table.rows(), rows);
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn a_table_without_its_settings_is_not_gone_on_with() {
+        let processes = [nchain(4).expect("a length")];
+        let folder = folder("unknown");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("results.csv");
+        // What a process leaves that is killed as it begins.
+        std::fs::write(&path, "").expect("a file");
+        let table = Table::open(&folder, &grid(), &processes).expect("a new table");
+        drop(table);
+        std::fs::remove_file(folder.join("sweep.json")).expect("removed");
+        std::fs::write(&path, "mdp,algorithm\ntorn").expect("a file");
+        let error = Table::open(&folder, &grid(), &processes)
+            .expect_err("no settings")
+            .to_string();
+        assert!(
+            error.contains("results.csv holds runs") && error.contains("sweep.json"),
+            "{error}"
+        );
+        let kept = std::fs::read_to_string(&path).expect("the file");
+        assert_eq!(kept, "mdp,algorithm\ntorn");
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn a_few_lucky_seeds_are_not_the_best() {
+        let processes = [nchain(4).expect("a length")];
+        let grid = grid();
+        let row = |planned: &Planned, value| {
+            let curve = Curve {
+                iterations: vec![0],
+                values: vec![value],
+                returns: vec![value],
+            };
+            Row::new(planned, &curve)
+        };
+        // Each seed of the first step size earns 1, and the one of the second that was run, 9.
+        let planned = grid.runs(&processes);
+        let rows: Vec<Row> = planned[..4]
+            .iter()
+            .zip([1.0, 1.0, 1.0, 9.0])
+            .map(|(planned, value)| row(planned, value))
+            .collect();
+        assert_ne!(rows[0].step_size, rows[3].step_size);
+        let best = best_settings(&rows);
+        assert_eq!((best[0].final_value, best[0].seeds), (1.0, 3));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 use super::grid::{Grid, Planned};
-use crate::rl::run::{RunError, write_atomically};
+use crate::rl::run::{CsvTable, RunError, write_atomically};
 use crate::rl::tabular::Mdp;
 use crate::rl::tabular::algorithms::{Curve, SettingsError};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -117,7 +117,7 @@ impl Planned {
 }
 
 /// A number to six digits, as short as it can be.
-struct Short(f64);
+pub(crate) struct Short(pub(crate) f64);
 
 impl std::fmt::Display for Short {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -166,6 +166,28 @@ impl Common {
                 .iter()
                 .map(|mdp| (mdp.name().to_owned(), mdp.checksum()))
                 .collect(),
+        }
+    }
+
+    /// What the runs of a folder have in common, if it holds any; an error if that is not what is wanted of it.
+    fn find(folder: &Path, wanted: &Self) -> Result<Option<Self>, TableError> {
+        let (settings, results) = (folder.join(SWEEP), folder.join(RESULTS));
+        if !settings.exists() {
+            // A table is begun before its settings are written.
+            return if fs::metadata(&results).is_ok_and(|file| file.len() > 0) {
+                Err(TableError::Unknown { results, settings })
+            } else {
+                Ok(None)
+            };
+        }
+        let text = fs::read(&settings).map_err(refused("read", &settings))?;
+        let found: Self = serde_json::from_slice(&text).map_err(malformed(&settings))?;
+        match found.differs(wanted) {
+            Some(what) => Err(TableError::Other {
+                path: folder.to_owned(),
+                what,
+            }),
+            None => Ok(Some(found)),
         }
     }
 
@@ -233,68 +255,56 @@ pub enum TableError {
         /// How they differ.
         what: String,
     },
+    /// Runs of unknown settings.
+    #[error(
+        "{} holds runs, and no {} beside it says of which settings: give another folder",
+        results.display(),
+        settings.display()
+    )]
+    Unknown {
+        /// The runs.
+        results: PathBuf,
+        /// The file that is not there.
+        settings: PathBuf,
+    },
 }
 
 /// The results of a sweep: `results.csv`, which grows by whole lines, and what all its runs have in common in
 /// `sweep.json`.
 #[derive(Debug)]
 pub struct Table {
-    path: PathBuf,
-    writer: csv::Writer<File>,
+    file: CsvTable<Row>,
     rows: Vec<Row>,
     keys: BTreeSet<Key>,
 }
 
 impl Table {
-    /// Opens the table in a folder, or begins one. A last line that a killed process left half written is
-    /// cut off.
+    /// Opens the table in a folder, or begins one, and keeps other processes from it. A last line that a killed
+    /// process left half written is cut off, and of a run that is there twice one row is kept.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be written, the table cannot be read, or it holds runs of other settings.
+    /// If the folder cannot be written, another process writes to it, the table cannot be read, or it holds
+    /// runs of other settings or of none that are known.
     pub fn open(folder: &Path, grid: &Grid, processes: &[Mdp]) -> Result<Self, TableError> {
         fs::create_dir_all(folder).map_err(refused("create the folder", folder))?;
         let mut wanted = Common::of(grid, processes);
-        let common = folder.join(SWEEP);
-        let found = if common.exists() {
-            let text = fs::read(&common).map_err(refused("read", &common))?;
-            let found: Common = serde_json::from_slice(&text).map_err(malformed(&common))?;
-            if let Some(what) = found.differs(&wanted) {
-                return Err(TableError::Other {
-                    path: folder.to_owned(),
-                    what,
-                });
-            }
+        // Before a torn line is cut, and again once nobody else writes.
+        Common::find(folder, &wanted)?;
+        let (file, mut rows) = CsvTable::reopen(folder.join(RESULTS), |_: &Row| true)?;
+        let found = Common::find(folder, &wanted)?;
+        if let Some(found) = &found {
             wanted.version.clone_from(&found.version);
             wanted.processes.extend(found.processes.clone());
-            Some(found)
-        } else {
-            None
-        };
-        if found.as_ref() != Some(&wanted) {
-            let text = serde_json::to_vec_pretty(&wanted).map_err(malformed(&common))?;
-            write_atomically(&common, &text)?;
         }
-        let path = folder.join(RESULTS);
-        let rows = if path.exists() {
-            read(&path)?
-        } else {
-            Vec::new()
-        };
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(refused("open", &path))?;
-        let begun = file.metadata().map_err(refused("read", &path))?.len() > 0;
-        Ok(Self {
-            writer: csv::WriterBuilder::new()
-                .has_headers(!begun)
-                .from_writer(file),
-            keys: rows.iter().map(Row::key).collect(),
-            path,
-            rows,
-        })
+        if found.as_ref() != Some(&wanted) {
+            let settings = folder.join(SWEEP);
+            let text = serde_json::to_vec_pretty(&wanted).map_err(malformed(&settings))?;
+            write_atomically(&settings, &text)?;
+        }
+        let mut keys = BTreeSet::new();
+        rows.retain(|row| keys.insert(row.key()));
+        Ok(Self { file, rows, keys })
     }
 
     /// The runs that it holds.
@@ -309,31 +319,11 @@ impl Table {
 
     /// Appends a run.
     pub(super) fn append(&mut self, row: Row) -> Result<&Row, TableError> {
-        let written = self.writer.serialize(&row).map_err(io::Error::from);
-        written
-            .and_then(|()| self.writer.flush())
-            .map_err(refused("write", &self.path))?;
+        self.file.append(&row)?;
         self.keys.insert(row.key());
         self.rows.push(row);
         Ok(&self.rows[self.rows.len() - 1])
     }
-}
-
-fn read(path: &Path) -> Result<Vec<Row>, TableError> {
-    let text = fs::read(path).map_err(refused("read", path))?;
-    let whole = text
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |end| end + 1);
-    if whole < text.len() {
-        let file = OpenOptions::new().write(true).open(path);
-        file.and_then(|file| file.set_len(whole as u64))
-            .map_err(refused("write", path))?;
-    }
-    csv::Reader::from_reader(&text[..whole])
-        .deserialize()
-        .collect::<Result<_, _>>()
-        .map_err(malformed(path))
 }
 
 fn refused<'a>(
