@@ -44,7 +44,7 @@ impl TsallisDivergenceLossConfig {
 ///
 /// Predictions are probabilities, and not their logarithms, since sparse ones are zero: where `p_i = 0` a
 /// target `t_i` costs `t_i / (1 - alpha)` for `alpha < 1`, and makes the divergence infinite from 1 on.
-/// Differentiable in the predictions and in the targets.
+/// Differentiable in the predictions and in the targets; what is infinite has no gradient there.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -125,21 +125,21 @@ impl TsallisDivergenceLoss {
             "the targets must have the shape of the predictions"
         );
         // To the operator a reference of zero is an entry that is not there.
-        let unseen = predictions.clone().equal_scalar(0.0);
-        let slope = if self.alpha < 1.0 {
-            1.0 / (1.0 - self.alpha)
+        let seen = predictions.clone().not_equal_scalar(0.0);
+        let missed = targets.clone().mask_fill(seen, 0.0);
+        let missed = if self.alpha < 1.0 {
+            missed.mul_scalar(1.0 / (1.0 - self.alpha))
         } else {
-            f64::INFINITY
+            // Detached: the gradient of the product would be `0 * inf` at every other entry.
+            let none = missed.clone().equal_scalar(0.0);
+            missed
+                .detach()
+                .mul_scalar(f64::INFINITY)
+                .mask_fill(none, 0.0)
         };
-        let missed = targets
-            .clone()
-            .mul_scalar(slope)
-            .mask_fill(targets.clone().equal_scalar(0.0), 0.0)
-            .mask_fill(unseen.bool_not(), 0.0)
-            .sum_dim(D - 1);
         let options = TsallisOptions::new(self.alpha)
             .with_reference(Reference::Tensor(predictions))
             .with_empty_row(EmptyRow::Zero);
-        tsallis_divergence_from_probabilities(targets, options, -1) + missed
+        tsallis_divergence_from_probabilities(targets, options, -1) + missed.sum_dim(D - 1)
     }
 }
