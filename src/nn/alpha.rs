@@ -1,4 +1,4 @@
-use super::ConfigError;
+use super::ModuleConfigError;
 use crate::math::{MAX_ALPHA, is_order};
 use crate::{Alpha, TsallisError};
 use burn::Tensor;
@@ -80,12 +80,16 @@ impl AlphaConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if a number is not an order, does not lie inside the interval, or if there are
+    /// [`ModuleConfigError`] if a number is not an order, does not lie inside the interval, or if there are
     /// neither one nor `count` of them.
-    pub fn try_init(&self, count: usize, device: &Device) -> Result<TsallisAlpha, ConfigError> {
+    pub fn try_init(
+        &self,
+        count: usize,
+        device: &Device,
+    ) -> Result<TsallisAlpha, ModuleConfigError> {
         let (Self::Fixed { values: given } | Self::Learnt { start: given, .. }) = self;
         if given.len() != 1 && given.len() != count {
-            return Err(ConfigError::AlphaCount {
+            return Err(ModuleConfigError::AlphaCount {
                 given: given.len(),
                 wanted: count,
             });
@@ -98,10 +102,10 @@ impl AlphaConfig {
             Self::Learnt { start, min, max } => {
                 let (min, max) = (*min, *max);
                 if !(-MAX_ALPHA <= min && min < max && max <= MAX_ALPHA) {
-                    return Err(ConfigError::Interval { min, max });
+                    return Err(ModuleConfigError::Interval { min, max });
                 }
                 if let Some(&value) = start.iter().find(|&&alpha| !(min < alpha && alpha < max)) {
-                    return Err(ConfigError::Start { value, min, max });
+                    return Err(ModuleConfigError::Start { value, min, max });
                 }
                 let raw = (0..count)
                     .map(|i| start[i % start.len()])

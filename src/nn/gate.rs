@@ -1,5 +1,5 @@
 use super::error::or_panic;
-use super::{AlphaConfig, ConfigError, TsallisAlpha};
+use super::{AlphaConfig, ModuleConfigError, TsallisAlpha};
 use crate::{EmptyRow, Reference, TsallisOptions, tsallis_softargmax};
 use burn::Tensor;
 use burn::config::Config;
@@ -44,12 +44,12 @@ impl TsallisGateConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if a size is zero, or if the order or the temperature is not one that can be
+    /// [`ModuleConfigError`] if a size is zero, or if the order or the temperature is not one that can be
     /// computed with.
-    pub fn try_init(&self, device: &Device) -> Result<TsallisGate, ConfigError> {
+    pub fn try_init(&self, device: &Device) -> Result<TsallisGate, ModuleConfigError> {
         for (name, size) in [("d_model", self.d_model), ("n_experts", self.n_experts)] {
             if size == 0 {
-                return Err(ConfigError::Zero { name });
+                return Err(ModuleConfigError::Zero { name });
             }
         }
         TsallisOptions::<1>::new(1.0).try_with_temperature(self.temperature)?;

@@ -14,7 +14,7 @@
 //!
 //! Modules and losses have the reference `ones`, so that `alpha = 1.5` is 1.5-entmax whatever the number of
 //! entries. Masks are `true` where an entry is masked, as Burn's are. A configuration that cannot be
-//! made panics in `init`, with the words of the [`ConfigError`] that `try_init` returns.
+//! made panics in `init`, with the words of the [`ModuleConfigError`] that `try_init` returns.
 
 pub mod attention;
 pub mod loss;
@@ -31,7 +31,7 @@ mod softargmax;
 pub use alpha::{AlphaConfig, TsallisAlpha};
 pub use cache::TensorCache;
 pub use distribution::TsallisCategorical;
-pub use error::ConfigError;
+pub use error::ModuleConfigError;
 pub use gate::{TsallisGate, TsallisGateConfig, TsallisGateOutput};
 pub use reference::ReferenceConfig;
 pub use softargmax::{TsallisSoftargmax, TsallisSoftargmaxConfig};

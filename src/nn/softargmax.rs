@@ -1,5 +1,5 @@
 use super::error::or_panic;
-use super::{AlphaConfig, ConfigError, ReferenceConfig, TsallisAlpha};
+use super::{AlphaConfig, ModuleConfigError, ReferenceConfig, TsallisAlpha};
 use crate::math::EmptyRow;
 use crate::{TsallisError, TsallisOptions, try_tsallis_softargmax};
 use burn::Tensor;
@@ -46,11 +46,11 @@ impl TsallisSoftargmaxConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if an order, the reference or the temperature is not one that can be computed with.
-    pub fn try_init(&self, device: &Device) -> Result<TsallisSoftargmax, ConfigError> {
+    /// [`ModuleConfigError`] if an order, the reference or the temperature is not one that can be computed with.
+    pub fn try_init(&self, device: &Device) -> Result<TsallisSoftargmax, ModuleConfigError> {
         let count = self.alpha_shape.iter().product();
         if count == 0 {
-            return Err(ConfigError::Zero {
+            return Err(ModuleConfigError::Zero {
                 name: "alpha_shape",
             });
         }
@@ -66,7 +66,7 @@ impl TsallisSoftargmaxConfig {
     fn try_options<const D: usize>(
         &self,
         options: TsallisOptions<D>,
-    ) -> Result<TsallisOptions<D>, ConfigError> {
+    ) -> Result<TsallisOptions<D>, ModuleConfigError> {
         let options = self
             .reference
             .apply(options)?

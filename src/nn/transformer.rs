@@ -5,7 +5,7 @@ use super::attention::{
 };
 use super::cache::TensorCache;
 use super::error::or_panic;
-use super::{AlphaConfig, ConfigError};
+use super::{AlphaConfig, ModuleConfigError};
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay};
@@ -69,7 +69,10 @@ impl TsallisTransformerEncoderConfig {
     /// # Errors
     ///
     /// That of [`TsallisMultiHeadAttentionConfig::try_init`].
-    pub fn try_init(&self, device: &Device) -> Result<TsallisTransformerEncoder, ConfigError> {
+    pub fn try_init(
+        &self,
+        device: &Device,
+    ) -> Result<TsallisTransformerEncoder, ModuleConfigError> {
         let layers = (0..self.n_layers)
             .map(|_| TsallisTransformerEncoderLayer::try_new(self, device))
             .collect::<Result<_, _>>()?;
@@ -277,7 +280,7 @@ impl TsallisTransformerEncoderLayer {
     pub fn try_new(
         config: &TsallisTransformerEncoderConfig,
         device: &Device,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, ModuleConfigError> {
         let mha = TsallisMultiHeadAttentionConfig::new(config.d_model, config.n_heads)
             .with_alpha(config.alpha.clone())
             .with_initializer(config.initializer.clone())

@@ -10,7 +10,7 @@ use burn_tsallis::nn::attention::{
     TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttention, TsallisMultiHeadAttentionConfig,
     tsallis_attention, tsallis_attention_weights,
 };
-use burn_tsallis::nn::{AlphaConfig, ConfigError};
+use burn_tsallis::nn::{AlphaConfig, ModuleConfigError};
 
 const SIZE: usize = 12;
 const HEADS: usize = 3;
@@ -291,7 +291,7 @@ fn records_and_display() {
 #[test]
 fn bad_configurations_say_what_is_wrong() {
     let device = device();
-    let words = |result: Result<TsallisMultiHeadAttention, ConfigError>| {
+    let words = |result: Result<TsallisMultiHeadAttention, ModuleConfigError>| {
         result.expect_err("it is wrong").to_string()
     };
     assert_eq!(

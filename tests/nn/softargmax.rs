@@ -3,7 +3,7 @@ use burn::config::Config;
 use burn::tensor::{Bool, DType, Tensor};
 use burn_tsallis::math::EmptyRow;
 use burn_tsallis::nn::{
-    AlphaConfig, ConfigError, ReferenceConfig, TsallisSoftargmax, TsallisSoftargmaxConfig,
+    AlphaConfig, ModuleConfigError, ReferenceConfig, TsallisSoftargmax, TsallisSoftargmaxConfig,
 };
 use burn_tsallis::{tsallis_log_softargmax, tsallis_softargmax};
 
@@ -194,7 +194,8 @@ fn bad_configurations_say_what_is_wrong() {
             .try_init(&device)
             .map(|_| ())
     };
-    let words = |result: Result<(), ConfigError>| result.expect_err("it is wrong").to_string();
+    let words =
+        |result: Result<(), ModuleConfigError>| result.expect_err("it is wrong").to_string();
     assert_eq!(
         words(alpha(f64::NAN.into())),
         "alpha is NaN: it must be a number from -50 to 50"

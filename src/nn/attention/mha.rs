@@ -1,7 +1,7 @@
 use super::function::{masked_scores, quiet_weights, weights};
 use super::{MhaOutput, TsallisMhaCache};
 use crate::nn::error::{check_dropout, or_panic};
-use crate::nn::{AlphaConfig, ConfigError, TsallisAlpha};
+use crate::nn::{AlphaConfig, ModuleConfigError, TsallisAlpha};
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay};
@@ -65,12 +65,15 @@ impl TsallisMultiHeadAttentionConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if `d_model` does not divide into the heads, or if an order or the dropout rate is
+    /// [`ModuleConfigError`] if `d_model` does not divide into the heads, or if an order or the dropout rate is
     /// not one that can be computed with.
-    pub fn try_init(&self, device: &Device) -> Result<TsallisMultiHeadAttention, ConfigError> {
+    pub fn try_init(
+        &self,
+        device: &Device,
+    ) -> Result<TsallisMultiHeadAttention, ModuleConfigError> {
         let (d_model, n_heads) = (self.d_model, self.n_heads);
         if n_heads == 0 || d_model == 0 || d_model % n_heads != 0 {
-            return Err(ConfigError::Heads { d_model, n_heads });
+            return Err(ModuleConfigError::Heads { d_model, n_heads });
         }
         check_dropout(self.dropout)?;
         let linear = |bias| {

@@ -1,5 +1,5 @@
 use super::Reduction;
-use crate::nn::ConfigError;
+use crate::nn::ModuleConfigError;
 use crate::nn::error::or_panic;
 use crate::{EmptyRow, Reference, TsallisOptions, tsallis_divergence_from_probabilities};
 use burn::Tensor;
@@ -27,8 +27,8 @@ impl TsallisDivergenceLossConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the order is not one.
-    pub fn try_init(&self) -> Result<TsallisDivergenceLoss, ConfigError> {
+    /// [`ModuleConfigError`] if the order is not one.
+    pub fn try_init(&self) -> Result<TsallisDivergenceLoss, ModuleConfigError> {
         TsallisOptions::<1>::try_new(self.alpha)?;
         Ok(TsallisDivergenceLoss { alpha: self.alpha })
     }

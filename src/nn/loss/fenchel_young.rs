@@ -1,7 +1,7 @@
 use super::Reduction;
 use super::rows::Rows;
 use crate::nn::error::or_panic;
-use crate::nn::{ConfigError, ReferenceConfig};
+use crate::nn::{ModuleConfigError, ReferenceConfig};
 use crate::{TsallisOptions, tsallis_value};
 use burn::Tensor;
 use burn::config::Config;
@@ -43,15 +43,15 @@ impl FenchelYoungLossConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the order, the reference, the smoothing or a weight is not one that can be
+    /// [`ModuleConfigError`] if the order, the reference, the smoothing or a weight is not one that can be
     /// computed with.
-    pub fn try_init(&self, device: &Device) -> Result<FenchelYoungLoss, ConfigError> {
+    pub fn try_init(&self, device: &Device) -> Result<FenchelYoungLoss, ModuleConfigError> {
         self.reference
             .apply(TsallisOptions::<1>::try_new(self.alpha)?)?;
         if let Some(smoothing) = self.smoothing
             && !(0.0..=1.0).contains(&smoothing)
         {
-            return Err(ConfigError::Rate {
+            return Err(ModuleConfigError::Rate {
                 name: "smoothing",
                 value: f64::from(smoothing),
                 max: "1",
@@ -59,7 +59,7 @@ impl FenchelYoungLossConfig {
         }
         for (index, &value) in self.weights.iter().flatten().enumerate() {
             if !(0.0..f32::INFINITY).contains(&value) {
-                return Err(ConfigError::Weight { index, value });
+                return Err(ModuleConfigError::Weight { index, value });
             }
         }
         Ok(FenchelYoungLoss {
