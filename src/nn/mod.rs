@@ -29,7 +29,6 @@ mod reference;
 mod softargmax;
 
 pub use alpha::{AlphaConfig, TsallisAlpha};
-pub use cache::TensorCache;
 pub use distribution::TsallisCategorical;
 pub use error::ModuleConfigError;
 pub use gate::{TsallisGate, TsallisGateConfig, TsallisGateOutput};
