@@ -80,6 +80,20 @@ fn burns_output_at_one() {
                         .mask_pad(pad_mask(&device))
                         .mask_attn(attn),
                 );
+                // One causal mask for sequences of their own padding, and the other way about.
+                let causal = generate_autoregressive_mask(1, 5, &device);
+                let each = generate_autoregressive_mask(2, 5, &device);
+                let one = pad_mask(&device).narrow(0, 0, 1);
+                for (attn, pad) in [(causal, pad_mask(&device)), (each, one)] {
+                    check(
+                        MhaInput::self_attn(x.clone())
+                            .mask_pad(pad.clone())
+                            .mask_attn(attn.clone()),
+                        TsallisMhaInput::self_attn(x.clone())
+                            .mask_pad(pad)
+                            .mask_attn(attn),
+                    );
+                }
             }
         }
     }

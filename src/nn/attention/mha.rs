@@ -207,36 +207,19 @@ impl TsallisMhaInput {
         }
     }
 
-    /// With a mask of the keys, `[batch, keys]`, `true` where one is padding.
+    /// With a mask of the keys, `[batch, keys]`, or `[1, keys]` for every sequence, `true` where one is padding.
     pub fn mask_pad(mut self, mask_pad: Tensor<2, Bool>) -> Self {
         self.mask_pad = Some(mask_pad);
         self
     }
 
-    /// With a mask of the keys of each query, `[batch, queries, keys]`, `true` where one is not seen.
+    /// With a mask of the keys of each query, `[batch, queries, keys]`, or `[1, queries, keys]` for every
+    /// sequence, `true` where one is not seen.
     pub fn mask_attn(mut self, mask_attn: Tensor<3, Bool>) -> Self {
         self.mask_attn = Some(mask_attn);
         self
     }
-
-    /// Both masks as one that broadcasts to the scores.
-    fn mask(mask_pad: Option<Tensor<2, Bool>>, mask_attn: Option<Tensor<3, Bool>>) -> Masks {
-        let pad = mask_pad.map(|mask| {
-            let [batch, keys] = mask.dims();
-            mask.reshape([batch, 1, 1, keys])
-        });
-        let attn = mask_attn.map(|mask| {
-            let [batch, queries, keys] = mask.dims();
-            mask.reshape([batch, 1, queries, keys])
-        });
-        match (pad, attn) {
-            (Some(pad), Some(attn)) => Some(pad.expand(attn.dims()).bool_or(attn)),
-            (pad, attn) => pad.or(attn),
-        }
-    }
 }
-
-type Masks = Option<Tensor<4, Bool>>;
 
 impl TsallisMultiHeadAttention {
     /// Attends.
@@ -253,8 +236,8 @@ impl TsallisMultiHeadAttention {
         let query = self.heads(input.query, &self.query);
         let key = self.heads(input.key, &self.key);
         let value = self.heads(input.value, &self.value);
-        let mask = TsallisMhaInput::mask(input.mask_pad, input.mask_attn);
-        let (weights, context) = self.attend(query, key, value, mask);
+        let masks = masks(input.mask_pad, input.mask_attn);
+        let (weights, context) = self.attend(query, key, value, masks);
         MhaOutput {
             weights,
             context: self.output.forward(context),
@@ -278,8 +261,8 @@ impl TsallisMultiHeadAttention {
         let value = cache
             .value
             .forward(input.value, |x| self.heads(x, &self.value));
-        let mask = TsallisMhaInput::mask(input.mask_pad, input.mask_attn);
-        let (weights, context) = self.attend(query, key, value, mask);
+        let masks = masks(input.mask_pad, input.mask_attn);
+        let (weights, context) = self.attend(query, key, value, masks);
         MhaOutput {
             weights,
             context: cache.output.forward(context, |x| self.output.forward(x)),
@@ -300,13 +283,13 @@ impl TsallisMultiHeadAttention {
         query: Tensor<4>,
         key: Tensor<4>,
         value: Tensor<4>,
-        mask: Masks,
+        masks: impl Iterator<Item = Tensor<4, Bool>>,
     ) -> (Tensor<4>, Tensor<3>) {
         let [batch, _, queries, _] = query.dims();
         let alpha = self
             .alpha
             .of_shape([1, self.n_heads, 1, 1], &query.device());
-        let scores = masked_scores(query, key, mask, None, AttentionModuleOptions::default());
+        let scores = masked_scores(query, key, masks, None, AttentionModuleOptions::default());
         let weights = if self.quiet_softmax {
             quiet_weights(scores, alpha)
         } else {
@@ -330,4 +313,14 @@ impl TsallisMultiHeadAttention {
             .reshape([batch, length, self.n_heads, self.d_k])
             .swap_dims(1, 2)
     }
+}
+
+/// Both masks, as they broadcast to the scores.
+fn masks(
+    mask_pad: Option<Tensor<2, Bool>>,
+    mask_attn: Option<Tensor<3, Bool>>,
+) -> impl Iterator<Item = Tensor<4, Bool>> {
+    let pad = mask_pad.map(|mask| mask.unsqueeze_dim::<3>(1).unsqueeze_dim(1));
+    let attn = mask_attn.map(|mask| mask.unsqueeze_dim(1));
+    pad.into_iter().chain(attn)
 }
