@@ -1,7 +1,7 @@
 use crate::op::deformed::expm1_ratio;
 use crate::{
-    Alpha, TsallisError, TsallisOptions, try_tsallis_log_softargmax, try_tsallis_softargmax,
-    tsallis_divergence,
+    Alpha, TsallisError, TsallisOptions, try_tsallis_log_softargmax, tsallis_divergence,
+    tsallis_softargmax,
 };
 use burn::Tensor;
 use burn::tensor::{Bool, DType, Distribution, Int};
@@ -76,8 +76,7 @@ impl<const D: usize> TsallisCategorical<D> {
 
     /// The probabilities, `[.., categories]`.
     pub fn probs(&self) -> Tensor<D> {
-        try_tsallis_softargmax(self.logits.clone(), &self.options, -1)
-            .unwrap_or_else(|error| panic!("{error}"))
+        tsallis_softargmax(self.logits.clone(), &self.options, -1)
     }
 
     /// Their logarithms, `[.., categories]`: `-inf` off the support.
@@ -152,7 +151,7 @@ impl<const D: usize> TsallisCategorical<D> {
     /// The divergence of each row from its reference, `D_f(p || q)`: `[.., 1]`. See
     /// [`tsallis_divergence`].
     pub fn divergence(&self) -> Tensor<D> {
-        tsallis_divergence(self.logits.clone(), self.options.clone(), -1)
+        tsallis_divergence(self.logits.clone(), &self.options, -1)
     }
 
     /// The Kullback-Leibler divergence of each row from that of another, `sum_i p_i ln(p_i / p'_i)`:

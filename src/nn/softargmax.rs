@@ -1,7 +1,7 @@
 use super::error::or_panic;
 use super::{AlphaConfig, ModuleConfigError, ReferenceConfig, TsallisAlpha};
 use crate::math::EmptyRow;
-use crate::{TsallisError, TsallisOptions, try_tsallis_softargmax};
+use crate::{TsallisOptions, tsallis_softargmax};
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
@@ -180,7 +180,6 @@ impl TsallisSoftargmax {
         if let Some(mask) = mask {
             options = options.with_allowed(mask.bool_not());
         }
-        try_tsallis_softargmax(logits, &options, self.config.dim)
-            .unwrap_or_else(|error: TsallisError| panic!("{error}"))
+        tsallis_softargmax(logits, options, self.config.dim)
     }
 }
