@@ -154,7 +154,7 @@ impl TsallisGate {
         logits: Tensor<D>,
         mask: Option<Tensor<D, Bool>>,
     ) -> TsallisGateOutput<D> {
-        let alpha = self.alpha.of_shape([1; D], &logits.device());
+        let alpha = self.alpha.order([1; D], &logits.device());
         let mut options = TsallisOptions::new(alpha)
             .with_reference(Reference::Ones)
             .with_temperature(self.temperature)

@@ -158,8 +158,8 @@ impl TsallisSoftargmax {
     }
 
     /// What the layer computes with, for the functions of the operator: with
-    /// [`tsallis_log_softargmax`](crate::tsallis_log_softargmax) it gives the logarithms of what
-    /// [`forward`](Self::forward) gives.
+    /// [`tsallis_log_softargmax`](crate::tsallis_log_softargmax), along [`dim`](Self::dim), it gives the
+    /// logarithms of what [`forward`](Self::forward) gives.
     ///
     /// # Panics
     /// If the orders have more dimensions than the logits.
@@ -171,8 +171,13 @@ impl TsallisSoftargmax {
         );
         let mut shape = [1; D];
         shape[D - given.len()..].copy_from_slice(given);
-        let options = TsallisOptions::new(self.alpha.of_shape(shape, device));
+        let options = TsallisOptions::new(self.alpha.order(shape, device));
         or_panic(self.config.try_options(options))
+    }
+
+    /// The dimension along which probabilities sum to one, as it was configured.
+    pub fn dim(&self) -> isize {
+        self.config.dim
     }
 
     fn apply<const D: usize>(&self, logits: Tensor<D>, mask: Option<Tensor<D, Bool>>) -> Tensor<D> {

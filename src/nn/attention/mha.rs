@@ -286,9 +286,7 @@ impl TsallisMultiHeadAttention {
         masks: impl Iterator<Item = Tensor<4, Bool>>,
     ) -> (Tensor<4>, Tensor<3>) {
         let [batch, _, queries, _] = query.dims();
-        let alpha = self
-            .alpha
-            .of_shape([1, self.n_heads, 1, 1], &query.device());
+        let alpha = self.alpha.order([1, self.n_heads, 1, 1], &query.device());
         let scores = masked_scores(query, key, masks, None, AttentionModuleOptions::default());
         let weights = if self.quiet_softmax {
             quiet_weights(scores, alpha)
