@@ -299,9 +299,26 @@ fn forbidden_classes_leave_the_loss() {
         let same = Tensor::<2>::from_data([[0.5, 0.25, 0.25]], &device);
         close(
             &values(loss.forward_distribution(with.clone(), soft)),
-            &values(loss.forward_distribution(without, same)),
+            &values(loss.forward_distribution(without.clone(), same)),
             1e-6,
         );
+        // Neither do they get a share of a smoothed target, by whichever way they are forbidden.
+        let smoothed = FenchelYoungLossConfig::new(alpha).with_smoothing(Some(0.1));
+        let want = values(
+            smoothed
+                .init(&device)
+                .forward(without, classes(&[1], &device)),
+        );
+        let got = smoothed
+            .init(&device)
+            .forward(with.clone(), classes(&[2], &device));
+        close(&values(got.clone()), &want, 1e-6);
+        let gradient = values(with.grad(&got.backward()).expect("tracked"));
+        assert!(gradient.iter().all(|g| g.is_finite()) && gradient[1] == 0.0);
+        let open = Tensor::<2>::from_data([[0.3, 7.0, 1.0, -0.2]], &device);
+        let zero = smoothed.with_reference(ReferenceConfig::Values(vec![1.0, 0.0, 1.0, 1.0]));
+        let got = zero.init(&device).forward(open, classes(&[2], &device));
+        close(&values(got), &want, 1e-6);
         // A target that cannot be met.
         let lost = values(loss.forward(with, classes(&[1], &device)))[0];
         assert_eq!(lost, f64::INFINITY, "alpha {alpha}");

@@ -21,7 +21,8 @@ pub struct FenchelYoungLossConfig {
     pub ignore_index: Option<i64>,
     /// A weight of each class, for its samples. Default: one.
     pub weights: Option<Vec<f32>>,
-    /// Label smoothing `s`: targets `t` become `(1 - s) t + s / classes`. Default: none.
+    /// Label smoothing `s`: targets `t` become `(1 - s) t + s / K` over the `K` classes of a sample that are
+    /// allowed, and `(1 - s) t` elsewhere. Default: none.
     pub smoothing: Option<f32>,
     /// What is returned for a batch: the weighted mean, the weighted sum, or that sum over the size of the
     /// batch. Default: the mean.
@@ -88,6 +89,9 @@ impl FenchelYoungLossConfig {
 ///
 /// For `alpha <= 0` a probability of zero is infinitely far away: without smoothing the loss of a class is
 /// infinite, but its gradient is `p - t` all the same.
+///
+/// A class whose logit is `-inf`, or whose reference is zero, is forbidden: it leaves the loss, and label
+/// smoothing gives it nothing. A target that it has a share of cannot be met, and costs infinitely much.
 ///
 /// Source: Blondel, Martins and Niculae, Learning with Fenchel-Young losses, arXiv 1901.02324.
 ///
@@ -269,12 +273,12 @@ impl FenchelYoungLoss {
 
     /// The losses against distributions that are still to be smoothed, size 1 along the last dimension.
     fn rows<const D: usize>(&self, logits: Tensor<D>, targets: Tensor<D>) -> Tensor<D> {
-        let classes = logits.dims()[D - 1];
+        let solved = self.solved(&logits);
         let targets = match self.smoothing {
-            Some(s) => targets.mul_scalar(1.0 - s).add_scalar(s / classes as f32),
+            Some(s) => smoothed(targets, f64::from(s), solved.forbidden()),
             None => targets,
         };
-        let value = self.solved(&logits).against(targets.clone());
+        let value = solved.against(targets.clone());
         let optimum = tsallis_value(logits.clone(), self.options(), -1);
         carry(value, optimum - (finite(logits) * targets).sum_dim(D - 1))
     }
@@ -301,6 +305,13 @@ impl FenchelYoungLoss {
             },
         }
     }
+}
+
+/// `(1 - s) t + s / K`, where only the `K` classes of a row that are allowed have a share.
+fn smoothed<const D: usize>(targets: Tensor<D>, s: f64, forbidden: Tensor<D, Bool>) -> Tensor<D> {
+    let allowed = targets.ones_like().mask_fill(forbidden, 0.0);
+    let count = allowed.clone().sum_dim(D - 1);
+    targets.mul_scalar(1.0 - s) + allowed.mul_scalar(s) / count
 }
 
 /// The number `value` with the gradient of `score`, which is `V - <x, t>`: the two differ by a constant. Rounding
