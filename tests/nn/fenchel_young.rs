@@ -3,7 +3,9 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_tsallis::math::{Measure, Row, Solver, Tsallis};
 use burn_tsallis::nn::ReferenceConfig;
-use burn_tsallis::nn::loss::{FenchelYoungLoss, FenchelYoungLossConfig, Reduction};
+use burn_tsallis::nn::loss::{
+    FenchelYoungLoss, FenchelYoungLossConfig, Reduction, TsallisDivergenceLossConfig,
+};
 use burn_tsallis::{TsallisOptions, tsallis_softargmax};
 
 const ORDERS: [f64; 9] = [-0.5, 0.0, 0.3, 0.9, 1.0, 1.1, 1.5, 2.0, 2.7];
@@ -280,6 +282,40 @@ fn ignored_samples_need_no_class_and_have_no_gradient() {
         1e-6,
     );
     close(&[of(Reduction::Auto)], &[(each[0] + each[2]) / 2.0], 1e-6);
+}
+
+#[test]
+fn the_mean_of_a_batch_divides_by_its_first_dimension() {
+    let device = device();
+    let x = tensor([4, 3, 5], 2.0, &device);
+    let t = Tensor::<3>::full([4, 3, 5], 0.2, &device);
+    let p = tsallis_softargmax(x.clone(), 1.0, -1);
+    let young = |reduction| {
+        let config = FenchelYoungLossConfig::new(1.5).with_reduction(reduction);
+        let loss = config.init(&device);
+        values(loss.forward_distribution(x.clone(), t.clone()))[0]
+    };
+    let divergence = |reduction| {
+        let loss = TsallisDivergenceLossConfig::new(0.5).init();
+        values(loss.forward(p.clone(), t.clone(), reduction))[0]
+    };
+    for of in [&young as &dyn Fn(Reduction) -> f64, &divergence] {
+        let sum = of(Reduction::Sum);
+        close(&[of(Reduction::Mean)], &[sum / 12.0], 1e-6);
+        close(&[of(Reduction::BatchMean)], &[sum / 4.0], 1e-6);
+    }
+    // One row without a batch.
+    let config = FenchelYoungLossConfig::new(1.5).with_reduction(Reduction::BatchMean);
+    let (x, t) = (
+        tensor([5], 2.0, &device),
+        Tensor::<1>::full([5], 0.2, &device),
+    );
+    let loss = config.init(&device);
+    close(
+        &values(loss.forward_distribution(x.clone(), t.clone())),
+        &values(loss.forward_distribution_no_reduction(x, t)),
+        1e-6,
+    );
 }
 
 #[test]

@@ -82,11 +82,11 @@ impl ModuleDisplay for TsallisDivergenceLoss {
 }
 
 impl TsallisDivergenceLoss {
-    /// The divergences of a batch, reduced: their mean, their sum, or their sum over the size of the first
-    /// dimension, which `Auto` is too.
+    /// The divergences of a batch, reduced: their mean over the rows (`Mean`), their sum (`Sum`), or that sum
+    /// over the size of the first dimension (`BatchMean`, `Auto`).
     ///
     /// # Shapes
-    /// - predictions and targets: `[batch, .., classes]`
+    /// - predictions and targets: `[batch, .., classes]`, or `[classes]` for a batch of one
     /// - output: `[1]`
     ///
     /// # Panics
@@ -97,8 +97,8 @@ impl TsallisDivergenceLoss {
         targets: Tensor<D>,
         reduction: Reduction,
     ) -> Tensor<1> {
-        let batch = predictions.dims()[0];
         let losses = self.forward_no_reduction(predictions, targets);
+        let batch = losses.dims()[0];
         match reduction {
             Reduction::Mean => losses.mean(),
             Reduction::Sum => losses.sum(),

@@ -16,16 +16,17 @@ pub struct FenchelYoungLossConfig {
     /// The reference measure. Default: ones.
     #[config(default = "ReferenceConfig::Ones")]
     pub reference: ReferenceConfig,
-    /// A class that is no target: samples of it have no loss and no gradient, and are not counted.
-    /// Default: none.
+    /// A class that is no target: samples of it have no loss and no gradient, and the mean does not count
+    /// them. Default: none.
     pub ignore_index: Option<i64>,
     /// A weight of each class, for its samples. Default: one.
     pub weights: Option<Vec<f32>>,
     /// Label smoothing `s`: targets `t` become `(1 - s) t + s / K` over the `K` classes of a sample that are
     /// allowed, and `(1 - s) t` elsewhere. Default: none.
     pub smoothing: Option<f32>,
-    /// What is returned for a batch: the weighted mean, the weighted sum, or that sum over the size of the
-    /// batch. Default: the mean.
+    /// What is returned for a batch: the weighted mean over its rows (`Mean`, `Auto`), the weighted sum
+    /// (`Sum`), or that sum over the size of the first dimension (`BatchMean`). The mean leaves out the
+    /// samples that are ignored, the size of the batch counts them. Default: the mean.
     #[config(default = "Reduction::Mean")]
     pub reduction: Reduction,
 }
@@ -162,8 +163,9 @@ impl FenchelYoungLoss {
     /// # Panics
     /// If there is not one target for each sample.
     pub fn forward(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+        let [batch, _] = logits.dims();
         let (losses, weights) = self.class_losses(logits, targets);
-        self.reduce(losses, weights)
+        self.reduce(losses, weights, batch)
     }
 
     /// As [`forward`](Self::forward), for each sample: its loss times the weight of its class, zero where
@@ -177,7 +179,7 @@ impl FenchelYoungLoss {
     /// class weights `w` the weight of a sample is `<w, t>`.
     ///
     /// # Shapes
-    /// - logits and targets: `[.., classes]`
+    /// - logits and targets: `[batch, .., classes]`, or `[classes]` for a batch of one
     /// - output: `[1]`
     ///
     /// # Panics
@@ -187,8 +189,9 @@ impl FenchelYoungLoss {
         logits: Tensor<D>,
         targets: Tensor<D>,
     ) -> Tensor<1> {
+        let batch = row_shape(&logits)[0];
         let (losses, weights) = self.distribution_losses(logits, targets);
-        self.reduce(losses, weights)
+        self.reduce(losses, weights, batch)
     }
 
     /// As [`forward_distribution`](Self::forward_distribution), for each row: its loss times its weight,
@@ -198,8 +201,7 @@ impl FenchelYoungLoss {
         logits: Tensor<D>,
         targets: Tensor<D>,
     ) -> Tensor<D> {
-        let mut shape = logits.dims();
-        shape[D - 1] = 1;
+        let shape = row_shape(&logits);
         let (losses, weights) = self.distribution_losses(logits, targets);
         weighted(losses, weights).reshape(shape)
     }
@@ -253,13 +255,12 @@ impl FenchelYoungLoss {
         logits: Tensor<D>,
         targets: Tensor<D>,
     ) -> (Tensor<1>, Option<Tensor<1>>) {
-        let shape = logits.dims();
         assert_eq!(
-            shape,
+            logits.dims(),
             targets.dims(),
             "the targets must have the shape of the logits"
         );
-        let count = shape[..D - 1].iter().product::<usize>();
+        let count = row_shape(&logits).iter().product::<usize>();
         let targets = targets.detach();
         let weights = self.weights.clone().map(|weights| {
             let mut along = [1; D];
@@ -291,11 +292,10 @@ impl FenchelYoungLoss {
         Rows::new(logits.clone(), self.options(), self.alpha, &self.reference)
     }
 
-    fn reduce(&self, losses: Tensor<1>, weights: Option<Tensor<1>>) -> Tensor<1> {
-        let count = losses.dims()[0];
+    fn reduce(&self, losses: Tensor<1>, weights: Option<Tensor<1>>, batch: usize) -> Tensor<1> {
         match self.reduction {
             Reduction::Sum => weighted(losses, weights).sum(),
-            Reduction::BatchMean => weighted(losses, weights).sum() / count as f64,
+            Reduction::BatchMean => weighted(losses, weights).sum() / batch as f64,
             Reduction::Mean | Reduction::Auto => match weights {
                 None => losses.mean(),
                 Some(weights) => {
@@ -319,6 +319,13 @@ fn smoothed<const D: usize>(targets: Tensor<D>, s: f64, forbidden: Tensor<D, Boo
 fn carry<const D: usize>(value: Tensor<D>, score: Tensor<D>) -> Tensor<D> {
     let rounded = value.clone().lower_scalar(0.0);
     value.mask_fill(rounded, 0.0) + (score.clone() - score.detach())
+}
+
+/// A number for each row.
+fn row_shape<const D: usize>(logits: &Tensor<D>) -> [usize; D] {
+    let mut shape = logits.dims();
+    shape[D - 1] = 1;
+    shape
 }
 
 /// Without the logits of `-inf`, which meet targets of zero.
