@@ -319,6 +319,42 @@ fn the_mean_of_a_batch_divides_by_its_first_dimension() {
 }
 
 #[test]
+fn class_weights_in_double_precision() {
+    let device = device();
+    let config =
+        FenchelYoungLossConfig::new(1.5).with_weights(Some(vec![1.0, 2.0, 0.5, 3.0, 0.25]));
+    let loss = config.init(&device);
+    let x = TensorData::new(numbers(10, 2.0), [2, 5]);
+    let t = TensorData::new(distributions(2, 5), [2, 5]);
+    let [x, t] = [x, t].map(|data| Tensor::<2>::from_data(data, (&device, DType::F64)));
+    let targets = classes(&[3, 2], &device);
+    let plain = FenchelYoungLossConfig::new(1.5).init(&device);
+    let each = values(plain.forward_no_reduction(x.clone(), targets.clone()));
+    let want = (3.0 * each[0] + 0.5 * each[1]) / 3.5;
+    let got = loss.forward(x.clone(), targets);
+    assert_eq!(got.dtype(), DType::F64);
+    close(&values(got), &[want], 1e-12);
+    let each = values(plain.forward_distribution_no_reduction(x.clone(), t.clone()));
+    let got = values(loss.forward_distribution_no_reduction(x, t.clone()));
+    let weight = |row: &[f64]| row[0] + 2.0 * row[1] + 0.5 * row[2] + 3.0 * row[3] + 0.25 * row[4];
+    let want: Vec<f64> = each
+        .iter()
+        .zip(values(t).chunks(5))
+        .map(|(loss, t)| loss * weight(t))
+        .collect();
+    close(&got, &want, 1e-12);
+}
+
+#[test]
+#[should_panic(expected = "weights has 2 entries: the logits have 3 classes")]
+fn class_weights_must_be_one_for_each_class() {
+    let device = device();
+    let config = FenchelYoungLossConfig::new(1.5).with_weights(Some(vec![1.0, 2.0]));
+    let loss = config.init(&device);
+    loss.forward(tensor([2, 3], 1.0, &device), classes(&[0, 1], &device));
+}
+
+#[test]
 fn forbidden_classes_leave_the_loss() {
     let device = device().autodiff();
     let none = f32::NEG_INFINITY;

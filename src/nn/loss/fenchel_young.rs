@@ -6,7 +6,7 @@ use crate::{TsallisOptions, tsallis_value};
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
-use burn::tensor::{Bool, Device, Int, assert_shape};
+use burn::tensor::{Bool, DType, Device, Int, assert_shape};
 
 /// Configuration of a [`FenchelYoungLoss`], which its [`init`](Self::init) makes.
 #[derive(Config, Debug)]
@@ -19,7 +19,7 @@ pub struct FenchelYoungLossConfig {
     /// A class that is no target: samples of it have no loss and no gradient, and the mean does not count
     /// them. Default: none.
     pub ignore_index: Option<i64>,
-    /// A weight of each class, for its samples. Default: one.
+    /// A weight of each class, for its samples, as many as the logits have classes. Default: one.
     pub weights: Option<Vec<f32>>,
     /// Label smoothing `s`: targets `t` become `(1 - s) t + s / K` over the `K` classes of a sample that are
     /// allowed, and `(1 - s) t` elsewhere. Default: none.
@@ -161,7 +161,7 @@ impl FenchelYoungLoss {
     /// - output: `[1]`; the mean of a batch that is ignored altogether is `NaN`
     ///
     /// # Panics
-    /// If there is not one target for each sample.
+    /// If there is not one target for each sample, or not one weight for each class.
     pub fn forward(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
         let [batch, _] = logits.dims();
         let (losses, weights) = self.class_losses(logits, targets);
@@ -170,6 +170,9 @@ impl FenchelYoungLoss {
 
     /// As [`forward`](Self::forward), for each sample: its loss times the weight of its class, zero where
     /// it is ignored. Shape `[batch]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
     pub fn forward_no_reduction(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
         let (losses, weights) = self.class_losses(logits, targets);
         weighted(losses, weights)
@@ -183,7 +186,7 @@ impl FenchelYoungLoss {
     /// - output: `[1]`
     ///
     /// # Panics
-    /// If the shapes differ.
+    /// If the shapes differ, or if there is not one weight for each class.
     pub fn forward_distribution<const D: usize>(
         &self,
         logits: Tensor<D>,
@@ -196,6 +199,9 @@ impl FenchelYoungLoss {
 
     /// As [`forward_distribution`](Self::forward_distribution), for each row: its loss times its weight,
     /// of the logits' shape with size 1 along the last dimension.
+    ///
+    /// # Panics
+    /// As [`forward_distribution`](Self::forward_distribution).
     pub fn forward_distribution_no_reduction<const D: usize>(
         &self,
         logits: Tensor<D>,
@@ -237,8 +243,7 @@ impl FenchelYoungLoss {
         };
         let losses = losses.reshape([batch]);
         let weights = self
-            .weights
-            .clone()
+            .class_weights(classes, losses.dtype())
             .map(|weights| weights.gather(0, targets));
         match ignored {
             None => (losses, weights),
@@ -262,14 +267,26 @@ impl FenchelYoungLoss {
         );
         let count = row_shape(&logits).iter().product::<usize>();
         let targets = targets.detach();
-        let weights = self.weights.clone().map(|weights| {
+        let classes = logits.dims()[D - 1];
+        let weights = self.class_weights(classes, logits.dtype()).map(|weights| {
             let mut along = [1; D];
-            along[D - 1] = weights.dims()[0];
+            along[D - 1] = classes;
             (targets.clone() * weights.reshape(along))
                 .sum_dim(D - 1)
                 .reshape([count])
         });
         (self.rows(logits, targets).reshape([count]), weights)
+    }
+
+    /// The weight of each class, in the dtype of the losses.
+    fn class_weights(&self, classes: usize, dtype: DType) -> Option<Tensor<1>> {
+        let weights = self.weights.clone()?;
+        let [given] = weights.dims();
+        assert!(
+            given == classes,
+            "weights has {given} entries: the logits have {classes} classes"
+        );
+        Some(weights.cast(dtype))
     }
 
     /// The losses against distributions that are still to be smoothed, size 1 along the last dimension.
