@@ -1,10 +1,11 @@
+use crate::op::arithmetic_dtype;
 use crate::op::deformed::expm1_ratio;
 use crate::{
     Alpha, TsallisError, TsallisOptions, try_tsallis_log_softargmax, tsallis_divergence,
     tsallis_softargmax,
 };
 use burn::Tensor;
-use burn::tensor::{Bool, DType, Distribution, Int};
+use burn::tensor::{Bool, Distribution, Int};
 
 /// Categorical distributions whose probabilities are a Tsallis softargmax of logits along the last
 /// dimension, one for each row.
@@ -32,6 +33,7 @@ use burn::tensor::{Bool, DType, Distribution, Int};
 pub struct TsallisCategorical<const D: usize> {
     logits: Tensor<D>,
     options: TsallisOptions<D>,
+    /// In the dtype that logits of theirs are computed in.
     log_probs: Tensor<D>,
 }
 
@@ -56,7 +58,8 @@ impl<const D: usize> TsallisCategorical<D> {
     /// # Panics
     /// If the shape of an order, a reference or a mask does not fit the logits.
     pub fn try_new(logits: Tensor<D>, options: TsallisOptions<D>) -> Result<Self, TsallisError> {
-        let log_probs = try_tsallis_log_softargmax(logits.clone(), &options, -1)?;
+        let dtype = arithmetic_dtype(logits.dtype());
+        let log_probs = try_tsallis_log_softargmax(logits.clone().cast(dtype), &options, -1)?;
         Ok(Self {
             logits,
             options,
@@ -81,7 +84,7 @@ impl<const D: usize> TsallisCategorical<D> {
 
     /// Their logarithms, `[.., categories]`: `-inf` off the support.
     pub fn log_probs(&self) -> Tensor<D> {
-        self.log_probs.clone()
+        self.stored(self.log_probs.clone())
     }
 
     /// The logarithm of the probability of each of `n` categories in every row.
@@ -90,7 +93,7 @@ impl<const D: usize> TsallisCategorical<D> {
     /// - categories: `[.., n]`, as [`sample`](Self::sample) and [`mode`](Self::mode) return them
     /// - output: `[.., n]`
     pub fn log_prob(&self, categories: Tensor<D, Int>) -> Tensor<D> {
-        self.log_probs.clone().gather(D - 1, categories)
+        self.stored(self.log_probs.clone().gather(D - 1, categories))
     }
 
     /// Draws `n` categories from every row, on the device, with Burn's own generator: after
@@ -106,10 +109,6 @@ impl<const D: usize> TsallisCategorical<D> {
     pub fn sample(&self, n: usize) -> Tensor<D, Int> {
         assert!(n > 0, "at least one sample must be drawn");
         let log_probs = self.log_probs.clone().detach();
-        let log_probs = match log_probs.dtype() {
-            DType::F64 => log_probs,
-            _ => log_probs.cast(DType::F32),
-        };
         // The largest of the logarithms, each plus a Gumbel variate: unlike the inverse of a cumulative sum
         // it cannot round its way to a category of probability zero.
         let draws = (0..n).map(|_| {
@@ -130,7 +129,7 @@ impl<const D: usize> TsallisCategorical<D> {
     /// The Shannon entropy of each row, `-sum_i p_i ln p_i`: `[.., 1]`.
     pub fn entropy(&self) -> Tensor<D> {
         let (p, log_p) = self.on_support();
-        (p * log_p).sum_dim(D - 1).neg()
+        self.stored((p * log_p).sum_dim(D - 1).neg())
     }
 
     /// The Tsallis entropy of each row, of the order of its distribution: `[.., 1]`,
@@ -145,7 +144,7 @@ impl<const D: usize> TsallisCategorical<D> {
             Alpha::Number(alpha) => log_p.clone() * (alpha - 1.0),
             Alpha::Tensor(alpha) => log_p.clone() * (alpha.clone().cast(log_p.dtype()) - 1.0),
         };
-        (p * log_p * expm1_ratio(z)).sum_dim(D - 1).neg()
+        self.stored((p * log_p * expm1_ratio(z)).sum_dim(D - 1).neg())
     }
 
     /// The divergence of each row from its reference, `D_f(p || q)`: `[.., 1]`. See
@@ -171,9 +170,8 @@ impl<const D: usize> TsallisCategorical<D> {
         // Where either is -inf the difference would be no number, nor would its gradient.
         let held = off.bool_or(other.off_support());
         let log_other = other.log_probs.clone().mask_fill(held, 0.0);
-        (p * (log_p - log_other))
-            .mask_fill(lacking, f64::INFINITY)
-            .sum_dim(D - 1)
+        let terms = (p * (log_p - log_other)).mask_fill(lacking, f64::INFINITY);
+        self.stored(terms.sum_dim(D - 1))
     }
 
     /// Which categories have a probability above zero, `[.., categories]`. One that underflows counts.
@@ -190,9 +188,15 @@ impl<const D: usize> TsallisCategorical<D> {
         self.log_probs.clone().equal_scalar(f32::NEG_INFINITY)
     }
 
-    /// Probabilities and their logarithms, both zero off the support.
+    /// In the dtype of the logits.
+    fn stored(&self, tensor: Tensor<D>) -> Tensor<D> {
+        tensor.cast(self.logits.dtype())
+    }
+
+    /// Probabilities and their logarithms, both zero off the support, in the dtype that is computed in.
     fn on_support(&self) -> (Tensor<D>, Tensor<D>) {
         let log_p = self.log_probs.clone().mask_fill(self.off_support(), 0.0);
-        (self.probs(), log_p)
+        let logits = self.logits.clone().cast(log_p.dtype());
+        (tsallis_softargmax(logits, &self.options, -1), log_p)
     }
 }

@@ -1,11 +1,12 @@
 use super::error::or_panic;
 use super::{AlphaConfig, ModuleConfigError, TsallisAlpha};
+use crate::op::arithmetic_dtype;
 use crate::{EmptyRow, Reference, TsallisOptions, tsallis_softargmax};
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Bool, Device};
+use burn::tensor::{Bool, Device, Int};
 
 /// Configuration of a [`TsallisGate`], which its [`init`](Self::init) makes.
 #[derive(Config, Debug)]
@@ -185,20 +186,20 @@ impl<const D: usize> TsallisGateOutput<D> {
     }
 
     /// How many experts each token goes to, `[.., 1]`.
-    pub fn support_size(&self) -> Tensor<D> {
-        self.routes().sum_dim(D - 1)
+    pub fn support_size(&self) -> Tensor<D, Int> {
+        self.support().int().sum_dim(D - 1)
     }
 
     /// The load of each expert, its share of all routes from a token to an expert: `[n_experts]`, sum 1. A
     /// constant to autodiff. `NaN` if there is no token.
     pub fn load(&self) -> Tensor<1> {
-        share(self.routes())
+        self.load_share().cast(self.weights.dtype())
     }
 
     /// The importance of each expert, its share of all weight: `[n_experts]`, sum 1. `NaN` if there is no
     /// token.
     pub fn importance(&self) -> Tensor<1> {
-        share(self.weights.clone())
+        self.importance_share().cast(self.weights.dtype())
     }
 
     /// The load-balancing loss of the Switch Transformer (arXiv 2101.03961), for supports of any size:
@@ -212,23 +213,34 @@ impl<const D: usize> TsallisGateOutput<D> {
     /// that leaves each some tokens.
     pub fn balance_loss(&self) -> Tensor<1> {
         let experts = self.weights.dims()[D - 1];
-        (self.load() * self.importance())
+        (self.load_share() * self.importance_share())
             .sum()
             .mul_scalar(experts as f64)
+            .cast(self.weights.dtype())
     }
 
-    /// One for each route.
-    fn routes(&self) -> Tensor<D> {
-        let weights = self.weights.clone().detach();
-        let support = weights.clone().greater_scalar(0.0);
-        weights.zeros_like().mask_fill(support, 1.0)
+    fn load_share(&self) -> Tensor<1> {
+        share(
+            self.weights
+                .clone()
+                .detach()
+                .zeros_like()
+                .mask_fill(self.support(), 1.0),
+        )
+    }
+
+    fn importance_share(&self) -> Tensor<1> {
+        share(self.weights.clone())
     }
 }
 
-/// The share of each expert, over all tokens.
+/// The share of each expert, over all tokens, in the dtype that can hold their sums: those of `f16` end at
+/// 65504 tokens.
 fn share<const D: usize>(of: Tensor<D>) -> Tensor<1> {
     let shape = of.dims();
     let (tokens, experts) = (shape[..D - 1].iter().product::<usize>(), shape[D - 1]);
-    let total: Tensor<1> = of.reshape([tokens, experts]).sum_dim(0).reshape([experts]);
+    let dtype = arithmetic_dtype(of.dtype());
+    let of = of.cast(dtype).reshape([tokens, experts]);
+    let total: Tensor<1> = of.sum_dim(0).reshape([experts]);
     total.clone() / total.sum()
 }

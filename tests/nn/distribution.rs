@@ -1,5 +1,9 @@
+#[cfg(feature = "flex")]
+use crate::support::numbers;
 use crate::support::{close, device, devices, tensor, values};
 use burn::tensor::{Bool, Tensor};
+#[cfg(feature = "flex")]
+use burn::tensor::{DType, Device, TensorData};
 use burn_tsallis::nn::TsallisCategorical;
 use burn_tsallis::{Reference, TsallisOptions};
 use std::sync::Mutex;
@@ -161,4 +165,32 @@ fn gradients_are_finite_off_the_support() {
     let gradients = sum.sum().backward();
     let gradient = values(x.grad(&gradients).expect("tracked"));
     assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
+}
+
+#[test]
+#[cfg(feature = "flex")]
+fn half_precision_is_stored_and_not_computed_in() {
+    let device = Device::flex();
+    // A sum of 3000 terms, each far below one: in f16 they lose their digits, and their logarithms too.
+    let data = TensorData::new(numbers(3000, 2.0), [1, 3000]);
+    for (dtype, bound) in [(DType::F16, 6e-4), (DType::BF16, 5e-3)] {
+        let half = Tensor::<2>::from_data(data.clone().convert_dtype(dtype), (&device, dtype));
+        let full = half.clone().cast(DType::F32);
+        for alpha in [0.5, 1.0, 1.5] {
+            let options = TsallisOptions::new(alpha).with_reference(Reference::Ones);
+            let got = TsallisCategorical::new(half.clone(), &options);
+            let want = TsallisCategorical::new(full.clone(), &options);
+            let other = TsallisCategorical::new(half.clone() * 0.5, 0.5);
+            let other_full = TsallisCategorical::new((half.clone() * 0.5).cast(DType::F32), 0.5);
+            for (got, want) in [
+                (got.entropy(), want.entropy()),
+                (got.tsallis_entropy(), want.tsallis_entropy()),
+                (got.kl_divergence(&other), want.kl_divergence(&other_full)),
+            ] {
+                assert_eq!(got.dtype(), dtype);
+                let (got, want) = (values(got)[0], values(want)[0]);
+                assert!((got - want).abs() <= bound * want, "{got} for {want}");
+            }
+        }
+    }
 }

@@ -319,6 +319,39 @@ fn the_mean_of_a_batch_divides_by_its_first_dimension() {
 }
 
 #[test]
+#[cfg(feature = "flex")]
+fn half_precision_is_stored_and_not_computed_in() {
+    let device = Device::flex();
+    let data = TensorData::new(numbers(4000, 2.0), [2, 2000]);
+    for (dtype, bound) in [(DType::F16, 6e-4), (DType::BF16, 5e-3)] {
+        let half = Tensor::<2>::from_data(data.clone().convert_dtype(dtype), (&device, dtype));
+        let full = half.clone().cast(DType::F32);
+        let t = Tensor::<2>::full([2, 2000], 1.0 / 2000.0, &device);
+        for alpha in [0.3, 1.0, 1.5] {
+            let loss = FenchelYoungLossConfig::new(alpha)
+                .with_reduction(Reduction::Sum)
+                .with_weights(Some(vec![2.0; 2000]))
+                .init(&device);
+            let targets = classes(&[3, 1999], &device);
+            for (got, want) in [
+                (
+                    loss.forward(half.clone(), targets.clone()),
+                    loss.forward(full.clone(), targets),
+                ),
+                (
+                    loss.forward_distribution(half.clone(), t.clone()),
+                    loss.forward_distribution(full.clone(), t.clone()),
+                ),
+            ] {
+                assert_eq!(got.dtype(), dtype);
+                let (got, want) = (values(got)[0], values(want)[0]);
+                assert!((got - want).abs() <= bound * want, "{got} for {want}");
+            }
+        }
+    }
+}
+
+#[test]
 fn class_weights_in_double_precision() {
     let device = device();
     let config =

@@ -1,6 +1,7 @@
 use super::Reduction;
 use crate::nn::ModuleConfigError;
 use crate::nn::error::or_panic;
+use crate::op::arithmetic_dtype;
 use crate::{EmptyRow, Reference, TsallisOptions, tsallis_divergence_from_probabilities};
 use burn::Tensor;
 use burn::config::Config;
@@ -97,13 +98,15 @@ impl TsallisDivergenceLoss {
         targets: Tensor<D>,
         reduction: Reduction,
     ) -> Tensor<1> {
-        let losses = self.forward_no_reduction(predictions, targets);
+        let dtype = predictions.dtype();
+        let losses = self.rows(predictions, targets);
         let batch = losses.dims()[0];
-        match reduction {
+        let loss = match reduction {
             Reduction::Mean => losses.mean(),
             Reduction::Sum => losses.sum(),
             Reduction::BatchMean | Reduction::Auto => losses.sum() / batch as f64,
-        }
+        };
+        loss.cast(dtype)
     }
 
     /// The divergence of each row.
@@ -119,11 +122,19 @@ impl TsallisDivergenceLoss {
         predictions: Tensor<D>,
         targets: Tensor<D>,
     ) -> Tensor<D> {
+        let dtype = predictions.dtype();
+        self.rows(predictions, targets).cast(dtype)
+    }
+
+    /// The divergence of each row, in the dtype that predictions of theirs are computed in.
+    fn rows<const D: usize>(&self, predictions: Tensor<D>, targets: Tensor<D>) -> Tensor<D> {
         assert_eq!(
             predictions.dims(),
             targets.dims(),
             "the targets must have the shape of the predictions"
         );
+        let dtype = arithmetic_dtype(predictions.dtype());
+        let (predictions, targets) = (predictions.cast(dtype), targets.cast(dtype));
         // To the operator a reference of zero is an entry that is not there.
         let seen = predictions.clone().not_equal_scalar(0.0);
         let missed = targets.clone().mask_fill(seen, 0.0);

@@ -2,6 +2,7 @@ use super::Reduction;
 use super::rows::Rows;
 use crate::nn::error::or_panic;
 use crate::nn::{ModuleConfigError, ReferenceConfig};
+use crate::op::arithmetic_dtype;
 use crate::{TsallisOptions, tsallis_value};
 use burn::Tensor;
 use burn::config::Config;
@@ -163,9 +164,9 @@ impl FenchelYoungLoss {
     /// # Panics
     /// If there is not one target for each sample, or not one weight for each class.
     pub fn forward(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
-        let [batch, _] = logits.dims();
+        let ([batch, _], dtype) = (logits.dims(), logits.dtype());
         let (losses, weights) = self.class_losses(logits, targets);
-        self.reduce(losses, weights, batch)
+        self.reduce(losses, weights, batch).cast(dtype)
     }
 
     /// As [`forward`](Self::forward), for each sample: its loss times the weight of its class, zero where
@@ -174,8 +175,9 @@ impl FenchelYoungLoss {
     /// # Panics
     /// As [`forward`](Self::forward).
     pub fn forward_no_reduction(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+        let dtype = logits.dtype();
         let (losses, weights) = self.class_losses(logits, targets);
-        weighted(losses, weights)
+        weighted(losses, weights).cast(dtype)
     }
 
     /// The loss of a batch against distributions. They are constants: no gradient goes into them. With
@@ -192,9 +194,9 @@ impl FenchelYoungLoss {
         logits: Tensor<D>,
         targets: Tensor<D>,
     ) -> Tensor<1> {
-        let batch = row_shape(&logits)[0];
+        let (batch, dtype) = (row_shape(&logits)[0], logits.dtype());
         let (losses, weights) = self.distribution_losses(logits, targets);
-        self.reduce(losses, weights, batch)
+        self.reduce(losses, weights, batch).cast(dtype)
     }
 
     /// As [`forward_distribution`](Self::forward_distribution), for each row: its loss times its weight,
@@ -207,12 +209,13 @@ impl FenchelYoungLoss {
         logits: Tensor<D>,
         targets: Tensor<D>,
     ) -> Tensor<D> {
-        let shape = row_shape(&logits);
+        let (shape, dtype) = (row_shape(&logits), logits.dtype());
         let (losses, weights) = self.distribution_losses(logits, targets);
-        weighted(losses, weights).reshape(shape)
+        weighted(losses, weights).reshape(shape).cast(dtype)
     }
 
-    /// The loss of each sample, and its weight where it is not one for all.
+    /// The loss of each sample, and its weight where it is not one for all, in the dtype that logits of theirs
+    /// are computed in.
     fn class_losses(
         &self,
         logits: Tensor<2>,
@@ -220,6 +223,7 @@ impl FenchelYoungLoss {
     ) -> (Tensor<1>, Option<Tensor<1>>) {
         let [batch, classes] = logits.dims();
         assert_shape!(targets, [batch]);
+        let logits = arithmetic(logits);
         let ignored = self
             .ignore_index
             .map(|index| targets.clone().equal_scalar(index));
@@ -266,7 +270,7 @@ impl FenchelYoungLoss {
             "the targets must have the shape of the logits"
         );
         let count = row_shape(&logits).iter().product::<usize>();
-        let targets = targets.detach();
+        let (logits, targets) = (arithmetic(logits), arithmetic(targets.detach()));
         let classes = logits.dims()[D - 1];
         let weights = self.class_weights(classes, logits.dtype()).map(|weights| {
             let mut along = [1; D];
@@ -336,6 +340,12 @@ fn smoothed<const D: usize>(targets: Tensor<D>, s: f64, forbidden: Tensor<D, Boo
 fn carry<const D: usize>(value: Tensor<D>, score: Tensor<D>) -> Tensor<D> {
     let rounded = value.clone().lower_scalar(0.0);
     value.mask_fill(rounded, 0.0) + (score.clone() - score.detach())
+}
+
+/// In the dtype that is computed in.
+fn arithmetic<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    let dtype = arithmetic_dtype(tensor.dtype());
+    tensor.cast(dtype)
 }
 
 /// A number for each row.
