@@ -97,8 +97,16 @@ impl TsallisMultiHeadAttentionConfig {
     }
 }
 
-/// Multi-head attention whose weights are a Tsallis softargmax of the scores: Burn's
+/// Multi-head attention whose weights are a Tsallis softargmax of the scores, with the reference `ones`: Burn's
 /// [`MultiHeadAttention`](burn::nn::attention::MultiHeadAttention) under another name, with an order.
+/// Head `h` of queries `Q`, keys `K` and values `V` is
+///
+/// `softargmax_alpha_h(Q_h K_h^T / sqrt(d_k)) V_h`,
+///
+/// a linear layer for each of `Q`, `K` and `V` before, and one for the heads side by side after.
+///
+/// Sources: Vaswani et al., Attention is all you need, arXiv 1706.03762; with an order learnt for each head,
+/// Correia, Niculae and Martins, Adaptively sparse transformers, arXiv 1909.00015.
 ///
 /// Fields, methods, shapes and the meaning of the masks are Burn's, and so are the names of the
 /// parameters: it loads a record of Burn's attention, with `record.allow_partial(true)` where the orders are
@@ -218,6 +226,19 @@ impl TsallisMhaInput {
     pub fn mask_attn(mut self, mask_attn: Tensor<3, Bool>) -> Self {
         self.mask_attn = Some(mask_attn);
         self
+    }
+
+    /// With these masks, if any.
+    pub(in crate::nn) fn with_masks(
+        self,
+        mask_pad: Option<Tensor<2, Bool>>,
+        mask_attn: Option<Tensor<3, Bool>>,
+    ) -> Self {
+        Self {
+            mask_pad,
+            mask_attn,
+            ..self
+        }
     }
 }
 
