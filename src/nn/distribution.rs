@@ -8,15 +8,19 @@ use burn::Tensor;
 use burn::tensor::{Bool, Distribution, Int};
 
 /// Categorical distributions whose probabilities are a Tsallis softargmax of logits along the last
-/// dimension, one for each row.
+/// dimension, one for each row:
+///
+/// `p_i = q_i [1 + (alpha - 1)(x_i / t - mu)]_+^(1 / (alpha - 1))`, `mu` such that `sum_i p_i = 1`.
 ///
 /// Order, reference, allowed entries and temperature are those of the [`TsallisOptions`] that it is made
-/// with. As for the functions of the operator the reference is uniform unless it is given.
+/// with. As for the functions of the operator the reference is uniform unless it is given. Source: arXiv
+/// 2601.12604.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
 /// use burn_tsallis::nn::TsallisCategorical;
+/// use burn_tsallis::{Reference, TsallisOptions};
 ///
 /// let device = Device::flex();
 /// let logits = Tensor::<2>::from_data([[2.0, 1.0, 0.1], [0.0, f32::NEG_INFINITY, 3.0]], &device);
@@ -27,6 +31,12 @@ use burn::tensor::{Bool, Distribution, Int};
 /// assert_eq!(actions.dims(), [2, 100]);
 /// assert_eq!(policy.log_prob(actions).dims(), [2, 100]);
 /// assert_eq!(policy.mode().into_data().iter::<i64>().collect::<Vec<_>>(), [0, 2]);
+///
+/// // Logits that `FenchelYoungLossConfig::new(1.5)` trained have the reference of that loss, which is `ones`:
+/// // at another one they are other distributions.
+/// let options = TsallisOptions::new(1.5).with_reference(Reference::Ones);
+/// let classes = TsallisCategorical::new(policy.logits(), options);
+/// assert_eq!(classes.support_size().into_data().iter::<i64>().collect::<Vec<_>>(), [2, 1]);
 /// # }
 /// ```
 #[derive(Clone, Debug)]

@@ -66,10 +66,15 @@ impl TsallisGateConfig {
     }
 }
 
-/// The gate of a mixture of experts: a linear layer and a Tsallis softargmax with the reference `ones`.
+/// The gate of a mixture of experts: a linear layer and a Tsallis softargmax with the reference `ones`,
+///
+/// `w = softargmax_alpha(W x / t)`, `w_e = [1 + (alpha - 1)((W x)_e / t - mu)]_+^(1 / (alpha - 1))`.
 ///
 /// Above `alpha = 1` the weights are sparse, and how many experts a token goes to is decided token by
 /// token, differentiably, where a top-k gate fixes it.
+///
+/// Sources: gates of experts, Shazeer et al., Outrageously large neural networks, arXiv 1701.06538; the
+/// sparse softargmax, Peters, Niculae and Martins, Sparse sequence-to-sequence models, arXiv 1905.05702.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
