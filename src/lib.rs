@@ -37,15 +37,16 @@
 //! | [`math`] | generators of f-divergences, the root solvers and one row of the operator, without Burn |
 //! | [`op`] | the tensor functions, and the backend extension with its kernels |
 //! | [`nn`] | modules, losses and a distribution for models of your own |
-//! | `rl` | environments, the alpha-Tsallis PPO learner and the tabular laboratory (feature `rl`) |
+//! | `rl` | environments, the alpha-Tsallis PPO learner and the tabular laboratory (feature `rl`; `rl::training`: `train`) |
 //! | `cli` | the commands of the program `tsallis` (feature `cli`) |
 //!
 //! # Features
 //!
 //! Execution backends carry Burn's own names: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`,
-//! `cuda`, `rocm`, `tch` and `remote`. A backend that Burn has and this crate was not told of panics
-//! when the operator reaches it, so name here every backend you name there. The default features
-//! are `cli`, `rl` and `flex`; a crate that embeds the operator turns them off.
+//! `cpu`, `cuda`, `rocm`, `tch` and `remote`. A backend that Burn has and this crate was not told of panics
+//! when the operator reaches it, so name here every backend you name there. Beside them are `rl`, `cli`, and
+//! `train`, the learner inside Burn's training loop. The default features are `cli`, `rl` and `flex`; a
+//! crate that embeds the operator turns them off.
 #![warn(missing_docs)]
 // burn-ndarray and burn-tch are deprecated as a whole since Burn 0.22; they stay supported here until Burn
 // drops them.

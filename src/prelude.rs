@@ -1,18 +1,24 @@
 //! What a model that embeds the operator needs: `use burn_tsallis::prelude::*;`.
 
 pub use crate::nn::attention::{
-    TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttention, TsallisMultiHeadAttentionConfig,
-    tsallis_attention, tsallis_attention_weights,
+    MhaOutput, TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttention,
+    TsallisMultiHeadAttentionConfig, tsallis_attention, tsallis_attention_weights,
 };
 pub use crate::nn::loss::{
-    FenchelYoungLoss, FenchelYoungLossConfig, TsallisDivergenceLoss, TsallisDivergenceLossConfig,
+    FenchelYoungLoss, FenchelYoungLossConfig, Reduction, TsallisDivergenceLoss,
+    TsallisDivergenceLossConfig,
 };
 pub use crate::nn::transformer::{
-    TsallisTransformerEncoder, TsallisTransformerEncoderConfig, TsallisTransformerEncoderInput,
+    TsallisTransformerDecoder, TsallisTransformerDecoderAutoregressiveCache,
+    TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    TsallisTransformerDecoderLayer, TsallisTransformerDecoderLayerAutoregressiveCache,
+    TsallisTransformerEncoder, TsallisTransformerEncoderAutoregressiveCache,
+    TsallisTransformerEncoderConfig, TsallisTransformerEncoderInput,
+    TsallisTransformerEncoderLayer, TsallisTransformerEncoderLayerAutoregressiveCache,
 };
 pub use crate::nn::{
-    AlphaConfig, ReferenceConfig, TsallisAlpha, TsallisCategorical, TsallisGate, TsallisGateConfig,
-    TsallisGateOutput, TsallisSoftargmax, TsallisSoftargmaxConfig,
+    AlphaConfig, ModuleConfigError, ReferenceConfig, TsallisAlpha, TsallisCategorical, TsallisGate,
+    TsallisGateConfig, TsallisGateOutput, TsallisSoftargmax, TsallisSoftargmaxConfig,
 };
 pub use crate::{
     Alpha, EmptyRow, FDivergence, FSoftargmaxOptions, Reference, Solver, TsallisError,

@@ -77,6 +77,8 @@ pub(super) const NAMES: &[&str] = &[
     "ndarray",
     #[cfg(feature = "wgpu")]
     "wgpu",
+    #[cfg(feature = "cpu")]
+    "cpu",
     #[cfg(feature = "cuda")]
     "cuda",
     #[cfg(feature = "rocm")]
@@ -99,6 +101,8 @@ pub(super) fn find(name: &str) -> Result<Device, DeviceError> {
             }
             Ok(Device::wgpu(DeviceKind::DefaultDevice))
         }
+        #[cfg(feature = "cpu")]
+        "cpu" => Ok(Device::cpu()),
         #[cfg(feature = "cuda")]
         "cuda" => Ok(Device::cuda(0)),
         #[cfg(feature = "rocm")]

@@ -1,4 +1,5 @@
-use super::ConfigError;
+use super::ModuleConfigError;
+use super::error::or_panic;
 use crate::math::{MAX_ALPHA, is_order};
 use crate::{Alpha, TsallisError};
 use burn::Tensor;
@@ -78,14 +79,27 @@ impl AlphaConfig {
 
     /// The orders of a module that has `count` heads or rows.
     ///
+    /// # Panics
+    ///
+    /// Where [`try_init`](Self::try_init) returns an error, with its words.
+    pub fn init(&self, count: usize, device: &Device) -> TsallisAlpha {
+        or_panic(self.try_init(count, device))
+    }
+
+    /// As [`init`](Self::init).
+    ///
     /// # Errors
     ///
-    /// [`ConfigError`] if a number is not an order, does not lie inside the interval, or if there are
+    /// [`ModuleConfigError`] if a number is not an order, does not lie inside the interval, or if there are
     /// neither one nor `count` of them.
-    pub fn try_init(&self, count: usize, device: &Device) -> Result<TsallisAlpha, ConfigError> {
+    pub fn try_init(
+        &self,
+        count: usize,
+        device: &Device,
+    ) -> Result<TsallisAlpha, ModuleConfigError> {
         let (Self::Fixed { values: given } | Self::Learnt { start: given, .. }) = self;
         if given.len() != 1 && given.len() != count {
-            return Err(ConfigError::AlphaCount {
+            return Err(ModuleConfigError::AlphaCount {
                 given: given.len(),
                 wanted: count,
             });
@@ -98,10 +112,10 @@ impl AlphaConfig {
             Self::Learnt { start, min, max } => {
                 let (min, max) = (*min, *max);
                 if !(-MAX_ALPHA <= min && min < max && max <= MAX_ALPHA) {
-                    return Err(ConfigError::Interval { min, max });
+                    return Err(ModuleConfigError::Interval { min, max });
                 }
                 if let Some(&value) = start.iter().find(|&&alpha| !(min < alpha && alpha < max)) {
-                    return Err(ConfigError::Start { value, min, max });
+                    return Err(ModuleConfigError::Start { value, min, max });
                 }
                 let raw = (0..count)
                     .map(|i| start[i % start.len()])
@@ -131,7 +145,39 @@ impl From<f64> for AlphaConfig {
 /// The ends are reached by rounding only. A record holds `raw`, and nothing of a fixed order, which
 /// belongs to the configuration.
 ///
-/// Created by [`AlphaConfig`], as a part of the modules that have one.
+/// It is a part of the modules here, and of a model of one's own, whose orders are then learnt with all else:
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::module::Module;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::attention::tsallis_attention;
+/// use burn_tsallis::nn::{AlphaConfig, TsallisAlpha};
+///
+/// /// Attention without layers, an order for each head.
+/// #[derive(Module, Debug)]
+/// struct Heads {
+///     alpha: TsallisAlpha,
+///     n_heads: usize,
+/// }
+///
+/// impl Heads {
+///     fn forward(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+///         let alpha = self.alpha.order([1, self.n_heads, 1, 1], &q.device());
+///         tsallis_attention(q, k, v, alpha, None, None, Default::default())
+///     }
+/// }
+///
+/// let device = Device::flex().autodiff();
+/// let heads = Heads { alpha: AlphaConfig::learnt(1.5).init(8, &device), n_heads: 8 };
+/// let x = Tensor::<4>::zeros([2, 8, 5, 4], &device);
+/// let gradients = heads.forward(x.clone(), x.clone(), x).sum().backward();
+/// let raw = heads.alpha.raw.as_ref().unwrap().val();
+/// assert_eq!(raw.grad(&gradients).unwrap().dims(), [8]);
+/// # }
+/// ```
+///
+/// Created by [`AlphaConfig::init`].
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct TsallisAlpha {
@@ -174,9 +220,12 @@ impl TsallisAlpha {
         }
     }
 
-    /// The orders as the operator takes them: a number where one is fixed for all, else a tensor of this
-    /// shape, whose product is the number of orders.
-    pub(super) fn of_shape<const D: usize>(&self, shape: [usize; D], device: &Device) -> Alpha<D> {
+    /// The orders as the operator takes them for logits of rank `D`: a number where one is fixed for all,
+    /// else a tensor of this shape, which has size 1 along the reduced dimension.
+    ///
+    /// # Panics
+    /// If the product of the shape is not the number of orders.
+    pub fn order<const D: usize>(&self, shape: [usize; D], device: &Device) -> Alpha<D> {
         match &self.config {
             AlphaConfig::Fixed { values } if values.len() == 1 => Alpha::Number(values[0]),
             _ => Alpha::Tensor(self.values(device).reshape(shape)),

@@ -3,7 +3,7 @@ use burn::Tensor;
 /// What decoding one token at a time keeps of a layer's outputs, as Burn's
 /// [`TensorCache`](burn::nn::cache::TensorCache) does.
 #[derive(Clone, Debug)]
-pub struct TensorCache<const D: usize> {
+pub(super) struct TensorCache<const D: usize> {
     kept: Option<Tensor<D>>,
 }
 
@@ -15,7 +15,7 @@ impl<const D: usize> TensorCache<D> {
 
     /// The output for a sequence whose last position is new: `layer` sees the whole sequence the first
     /// time and then only that position, whose output is appended along `dim`.
-    pub(super) fn append(
+    pub fn append(
         &mut self,
         sequence: Tensor<3>,
         dim: usize,
@@ -33,7 +33,7 @@ impl<const D: usize> TensorCache<D> {
     }
 
     /// The output for the sequence that was seen first.
-    pub(super) fn hold(
+    pub fn hold(
         &mut self,
         sequence: Tensor<3>,
         layer: impl Fn(Tensor<3>) -> Tensor<D>,

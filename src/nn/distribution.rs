@@ -1,21 +1,26 @@
+use crate::op::arithmetic_dtype;
 use crate::op::deformed::expm1_ratio;
 use crate::{
-    Alpha, TsallisError, TsallisOptions, try_tsallis_log_softargmax, try_tsallis_softargmax,
-    tsallis_divergence,
+    Alpha, TsallisError, TsallisOptions, try_tsallis_log_softargmax, tsallis_divergence,
+    tsallis_softargmax,
 };
 use burn::Tensor;
-use burn::tensor::{Bool, DType, Distribution, Int};
+use burn::tensor::{Bool, Distribution, Int};
 
 /// Categorical distributions whose probabilities are a Tsallis softargmax of logits along the last
-/// dimension, one for each row.
+/// dimension, one for each row:
+///
+/// `p_i = q_i [1 + (alpha - 1)(x_i / t - mu)]_+^(1 / (alpha - 1))`, `mu` such that `sum_i p_i = 1`.
 ///
 /// Order, reference, allowed entries and temperature are those of the [`TsallisOptions`] that it is made
-/// with. As for the functions of the operator the reference is uniform unless it is given.
+/// with. As for the functions of the operator the reference is uniform unless it is given. Source: arXiv
+/// 2601.12604.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
 /// use burn_tsallis::nn::TsallisCategorical;
+/// use burn_tsallis::{Reference, TsallisOptions};
 ///
 /// let device = Device::flex();
 /// let logits = Tensor::<2>::from_data([[2.0, 1.0, 0.1], [0.0, f32::NEG_INFINITY, 3.0]], &device);
@@ -26,12 +31,19 @@ use burn::tensor::{Bool, DType, Distribution, Int};
 /// assert_eq!(actions.dims(), [2, 100]);
 /// assert_eq!(policy.log_prob(actions).dims(), [2, 100]);
 /// assert_eq!(policy.mode().into_data().iter::<i64>().collect::<Vec<_>>(), [0, 2]);
+///
+/// // Logits that `FenchelYoungLossConfig::new(1.5)` trained have the reference of that loss, which is `ones`:
+/// // at another one they are other distributions.
+/// let options = TsallisOptions::new(1.5).with_reference(Reference::Ones);
+/// let classes = TsallisCategorical::new(policy.logits(), options);
+/// assert_eq!(classes.support_size().into_data().iter::<i64>().collect::<Vec<_>>(), [2, 1]);
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct TsallisCategorical<const D: usize> {
     logits: Tensor<D>,
     options: TsallisOptions<D>,
+    /// In the dtype that logits of theirs are computed in.
     log_probs: Tensor<D>,
 }
 
@@ -56,7 +68,8 @@ impl<const D: usize> TsallisCategorical<D> {
     /// # Panics
     /// If the shape of an order, a reference or a mask does not fit the logits.
     pub fn try_new(logits: Tensor<D>, options: TsallisOptions<D>) -> Result<Self, TsallisError> {
-        let log_probs = try_tsallis_log_softargmax(logits.clone(), &options, -1)?;
+        let dtype = arithmetic_dtype(logits.dtype());
+        let log_probs = try_tsallis_log_softargmax(logits.clone().cast(dtype), &options, -1)?;
         Ok(Self {
             logits,
             options,
@@ -76,13 +89,12 @@ impl<const D: usize> TsallisCategorical<D> {
 
     /// The probabilities, `[.., categories]`.
     pub fn probs(&self) -> Tensor<D> {
-        try_tsallis_softargmax(self.logits.clone(), &self.options, -1)
-            .unwrap_or_else(|error| panic!("{error}"))
+        tsallis_softargmax(self.logits.clone(), &self.options, -1)
     }
 
     /// Their logarithms, `[.., categories]`: `-inf` off the support.
     pub fn log_probs(&self) -> Tensor<D> {
-        self.log_probs.clone()
+        self.stored(self.log_probs.clone())
     }
 
     /// The logarithm of the probability of each of `n` categories in every row.
@@ -91,7 +103,7 @@ impl<const D: usize> TsallisCategorical<D> {
     /// - categories: `[.., n]`, as [`sample`](Self::sample) and [`mode`](Self::mode) return them
     /// - output: `[.., n]`
     pub fn log_prob(&self, categories: Tensor<D, Int>) -> Tensor<D> {
-        self.log_probs.clone().gather(D - 1, categories)
+        self.stored(self.log_probs.clone().gather(D - 1, categories))
     }
 
     /// Draws `n` categories from every row, on the device, with Burn's own generator: after
@@ -107,10 +119,6 @@ impl<const D: usize> TsallisCategorical<D> {
     pub fn sample(&self, n: usize) -> Tensor<D, Int> {
         assert!(n > 0, "at least one sample must be drawn");
         let log_probs = self.log_probs.clone().detach();
-        let log_probs = match log_probs.dtype() {
-            DType::F64 => log_probs,
-            _ => log_probs.cast(DType::F32),
-        };
         // The largest of the logarithms, each plus a Gumbel variate: unlike the inverse of a cumulative sum
         // it cannot round its way to a category of probability zero.
         let draws = (0..n).map(|_| {
@@ -131,7 +139,7 @@ impl<const D: usize> TsallisCategorical<D> {
     /// The Shannon entropy of each row, `-sum_i p_i ln p_i`: `[.., 1]`.
     pub fn entropy(&self) -> Tensor<D> {
         let (p, log_p) = self.on_support();
-        (p * log_p).sum_dim(D - 1).neg()
+        self.stored((p * log_p).sum_dim(D - 1).neg())
     }
 
     /// The Tsallis entropy of each row, of the order of its distribution: `[.., 1]`,
@@ -146,13 +154,13 @@ impl<const D: usize> TsallisCategorical<D> {
             Alpha::Number(alpha) => log_p.clone() * (alpha - 1.0),
             Alpha::Tensor(alpha) => log_p.clone() * (alpha.clone().cast(log_p.dtype()) - 1.0),
         };
-        (p * log_p * expm1_ratio(z)).sum_dim(D - 1).neg()
+        self.stored((p * log_p * expm1_ratio(z)).sum_dim(D - 1).neg())
     }
 
     /// The divergence of each row from its reference, `D_f(p || q)`: `[.., 1]`. See
     /// [`tsallis_divergence`].
     pub fn divergence(&self) -> Tensor<D> {
-        tsallis_divergence(self.logits.clone(), self.options.clone(), -1)
+        tsallis_divergence(self.logits.clone(), &self.options, -1)
     }
 
     /// The Kullback-Leibler divergence of each row from that of another, `sum_i p_i ln(p_i / p'_i)`:
@@ -172,9 +180,8 @@ impl<const D: usize> TsallisCategorical<D> {
         // Where either is -inf the difference would be no number, nor would its gradient.
         let held = off.bool_or(other.off_support());
         let log_other = other.log_probs.clone().mask_fill(held, 0.0);
-        (p * (log_p - log_other))
-            .mask_fill(lacking, f64::INFINITY)
-            .sum_dim(D - 1)
+        let terms = (p * (log_p - log_other)).mask_fill(lacking, f64::INFINITY);
+        self.stored(terms.sum_dim(D - 1))
     }
 
     /// Which categories have a probability above zero, `[.., categories]`. One that underflows counts.
@@ -191,9 +198,15 @@ impl<const D: usize> TsallisCategorical<D> {
         self.log_probs.clone().equal_scalar(f32::NEG_INFINITY)
     }
 
-    /// Probabilities and their logarithms, both zero off the support.
+    /// In the dtype of the logits.
+    fn stored(&self, tensor: Tensor<D>) -> Tensor<D> {
+        tensor.cast(self.logits.dtype())
+    }
+
+    /// Probabilities and their logarithms, both zero off the support, in the dtype that is computed in.
     fn on_support(&self) -> (Tensor<D>, Tensor<D>) {
         let log_p = self.log_probs.clone().mask_fill(self.off_support(), 0.0);
-        (self.probs(), log_p)
+        let logits = self.logits.clone().cast(log_p.dtype());
+        (tsallis_softargmax(logits, &self.options, -1), log_p)
     }
 }

@@ -4,7 +4,7 @@ use crate::math::MAX_ALPHA;
 /// A configuration that no module can be made of.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ConfigError {
+pub enum ModuleConfigError {
     /// A number that the operator cannot work with.
     #[error(transparent)]
     Operator(#[from] TsallisError),
@@ -81,16 +81,16 @@ pub enum ConfigError {
 }
 
 /// The answer of a `try_init`, or a panic with the words of its error, as Burn's `init` has.
-pub(super) fn or_panic<M>(module: Result<M, ConfigError>) -> M {
+pub(super) fn or_panic<M>(module: Result<M, ModuleConfigError>) -> M {
     module.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Whether dropout can work at this rate.
-pub(super) fn check_dropout(value: f64) -> Result<(), ConfigError> {
+pub(super) fn check_dropout(value: f64) -> Result<(), ModuleConfigError> {
     if (0.0..1.0).contains(&value) {
         Ok(())
     } else {
-        Err(ConfigError::Rate {
+        Err(ModuleConfigError::Rate {
             name: "dropout",
             value,
             max: "1, which is excluded",

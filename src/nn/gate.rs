@@ -1,11 +1,12 @@
 use super::error::or_panic;
-use super::{AlphaConfig, ConfigError, TsallisAlpha};
+use super::{AlphaConfig, ModuleConfigError, TsallisAlpha};
+use crate::op::arithmetic_dtype;
 use crate::{EmptyRow, Reference, TsallisOptions, tsallis_softargmax};
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Bool, Device};
+use burn::tensor::{Bool, Device, Int};
 
 /// Configuration of a [`TsallisGate`], which its [`init`](Self::init) makes.
 #[derive(Config, Debug)]
@@ -44,12 +45,12 @@ impl TsallisGateConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if a size is zero, or if the order or the temperature is not one that can be
+    /// [`ModuleConfigError`] if a size is zero, or if the order or the temperature is not one that can be
     /// computed with.
-    pub fn try_init(&self, device: &Device) -> Result<TsallisGate, ConfigError> {
+    pub fn try_init(&self, device: &Device) -> Result<TsallisGate, ModuleConfigError> {
         for (name, size) in [("d_model", self.d_model), ("n_experts", self.n_experts)] {
             if size == 0 {
-                return Err(ConfigError::Zero { name });
+                return Err(ModuleConfigError::Zero { name });
             }
         }
         TsallisOptions::<1>::new(1.0).try_with_temperature(self.temperature)?;
@@ -65,10 +66,15 @@ impl TsallisGateConfig {
     }
 }
 
-/// The gate of a mixture of experts: a linear layer and a Tsallis softargmax with the reference `ones`.
+/// The gate of a mixture of experts: a linear layer and a Tsallis softargmax with the reference `ones`,
+///
+/// `w = softargmax_alpha(W x / t)`, `w_e = [1 + (alpha - 1)((W x)_e / t - mu)]_+^(1 / (alpha - 1))`.
 ///
 /// Above `alpha = 1` the weights are sparse, and how many experts a token goes to is decided token by
 /// token, differentiably, where a top-k gate fixes it.
+///
+/// Sources: gates of experts, Shazeer et al., Outrageously large neural networks, arXiv 1701.06538; the
+/// sparse softargmax, Peters, Niculae and Martins, Sparse sequence-to-sequence models, arXiv 1905.05702.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -154,7 +160,7 @@ impl TsallisGate {
         logits: Tensor<D>,
         mask: Option<Tensor<D, Bool>>,
     ) -> TsallisGateOutput<D> {
-        let alpha = self.alpha.of_shape([1; D], &logits.device());
+        let alpha = self.alpha.order([1; D], &logits.device());
         let mut options = TsallisOptions::new(alpha)
             .with_reference(Reference::Ones)
             .with_temperature(self.temperature)
@@ -185,20 +191,20 @@ impl<const D: usize> TsallisGateOutput<D> {
     }
 
     /// How many experts each token goes to, `[.., 1]`.
-    pub fn support_size(&self) -> Tensor<D> {
-        self.routes().sum_dim(D - 1)
+    pub fn support_size(&self) -> Tensor<D, Int> {
+        self.support().int().sum_dim(D - 1)
     }
 
     /// The load of each expert, its share of all routes from a token to an expert: `[n_experts]`, sum 1. A
     /// constant to autodiff. `NaN` if there is no token.
     pub fn load(&self) -> Tensor<1> {
-        share(self.routes())
+        self.load_share().cast(self.weights.dtype())
     }
 
     /// The importance of each expert, its share of all weight: `[n_experts]`, sum 1. `NaN` if there is no
     /// token.
     pub fn importance(&self) -> Tensor<1> {
-        share(self.weights.clone())
+        self.importance_share().cast(self.weights.dtype())
     }
 
     /// The load-balancing loss of the Switch Transformer (arXiv 2101.03961), for supports of any size:
@@ -212,23 +218,34 @@ impl<const D: usize> TsallisGateOutput<D> {
     /// that leaves each some tokens.
     pub fn balance_loss(&self) -> Tensor<1> {
         let experts = self.weights.dims()[D - 1];
-        (self.load() * self.importance())
+        (self.load_share() * self.importance_share())
             .sum()
             .mul_scalar(experts as f64)
+            .cast(self.weights.dtype())
     }
 
-    /// One for each route.
-    fn routes(&self) -> Tensor<D> {
-        let weights = self.weights.clone().detach();
-        let support = weights.clone().greater_scalar(0.0);
-        weights.zeros_like().mask_fill(support, 1.0)
+    fn load_share(&self) -> Tensor<1> {
+        share(
+            self.weights
+                .clone()
+                .detach()
+                .zeros_like()
+                .mask_fill(self.support(), 1.0),
+        )
+    }
+
+    fn importance_share(&self) -> Tensor<1> {
+        share(self.weights.clone())
     }
 }
 
-/// The share of each expert, over all tokens.
+/// The share of each expert, over all tokens, in the dtype that can hold their sums: those of `f16` end at
+/// 65504 tokens.
 fn share<const D: usize>(of: Tensor<D>) -> Tensor<1> {
     let shape = of.dims();
     let (tokens, experts) = (shape[..D - 1].iter().product::<usize>(), shape[D - 1]);
-    let total: Tensor<1> = of.reshape([tokens, experts]).sum_dim(0).reshape([experts]);
+    let dtype = arithmetic_dtype(of.dtype());
+    let of = of.cast(dtype).reshape([tokens, experts]);
+    let total: Tensor<1> = of.sum_dim(0).reshape([experts]);
     total.clone() / total.sum()
 }

@@ -7,14 +7,19 @@
 //! | [`attention::TsallisMultiHeadAttention`] | [`burn::nn::attention::MultiHeadAttention`] |
 //! | [`attention::tsallis_attention`] | [`burn::tensor::module::attention`] |
 //! | [`transformer::TsallisTransformerEncoder`] | [`burn::nn::transformer::TransformerEncoder`] |
+//! | [`transformer::TsallisTransformerDecoder`] | [`burn::nn::transformer::TransformerDecoder`] |
 //! | [`TsallisGate`] | the top-k gate of a mixture of experts |
 //! | [`loss::FenchelYoungLoss`] | [`burn::nn::loss::CrossEntropyLoss`] |
 //! | [`loss::TsallisDivergenceLoss`] | [`burn::nn::loss::KLDivLoss`] |
 //! | [`TsallisCategorical`] | a categorical distribution |
 //!
-//! Modules and losses have the reference `ones`, so that `alpha = 1.5` is 1.5-entmax whatever the number of
-//! entries. Masks are `true` where an entry is masked, as Burn's are. A configuration that cannot be
-//! made panics in `init`, with the words of the [`ConfigError`] that `try_init` returns.
+//! Modules and the Fenchel-Young loss have the reference `ones`, so that `alpha = 1.5` is 1.5-entmax whatever
+//! the number of entries; in the divergence loss the predictions are the reference. Their masks are
+//! `true` where an entry is masked, as Burn's are. [`TsallisCategorical`] takes the options of the
+//! operator: a uniform reference unless one is given, and a mask that is `true` where an entry is allowed.
+//!
+//! A configuration that cannot be made panics in `init`, with the words of the [`ModuleConfigError`] that
+//! `try_init` returns.
 
 pub mod attention;
 pub mod loss;
@@ -29,9 +34,8 @@ mod reference;
 mod softargmax;
 
 pub use alpha::{AlphaConfig, TsallisAlpha};
-pub use cache::TensorCache;
 pub use distribution::TsallisCategorical;
-pub use error::ConfigError;
+pub use error::ModuleConfigError;
 pub use gate::{TsallisGate, TsallisGateConfig, TsallisGateOutput};
 pub use reference::ReferenceConfig;
 pub use softargmax::{TsallisSoftargmax, TsallisSoftargmaxConfig};

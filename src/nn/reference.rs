@@ -1,4 +1,4 @@
-use super::ConfigError;
+use super::ModuleConfigError;
 use crate::{Reference, TsallisOptions};
 use burn::config::Config;
 
@@ -20,7 +20,7 @@ impl ReferenceConfig {
     pub(super) fn apply<const D: usize>(
         &self,
         options: TsallisOptions<D>,
-    ) -> Result<TsallisOptions<D>, ConfigError> {
+    ) -> Result<TsallisOptions<D>, ModuleConfigError> {
         let reference = match self {
             Self::Ones => Reference::Ones,
             Self::Uniform => Reference::Uniform,

@@ -1,7 +1,7 @@
 use super::error::or_panic;
-use super::{AlphaConfig, ConfigError, ReferenceConfig, TsallisAlpha};
+use super::{AlphaConfig, ModuleConfigError, ReferenceConfig, TsallisAlpha};
 use crate::math::EmptyRow;
-use crate::{TsallisError, TsallisOptions, try_tsallis_softargmax};
+use crate::{TsallisOptions, tsallis_softargmax};
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
@@ -46,11 +46,11 @@ impl TsallisSoftargmaxConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if an order, the reference or the temperature is not one that can be computed with.
-    pub fn try_init(&self, device: &Device) -> Result<TsallisSoftargmax, ConfigError> {
+    /// [`ModuleConfigError`] if an order, the reference or the temperature is not one that can be computed with.
+    pub fn try_init(&self, device: &Device) -> Result<TsallisSoftargmax, ModuleConfigError> {
         let count = self.alpha_shape.iter().product();
         if count == 0 {
-            return Err(ConfigError::Zero {
+            return Err(ModuleConfigError::Zero {
                 name: "alpha_shape",
             });
         }
@@ -66,7 +66,7 @@ impl TsallisSoftargmaxConfig {
     fn try_options<const D: usize>(
         &self,
         options: TsallisOptions<D>,
-    ) -> Result<TsallisOptions<D>, ConfigError> {
+    ) -> Result<TsallisOptions<D>, ModuleConfigError> {
         let options = self
             .reference
             .apply(options)?
@@ -158,8 +158,8 @@ impl TsallisSoftargmax {
     }
 
     /// What the layer computes with, for the functions of the operator: with
-    /// [`tsallis_log_softargmax`](crate::tsallis_log_softargmax) it gives the logarithms of what
-    /// [`forward`](Self::forward) gives.
+    /// [`tsallis_log_softargmax`](crate::tsallis_log_softargmax), along [`dim`](Self::dim), it gives the
+    /// logarithms of what [`forward`](Self::forward) gives.
     ///
     /// # Panics
     /// If the orders have more dimensions than the logits.
@@ -171,8 +171,13 @@ impl TsallisSoftargmax {
         );
         let mut shape = [1; D];
         shape[D - given.len()..].copy_from_slice(given);
-        let options = TsallisOptions::new(self.alpha.of_shape(shape, device));
+        let options = TsallisOptions::new(self.alpha.order(shape, device));
         or_panic(self.config.try_options(options))
+    }
+
+    /// The dimension along which probabilities sum to one, as it was configured.
+    pub fn dim(&self) -> isize {
+        self.config.dim
     }
 
     fn apply<const D: usize>(&self, logits: Tensor<D>, mask: Option<Tensor<D, Bool>>) -> Tensor<D> {
@@ -180,7 +185,6 @@ impl TsallisSoftargmax {
         if let Some(mask) = mask {
             options = options.with_allowed(mask.bool_not());
         }
-        try_tsallis_softargmax(logits, &options, self.config.dim)
-            .unwrap_or_else(|error: TsallisError| panic!("{error}"))
+        tsallis_softargmax(logits, options, self.config.dim)
     }
 }

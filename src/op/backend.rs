@@ -92,7 +92,7 @@ pub struct RowParameters {
 pub(super) const STATE: usize = 2;
 
 /// The dtype that logits of this dtype are computed in, and that the row state is kept in.
-pub(super) fn arithmetic_dtype(logits: DType) -> DType {
+pub(crate) fn arithmetic_dtype(logits: DType) -> DType {
     match logits {
         DType::F64 => DType::F64,
         _ => DType::F32,

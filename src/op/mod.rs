@@ -43,6 +43,7 @@ mod softargmax;
 #[cfg(feature = "wgpu")]
 mod wgsl;
 
+pub(crate) use backend::arithmetic_dtype;
 pub use backend::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt};
 pub use divergence::tsallis_divergence_from_probabilities;
 pub use error::TsallisError;

@@ -41,7 +41,8 @@ pub enum Reference<const D: usize> {
 /// What the operator is computed with, for logits of rank `D`.
 ///
 /// A number, or a tensor of orders, converts into the options of that order with every other value at
-/// its default, so that `tsallis_softargmax(x, 0.5, -1)` is all that most callers write.
+/// its default, so that `tsallis_softargmax(x, 0.5, -1)` is all that most callers write. Options that are
+/// used more than once are lent: `tsallis_softargmax(x, &options, -1)`.
 ///
 /// | option | meaning | default |
 /// |---|---|---|
@@ -61,6 +62,15 @@ pub enum Reference<const D: usize> {
 ///     .with_empty_row(EmptyRow::Zero)
 ///     .with_solver(Solver::Bisection);
 /// assert_eq!(options.temperature(), 0.5);
+///
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::{tsallis_log_softargmax, tsallis_softargmax};
+///
+/// let x = Tensor::from_data([[2.0, 1.0, 0.1]], &Device::flex());
+/// let p = tsallis_softargmax(x.clone(), &options, -1);
+/// let log_p = tsallis_log_softargmax(x, &options, -1);
+/// # let _ = (p, log_p); }
 ///
 /// let error = TsallisOptions::<2>::try_new(f64::NAN).unwrap_err();
 /// assert_eq!(error.to_string(), "alpha is NaN: it must be a number from -50 to 50");
@@ -233,5 +243,19 @@ impl<const D: usize> From<Tensor<D>> for TsallisOptions<D> {
     /// [`TsallisOptions::new`] of an order for each row.
     fn from(alpha: Tensor<D>) -> Self {
         Self::new(alpha)
+    }
+}
+
+impl<const D: usize> From<Alpha<D>> for TsallisOptions<D> {
+    /// [`TsallisOptions::new`], and its panic.
+    fn from(alpha: Alpha<D>) -> Self {
+        Self::new(alpha)
+    }
+}
+
+impl<const D: usize> From<&TsallisOptions<D>> for TsallisOptions<D> {
+    /// A clone, which copies no tensor.
+    fn from(options: &TsallisOptions<D>) -> Self {
+        options.clone()
     }
 }

@@ -99,3 +99,31 @@ fn sparse_predictions_and_targets() {
         close(&got, &[first, second, 0.0], 2e-6);
     }
 }
+
+#[test]
+fn gradients_in_the_targets_where_nothing_was_predicted() {
+    for device in devices() {
+        let device = device.autodiff();
+        let (p, t) = ([1.0, 0.5, 0.5, 0.0], [0.5, 0.25, 0.75, 0.0]);
+        for (alpha, missed) in [(0.5, 2.0), (1.0, 0.0), (1.5, 0.0)] {
+            let f = Tsallis::new(alpha);
+            let loss = TsallisDivergenceLossConfig::new(alpha).init();
+            let predictions = Tensor::<2>::from_data([p, [1.0, 0.0, 0.5, 0.0]], &device);
+            let targets = Tensor::<2>::from_data([t, t], &device).require_grad();
+            let gradients = loss
+                .forward(predictions, targets.clone(), Reduction::Sum)
+                .backward();
+            let got = values(targets.grad(&gradients).expect("tracked"));
+            let of = |p: f64, t: f64| {
+                if p == 0.0 {
+                    missed
+                } else {
+                    f.derivative(t / p)
+                }
+            };
+            let mut want: Vec<f64> = p.iter().zip(t).map(|(&p, t)| of(p, t)).collect();
+            want.extend([want[0], missed, want[2], missed]);
+            close(&got, &want, 2e-6);
+        }
+    }
+}

@@ -1,9 +1,13 @@
-use crate::support::{close, device, devices, numbers, tensor, values};
+use crate::support::{
+    close, device, devices, every_device, fewer_if_compiled, numbers, tensor, values,
+};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_tsallis::math::{Measure, Row, Solver, Tsallis};
 use burn_tsallis::nn::ReferenceConfig;
-use burn_tsallis::nn::loss::{FenchelYoungLoss, FenchelYoungLossConfig, Reduction};
+use burn_tsallis::nn::loss::{
+    FenchelYoungLoss, FenchelYoungLossConfig, Reduction, TsallisDivergenceLossConfig,
+};
 use burn_tsallis::{TsallisOptions, tsallis_softargmax};
 
 const ORDERS: [f64; 9] = [-0.5, 0.0, 0.3, 0.9, 1.0, 1.1, 1.5, 2.0, 2.7];
@@ -283,28 +287,151 @@ fn ignored_samples_need_no_class_and_have_no_gradient() {
 }
 
 #[test]
+fn the_mean_of_a_batch_divides_by_its_first_dimension() {
+    let device = device();
+    let x = tensor([4, 3, 5], 2.0, &device);
+    let t = Tensor::<3>::full([4, 3, 5], 0.2, &device);
+    let p = tsallis_softargmax(x.clone(), 1.0, -1);
+    let young = |reduction| {
+        let config = FenchelYoungLossConfig::new(1.5).with_reduction(reduction);
+        let loss = config.init(&device);
+        values(loss.forward_distribution(x.clone(), t.clone()))[0]
+    };
+    let divergence = |reduction| {
+        let loss = TsallisDivergenceLossConfig::new(0.5).init();
+        values(loss.forward(p.clone(), t.clone(), reduction))[0]
+    };
+    for of in [&young as &dyn Fn(Reduction) -> f64, &divergence] {
+        let sum = of(Reduction::Sum);
+        close(&[of(Reduction::Mean)], &[sum / 12.0], 1e-6);
+        close(&[of(Reduction::BatchMean)], &[sum / 4.0], 1e-6);
+    }
+    // One row without a batch.
+    let config = FenchelYoungLossConfig::new(1.5).with_reduction(Reduction::BatchMean);
+    let (x, t) = (
+        tensor([5], 2.0, &device),
+        Tensor::<1>::full([5], 0.2, &device),
+    );
+    let loss = config.init(&device);
+    close(
+        &values(loss.forward_distribution(x.clone(), t.clone())),
+        &values(loss.forward_distribution_no_reduction(x, t)),
+        1e-6,
+    );
+}
+
+#[test]
+#[cfg(feature = "flex")]
+fn half_precision_is_stored_and_not_computed_in() {
+    let device = Device::flex();
+    let data = TensorData::new(numbers(4000, 2.0), [2, 2000]);
+    for (dtype, bound) in [(DType::F16, 6e-4), (DType::BF16, 5e-3)] {
+        let half = Tensor::<2>::from_data(data.clone().convert_dtype(dtype), (&device, dtype));
+        let full = half.clone().cast(DType::F32);
+        let t = Tensor::<2>::full([2, 2000], 1.0 / 2000.0, &device);
+        for alpha in [0.3, 1.0, 1.5] {
+            let loss = FenchelYoungLossConfig::new(alpha)
+                .with_reduction(Reduction::Sum)
+                .with_weights(Some(vec![2.0; 2000]))
+                .init(&device);
+            let targets = classes(&[3, 1999], &device);
+            for (got, want) in [
+                (
+                    loss.forward(half.clone(), targets.clone()),
+                    loss.forward(full.clone(), targets),
+                ),
+                (
+                    loss.forward_distribution(half.clone(), t.clone()),
+                    loss.forward_distribution(full.clone(), t.clone()),
+                ),
+            ] {
+                assert_eq!(got.dtype(), dtype);
+                let (got, want) = (values(got)[0], values(want)[0]);
+                assert!((got - want).abs() <= bound * want, "{got} for {want}");
+            }
+        }
+    }
+}
+
+#[test]
+fn class_weights_in_double_precision() {
+    let device = device();
+    let config =
+        FenchelYoungLossConfig::new(1.5).with_weights(Some(vec![1.0, 2.0, 0.5, 3.0, 0.25]));
+    let loss = config.init(&device);
+    let x = TensorData::new(numbers(10, 2.0), [2, 5]);
+    let t = TensorData::new(distributions(2, 5), [2, 5]);
+    let [x, t] = [x, t].map(|data| Tensor::<2>::from_data(data, (&device, DType::F64)));
+    let targets = classes(&[3, 2], &device);
+    let plain = FenchelYoungLossConfig::new(1.5).init(&device);
+    let each = values(plain.forward_no_reduction(x.clone(), targets.clone()));
+    let want = (3.0 * each[0] + 0.5 * each[1]) / 3.5;
+    let got = loss.forward(x.clone(), targets);
+    assert_eq!(got.dtype(), DType::F64);
+    close(&values(got), &[want], 1e-12);
+    let each = values(plain.forward_distribution_no_reduction(x.clone(), t.clone()));
+    let got = values(loss.forward_distribution_no_reduction(x, t.clone()));
+    let weight = |row: &[f64]| row[0] + 2.0 * row[1] + 0.5 * row[2] + 3.0 * row[3] + 0.25 * row[4];
+    let want: Vec<f64> = each
+        .iter()
+        .zip(values(t).chunks(5))
+        .map(|(loss, t)| loss * weight(t))
+        .collect();
+    close(&got, &want, 1e-12);
+}
+
+#[test]
+#[should_panic(expected = "weights has 2 entries: the logits have 3 classes")]
+fn class_weights_must_be_one_for_each_class() {
+    let device = device();
+    let config = FenchelYoungLossConfig::new(1.5).with_weights(Some(vec![1.0, 2.0]));
+    let loss = config.init(&device);
+    loss.forward(tensor([2, 3], 1.0, &device), classes(&[0, 1], &device));
+}
+
+#[test]
 fn forbidden_classes_leave_the_loss() {
-    let device = device().autodiff();
-    let none = f32::NEG_INFINITY;
-    for alpha in [0.4, 1.0, 1.5, 2.0] {
-        let with = Tensor::<2>::from_data([[0.3, none, 1.0, -0.2]], &device).require_grad();
-        let without = Tensor::<2>::from_data([[0.3, 1.0, -0.2]], &device);
-        let loss = loss(alpha, &device);
-        let got = loss.forward(with.clone(), classes(&[2], &device));
-        let want = loss.forward(without.clone(), classes(&[1], &device));
-        close(&values(got.clone()), &values(want), 1e-6);
-        let gradient = values(with.grad(&got.backward()).expect("tracked"));
-        assert!(gradient.iter().all(|g| g.is_finite()) && gradient[1] == 0.0);
-        let soft = Tensor::<2>::from_data([[0.5, 0.0, 0.25, 0.25]], &device);
-        let same = Tensor::<2>::from_data([[0.5, 0.25, 0.25]], &device);
-        close(
-            &values(loss.forward_distribution(with.clone(), soft)),
-            &values(loss.forward_distribution(without, same)),
-            1e-6,
-        );
-        // A target that cannot be met.
-        let lost = values(loss.forward(with, classes(&[1], &device)))[0];
-        assert_eq!(lost, f64::INFINITY, "alpha {alpha}");
+    for device in every_device() {
+        let orders = fewer_if_compiled(&[1.5, 0.4, 1.0, 2.0], &device);
+        let device = device.autodiff();
+        let none = f32::NEG_INFINITY;
+        for &alpha in orders {
+            let with = Tensor::<2>::from_data([[0.3, none, 1.0, -0.2]], &device).require_grad();
+            let without = Tensor::<2>::from_data([[0.3, 1.0, -0.2]], &device);
+            let loss = loss(alpha, &device);
+            let got = loss.forward(with.clone(), classes(&[2], &device));
+            let want = loss.forward(without.clone(), classes(&[1], &device));
+            close(&values(got.clone()), &values(want), 1e-6);
+            let gradient = values(with.grad(&got.backward()).expect("tracked"));
+            assert!(gradient.iter().all(|g| g.is_finite()) && gradient[1] == 0.0);
+            let soft = Tensor::<2>::from_data([[0.5, 0.0, 0.25, 0.25]], &device);
+            let same = Tensor::<2>::from_data([[0.5, 0.25, 0.25]], &device);
+            close(
+                &values(loss.forward_distribution(with.clone(), soft)),
+                &values(loss.forward_distribution(without.clone(), same)),
+                1e-6,
+            );
+            // Neither do they get a share of a smoothed target, by whichever way they are forbidden.
+            let smoothed = FenchelYoungLossConfig::new(alpha).with_smoothing(Some(0.1));
+            let want = values(
+                smoothed
+                    .init(&device)
+                    .forward(without, classes(&[1], &device)),
+            );
+            let got = smoothed
+                .init(&device)
+                .forward(with.clone(), classes(&[2], &device));
+            close(&values(got.clone()), &want, 1e-6);
+            let gradient = values(with.grad(&got.backward()).expect("tracked"));
+            assert!(gradient.iter().all(|g| g.is_finite()) && gradient[1] == 0.0);
+            let open = Tensor::<2>::from_data([[0.3, 7.0, 1.0, -0.2]], &device);
+            let zero = smoothed.with_reference(ReferenceConfig::Values(vec![1.0, 0.0, 1.0, 1.0]));
+            let got = zero.init(&device).forward(open, classes(&[2], &device));
+            close(&values(got), &want, 1e-6);
+            // A target that cannot be met.
+            let lost = values(loss.forward(with, classes(&[1], &device)))[0];
+            assert_eq!(lost, f64::INFINITY, "alpha {alpha}");
+        }
     }
 }
 

@@ -1,6 +1,12 @@
 use crate::support::{close, device, reloaded, tensor, values};
 use burn::tensor::{Bool, Tensor};
+#[cfg(feature = "flex")]
+use burn::tensor::{DType, Device};
 use burn_tsallis::nn::{AlphaConfig, TsallisGateConfig, TsallisGateOutput};
+
+fn sizes<const D: usize>(routes: &TsallisGateOutput<D>) -> Vec<i64> {
+    routes.support_size().into_data().iter().collect()
+}
 
 #[test]
 fn statistics_of_given_weights() {
@@ -14,7 +20,7 @@ fn statistics_of_given_weights() {
         logits: weights.clone(),
         weights: weights.clone(),
     };
-    assert_eq!(values(routes.support_size()), [1.0, 2.0, 2.0]);
+    assert_eq!(sizes(&routes), [1, 2, 2]);
     close(&values(routes.load()), &[0.6, 0.4, 0.0], 1e-6);
     close(
         &values(routes.importance()),
@@ -51,12 +57,12 @@ fn even_routes_cost_one_and_padding_goes_nowhere() {
         &device,
     );
     let routes = gate.forward_masked(tokens.clone(), mask);
-    let size = values(routes.support_size());
-    assert_eq!([size[2], size[4], size[5]], [0.0; 3]);
+    let size = sizes(&routes);
+    assert_eq!([size[2], size[4], size[5]], [0; 3]);
     assert!(
         [size[0], size[1], size[3]]
             .iter()
-            .all(|s| (1.0..=4.0).contains(s))
+            .all(|s| (1..=4).contains(s))
     );
     let sums = values(routes.weights.clone().sum_dim(2));
     close(&sums, &[1.0, 1.0, 0.0, 1.0, 0.0, 0.0], 1e-6);
@@ -65,6 +71,27 @@ fn even_routes_cost_one_and_padding_goes_nowhere() {
     assert_eq!(nobody.load().dims(), [4]);
     let open = values(gate.forward(tokens).weights.sum_dim(2));
     close(&open, &[1.0; 6], 1e-6);
+}
+
+#[test]
+#[cfg(feature = "flex")]
+fn half_precision_counts_more_tokens_than_it_has_numbers() {
+    let device = Device::flex();
+    for dtype in [DType::F16, DType::BF16] {
+        let weights = Tensor::<2>::full([70_000, 2], 0.5, (&device, dtype));
+        let routes = TsallisGateOutput {
+            logits: weights.clone(),
+            weights,
+        };
+        for (got, want) in [
+            (routes.load(), vec![0.5; 2]),
+            (routes.importance(), vec![0.5; 2]),
+            (routes.balance_loss(), vec![1.0]),
+        ] {
+            assert_eq!(got.dtype(), dtype);
+            assert_eq!(values(got), want);
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,11 @@
-//! Modules, losses and the distribution for other people's models, on the CPU backends of this build.
+//! Modules, losses and the distribution for other people's models, on the CPU backends of this build, and
+//! some of them through wgpu.
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
+#[cfg(feature = "wgpu")]
+#[path = "../operator/adapter.rs"]
+mod adapter;
 mod attention;
 mod distribution;
 mod divergence_loss;

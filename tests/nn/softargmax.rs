@@ -3,7 +3,7 @@ use burn::config::Config;
 use burn::tensor::{Bool, DType, Tensor};
 use burn_tsallis::math::EmptyRow;
 use burn_tsallis::nn::{
-    AlphaConfig, ConfigError, ReferenceConfig, TsallisSoftargmax, TsallisSoftargmaxConfig,
+    AlphaConfig, ModuleConfigError, ReferenceConfig, TsallisSoftargmax, TsallisSoftargmaxConfig,
 };
 use burn_tsallis::{tsallis_log_softargmax, tsallis_softargmax};
 
@@ -121,10 +121,10 @@ fn masks_reference_and_temperature() {
     let options = module.options::<2>(&device);
     close(
         &p[8..],
-        &values(tsallis_softargmax(x.clone(), options.clone(), -1))[8..],
+        &values(tsallis_softargmax(x.clone(), &options, module.dim()))[8..],
         1e-7,
     );
-    let log_p = values(tsallis_log_softargmax(x, options, -1));
+    let log_p = values(tsallis_log_softargmax(x, &options, module.dim()));
     assert!((log_p[8].exp() - p[8]).abs() < 1e-6);
 }
 
@@ -194,7 +194,8 @@ fn bad_configurations_say_what_is_wrong() {
             .try_init(&device)
             .map(|_| ())
     };
-    let words = |result: Result<(), ConfigError>| result.expect_err("it is wrong").to_string();
+    let words =
+        |result: Result<(), ModuleConfigError>| result.expect_err("it is wrong").to_string();
     assert_eq!(
         words(alpha(f64::NAN.into())),
         "alpha is NaN: it must be a number from -50 to 50"

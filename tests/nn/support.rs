@@ -14,7 +14,24 @@ pub fn devices() -> Vec<Device> {
     ]
 }
 
-/// The first of them.
+/// All devices of this build, for what should also be seen on a GPU. `f32` only.
+pub fn every_device() -> Vec<Device> {
+    let mut devices = devices();
+    #[cfg(feature = "wgpu")]
+    devices.extend(crate::adapter::wgpu());
+    devices
+}
+
+/// These on a CPU device, and the first of them on a device that compiles kernels for each anew.
+pub fn fewer_if_compiled<'a, T>(cases: &'a [T], device: &Device) -> &'a [T] {
+    if devices().contains(device) {
+        cases
+    } else {
+        &cases[..1]
+    }
+}
+
+/// The first of the CPU devices.
 pub fn device() -> Device {
     devices().remove(0)
 }

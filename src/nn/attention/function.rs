@@ -78,11 +78,11 @@ pub fn tsallis_attention_weights(
     weights(masked_scores(query, key, mask, bias, options), alpha.into())
 }
 
-/// `Q K^T scale + bias`, `-inf` where a key is masked.
+/// `Q K^T scale + bias`, `-inf` where a key is masked by one of the masks, each of which broadcasts by itself.
 pub(super) fn masked_scores(
     query: Tensor<4>,
     key: Tensor<4>,
-    mask: Option<Tensor<4, Bool>>,
+    masks: impl IntoIterator<Item = Tensor<4, Bool>>,
     bias: Option<Tensor<4>>,
     options: AttentionModuleOptions,
 ) -> Tensor<4> {
@@ -101,7 +101,7 @@ pub(super) fn masked_scores(
         let causal = causal_mask(&scores);
         scores = scores.mask_fill(causal, f64::NEG_INFINITY);
     }
-    if let Some(mask) = mask {
+    for mask in masks {
         scores = scores.mask_fill(mask, f64::NEG_INFINITY);
     }
     scores

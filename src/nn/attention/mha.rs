@@ -1,7 +1,7 @@
 use super::function::{masked_scores, quiet_weights, weights};
 use super::{MhaOutput, TsallisMhaCache};
 use crate::nn::error::{check_dropout, or_panic};
-use crate::nn::{AlphaConfig, ConfigError, TsallisAlpha};
+use crate::nn::{AlphaConfig, ModuleConfigError, TsallisAlpha};
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay};
@@ -65,12 +65,15 @@ impl TsallisMultiHeadAttentionConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if `d_model` does not divide into the heads, or if an order or the dropout rate is
+    /// [`ModuleConfigError`] if `d_model` does not divide into the heads, or if an order or the dropout rate is
     /// not one that can be computed with.
-    pub fn try_init(&self, device: &Device) -> Result<TsallisMultiHeadAttention, ConfigError> {
+    pub fn try_init(
+        &self,
+        device: &Device,
+    ) -> Result<TsallisMultiHeadAttention, ModuleConfigError> {
         let (d_model, n_heads) = (self.d_model, self.n_heads);
         if n_heads == 0 || d_model == 0 || d_model % n_heads != 0 {
-            return Err(ConfigError::Heads { d_model, n_heads });
+            return Err(ModuleConfigError::Heads { d_model, n_heads });
         }
         check_dropout(self.dropout)?;
         let linear = |bias| {
@@ -94,8 +97,16 @@ impl TsallisMultiHeadAttentionConfig {
     }
 }
 
-/// Multi-head attention whose weights are a Tsallis softargmax of the scores: Burn's
+/// Multi-head attention whose weights are a Tsallis softargmax of the scores, with the reference `ones`: Burn's
 /// [`MultiHeadAttention`](burn::nn::attention::MultiHeadAttention) under another name, with an order.
+/// Head `h` of queries `Q`, keys `K` and values `V` is
+///
+/// `softargmax_alpha_h(Q_h K_h^T / sqrt(d_k)) V_h`,
+///
+/// a linear layer for each of `Q`, `K` and `V` before, and one for the heads side by side after.
+///
+/// Sources: Vaswani et al., Attention is all you need, arXiv 1706.03762; with an order learnt for each head,
+/// Correia, Niculae and Martins, Adaptively sparse transformers, arXiv 1909.00015.
 ///
 /// Fields, methods, shapes and the meaning of the masks are Burn's, and so are the names of the
 /// parameters: it loads a record of Burn's attention, with `record.allow_partial(true)` where the orders are
@@ -204,36 +215,32 @@ impl TsallisMhaInput {
         }
     }
 
-    /// With a mask of the keys, `[batch, keys]`, `true` where one is padding.
+    /// With a mask of the keys, `[batch, keys]`, or `[1, keys]` for every sequence, `true` where one is padding.
     pub fn mask_pad(mut self, mask_pad: Tensor<2, Bool>) -> Self {
         self.mask_pad = Some(mask_pad);
         self
     }
 
-    /// With a mask of the keys of each query, `[batch, queries, keys]`, `true` where one is not seen.
+    /// With a mask of the keys of each query, `[batch, queries, keys]`, or `[1, queries, keys]` for every
+    /// sequence, `true` where one is not seen.
     pub fn mask_attn(mut self, mask_attn: Tensor<3, Bool>) -> Self {
         self.mask_attn = Some(mask_attn);
         self
     }
 
-    /// Both masks as one that broadcasts to the scores.
-    fn mask(mask_pad: Option<Tensor<2, Bool>>, mask_attn: Option<Tensor<3, Bool>>) -> Masks {
-        let pad = mask_pad.map(|mask| {
-            let [batch, keys] = mask.dims();
-            mask.reshape([batch, 1, 1, keys])
-        });
-        let attn = mask_attn.map(|mask| {
-            let [batch, queries, keys] = mask.dims();
-            mask.reshape([batch, 1, queries, keys])
-        });
-        match (pad, attn) {
-            (Some(pad), Some(attn)) => Some(pad.expand(attn.dims()).bool_or(attn)),
-            (pad, attn) => pad.or(attn),
+    /// With these masks, if any.
+    pub(in crate::nn) fn with_masks(
+        self,
+        mask_pad: Option<Tensor<2, Bool>>,
+        mask_attn: Option<Tensor<3, Bool>>,
+    ) -> Self {
+        Self {
+            mask_pad,
+            mask_attn,
+            ..self
         }
     }
 }
-
-type Masks = Option<Tensor<4, Bool>>;
 
 impl TsallisMultiHeadAttention {
     /// Attends.
@@ -250,8 +257,8 @@ impl TsallisMultiHeadAttention {
         let query = self.heads(input.query, &self.query);
         let key = self.heads(input.key, &self.key);
         let value = self.heads(input.value, &self.value);
-        let mask = TsallisMhaInput::mask(input.mask_pad, input.mask_attn);
-        let (weights, context) = self.attend(query, key, value, mask);
+        let masks = masks(input.mask_pad, input.mask_attn);
+        let (weights, context) = self.attend(query, key, value, masks);
         MhaOutput {
             weights,
             context: self.output.forward(context),
@@ -275,8 +282,8 @@ impl TsallisMultiHeadAttention {
         let value = cache
             .value
             .forward(input.value, |x| self.heads(x, &self.value));
-        let mask = TsallisMhaInput::mask(input.mask_pad, input.mask_attn);
-        let (weights, context) = self.attend(query, key, value, mask);
+        let masks = masks(input.mask_pad, input.mask_attn);
+        let (weights, context) = self.attend(query, key, value, masks);
         MhaOutput {
             weights,
             context: cache.output.forward(context, |x| self.output.forward(x)),
@@ -297,13 +304,11 @@ impl TsallisMultiHeadAttention {
         query: Tensor<4>,
         key: Tensor<4>,
         value: Tensor<4>,
-        mask: Masks,
+        masks: impl Iterator<Item = Tensor<4, Bool>>,
     ) -> (Tensor<4>, Tensor<3>) {
         let [batch, _, queries, _] = query.dims();
-        let alpha = self
-            .alpha
-            .of_shape([1, self.n_heads, 1, 1], &query.device());
-        let scores = masked_scores(query, key, mask, None, AttentionModuleOptions::default());
+        let alpha = self.alpha.order([1, self.n_heads, 1, 1], &query.device());
+        let scores = masked_scores(query, key, masks, None, AttentionModuleOptions::default());
         let weights = if self.quiet_softmax {
             quiet_weights(scores, alpha)
         } else {
@@ -327,4 +332,14 @@ impl TsallisMultiHeadAttention {
             .reshape([batch, length, self.n_heads, self.d_k])
             .swap_dims(1, 2)
     }
+}
+
+/// Both masks, as they broadcast to the scores.
+fn masks(
+    mask_pad: Option<Tensor<2, Bool>>,
+    mask_attn: Option<Tensor<3, Bool>>,
+) -> impl Iterator<Item = Tensor<4, Bool>> {
+    let pad = mask_pad.map(|mask| mask.unsqueeze_dim::<3>(1).unsqueeze_dim(1));
+    let attn = mask_attn.map(|mask| mask.unsqueeze_dim(1));
+    pad.into_iter().chain(attn)
 }

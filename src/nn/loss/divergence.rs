@@ -1,6 +1,7 @@
 use super::Reduction;
-use crate::nn::ConfigError;
+use crate::nn::ModuleConfigError;
 use crate::nn::error::or_panic;
+use crate::op::arithmetic_dtype;
 use crate::{EmptyRow, Reference, TsallisOptions, tsallis_divergence_from_probabilities};
 use burn::Tensor;
 use burn::config::Config;
@@ -27,8 +28,8 @@ impl TsallisDivergenceLossConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the order is not one.
-    pub fn try_init(&self) -> Result<TsallisDivergenceLoss, ConfigError> {
+    /// [`ModuleConfigError`] if the order is not one.
+    pub fn try_init(&self) -> Result<TsallisDivergenceLoss, ModuleConfigError> {
         TsallisOptions::<1>::try_new(self.alpha)?;
         Ok(TsallisDivergenceLoss { alpha: self.alpha })
     }
@@ -44,7 +45,7 @@ impl TsallisDivergenceLossConfig {
 ///
 /// Predictions are probabilities, and not their logarithms, since sparse ones are zero: where `p_i = 0` a
 /// target `t_i` costs `t_i / (1 - alpha)` for `alpha < 1`, and makes the divergence infinite from 1 on.
-/// Differentiable in the predictions and in the targets.
+/// Differentiable in the predictions and in the targets; what is infinite has no gradient there.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -82,11 +83,11 @@ impl ModuleDisplay for TsallisDivergenceLoss {
 }
 
 impl TsallisDivergenceLoss {
-    /// The divergences of a batch, reduced: their mean, their sum, or their sum over the size of the first
-    /// dimension, which `Auto` is too.
+    /// The divergences of a batch, reduced: their mean over the rows (`Mean`), their sum (`Sum`), or that sum
+    /// over the size of the first dimension (`BatchMean`, `Auto`).
     ///
     /// # Shapes
-    /// - predictions and targets: `[batch, .., classes]`
+    /// - predictions and targets: `[batch, .., classes]`, or `[classes]` for a batch of one
     /// - output: `[1]`
     ///
     /// # Panics
@@ -97,13 +98,15 @@ impl TsallisDivergenceLoss {
         targets: Tensor<D>,
         reduction: Reduction,
     ) -> Tensor<1> {
-        let batch = predictions.dims()[0];
-        let losses = self.forward_no_reduction(predictions, targets);
-        match reduction {
+        let dtype = predictions.dtype();
+        let losses = self.rows(predictions, targets);
+        let batch = losses.dims()[0];
+        let loss = match reduction {
             Reduction::Mean => losses.mean(),
             Reduction::Sum => losses.sum(),
             Reduction::BatchMean | Reduction::Auto => losses.sum() / batch as f64,
-        }
+        };
+        loss.cast(dtype)
     }
 
     /// The divergence of each row.
@@ -119,27 +122,35 @@ impl TsallisDivergenceLoss {
         predictions: Tensor<D>,
         targets: Tensor<D>,
     ) -> Tensor<D> {
+        let dtype = predictions.dtype();
+        self.rows(predictions, targets).cast(dtype)
+    }
+
+    /// The divergence of each row, in the dtype that predictions of theirs are computed in.
+    fn rows<const D: usize>(&self, predictions: Tensor<D>, targets: Tensor<D>) -> Tensor<D> {
         assert_eq!(
             predictions.dims(),
             targets.dims(),
             "the targets must have the shape of the predictions"
         );
+        let dtype = arithmetic_dtype(predictions.dtype());
+        let (predictions, targets) = (predictions.cast(dtype), targets.cast(dtype));
         // To the operator a reference of zero is an entry that is not there.
-        let unseen = predictions.clone().equal_scalar(0.0);
-        let slope = if self.alpha < 1.0 {
-            1.0 / (1.0 - self.alpha)
+        let seen = predictions.clone().not_equal_scalar(0.0);
+        let missed = targets.clone().mask_fill(seen, 0.0);
+        let missed = if self.alpha < 1.0 {
+            missed.mul_scalar(1.0 / (1.0 - self.alpha))
         } else {
-            f64::INFINITY
+            // Detached: the gradient of the product would be `0 * inf` at every other entry.
+            let none = missed.clone().equal_scalar(0.0);
+            missed
+                .detach()
+                .mul_scalar(f64::INFINITY)
+                .mask_fill(none, 0.0)
         };
-        let missed = targets
-            .clone()
-            .mul_scalar(slope)
-            .mask_fill(targets.clone().equal_scalar(0.0), 0.0)
-            .mask_fill(unseen.bool_not(), 0.0)
-            .sum_dim(D - 1);
         let options = TsallisOptions::new(self.alpha)
             .with_reference(Reference::Tensor(predictions))
             .with_empty_row(EmptyRow::Zero);
-        tsallis_divergence_from_probabilities(targets, options, -1) + missed
+        tsallis_divergence_from_probabilities(targets, options, -1) + missed.sum_dim(D - 1)
     }
 }

@@ -1,12 +1,13 @@
 use super::Reduction;
 use super::rows::Rows;
 use crate::nn::error::or_panic;
-use crate::nn::{ConfigError, ReferenceConfig};
+use crate::nn::{ModuleConfigError, ReferenceConfig};
+use crate::op::arithmetic_dtype;
 use crate::{TsallisOptions, tsallis_value};
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
-use burn::tensor::{Bool, Device, Int, assert_shape};
+use burn::tensor::{Bool, DType, Device, Int, assert_shape};
 
 /// Configuration of a [`FenchelYoungLoss`], which its [`init`](Self::init) makes.
 #[derive(Config, Debug)]
@@ -16,15 +17,17 @@ pub struct FenchelYoungLossConfig {
     /// The reference measure. Default: ones.
     #[config(default = "ReferenceConfig::Ones")]
     pub reference: ReferenceConfig,
-    /// A class that is no target: samples of it have no loss and no gradient, and are not counted.
-    /// Default: none.
+    /// A class that is no target: samples of it have no loss and no gradient, and the mean does not count
+    /// them. Default: none.
     pub ignore_index: Option<i64>,
-    /// A weight of each class, for its samples. Default: one.
+    /// A weight of each class, for its samples, as many as the logits have classes. Default: one.
     pub weights: Option<Vec<f32>>,
-    /// Label smoothing `s`: targets `t` become `(1 - s) t + s / classes`. Default: none.
+    /// Label smoothing `s`: targets `t` become `(1 - s) t + s / K` over the `K` classes of a sample that are
+    /// allowed, and `(1 - s) t` elsewhere. Default: none.
     pub smoothing: Option<f32>,
-    /// What is returned for a batch: the weighted mean, the weighted sum, or that sum over the size of the
-    /// batch. Default: the mean.
+    /// What is returned for a batch: the weighted mean over its rows (`Mean`, `Auto`), the weighted sum
+    /// (`Sum`), or that sum over the size of the first dimension (`BatchMean`). The mean leaves out the
+    /// samples that are ignored, the size of the batch counts them. Default: the mean.
     #[config(default = "Reduction::Mean")]
     pub reduction: Reduction,
 }
@@ -43,15 +46,15 @@ impl FenchelYoungLossConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the order, the reference, the smoothing or a weight is not one that can be
+    /// [`ModuleConfigError`] if the order, the reference, the smoothing or a weight is not one that can be
     /// computed with.
-    pub fn try_init(&self, device: &Device) -> Result<FenchelYoungLoss, ConfigError> {
+    pub fn try_init(&self, device: &Device) -> Result<FenchelYoungLoss, ModuleConfigError> {
         self.reference
             .apply(TsallisOptions::<1>::try_new(self.alpha)?)?;
         if let Some(smoothing) = self.smoothing
             && !(0.0..=1.0).contains(&smoothing)
         {
-            return Err(ConfigError::Rate {
+            return Err(ModuleConfigError::Rate {
                 name: "smoothing",
                 value: f64::from(smoothing),
                 max: "1",
@@ -59,7 +62,7 @@ impl FenchelYoungLossConfig {
         }
         for (index, &value) in self.weights.iter().flatten().enumerate() {
             if !(0.0..f32::INFINITY).contains(&value) {
-                return Err(ConfigError::Weight { index, value });
+                return Err(ModuleConfigError::Weight { index, value });
             }
         }
         Ok(FenchelYoungLoss {
@@ -88,6 +91,9 @@ impl FenchelYoungLossConfig {
 ///
 /// For `alpha <= 0` a probability of zero is infinitely far away: without smoothing the loss of a class is
 /// infinite, but its gradient is `p - t` all the same.
+///
+/// A class whose logit is `-inf`, or whose reference is zero, is forbidden: it leaves the loss, and label
+/// smoothing gives it nothing. A target that it has a share of cannot be met, and costs infinitely much.
 ///
 /// Source: Blondel, Martins and Niculae, Learning with Fenchel-Young losses, arXiv 1901.02324.
 ///
@@ -156,51 +162,60 @@ impl FenchelYoungLoss {
     /// - output: `[1]`; the mean of a batch that is ignored altogether is `NaN`
     ///
     /// # Panics
-    /// If there is not one target for each sample.
+    /// If there is not one target for each sample, or not one weight for each class.
     pub fn forward(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+        let ([batch, _], dtype) = (logits.dims(), logits.dtype());
         let (losses, weights) = self.class_losses(logits, targets);
-        self.reduce(losses, weights)
+        self.reduce(losses, weights, batch).cast(dtype)
     }
 
     /// As [`forward`](Self::forward), for each sample: its loss times the weight of its class, zero where
     /// it is ignored. Shape `[batch]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
     pub fn forward_no_reduction(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+        let dtype = logits.dtype();
         let (losses, weights) = self.class_losses(logits, targets);
-        weighted(losses, weights)
+        weighted(losses, weights).cast(dtype)
     }
 
     /// The loss of a batch against distributions. They are constants: no gradient goes into them. With
     /// class weights `w` the weight of a sample is `<w, t>`.
     ///
     /// # Shapes
-    /// - logits and targets: `[.., classes]`
+    /// - logits and targets: `[batch, .., classes]`, or `[classes]` for a batch of one
     /// - output: `[1]`
     ///
     /// # Panics
-    /// If the shapes differ.
+    /// If the shapes differ, or if there is not one weight for each class.
     pub fn forward_distribution<const D: usize>(
         &self,
         logits: Tensor<D>,
         targets: Tensor<D>,
     ) -> Tensor<1> {
+        let (batch, dtype) = (row_shape(&logits)[0], logits.dtype());
         let (losses, weights) = self.distribution_losses(logits, targets);
-        self.reduce(losses, weights)
+        self.reduce(losses, weights, batch).cast(dtype)
     }
 
     /// As [`forward_distribution`](Self::forward_distribution), for each row: its loss times its weight,
     /// of the logits' shape with size 1 along the last dimension.
+    ///
+    /// # Panics
+    /// As [`forward_distribution`](Self::forward_distribution).
     pub fn forward_distribution_no_reduction<const D: usize>(
         &self,
         logits: Tensor<D>,
         targets: Tensor<D>,
     ) -> Tensor<D> {
-        let mut shape = logits.dims();
-        shape[D - 1] = 1;
+        let (shape, dtype) = (row_shape(&logits), logits.dtype());
         let (losses, weights) = self.distribution_losses(logits, targets);
-        weighted(losses, weights).reshape(shape)
+        weighted(losses, weights).reshape(shape).cast(dtype)
     }
 
-    /// The loss of each sample, and its weight where it is not one for all.
+    /// The loss of each sample, and its weight where it is not one for all, in the dtype that logits of theirs
+    /// are computed in.
     fn class_losses(
         &self,
         logits: Tensor<2>,
@@ -208,6 +223,7 @@ impl FenchelYoungLoss {
     ) -> (Tensor<1>, Option<Tensor<1>>) {
         let [batch, classes] = logits.dims();
         assert_shape!(targets, [batch]);
+        let logits = arithmetic(logits);
         let ignored = self
             .ignore_index
             .map(|index| targets.clone().equal_scalar(index));
@@ -231,8 +247,7 @@ impl FenchelYoungLoss {
         };
         let losses = losses.reshape([batch]);
         let weights = self
-            .weights
-            .clone()
+            .class_weights(classes, losses.dtype())
             .map(|weights| weights.gather(0, targets));
         match ignored {
             None => (losses, weights),
@@ -249,17 +264,17 @@ impl FenchelYoungLoss {
         logits: Tensor<D>,
         targets: Tensor<D>,
     ) -> (Tensor<1>, Option<Tensor<1>>) {
-        let shape = logits.dims();
         assert_eq!(
-            shape,
+            logits.dims(),
             targets.dims(),
             "the targets must have the shape of the logits"
         );
-        let count = shape[..D - 1].iter().product::<usize>();
-        let targets = targets.detach();
-        let weights = self.weights.clone().map(|weights| {
+        let count = row_shape(&logits).iter().product::<usize>();
+        let (logits, targets) = (arithmetic(logits), arithmetic(targets.detach()));
+        let classes = logits.dims()[D - 1];
+        let weights = self.class_weights(classes, logits.dtype()).map(|weights| {
             let mut along = [1; D];
-            along[D - 1] = weights.dims()[0];
+            along[D - 1] = classes;
             (targets.clone() * weights.reshape(along))
                 .sum_dim(D - 1)
                 .reshape([count])
@@ -267,14 +282,25 @@ impl FenchelYoungLoss {
         (self.rows(logits, targets).reshape([count]), weights)
     }
 
+    /// The weight of each class, in the dtype of the losses.
+    fn class_weights(&self, classes: usize, dtype: DType) -> Option<Tensor<1>> {
+        let weights = self.weights.clone()?;
+        let [given] = weights.dims();
+        assert!(
+            given == classes,
+            "weights has {given} entries: the logits have {classes} classes"
+        );
+        Some(weights.cast(dtype))
+    }
+
     /// The losses against distributions that are still to be smoothed, size 1 along the last dimension.
     fn rows<const D: usize>(&self, logits: Tensor<D>, targets: Tensor<D>) -> Tensor<D> {
-        let classes = logits.dims()[D - 1];
+        let solved = self.solved(&logits);
         let targets = match self.smoothing {
-            Some(s) => targets.mul_scalar(1.0 - s).add_scalar(s / classes as f32),
+            Some(s) => smoothed(targets, f64::from(s), solved.forbidden()),
             None => targets,
         };
-        let value = self.solved(&logits).against(targets.clone());
+        let value = solved.against(targets.clone());
         let optimum = tsallis_value(logits.clone(), self.options(), -1);
         carry(value, optimum - (finite(logits) * targets).sum_dim(D - 1))
     }
@@ -287,11 +313,10 @@ impl FenchelYoungLoss {
         Rows::new(logits.clone(), self.options(), self.alpha, &self.reference)
     }
 
-    fn reduce(&self, losses: Tensor<1>, weights: Option<Tensor<1>>) -> Tensor<1> {
-        let count = losses.dims()[0];
+    fn reduce(&self, losses: Tensor<1>, weights: Option<Tensor<1>>, batch: usize) -> Tensor<1> {
         match self.reduction {
             Reduction::Sum => weighted(losses, weights).sum(),
-            Reduction::BatchMean => weighted(losses, weights).sum() / count as f64,
+            Reduction::BatchMean => weighted(losses, weights).sum() / batch as f64,
             Reduction::Mean | Reduction::Auto => match weights {
                 None => losses.mean(),
                 Some(weights) => {
@@ -303,11 +328,31 @@ impl FenchelYoungLoss {
     }
 }
 
+/// `(1 - s) t + s / K`, where only the `K` classes of a row that are allowed have a share.
+fn smoothed<const D: usize>(targets: Tensor<D>, s: f64, forbidden: Tensor<D, Bool>) -> Tensor<D> {
+    let allowed = targets.ones_like().mask_fill(forbidden, 0.0);
+    let count = allowed.clone().sum_dim(D - 1);
+    targets.mul_scalar(1.0 - s) + allowed.mul_scalar(s) / count
+}
+
 /// The number `value` with the gradient of `score`, which is `V - <x, t>`: the two differ by a constant. Rounding
 /// alone takes the first below zero.
 fn carry<const D: usize>(value: Tensor<D>, score: Tensor<D>) -> Tensor<D> {
     let rounded = value.clone().lower_scalar(0.0);
     value.mask_fill(rounded, 0.0) + (score.clone() - score.detach())
+}
+
+/// In the dtype that is computed in.
+fn arithmetic<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    let dtype = arithmetic_dtype(tensor.dtype());
+    tensor.cast(dtype)
+}
+
+/// A number for each row.
+fn row_shape<const D: usize>(logits: &Tensor<D>) -> [usize; D] {
+    let mut shape = logits.dims();
+    shape[D - 1] = 1;
+    shape
 }
 
 /// Without the logits of `-inf`, which meet targets of zero.

@@ -35,6 +35,8 @@ impl<const D: usize> Rows<D> {
     ) -> Self {
         let x = logits.detach();
         let last = D - 1;
+        // First: it says so where the reference does not fit.
+        let log_p = tsallis_log_softargmax(x.clone(), options, -1);
         let mut forbidden = x.clone().equal_scalar(f32::NEG_INFINITY);
         let log_q = match reference {
             ReferenceConfig::Ones => None,
@@ -55,7 +57,6 @@ impl<const D: usize> Rows<D> {
                 Some(q.log())
             }
         };
-        let log_p = tsallis_log_softargmax(x.clone(), options, -1);
         let off = log_p.clone().equal_scalar(f32::NEG_INFINITY);
         let log_u = match &log_q {
             Some(log_q) => log_p - log_q.clone(),
@@ -78,6 +79,11 @@ impl<const D: usize> Rows<D> {
             log_q,
             excess: excess.mask_fill(forbidden, f64::INFINITY),
         }
+    }
+
+    /// Which entries are forbidden, by their logit or by the reference.
+    pub fn forbidden(&self) -> Tensor<D, Bool> {
+        self.excess.clone().equal_scalar(f32::INFINITY)
     }
 
     /// The loss of each row against its distribution `t`: size 1 along the last dimension.

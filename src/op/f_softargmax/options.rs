@@ -126,3 +126,10 @@ impl<const D: usize> From<FDivergence> for FSoftargmaxOptions<D> {
         Self::new(divergence)
     }
 }
+
+impl<const D: usize> From<&FSoftargmaxOptions<D>> for FSoftargmaxOptions<D> {
+    /// A clone, which copies no tensor.
+    fn from(options: &FSoftargmaxOptions<D>) -> Self {
+        options.clone()
+    }
+}

@@ -1,17 +1,16 @@
-//! A transformer encoder with Tsallis attention.
-
-use super::attention::{
-    TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttention, TsallisMultiHeadAttentionConfig,
-};
-use super::cache::TensorCache;
-use super::error::or_panic;
-use super::{AlphaConfig, ConfigError};
+use super::layer::{LayerConfig, residual, with_caches};
+#[cfg(doc)]
+use crate::nn::attention::TsallisMultiHeadAttentionConfig;
+use crate::nn::attention::{TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttention};
+use crate::nn::cache::TensorCache;
+use crate::nn::error::or_panic;
+use crate::nn::{AlphaConfig, ModuleConfigError};
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay};
 use burn::nn::activation::ActivationConfig;
-use burn::nn::transformer::{PositionWiseFeedForward, PositionWiseFeedForwardConfig};
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
+use burn::nn::transformer::PositionWiseFeedForward;
+use burn::nn::{Dropout, LayerNorm};
 use burn::tensor::{Bool, Device};
 
 /// Configuration of a [`TsallisTransformerEncoder`], which its [`init`](Self::init) makes: that of Burn's
@@ -69,7 +68,10 @@ impl TsallisTransformerEncoderConfig {
     /// # Errors
     ///
     /// That of [`TsallisMultiHeadAttentionConfig::try_init`].
-    pub fn try_init(&self, device: &Device) -> Result<TsallisTransformerEncoder, ConfigError> {
+    pub fn try_init(
+        &self,
+        device: &Device,
+    ) -> Result<TsallisTransformerEncoder, ModuleConfigError> {
         let layers = (0..self.n_layers)
             .map(|_| TsallisTransformerEncoderLayer::try_new(self, device))
             .collect::<Result<_, _>>()?;
@@ -84,10 +86,31 @@ impl TsallisTransformerEncoderConfig {
             quiet_softmax: self.quiet_softmax,
         })
     }
+
+    fn layer(&self) -> LayerConfig<'_> {
+        LayerConfig {
+            d_model: self.d_model,
+            d_ff: self.d_ff,
+            n_heads: self.n_heads,
+            alpha: &self.alpha,
+            dropout: self.dropout,
+            quiet_softmax: self.quiet_softmax,
+            initializer: &self.initializer,
+            activation: &self.activation,
+            layer_norm_eps: self.layer_norm_eps,
+        }
+    }
 }
 
 /// A transformer encoder whose attention is [`TsallisMultiHeadAttention`]: Burn's
-/// [`TransformerEncoder`](burn::nn::transformer::TransformerEncoder) under another name, with an order.
+/// [`TransformerEncoder`](burn::nn::transformer::TransformerEncoder) under another name, with an order. A layer is
+///
+/// `y = norm_1(x + attention(x))`, `z = norm_2(y + pwff(y))`,
+///
+/// or `y = x + attention(norm_2(x))`, `z = y + pwff(norm_1(y))` where the layers are normalised first.
+///
+/// Sources: the encoder, Vaswani et al., Attention is all you need, arXiv 1706.03762; orders learnt for each
+/// head, Correia, Niculae and Martins, Adaptively sparse transformers, arXiv 1909.00015.
 ///
 /// It loads a record of Burn's encoder, with `record.allow_partial(true)` where the orders are learnt, and is
 /// that encoder at `alpha = 1`.
@@ -177,13 +200,15 @@ impl TsallisTransformerEncoderInput {
         }
     }
 
-    /// With a mask of the positions, `[batch, length]`, `true` where one is padding.
+    /// With a mask of the positions, `[batch, length]`, or `[1, length]` for every sequence, `true` where one
+    /// is padding.
     pub fn mask_pad(mut self, mask_pad: Tensor<2, Bool>) -> Self {
         self.mask_pad = Some(mask_pad);
         self
     }
 
-    /// With a mask of what each position sees, `[batch, length, length]`, `true` where it does not.
+    /// With a mask of what each position sees, `[batch, length, length]`, or `[1, length, length]` for every
+    /// sequence, `true` where it does not.
     pub fn mask_attn(mut self, mask_attn: Tensor<3, Bool>) -> Self {
         self.mask_attn = Some(mask_attn);
         self
@@ -195,6 +220,9 @@ impl TsallisTransformerEncoder {
     ///
     /// # Shapes
     /// - input and output: `[batch, length, d_model]`
+    ///
+    /// # Panics
+    /// If the features are not `d_model`, or if a mask does not broadcast to the sequences.
     pub fn forward(&self, input: TsallisTransformerEncoderInput) -> Tensor<3> {
         self.layers.iter().fold(input.tensor, |x, layer| {
             layer.forward(x, input.mask_pad.clone(), input.mask_attn.clone())
@@ -209,19 +237,14 @@ impl TsallisTransformerEncoder {
     /// As [`forward`](Self::forward).
     ///
     /// # Panics
-    /// If the cache was made by an encoder with another number of layers.
+    /// As [`forward`](Self::forward), and if the cache was made by an encoder with another number of layers.
     pub fn forward_autoregressive_inference(
         &self,
         input: TsallisTransformerEncoderInput,
         cache: &mut TsallisTransformerEncoderAutoregressiveCache,
     ) -> Tensor<3> {
-        assert_eq!(
-            cache.layers.len(),
-            self.layers.len(),
-            "the cache must have as many layers as the encoder"
-        );
         let mut x = input.tensor;
-        for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
+        for (layer, cache) in with_caches(&self.layers, &mut cache.layers) {
             let (mask_pad, mask_attn) = (input.mask_pad.clone(), input.mask_attn.clone());
             x = layer.forward_autoregressive_inference(x, mask_pad, mask_attn, cache);
         }
@@ -277,29 +300,14 @@ impl TsallisTransformerEncoderLayer {
     pub fn try_new(
         config: &TsallisTransformerEncoderConfig,
         device: &Device,
-    ) -> Result<Self, ConfigError> {
-        let mha = TsallisMultiHeadAttentionConfig::new(config.d_model, config.n_heads)
-            .with_alpha(config.alpha.clone())
-            .with_initializer(config.initializer.clone())
-            .with_dropout(config.dropout)
-            .with_quiet_softmax(config.quiet_softmax)
-            .try_init(device)?;
-        let norm = || {
-            LayerNormConfig::new(config.d_model)
-                .with_epsilon(config.layer_norm_eps)
-                .init(device)
-        };
-        let pwff = PositionWiseFeedForwardConfig::new(config.d_model, config.d_ff)
-            .with_initializer(config.initializer.clone())
-            .with_dropout(config.dropout)
-            .with_activation(config.activation.clone())
-            .init(device);
+    ) -> Result<Self, ModuleConfigError> {
+        let layer = config.layer();
         Ok(Self {
-            mha,
-            pwff,
-            norm_1: norm(),
-            norm_2: norm(),
-            dropout: DropoutConfig::new(config.dropout).init(),
+            mha: layer.attention(device)?,
+            pwff: layer.feed_forward(device),
+            norm_1: layer.norm(device),
+            norm_2: layer.norm(device),
+            dropout: layer.dropout(),
             norm_first: config.norm_first,
         })
     }
@@ -310,28 +318,36 @@ impl TsallisTransformerEncoderLayer {
     /// - input and output: `[batch, length, d_model]`
     /// - mask_pad: `[batch, length]`
     /// - mask_attn: `[batch, length, length]`
+    ///
+    /// # Panics
+    /// If a shape is another.
     pub fn forward(
         &self,
         input: Tensor<3>,
         mask_pad: Option<Tensor<2, Bool>>,
         mask_attn: Option<Tensor<3, Bool>>,
     ) -> Tensor<3> {
-        self.run(
+        let masked =
+            |x| TsallisMhaInput::self_attn(x).with_masks(mask_pad.clone(), mask_attn.clone());
+        residual(
             input,
-            |x| {
-                self.mha
-                    .forward(attention_input(x, mask_pad, mask_attn))
-                    .context
-            },
-            |x| self.norm_1.forward(x),
-            |x| self.norm_2.forward(x),
-            |x| self.pwff.forward(x),
+            self.norm_first,
+            &self.dropout,
+            [&mut |x| self.mha.forward(masked(x)).context, &mut |x| {
+                self.pwff.forward(x)
+            }],
+            [&mut |x| self.norm_1.forward(x), &mut |x| {
+                self.norm_2.forward(x)
+            }],
         )
     }
 
     /// Encodes, as [`TsallisTransformerEncoder::forward_autoregressive_inference`].
     ///
     /// # Shapes
+    /// As [`forward`](Self::forward).
+    ///
+    /// # Panics
     /// As [`forward`](Self::forward).
     pub fn forward_autoregressive_inference(
         &self,
@@ -346,50 +362,22 @@ impl TsallisTransformerEncoderLayer {
             norm_1,
             norm_2,
         } = cache;
-        self.run(
+        let masked =
+            |x| TsallisMhaInput::self_attn(x).with_masks(mask_pad.clone(), mask_attn.clone());
+        residual(
             input,
-            |x| {
-                let input = attention_input(x, mask_pad, mask_attn);
-                self.mha.forward_cache(input, mha).context
-            },
-            |x| norm_1.append(x, 1, |x| self.norm_1.forward(x)),
-            |x| norm_2.append(x, 1, |x| self.norm_2.forward(x)),
-            |x| pwff.append(x, 1, |x| self.pwff.forward(x)),
+            self.norm_first,
+            &self.dropout,
+            [
+                &mut |x| self.mha.forward_cache(masked(x), mha).context,
+                &mut |x| pwff.append(x, 1, |x| self.pwff.forward(x)),
+            ],
+            [
+                &mut |x| norm_1.append(x, 1, |x| self.norm_1.forward(x)),
+                &mut |x| norm_2.append(x, 1, |x| self.norm_2.forward(x)),
+            ],
         )
     }
-
-    /// The layer over its four parts, each of which may keep what it has seen.
-    fn run(
-        &self,
-        input: Tensor<3>,
-        attend: impl FnOnce(Tensor<3>) -> Tensor<3>,
-        norm_1: impl FnOnce(Tensor<3>) -> Tensor<3>,
-        norm_2: impl FnOnce(Tensor<3>) -> Tensor<3>,
-        feed_forward: impl FnOnce(Tensor<3>) -> Tensor<3>,
-    ) -> Tensor<3> {
-        if self.norm_first {
-            let x = input.clone() + self.dropout.forward(attend(norm_2(input)));
-            x.clone() + self.dropout.forward(feed_forward(norm_1(x)))
-        } else {
-            let x = norm_1(input.clone() + self.dropout.forward(attend(input)));
-            norm_2(x.clone() + self.dropout.forward(feed_forward(x)))
-        }
-    }
-}
-
-fn attention_input(
-    x: Tensor<3>,
-    mask_pad: Option<Tensor<2, Bool>>,
-    mask_attn: Option<Tensor<3, Bool>>,
-) -> TsallisMhaInput {
-    let mut input = TsallisMhaInput::self_attn(x);
-    if let Some(mask) = mask_pad {
-        input = input.mask_pad(mask);
-    }
-    if let Some(mask) = mask_attn {
-        input = input.mask_attn(mask);
-    }
-    input
 }
 
 /// What a [`TsallisTransformerEncoderLayer`] keeps while tokens are decoded one at a time.

@@ -1,0 +1,96 @@
+//! What the layers of encoder and decoder have in common.
+
+use crate::nn::attention::{TsallisMultiHeadAttention, TsallisMultiHeadAttentionConfig};
+use crate::nn::{AlphaConfig, ModuleConfigError};
+use burn::Tensor;
+use burn::module::Initializer;
+use burn::nn::activation::ActivationConfig;
+use burn::nn::transformer::{PositionWiseFeedForward, PositionWiseFeedForwardConfig};
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
+use burn::tensor::Device;
+
+/// What the parts of a layer are made by.
+pub(super) struct LayerConfig<'a> {
+    pub d_model: usize,
+    pub d_ff: usize,
+    pub n_heads: usize,
+    pub alpha: &'a AlphaConfig,
+    pub dropout: f64,
+    pub quiet_softmax: bool,
+    pub initializer: &'a Initializer,
+    pub activation: &'a ActivationConfig,
+    pub layer_norm_eps: f64,
+}
+
+impl LayerConfig<'_> {
+    pub fn attention(
+        &self,
+        device: &Device,
+    ) -> Result<TsallisMultiHeadAttention, ModuleConfigError> {
+        TsallisMultiHeadAttentionConfig::new(self.d_model, self.n_heads)
+            .with_alpha(self.alpha.clone())
+            .with_initializer(self.initializer.clone())
+            .with_dropout(self.dropout)
+            .with_quiet_softmax(self.quiet_softmax)
+            .try_init(device)
+    }
+
+    pub fn feed_forward(&self, device: &Device) -> PositionWiseFeedForward {
+        PositionWiseFeedForwardConfig::new(self.d_model, self.d_ff)
+            .with_initializer(self.initializer.clone())
+            .with_dropout(self.dropout)
+            .with_activation(self.activation.clone())
+            .init(device)
+    }
+
+    pub fn norm(&self, device: &Device) -> LayerNorm {
+        LayerNormConfig::new(self.d_model)
+            .with_epsilon(self.layer_norm_eps)
+            .init(device)
+    }
+
+    pub fn dropout(&self) -> Dropout {
+        DropoutConfig::new(self.dropout).init()
+    }
+}
+
+/// A part of a layer, which may keep what it has seen.
+pub(super) type Part<'a> = &'a mut dyn FnMut(Tensor<3>) -> Tensor<3>;
+
+/// Parts, each beside a residual path. The normalisations stand where Burn's layers have them: the `i`-th
+/// after the `i`-th part, or, where they come first, before the part that follows, the last of them before
+/// the first part.
+pub(super) fn residual<const N: usize>(
+    input: Tensor<3>,
+    norm_first: bool,
+    dropout: &Dropout,
+    parts: [Part<'_>; N],
+    norms: [Part<'_>; N],
+) -> Tensor<3> {
+    let mut x = input;
+    for (i, part) in parts.into_iter().enumerate() {
+        x = if norm_first {
+            let normalised = norms[(i + N - 1) % N](x.clone());
+            x + dropout.forward(part(normalised))
+        } else {
+            norms[i](x.clone() + dropout.forward(part(x)))
+        };
+    }
+    x
+}
+
+/// Each layer with its cache.
+///
+/// # Panics
+/// If there are not as many caches as layers.
+pub(super) fn with_caches<'a, L, C>(
+    layers: &'a [L],
+    caches: &'a mut [C],
+) -> impl Iterator<Item = (&'a L, &'a mut C)> {
+    assert_eq!(
+        caches.len(),
+        layers.len(),
+        "the cache must have as many layers as the model"
+    );
+    layers.iter().zip(caches)
+}

@@ -1,0 +1,16 @@
+//! A transformer encoder and a decoder with Tsallis attention.
+
+mod decoder;
+mod encoder;
+mod layer;
+
+pub use decoder::{
+    TsallisTransformerDecoder, TsallisTransformerDecoderAutoregressiveCache,
+    TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    TsallisTransformerDecoderLayer, TsallisTransformerDecoderLayerAutoregressiveCache,
+};
+pub use encoder::{
+    TsallisTransformerEncoder, TsallisTransformerEncoderAutoregressiveCache,
+    TsallisTransformerEncoderConfig, TsallisTransformerEncoderInput,
+    TsallisTransformerEncoderLayer, TsallisTransformerEncoderLayerAutoregressiveCache,
+};
