@@ -78,10 +78,11 @@ impl ConfigFile {
         };
         let mut merged = serde_json::to_value(base).map_err(|error| refused(error.to_string()))?;
         for (name, value) in &self.settings {
+            let value = &without_none(name, value);
             // One at a time, so that the message names it.
             let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
             serde_json::from_value::<PpoConfig>(alone).map_err(|error| {
-                let error = error.to_string();
+                let error = in_words(&error.to_string());
                 if error.contains(name.as_str()) {
                     refused(error)
                 } else {
@@ -96,6 +97,33 @@ impl ConfigFile {
         }
         serde_json::from_value(merged).map_err(|error| refused(error.to_string()))
     }
+}
+
+/// A setting as the configuration has it, where `none` was written as on the command line: TOML has no null.
+fn without_none(name: &str, value: &Value) -> Value {
+    match (name, value) {
+        ("value_clip" | "target_kl", Value::String(word)) if word == "none" => Value::Null,
+        ("hidden", Value::String(word)) if word == "none" => Value::Array(Vec::new()),
+        (_, Value::Object(settings)) => settings
+            .iter()
+            .map(|(name, value)| (name.clone(), without_none(name, value)))
+            .collect(),
+        (_, value) => value.clone(),
+    }
+}
+
+/// What serde says of a type, in words.
+fn in_words(error: &str) -> String {
+    let mut words = error.to_owned();
+    for (rust, wanted) in [
+        ("expected f64", "it must be a number"),
+        ("expected usize", "it must be a whole number without a sign"),
+        ("expected u64", "it must be a whole number without a sign"),
+        ("expected a boolean", "it must be true or false"),
+    ] {
+        words = words.replace(rust, wanted);
+    }
+    words
 }
 
 #[cfg(test)]
@@ -132,6 +160,14 @@ mod tests {
     }
 
     #[test]
+    fn a_file_can_say_none() {
+        let text = "value_clip = \"none\"\ntarget_kl = \"none\"\n[network]\nhidden = \"none\"\n";
+        let config = read("none.toml", text).expect("settings");
+        assert_eq!((config.value_clip, config.target_kl), (None, None));
+        assert!(config.network.hidden.is_empty());
+    }
+
+    #[test]
     fn a_bad_file_is_refused_in_one_line() {
         for (name, text, words) in [
             ("b.toml", "alpha = \n", "is not valid TOML: line 1: "),
@@ -140,7 +176,7 @@ mod tests {
             (
                 "d.toml",
                 "beta = \"much\"\n",
-                "beta: invalid type: string \"much\"",
+                "beta: invalid type: string \"much\", it must be a number",
             ),
             (
                 "e.toml",

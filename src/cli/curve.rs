@@ -1,6 +1,6 @@
 //! The learning curve of a run, as SVG and PNG.
 
-use super::plot::{Axis, CATEGORIES, Figure, GREY, Legend, Line, LinePlot, PlotError};
+use super::plot::{Axis, CATEGORIES, Figure, GREY, Line, LinePlot, PlotError};
 use super::words::describe;
 use crate::rl::ppo::{PpoConfig, UpdateMetrics};
 use plotters::style::RGBColor;
@@ -32,7 +32,6 @@ pub(super) fn draw(
         Axis::linear("return of an episode, without noise")
             .range(returns(environment.best_return(), history)),
     )
-    .legend(Legend::LowerRight)
     .line(
         Line::new(points(|m| m.episodic_return), EPISODES)
             .label("mean of the episodes of an update")

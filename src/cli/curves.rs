@@ -11,9 +11,15 @@ pub(super) struct BandPoint {
     pub(super) x: f64,
     /// Interquartile mean over the seeds.
     pub(super) mean: f64,
-    /// The ends of its 95 % bootstrap interval.
-    pub(super) low: f64,
-    pub(super) high: f64,
+    /// The ends of its 95 % bootstrap interval; none of one seed.
+    pub(super) interval: Option<(f64, f64)>,
+}
+
+impl BandPoint {
+    /// The interval above its place, as a line has it in its band.
+    pub(super) fn edges(&self) -> Option<(f64, f64, f64)> {
+        self.interval.map(|(low, high)| (self.x, low, high))
+    }
 }
 
 /// The interquartile mean of curves where all of them are, with its bootstrap interval. Each curve is linear
@@ -50,13 +56,12 @@ pub(super) fn band(curves: &[Vec<(f64, f64)>]) -> Vec<BandPoint> {
     xs.into_iter()
         .zip(intervals)
         .enumerate()
-        .map(|(i, (x, (low, high)))| {
+        .map(|(i, (x, interval))| {
             let column: Vec<f64> = rows.iter().map(|row| row[i]).collect();
             BandPoint {
                 x,
                 mean: interquartile_mean(&column),
-                low,
-                high,
+                interval: Some(interval).filter(|_| curves.len() > 1),
             }
         })
         .collect()
@@ -87,8 +92,8 @@ mod tests {
         for point in points {
             assert!((2.0..=8.0).contains(&point.x));
             assert!((point.mean - 2.0 * point.x).abs() < 1e-12);
-            assert!((point.low - point.x).abs() < 1e-12);
-            assert!((point.high - 3.0 * point.x).abs() < 1e-12);
+            let (low, high) = point.interval.expect("three curves");
+            assert!((low - point.x).abs() < 1e-12 && (high - 3.0 * point.x).abs() < 1e-12);
         }
         assert!(band(&[line(0, 2, 1.0), line(5, 6, 1.0)]).is_empty());
         assert!(band(&[Vec::new()]).is_empty());
@@ -98,7 +103,7 @@ mod tests {
         assert_eq!(long.len(), POINTS);
         assert!(
             long.iter()
-                .all(|p| (p.mean - p.x).abs() < 1e-9 && p.low == p.high)
+                .all(|p| (p.mean - p.x).abs() < 1e-9 && p.interval.is_none())
         );
     }
 }

@@ -1,3 +1,4 @@
+use super::paragraph::say;
 use super::side_by_side::{cores, side_by_side};
 use super::words::score;
 use super::{CommandError, device, thousands};
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 /// Play episodes with the policy of a training run, without noise on the rewards.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Eval {
     /// The folder that `tsallis train` wrote, of one seed or of several.
     #[arg(value_name = "RUN")]
@@ -76,7 +78,7 @@ struct Played {
     largest_return: f64,
     mean_length: f64,
     /// The largest return that an episode can have.
-    best_return: f64,
+    best_possible_return: f64,
 }
 
 impl Eval {
@@ -99,14 +101,14 @@ impl Eval {
             } else {
                 String::new()
             };
-            println!("{name}{}", played.words());
+            say(&format!("{name}{}", played.words()));
         }
         if several {
             let means: Vec<f64> = played.iter().map(|p| p.mean_return).collect();
             let mean = means.iter().sum::<f64>() / means.len() as f64;
             let least = means.iter().copied().fold(f64::INFINITY, f64::min);
             let most = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let best = played[0].best_return;
+            let best = played[0].best_possible_return;
             println!(
                 "{} seeds: mean return {} on average, from {} to {}",
                 means.len(),
@@ -143,14 +145,14 @@ impl Eval {
             least_return: returns.iter().copied().fold(f64::INFINITY, f64::min),
             largest_return: returns.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             mean_length: episodes.iter().map(|e| e.length as f64).sum::<f64>() / count,
-            best_return: environment.best_return(),
+            best_possible_return: environment.best_return(),
         })
     }
 }
 
 impl Played {
     fn words(&self) -> String {
-        let words = |value| score(value, self.best_return);
+        let words = |value| score(value, self.best_possible_return);
         format!(
             "{}, {} actions, the policy after {} steps: mean return {} of {} over {} {}, standard \
              deviation {}, from {} to {}",
@@ -162,7 +164,7 @@ impl Played {
             },
             thousands(self.steps),
             words(self.mean_return),
-            (self.best_return * 1000.0).round() / 1000.0,
+            (self.best_possible_return * 1000.0).round() / 1000.0,
             self.episodes,
             if self.episodes == 1 {
                 "episode"

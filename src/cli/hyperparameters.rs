@@ -44,8 +44,11 @@ impl Source {
             });
         };
         let file = ConfigFile::read(path)?;
-        let coupled = !file.has("regulariser_alpha");
+        let both = file.has("alpha") && file.has("regulariser_alpha");
+        let alone = file.has("regulariser_alpha") && !both;
         let mut config = file.over(&preset)?;
+        // The config.json of a run says both, also where they were one.
+        let coupled = !alone && (!both || config.regulariser_alpha == config.alpha);
         if coupled {
             config.regulariser_alpha = config.alpha;
         }

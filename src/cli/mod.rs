@@ -12,6 +12,7 @@ mod device;
 mod eval;
 mod hyperparameters;
 mod lab;
+mod paragraph;
 mod plot;
 mod plot_runs;
 mod progress;
@@ -72,7 +73,7 @@ enum CommandError {
     #[error(transparent)]
     File(#[from] config_file::ConfigFileError),
     #[error(
-        "--{0} cannot be given beside --resume: a resumed run keeps its configuration, and only --steps and --device may change"
+        "--{0} cannot be given beside --resume: a resumed run keeps its configuration, and only --steps, --device, --jobs, --quiet and --json may be given"
     )]
     BesideResume(String),
     #[error(
@@ -87,7 +88,7 @@ enum CommandError {
         first: String,
         flag: String,
     },
-    #[error("{reason}; what it learnt before, its last good checkpoint included, is in {}", run.display())]
+    #[error("{reason}; what the run has is in {}, its last good checkpoint included", run.display())]
     Failed { reason: String, run: PathBuf },
     #[error(transparent)]
     Lab(#[from] lab::LabError),
@@ -160,7 +161,12 @@ pub fn main() -> ExitCode {
             Ok(())
         }
         Command::Landscape(landscape) => landscape.run().map_err(Into::into),
-        Command::Tabular(tabular) => tabular.run().map_err(Into::into),
+        Command::Tabular(tabular) => match tabular.run() {
+            Ok(true) => Ok(()),
+            // What comes after the command should not take a part of the table for the whole.
+            Ok(false) => Err(CommandError::Reported(stop::EXIT_CODE)),
+            Err(error) => Err(error.into()),
+        },
         Command::Converge(converge) => converge.run().map_err(Into::into),
         Command::Recommend(recommend) => recommend.run().map_err(Into::into),
         Command::Bandit(bandit) => bandit.run().map_err(Into::into),

@@ -1,16 +1,18 @@
 //! `tsallis plot`.
 
-use super::CommandError;
 use super::curves::{BandPoint, band};
-use super::plot::{Axis, CATEGORIES, Figure, Legend, Line, LinePlot};
+use super::paragraph::say;
+use super::plot::{Axis, CATEGORIES, Figure, Line, LinePlot};
 use super::sweep;
 use super::words::describe;
+use super::{CommandError, thousands};
 use crate::rl::ppo::{PpoConfig, UpdateMetrics};
 use crate::rl::run::{SavedRun, write_atomically};
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Draw the curves of training runs.
@@ -61,6 +63,13 @@ impl Along {
             Self::Seconds => "seconds",
         }
     }
+
+    fn words(self, x: f64) -> String {
+        match self {
+            Self::Seconds => format!("{x:.1}"),
+            Self::Steps | Self::Updates | Self::Episodes => thousands(x.round() as usize),
+        }
+    }
 }
 
 /// Curves that cannot be drawn.
@@ -70,55 +79,44 @@ pub(super) enum PlotRunsError {
     Metric { name: String, known: Vec<String> },
     #[error("{} has no {what} yet", path.display())]
     Nothing { path: PathBuf, what: String },
+    #[error(
+        "{} and {} are of one configuration and of one seed, {seed}: give one of them",
+        one.display(),
+        other.display()
+    )]
+    Twice {
+        seed: u64,
+        one: PathBuf,
+        other: PathBuf,
+    },
 }
 
 /// Runs that differ in their seeds only.
 struct Group {
     /// With the seed 0.
     config: PpoConfig,
+    /// Each with its seed.
+    runs: Vec<(u64, PathBuf)>,
     curves: Vec<Vec<(f64, f64)>>,
 }
 
 impl Plot {
     pub(super) fn run(self) -> Result<(), CommandError> {
         let metric = metric(&self.metric)?;
-        let mut groups: Vec<Group> = Vec::new();
-        for path in &self.runs {
-            for run in runs(path)? {
-                let curve = self.curve(&run, &metric)?;
-                let config = PpoConfig {
-                    seed: 0,
-                    ..run.config().config.clone()
-                };
-                match groups.iter_mut().find(|group| group.config == config) {
-                    Some(group) => group.curves.push(curve),
-                    None => groups.push(Group {
-                        config,
-                        curves: vec![curve],
-                    }),
-                }
-            }
-        }
-        let (labels, legend) = (labels(&groups, usize::MAX), labels(&groups, LEGEND));
+        let groups = self.groups(&metric)?;
+        let labels = labels(&groups);
+        let legend = labels.iter().map(|label| cut(label, LEGEND));
         let bands: Vec<Vec<BandPoint>> = groups.iter().map(|group| band(&group.curves)).collect();
         let stem = stem(&self.out);
         let title = title(&metric);
         let mut plot = LinePlot::new(Axis::linear(self.x.title()), Axis::linear(&title));
-        // A curve that rises has its end above, one that falls below.
-        let rises = bands.iter().flatten().next().map(|p| p.mean)
-            <= bands.iter().flatten().last().map(|p| p.mean);
-        plot = plot.legend(if rises {
-            Legend::LowerRight
-        } else {
-            Legend::UpperRight
-        });
-        for (index, (points, label)) in bands.iter().zip(&legend).enumerate() {
+        for (index, (points, label)) in bands.iter().zip(legend).enumerate() {
             let line = Line::new(
                 points.iter().map(|p| (p.x, p.mean)),
                 CATEGORIES[index % CATEGORIES.len()],
             );
-            let band = points.iter().map(|p| (p.x, p.low, p.high));
-            plot = plot.line(line.band(band).label(label.as_str()));
+            let band = points.iter().filter_map(BandPoint::edges);
+            plot = plot.line(line.band(band).label(label));
         }
         let seeds = groups.iter().map(|g| g.curves.len()).max().unwrap_or(0);
         let title = match (&groups[..], seeds) {
@@ -135,24 +133,70 @@ impl Plot {
         write_atomically(&with_suffix(&stem, ".csv"), csv.as_bytes())?;
         for ((group, label), points) in groups.iter().zip(&labels).zip(&bands) {
             let count = group.curves.len();
-            match points.last() {
-                Some(p) => println!(
-                    "{label}: {:.4} at {} {}, {:.4} to {:.4}, {count} {}",
-                    p.mean,
-                    (p.x * 10.0).round() / 10.0,
-                    self.x.title(),
-                    p.low,
-                    p.high,
-                    if count == 1 { "seed" } else { "seeds" }
-                ),
-                None => println!("{label}: its {count} seeds have nothing in common"),
-            }
+            let seeds = if count == 1 { "seed" } else { "seeds" };
+            let Some(last) = points.last() else {
+                say(&format!(
+                    "{label}: its {count} {seeds} have nothing in common"
+                ));
+                continue;
+            };
+            let interval = last
+                .interval
+                .map(|(low, high)| format!(", {low:.4} to {high:.4}"));
+            say(&format!(
+                "{label}: {:.4} at {} {}{}, {count} {seeds}",
+                last.mean,
+                self.x.words(last.x),
+                self.x.title(),
+                interval.unwrap_or_default()
+            ));
         }
         println!(
             "Drawn as {0}.svg and {0}.png, its numbers are {0}.csv",
             stem.display()
         );
         Ok(())
+    }
+
+    /// The runs by their configurations, each once.
+    fn groups(&self, metric: &str) -> Result<Vec<Group>, CommandError> {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut seen = HashSet::new();
+        for folder in &self.runs {
+            for run in runs(folder)? {
+                let path = run.path().to_owned();
+                if !seen.insert(fs::canonicalize(&path).unwrap_or_else(|_| path.clone())) {
+                    continue;
+                }
+                let curve = self.curve(&run, metric)?;
+                let seed = run.config().config.seed;
+                let config = PpoConfig {
+                    seed: 0,
+                    ..run.config().config.clone()
+                };
+                match groups.iter_mut().find(|group| group.config == config) {
+                    Some(group) => {
+                        if let Some((_, one)) = group.runs.iter().find(|(other, _)| *other == seed)
+                        {
+                            return Err(PlotRunsError::Twice {
+                                seed,
+                                one: one.clone(),
+                                other: path,
+                            }
+                            .into());
+                        }
+                        group.runs.push((seed, path));
+                        group.curves.push(curve);
+                    }
+                    None => groups.push(Group {
+                        config,
+                        runs: vec![(seed, path)],
+                        curves: vec![curve],
+                    }),
+                }
+            }
+        }
+        Ok(groups)
     }
 
     fn curve(&self, run: &SavedRun, metric: &str) -> Result<Vec<(f64, f64)>, CommandError> {
@@ -249,20 +293,19 @@ const TELLING: [&str; 6] = [
     "learning_rate",
 ];
 
-/// In what each group differs from the others, in words of at most so many columns, if fewer settings than all of
-/// them tell the groups apart too.
-fn labels(groups: &[Group], columns: usize) -> Vec<String> {
-    let values: Vec<Value> = groups
-        .iter()
-        .map(|group| serde_json::to_value(&group.config).unwrap_or_default())
-        .collect();
-    let (Some(first), true) = (values.first().and_then(Value::as_object), values.len() > 1) else {
-        return groups.iter().map(|group| describe(&group.config)).collect();
+/// In what each group differs from the others. Where most have the same, only the others say so.
+fn labels(groups: &[Group]) -> Vec<String> {
+    if let [group] = groups {
+        return vec![describe(&group.config)];
+    }
+    let settings: Vec<Map<String, Value>> = groups.iter().map(|g| flat(&g.config)).collect();
+    let Some(first) = settings.first() else {
+        return Vec::new();
     };
     let mut differing: Vec<&str> = first
         .keys()
         .map(String::as_str)
-        .filter(|name| values.iter().any(|other| other[name] != first[*name]))
+        .filter(|name| settings.iter().any(|other| other[*name] != first[*name]))
         .collect();
     // The order of the regulariser goes without saying where it is that of the policy.
     if groups
@@ -275,35 +318,59 @@ fn labels(groups: &[Group], columns: usize) -> Vec<String> {
         let place = TELLING.iter().position(|telling| telling == name);
         place.unwrap_or(TELLING.len())
     });
-    let words = |names: &[&str]| -> Vec<String> {
-        values.iter().map(|value| setting(value, names)).collect()
+    let is_usual = |name: &str, value: &Value| {
+        let same = settings.iter().filter(|other| other[name] == *value);
+        2 * same.count() > groups.len()
     };
-    let mut labels = words(&differing);
-    while labels.iter().any(|label| label.chars().count() > columns) {
-        differing.pop();
-        let shorter = words(&differing);
-        let distinct: HashSet<&String> = shorter.iter().collect();
-        if distinct.len() < shorter.len() {
-            break;
-        }
-        labels = shorter;
-    }
-    labels
+    settings
+        .iter()
+        .map(|settings| {
+            let parts: Vec<String> = differing
+                .iter()
+                .filter(|name| !is_usual(name, &settings[**name]))
+                .map(|name| format!("{} {}", name.replace('_', " "), in_words(&settings[*name])))
+                .collect();
+            if parts.is_empty() {
+                "as most".to_owned()
+            } else {
+                parts.join(", ")
+            }
+        })
+        .collect()
 }
 
-/// Some of the settings of a configuration: `alpha 0.5, noise std 2.0`.
-fn setting(config: &Value, names: &[&str]) -> String {
-    let parts: Vec<String> = names
-        .iter()
-        .map(|name| {
-            let word = match &config[name] {
-                Value::String(word) => word.clone(),
-                other => other.to_string(),
-            };
-            format!("{} {word}", name.replace('_', " "))
-        })
-        .collect();
-    parts.join(", ")
+/// All settings by name, those of the networks among them.
+fn flat(config: &PpoConfig) -> Map<String, Value> {
+    let mut settings = match serde_json::to_value(config) {
+        Ok(Value::Object(settings)) => settings,
+        _ => Map::new(),
+    };
+    if let Some(Value::Object(network)) = settings.remove("network") {
+        settings.extend(network);
+    }
+    settings
+}
+
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(word) => word.clone(),
+        Value::Number(number) => number
+            .as_f64()
+            .map_or(number.to_string(), |number| number.to_string()),
+        Value::Array(values) if values.is_empty() => "none".to_owned(),
+        Value::Array(values) => values.iter().map(in_words).collect::<Vec<_>>().join(","),
+        Value::Bool(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// The beginning of a text that is too long.
+fn cut(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    let beginning: String = text.chars().take(columns - 1).collect();
+    format!("{beginning}…")
 }
 
 fn table(groups: &[Group], labels: &[String], bands: &[Vec<BandPoint>]) -> String {
@@ -312,11 +379,9 @@ fn table(groups: &[Group], labels: &[String], bands: &[Vec<BandPoint>]) -> Strin
         let label = format!("\"{}\"", label.replace('"', "\"\""));
         for p in points {
             let seeds = group.curves.len();
-            let _ = writeln!(
-                csv,
-                "{label},{seeds},{},{},{},{}",
-                p.x, p.mean, p.low, p.high
-            );
+            let interval = p.interval.map(|(low, high)| format!("{low},{high}"));
+            let interval = interval.unwrap_or_else(|| ",".to_owned());
+            let _ = writeln!(csv, "{label},{seeds},{},{},{interval}", p.x, p.mean);
         }
     }
     csv
@@ -362,18 +427,28 @@ mod tests {
                 noise_std,
                 ..PpoConfig::default()
             },
+            runs: Vec::new(),
             curves: Vec::new(),
         };
         assert_eq!(
-            labels(&[group(0.5, 1.0), group(1.0, 1.0)], 80),
-            ["alpha 0.5", "alpha 1.0"]
+            labels(&[group(0.5, 1.0), group(1.0, 1.0)]),
+            ["alpha 0.5", "alpha 1"]
         );
-        let three = [group(0.5, 1.0), group(0.5, 2.0), group(1.0, 2.0)];
-        assert_eq!(labels(&three, 80)[2], "alpha 1.0, noise std 2.0");
-        // As much is left out as does not tell them apart.
-        assert_eq!(labels(&three, 10)[2], "alpha 1.0, noise std 2.0");
         let two = [group(0.5, 1.0), group(1.0, 2.0)];
-        assert_eq!(labels(&two, 10), ["alpha 0.5", "alpha 1.0"]);
-        assert!(labels(&[group(0.5, 1.0)], 80)[0].starts_with("CartPole"));
+        assert_eq!(
+            labels(&two),
+            ["alpha 0.5, noise std 1", "alpha 1, noise std 2"]
+        );
+        // What most have goes without saying.
+        let mut several = [(); 4].map(|()| group(0.5, 1.0));
+        several[1].config.gamma = 0.9;
+        several[2].config.value_clip = None;
+        several[3].config.network.hidden = vec![32, 16];
+        assert_eq!(
+            labels(&several),
+            ["as most", "gamma 0.9", "value clip none", "hidden 32,16"]
+        );
+        assert_eq!(cut("alpha 0.5", 6), "alpha…");
+        assert!(labels(&[group(0.5, 1.0)])[0].starts_with("CartPole"));
     }
 }

@@ -3,7 +3,7 @@ use std::ops::Range;
 /// Most seeds of one command: a typing error beyond.
 const MAX_SEEDS: u64 = 100_000;
 
-/// Seeds as the command line gives them: `A..B`, without B.
+/// Seeds as the command line gives them: `A..B`, without B, or `N` for the first N.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seeds(pub(super) Range<u64>);
 
@@ -12,8 +12,8 @@ impl std::str::FromStr for Seeds {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wanted = "it must be A..B, two whole numbers of which B is the larger, such as 0..5 for the \
-                      seeds 0 to 4";
-        let (from, to) = text.split_once("..").ok_or(wanted)?;
+                      seeds 0 to 4, or 5 for the same";
+        let (from, to) = text.split_once("..").unwrap_or(("0", text));
         let number = |text: &str| text.parse::<u64>().map_err(|_| wanted.to_owned());
         let (from, to) = (number(from)?, number(to)?);
         if from >= to {
@@ -26,6 +26,14 @@ impl std::str::FromStr for Seeds {
     }
 }
 
+/// The number of seeds, of a command whose first is always 0.
+pub(super) fn first(text: &str) -> Result<u64, String> {
+    match text.parse()? {
+        Seeds(Range { start: 0, end }) => Ok(end),
+        Seeds(_) => Err("here the first seed is 0: give their number, such as 16".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,8 +42,11 @@ mod tests {
     fn seeds_are_ranges() {
         assert_eq!("0..5".parse(), Ok(Seeds(0..5)));
         assert_eq!("7..8".parse(), Ok(Seeds(7..8)));
+        assert_eq!("5".parse(), Ok(Seeds(0..5)));
+        assert_eq!((first("16"), first("0..16")), (Ok(16), Ok(16)));
+        assert!(first("1..16").is_err());
         for text in [
-            "5",
+            "0",
             "5..5",
             "5..0",
             "a..b",

@@ -24,7 +24,7 @@ fn trimmed_mean(values: &mut [f64]) -> f64 {
 }
 
 /// The 95 % percentile-bootstrap interval of the interquartile mean of each of several columns, whose rows
-/// (seeds) are drawn together with replacement. The same rows give the same intervals.
+/// (seeds) are drawn together with replacement. The same rows give the same intervals, and one row none: NaN.
 pub(super) fn bootstrap_intervals(rows: &[Vec<f64>], columns: usize) -> Vec<(f64, f64)> {
     let count = rows.len();
     let mut random = stream(0, Purpose::Evaluation, 0);
@@ -39,7 +39,7 @@ pub(super) fn bootstrap_intervals(rows: &[Vec<f64>], columns: usize) -> Vec<(f64
     let mut means = vec![0.0; RESAMPLES];
     (0..columns)
         .map(|column| {
-            if count == 0 {
+            if count < 2 {
                 return (f64::NAN, f64::NAN);
             }
             for (mean, draw) in means.iter_mut().zip(&draws) {
@@ -96,7 +96,7 @@ mod tests {
         // The standard error of the interquartile mean of n numbers uniform in (-1, 1) is sqrt(2 / 3 n).
         let error = (narrow_high - narrow_low) / (2.0 * 1.96) * 500_f64.sqrt();
         assert!((0.7..0.95).contains(&error), "{error}");
-        assert_eq!(bootstrap_interval(&[4.0]), (4.0, 4.0));
+        assert!(bootstrap_interval(&[4.0]).0.is_nan());
         assert_eq!(bootstrap_interval(&few), bootstrap_interval(&few));
     }
 }

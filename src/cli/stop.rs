@@ -1,6 +1,9 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// What a command ends with that was stopped before its whole.
+pub(super) const EXIT_CODE: u8 = 130;
+
 static STOP: AtomicBool = AtomicBool::new(false);
 
 /// A question that is answered with yes after the first Ctrl-C; the second one ends the process.
@@ -16,8 +19,9 @@ pub(super) fn flag_of_ctrl_c() -> &'static AtomicBool {
         // A handler that cannot be installed leaves the default one, which ends the process.
         let _ = ctrlc::set_handler(|| {
             if STOP.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
+                std::process::exit(EXIT_CODE.into());
             }
+            eprintln!("Stopping after what is being computed; Ctrl-C again ends at once.");
         });
     });
     &STOP

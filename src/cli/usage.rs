@@ -94,7 +94,7 @@ fn wanted(error: &clap::Error) -> String {
         .map(ParseIntError::kind)
     {
         Some(IntErrorKind::PosOverflow) => "it must be a smaller whole number".to_owned(),
-        Some(_) => "it must be a whole number of at least 0".to_owned(),
+        Some(_) => "it must be a whole number without a sign".to_owned(),
         None => source.to_string(),
     }
 }
@@ -174,7 +174,7 @@ mod tests {
             ),
             (
                 &["play", "a", "--steps", "1e5"],
-                "\"1e5\" is no value of --steps <STEPS>: it must be a whole number of at least 0",
+                "\"1e5\" is no value of --steps <STEPS>: it must be a whole number without a sign",
             ),
             (
                 &["play", "a", "--seed", "99999999999999999999"],

@@ -53,7 +53,7 @@ fn learnt(summary: &RunSummary) -> String {
     if summary.updates == 0 {
         return "Nothing was learnt yet".to_owned();
     }
-    let largest = summary.largest_return;
+    let largest = summary.best_possible_return;
     let Some(mean) = summary.final_return else {
         return "No episode ended".to_owned();
     };
@@ -121,13 +121,13 @@ pub(super) fn conclusion_of_all(summaries: &[RunSummary]) -> Option<String> {
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), &r| {
                 (lo.min(r), hi.max(r))
             });
-        let words = |value| score(value, first.largest_return);
+        let words = |value| score(value, first.best_possible_return);
         parts.push(format!(
             "final return {} on average, from {} to {}, of {}",
             words(mean),
             words(least),
             words(most),
-            (first.largest_return * 1000.0).round() / 1000.0
+            (first.best_possible_return * 1000.0).round() / 1000.0
         ));
     }
     for (status, words) in [

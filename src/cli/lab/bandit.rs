@@ -1,7 +1,8 @@
-use super::print::Columns;
+use super::columns::Columns;
 use super::values::Number;
 use super::{LabError, check, check_count, make_folder, mean_of_seeds, say_written, write_table};
-use crate::cli::plot::{Axis, CATEGORIES, Figure, GREY, Legend, Line, LinePlot, decade_above};
+use crate::cli::plot::{Axis, CATEGORIES, Figure, GREY, Line, LinePlot, decade_above};
+use crate::cli::seeds;
 use crate::rl::tabular::bandit::{Losses, Regret, play};
 use clap::Args;
 use rayon::prelude::*;
@@ -27,7 +28,7 @@ pub(in crate::cli) struct Bandit {
     rounds: usize,
 
     /// Seeds; the first is 0.
-    #[arg(long, value_name = "COUNT", default_value_t = 16)]
+    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = seeds::first)]
     seeds: u64,
 
     /// The folder to write; files of an earlier run are replaced.
@@ -102,7 +103,6 @@ impl Bandit {
             Axis::log("round T"),
             Axis::log("regret").range(0.1..decade_above(highest)),
         )
-        .legend(Legend::UpperLeft)
         .line(Line::new(reference(&adversarial_bound), GREY).label("4 √(KT) + 1"))
         .line(
             Line::new(reference(&stochastic_order), GREY)

@@ -1,12 +1,11 @@
-use super::print::{Columns, say};
+use super::columns::Columns;
 use super::progress::Progress;
 use super::values::Number;
 use super::{
     LabError, PROCESSES, check_count, check_positive, escape, make_folder, say_written, write_table,
 };
-use crate::cli::plot::{
-    Axis, Figure, GREY, Legend, Line, LinePlot, decade_above, divergence_colour,
-};
+use crate::cli::paragraph::say;
+use crate::cli::plot::{Axis, Figure, GREY, Line, LinePlot, decade_above, divergence_colour};
 use crate::rl::tabular::algorithms::{Direction, ExactAscent, StepRule};
 use crate::rl::tabular::exact::{Constants, Evaluator, optimum, value_iteration};
 use crate::rl::tabular::policy::Reference;
@@ -254,8 +253,7 @@ impl Converge {
         let mut plot = LinePlot::new(
             Axis::log("iteration").range(1.0..self.iterations.max(2) as f64),
             Axis::log("distance of the regularised value from its optimum").range(range),
-        )
-        .legend(Legend::LowerLeft);
+        );
         for course in courses {
             let points = thinned(self.iterations).map(|n| (n as f64, course.gaps[n]));
             let line = Line::new(points, divergence_colour(course.divergence));

@@ -1,7 +1,8 @@
-use super::print::{Columns, say};
+use super::columns::Columns;
 use super::values::Number;
 use super::{LabError, write_table};
-use crate::cli::plot::{Axis, Figure, Legend, Line, LinePlot, order_colour};
+use crate::cli::paragraph::say;
+use crate::cli::plot::{Axis, Figure, Line, LinePlot, order_colour};
 use crate::rl::tabular::bandit::{escape_time, escape_time_limit, probability_at};
 use std::path::Path;
 
@@ -19,14 +20,12 @@ pub(super) fn report(folder: &Path, orders: &[f64]) -> Result<(), LabError> {
         Axis::log("logit gap G at the start"),
         Axis::log("time to the uniform policy").range(1.0..1e15),
     )
-    .title("from the same logit gap")
-    .legend(Legend::UpperLeft);
+    .title("from the same logit gap");
     let mut by_probability = LinePlot::new(
         Axis::log("1 / probability of the right arm at the start").range(2.0..1e10),
         Axis::log("time to the uniform policy").range(1.0..1e15),
     )
-    .title("from the same probability")
-    .legend(Legend::UpperLeft);
+    .title("from the same probability");
     let fine: Vec<f64> = (0..=80)
         .map(|i| 10_f64.powf(f64::from(i) * 3.0 / 80.0))
         .collect();

@@ -2,16 +2,17 @@
 
 pub(super) mod bandit;
 mod bests;
+mod columns;
 pub(super) mod converge;
 mod escape;
 pub(super) mod landscape;
 mod preset;
-mod print;
 mod progress;
 pub(super) mod recommend;
 pub(super) mod tabular;
 mod values;
 
+use super::paragraph::say;
 use super::plot::PlotError;
 use crate::rl::run::{RunError, write_atomically};
 use crate::rl::tabular::algorithms::SettingsError;
@@ -150,7 +151,7 @@ fn mean_of_seeds(count: usize) -> String {
 
 /// A line of the closing words: which files were written.
 fn say_written(folder: &Path, names: &[&str]) {
-    print::say(&format!(
+    say(&format!(
         "Written to {}: {}",
         folder.display(),
         names.join(", ")

@@ -1,6 +1,7 @@
-use super::print::{Columns, say};
+use super::columns::Columns;
 use super::values::Number;
 use super::{LabError, check};
+use crate::cli::paragraph::say;
 use crate::rl::tabular::Divergence;
 use crate::rl::tabular::exact::{Constants, largest_divergence, optimal_order, temperature_for};
 use clap::Args;

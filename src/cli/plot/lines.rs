@@ -82,17 +82,6 @@ impl Line {
     }
 }
 
-/// Where the names of the lines stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Legend {
-    UpperLeft,
-    UpperRight,
-    LowerLeft,
-    LowerRight,
-    /// Wherever it covers the least of the lines.
-    Emptiest,
-}
-
 /// Room around a panel.
 const MARGIN: u32 = 14;
 
@@ -105,7 +94,6 @@ pub(in crate::cli) struct LinePlot {
     title: Option<String>,
     x: Axis,
     y: Axis,
-    legend: Legend,
     lines: Vec<Line>,
 }
 
@@ -115,18 +103,12 @@ impl LinePlot {
             title: None,
             x,
             y,
-            legend: Legend::UpperRight,
             lines: Vec::new(),
         }
     }
 
     pub(in crate::cli) fn title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
-        self
-    }
-
-    pub(in crate::cli) fn legend(mut self, legend: Legend) -> Self {
-        self.legend = legend;
         self
     }
 
@@ -178,16 +160,10 @@ impl LinePlot {
         for line in &self.lines {
             self.draw_line(&mut chart, line, &x, &y)?;
         }
-        let position = match self.legend {
-            Legend::UpperLeft => SeriesLabelPosition::UpperLeft,
-            Legend::UpperRight => SeriesLabelPosition::UpperRight,
-            Legend::LowerLeft => SeriesLabelPosition::LowerLeft,
-            Legend::LowerRight => SeriesLabelPosition::LowerRight,
-            Legend::Emptiest => self.emptiest(chart.plotting_area().dim_in_pixel(), &x, &y),
-        };
         if self.lines.iter().all(|line| line.label.is_none()) {
             return Ok(());
         }
+        let position = self.emptiest(chart.plotting_area().dim_in_pixel(), &x, &y);
         chart
             .configure_series_labels()
             .position(position)

@@ -18,7 +18,7 @@ mod surface;
 
 pub(super) use axis::{Axis, decade_above};
 pub(super) use figure::{Figure, PlotError};
-pub(super) use lines::{Legend, Line, LinePlot};
+pub(super) use lines::{Line, LinePlot};
 pub(super) use palette::{CATEGORIES, GREY, divergence_colour, order_colour};
 pub(super) use surface::{Fill, Surface};
 

@@ -103,15 +103,11 @@ pub(super) fn longest<const N: usize>(lines: [String; N], width: usize) -> Strin
     last
 }
 
-/// As many digits as say something: 473.1, 0.991.
+/// As many digits as say something: 473.2, 0.991.
 fn four_digits(number: f64) -> String {
-    let number = format!("{number:.4}");
-    let Some(point) = number.find('.') else {
-        return number;
-    };
-    let digits = point - usize::from(number.starts_with('-'));
-    let end = point + 1 + 4_usize.saturating_sub(digits).max(1);
-    number[..end.min(number.len())].to_owned()
+    let whole = number.abs().max(1.0).log10().floor() as usize + 1;
+    let decimals = 4_usize.saturating_sub(whole).max(1);
+    format!("{number:.decimals$}")
 }
 
 #[cfg(test)]
@@ -120,10 +116,10 @@ mod tests {
 
     #[test]
     fn numbers_of_four_digits() {
-        assert_eq!(four_digits(473.1987), "473.1");
+        assert_eq!(four_digits(473.1987), "473.2");
         assert_eq!(four_digits(0.9912), "0.991");
-        assert_eq!(four_digits(-12.3456), "-12.34");
-        assert_eq!(four_digits(12345.6789), "12345.6");
+        assert_eq!(four_digits(-12.3456), "-12.35");
+        assert_eq!(four_digits(12345.6789), "12345.7");
         assert_eq!(four_digits(f64::NAN), "NaN");
     }
 

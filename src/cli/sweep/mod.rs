@@ -5,6 +5,7 @@ mod report;
 mod results;
 
 use super::hyperparameters::{Fixed, Source, coupling_note};
+use super::paragraph::say;
 use super::progress::Progress;
 use super::side_by_side::{cores, side_by_side};
 use super::words::score;
@@ -88,7 +89,7 @@ pub(super) struct Sweep {
 enum Keep {
     /// Nothing: there are no learning curves then.
     None,
-    /// Configuration, metrics and summary.
+    /// Configuration, metrics and summary; a checkpoint too as long as a run is not at its end.
     Metrics,
     /// All that `tsallis train` leaves.
     All,
@@ -188,10 +189,14 @@ impl Sweep {
             if summary.status == RunStatus::Stopped {
                 return Ok(());
             }
-            if let Some(path) = path.filter(|_| self.keep == Keep::All) {
-                curve::draw(&path, config, &SavedRun::open(&path)?.metrics()?)?;
-            }
             lock().add(&summary)?;
+            if let Some(path) = path {
+                let run = SavedRun::open(&path)?;
+                match self.keep {
+                    Keep::All => curve::draw(&path, config, &run.metrics()?)?,
+                    Keep::Metrics | Keep::None => run.remove_checkpoints()?,
+                }
+            }
             shown.finish(&words(&summary));
             Ok::<_, CommandError>(())
         });
@@ -207,7 +212,11 @@ impl Sweep {
     ) -> Result<(Trainer, Option<PathBuf>), CommandError> {
         let recording = match self.keep {
             Keep::None => return Ok((Trainer::without_folder(config.clone(), device)?, None)),
-            Keep::Metrics => Recording::metrics(),
+            // For a sweep that is stopped; they go when the run is in the table.
+            Keep::Metrics => Recording {
+                checkpoints: 1,
+                ..Recording::metrics()
+            },
             Keep::All => Recording::default(),
         };
         let path = run_folder(&self.out, &Setting::of(config), config.seed);
@@ -216,11 +225,11 @@ impl Sweep {
             Ok(found) => found == run,
             Err(_) => false,
         };
-        if begun && self.keep == Keep::All {
+        if begun {
             let (trainer, _) = Trainer::resume(&path, &ResumeOptions::default(), device)?;
             return Ok((trainer, Some(path)));
         }
-        // A run of this sweep that was stopped, and cannot be gone on with.
+        // A run of this sweep with other settings, or one that did not begin.
         match fs::remove_dir_all(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -248,11 +257,15 @@ impl Sweep {
         if !self.quiet {
             print!("{table}");
             if left > 0 {
-                println!(
+                say(&format!(
                     "{left} of {} runs are left: the same command goes on with them.",
                     configs.len()
-                );
+                ));
             }
+        }
+        if left > 0 {
+            // What comes after the command should not take a part of the table for the whole.
+            return Err(CommandError::Reported(stop::EXIT_CODE));
         }
         Ok(())
     }
@@ -285,7 +298,10 @@ fn words(summary: &RunSummary) -> String {
     let value = summary
         .final_return
         .map_or("no episode ended".to_owned(), |value| {
-            format!("final return {}", score(value, summary.largest_return))
+            format!(
+                "final return {}",
+                score(value, summary.best_possible_return)
+            )
         });
     match (&summary.status, &summary.reason) {
         (RunStatus::Failed, Some(reason)) => format!("failed, {value}: {reason}"),

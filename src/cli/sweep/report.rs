@@ -1,8 +1,8 @@
 use super::Score;
 use super::grid::Setting;
 use super::results::ResultRow;
-use crate::cli::curves::band;
-use crate::cli::plot::{Axis, CATEGORIES, Figure, Legend, Line, LinePlot, PlotError, order_colour};
+use crate::cli::curves::{BandPoint, band};
+use crate::cli::plot::{Axis, CATEGORIES, Figure, Line, LinePlot, PlotError, order_colour};
 use crate::cli::statistics::{bootstrap_interval, interquartile_mean};
 use crate::cli::thousands;
 use crate::cli::words::score;
@@ -194,7 +194,7 @@ pub(super) fn figure(
             order_colour(setting.alpha)
         };
         let line = Line::new(points.iter().map(|p| (p.x, p.mean)), colour)
-            .band(points.iter().map(|p| (p.x, p.low, p.high)))
+            .band(points.iter().filter_map(BandPoint::edges))
             .label(setting.orders());
         let place = panels
             .iter()
@@ -217,7 +217,7 @@ pub(super) fn figure(
                     Axis::linear("environment steps").ticks(5),
                     Axis::linear("mean return of 100 episodes"),
                 );
-                (*setting, panel.title(title).legend(Legend::LowerRight))
+                (*setting, panel.title(title))
             }
         };
         let place = place.unwrap_or(panels.len());

@@ -1,5 +1,6 @@
 use super::{Job, Outcome};
 use crate::cli::CommandError;
+use crate::cli::paragraph::say;
 use crate::cli::progress::{Progress, RunProgress};
 use crate::cli::words::{conclusion, conclusion_of_all};
 use crate::rl::ppo::UpdateMetrics;
@@ -152,7 +153,7 @@ pub(super) fn conclude(
         match outcome {
             Ok(Some(summary)) => {
                 if words {
-                    println!("{name}{}", conclusion(&summary));
+                    say(&format!("{name}{}", conclusion(&summary)));
                 }
                 if summary.status == RunStatus::Failed {
                     let reason = summary.reason.clone();
@@ -172,7 +173,7 @@ pub(super) fn conclude(
         if reporter.several
             && let Some(line) = conclusion_of_all(&summaries)
         {
-            println!("{line}");
+            say(&line);
         }
         if not_begun > 0 {
             let seeds = if not_begun == 1 { "seed" } else { "seeds" };
@@ -180,7 +181,7 @@ pub(super) fn conclude(
         }
         let unfinished = not_begun > 0 || summaries.iter().any(|s| s.status == RunStatus::Stopped);
         if unfinished {
-            println!("Go on with: tsallis train --resume {}", out.display());
+            println!("Go on with: tsallis train --resume {}", quoted(out));
         } else if errors.is_empty() {
             println!("Everything about the run is in {}", out.display());
         }
@@ -194,5 +195,27 @@ pub(super) fn conclude(
     match errors.pop() {
         Some((_, error)) => Err(error),
         None => Ok(()),
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if path.chars().all(plain) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        assert_eq!(quoted(Path::new("runs/a-0.5")), "runs/a-0.5");
+        assert_eq!(quoted(Path::new("a b/it's")), "'a b/it'\\''s'");
     }
 }

@@ -98,6 +98,19 @@ impl SavedRun {
         read_table(&self.path.join(TIMING))
     }
 
+    /// Removes all checkpoints, with which the run could be resumed and played.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be removed.
+    pub fn remove_checkpoints(&self) -> Result<(), RunError> {
+        let folder = self.path.join(CHECKPOINTS);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(RunError::io("remove", &folder))?;
+        }
+        Ok(())
+    }
+
     /// What was learnt; none of a run that is not at an end.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ pub struct RunSummary {
     /// The mean over updates of the return of the episodes that ended in each: how fast and how well it learnt.
     pub mean_return: Option<f64>,
     /// The largest return that an episode can have.
-    pub largest_return: f64,
+    pub best_possible_return: f64,
     /// Episodes.
     pub episodes: usize,
     /// Episodes that left the best way, where the environment tells.
@@ -151,7 +151,7 @@ impl History {
             best_return: self.best.map(|(best, _)| best),
             best_return_step: self.best.map(|(_, step)| step),
             mean_return: (self.returns.1 > 0).then(|| self.returns.0 / self.returns.1 as f64),
-            largest_return: config.environment.best_return(),
+            best_possible_return: config.environment.best_return(),
             episodes: last.map_or(0, |last| last.episodes),
             bad_episodes: last.and_then(|last| last.bad_episodes),
             updates: last.map_or(0, |last| last.update),

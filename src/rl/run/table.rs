@@ -213,9 +213,7 @@ mod tests {
     fn what_is_not_a_table_is_named_and_left_alone() {
         let path = path("foreign");
         fs::write(&path, "step,value\n1,2.0\nthesis,3.0\n").expect("a file");
-        let error = CsvTable::reopen(&path, |_: &Row| true)
-            .err()
-            .expect("refused");
+        let error = CsvTable::reopen(&path, |_: &Row| true).expect_err("refused");
         let error = error.to_string();
         assert!(error.contains("cannot be read"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");

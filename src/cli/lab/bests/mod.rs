@@ -3,9 +3,10 @@
 mod pictures;
 mod tables;
 
-use super::print::{Columns, say};
+use super::columns::Columns;
 use super::values::{Chosen, Fixed, Number};
 use super::{LabError, say_written};
+use crate::cli::paragraph::say;
 use crate::rl::tabular::Mdp;
 use crate::rl::tabular::exact::best_value_within;
 use crate::rl::tabular::sweep::{Best, Grid, Planned, Row, best_settings, settings};

@@ -2,7 +2,7 @@ use super::super::values::{Chosen, Fixed};
 use super::super::{LabError, mean_of_seeds};
 use super::Process;
 use crate::cli::plot::{
-    Axis, CATEGORIES, Figure, Fill, GREY, Legend, Line, LinePlot, Surface, divergence_colour,
+    Axis, CATEGORIES, Figure, Fill, GREY, Line, LinePlot, Surface, divergence_colour,
 };
 use crate::rl::tabular::sweep::{Best, Setting};
 use plotters::style::RGBColor;
@@ -29,7 +29,6 @@ pub(super) fn draw_curves(
         Axis::linear("iteration").range(0.0..last),
         Axis::linear(format!("mean return over {steps} steps, discounted")),
     )
-    .legend(Legend::Emptiest)
     .line(
         Line::new([(0.0, best_value), (last, best_value)], GREY)
             .dashed()
@@ -71,8 +70,7 @@ pub(super) fn draw_orders(
     let mut plot = LinePlot::new(
         Axis::linear("order α"),
         Axis::linear("mean return, % of the best possible").range(0.0..102.0),
-    )
-    .legend(Legend::Emptiest);
+    );
     let mut any = false;
     for (process, colour) in processes.iter().zip(CATEGORIES.iter().cycle()) {
         let mut points: Vec<(f64, f64, f64)> = bests
