@@ -14,19 +14,16 @@
 //! | `cube`, `wgsl` | the route of a CubeCL device, and the launches of the WGSL kernels |
 //! | `path` | which of them a device takes |
 //! | `paths` | tests of the paths that no device takes by itself |
-//! | `dense` | a layer as one operation, for the learner's networks |
 //! | `portable` | the same in Burn's own tensor operations, for every other device |
 
 mod autodiff;
 mod backend;
 mod call;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-mod cpu;
+pub(crate) mod cpu;
 #[cfg(feature = "cube")]
 mod cube;
 pub(crate) mod deformed;
-#[cfg(feature = "rl")]
-pub(crate) mod dense;
 mod divergence;
 mod error;
 mod f_softargmax;
