@@ -41,13 +41,16 @@ mod softargmax;
 mod wgsl;
 
 pub use backend::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt};
-pub use divergence::tsallis_divergence_from_probabilities;
+pub use divergence::{
+    try_tsallis_divergence_from_probabilities, tsallis_divergence_from_probabilities,
+};
 pub use error::TsallisError;
 pub use f_softargmax::{FDivergence, FSoftargmaxOptions, f_softargmax, try_f_softargmax};
 pub use options::{Alpha, Reference, TsallisOptions};
 pub use path::{KernelPath, kernel_path};
 pub use softargmax::{
-    try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax, try_tsallis_value,
-    tsallis_divergence, tsallis_log_softargmax, tsallis_softargmax, tsallis_softargmax_jvp,
-    tsallis_softargmax_vjp, tsallis_value,
+    try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax,
+    try_tsallis_softargmax_jvp, try_tsallis_softargmax_vjp, try_tsallis_value, tsallis_divergence,
+    tsallis_log_softargmax, tsallis_softargmax, tsallis_softargmax_jvp, tsallis_softargmax_vjp,
+    tsallis_value,
 };
