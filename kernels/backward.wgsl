@@ -137,8 +137,7 @@ fn put_entry(base: u32, local: u32, slot: u32, value: f32) {
 fn work(local: u32, base: u32, row_index: u32, columns: u32) {
     let row = summarise(local, base, row_index, columns);
     if row.kind != SOLVABLE {
-        let answer = without_answer(row);
-        {{ write_answer }}
+        fill_row(local, base, row_index, columns, without_answer(row));
         return;
     }
     let root = vec2<f32>(state[2u * row_index], state[2u * row_index + 1u]);
@@ -238,7 +237,7 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
         if OUTPUT == VALUE || OUTPUT == DIVERGENCE {
             value *= row_cotangent;
         }
-        {{ write_order }}
+        fill_row(local, base, row_index, columns, value);
     } else if OUTPUT == LOG_PROBABILITIES {
         // The row sums to zero: at the largest weight, the sum of the others keeps the digits.
         let value = -reduce(local, rest).z;

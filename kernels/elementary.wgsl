@@ -7,7 +7,8 @@ const LN_2_HIGH: f32 = 0.693359375;
 const LN_2_LOW: f32 = -2.12194440e-4;
 // Where the argument decides, and not the deformation: half a rounding of f32.
 const NEGLIGIBLE: f32 = 5.9604645e-8;
-const LARGEST: f32 = 3.4028235e38;
+// Rounds to the largest number. The usual 3.4028235e38 is above it, which a compiler may refuse.
+const LARGEST: f32 = 3.4028234e38;
 
 fn is_negative_infinity(x: f32) -> bool {
     return bitcast<u32>(x) == 0xff800000u;

@@ -121,7 +121,7 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
         if OUTPUT == LOG_PROBABILITIES && answer == 0.0 {
             answer = bitcast<f32>(info[6]);
         }
-        {{ write_answer }}
+        fill_row(local, base, row_index, columns, answer);
         return;
     }
     var root = vec2<f32>(0.0);
@@ -131,7 +131,7 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
         root.x = solve_log_ratio(local, base, columns, row);
     }
     set_root(row, root);
-    {{ write_output }}
+    write_output(local, base, row_index, columns, row);
     if speaks_for_the_row(local) {
         state[2u * row_index] = root.x;
         state[2u * row_index + 1u] = root.y;

@@ -1,4 +1,7 @@
+
 // The output of every entry.
+
+fn write_output(local: u32, base: u32, row_index: u32, columns: u32, row: RowSummary) {
     let share = residual(local, base, columns, row);
     for (var slot = 0u; slot < slots(columns); slot++) {
         let column = column_of(local, slot);
@@ -25,3 +28,4 @@
         }
         put(base, local, slot, p);
     }
+}

@@ -1,4 +1,7 @@
+
 // The output of the row.
+
+fn write_output(local: u32, base: u32, row_index: u32, columns: u32, row: RowSummary) {
     // The value is stationary in the root, and the divergence is not: it follows the probabilities, which have what
     // the root left of their mass.
     var share = 0.0;
@@ -29,7 +32,9 @@
     var value = reduce(local, terms).z;
     if OUTPUT == VALUE {
         value += row.max - derivative(row, ratio_l);
+    } else if value < 0.0 {
+        // By rounding: a divergence is not negative.
+        value = 0.0;
     }
-    if speaks_for_the_row(local) {
-        sink[row_index] = {{ sink }}(value);
-    }
+    fill_row(local, base, row_index, columns, value);
+}

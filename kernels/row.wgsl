@@ -58,8 +58,6 @@ struct RowSummary {
 
 fn summarise(local: u32, base: u32, row_index: u32, columns: u32) -> RowSummary {
     var row: RowSummary;
-    row.alpha = {{ alpha }};
-    row.c = {{ c }};
     // Reduced together: the largest logit and its opposite, and the number of allowed entries and their total
     // reference, or a negative number that outweighs them where an entry is bad.
     var seen = vec4<f32>(-LARGEST, -LARGEST, 0.0, 0.0);
@@ -78,8 +76,12 @@ fn summarise(local: u32, base: u32, row_index: u32, columns: u32) -> RowSummary 
         }
     }
     let all = reduce(local, seen);
-    // The largest reference at the largest logit, and whether any entry is bad.
+    // The largest reference at the largest logit, whether any entry is bad, and the order, of which the others add
+    // nothing: read by each for itself, a barrier could not depend on it.
     var more = vec4<f32>(0.0, bad, 0.0, 0.0);
+    if speaks_for_the_row(local) {
+        more.z = {{ alpha }};
+    }
     if GIVEN {
         for (var slot = 0u; slot < slots(columns); slot++) {
             let column = column_of(local, slot);
@@ -89,6 +91,8 @@ fn summarise(local: u32, base: u32, row_index: u32, columns: u32) -> RowSummary 
         }
     }
     more = reduce(local, more);
+    row.alpha = more.z;
+    row.c = {{ c }};
     let bad_alpha = is_not_finite(row.alpha) || abs(row.alpha) > MAX_ALPHA;
     if more.y > 0.0 || bad_alpha {
         row.kind = POISONED;
@@ -195,11 +199,6 @@ fn order_derivative(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
         return -1.0 / (row.alpha * row.alpha);
     }
     return moment(-row.c, log_u, log_u) - moment(row.alpha, log_u, 0.0);
-}
-
-// Whether this invocation writes what there is one of for each row.
-fn speaks_for_the_row(local: u32) -> bool {
-    return {{ speaks_for_the_row }};
 }
 
 // The answer of a row that has none: math::Row::without_answer.

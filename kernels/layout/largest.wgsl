@@ -1,4 +1,6 @@
 
+var<workgroup> best_column: array<u32, WORKGROUP>;
+
 // The column of the largest value of the row, the first of equals.
 fn largest_of_row(local: u32, value: f32, column: u32) -> u32 {
     scratch[local] = vec4<f32>(value);

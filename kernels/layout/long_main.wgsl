@@ -13,5 +13,7 @@ fn main(
     let base = row_index * columns;
     read_row(local, base, columns);
     work(local, base, row_index, columns);
-    {{ write_row }}
+    if WRITES_ENTRIES {
+        write_row(local, base, columns);
+    }
 }

@@ -1,12 +1,11 @@
 
 // A workgroup to a row that fits into its registers: read once, written once. Every invocation holds SLOTS
-// entries, in groups of LANES neighbours that are read and written together.
+// entries, in groups of LANES neighbours that are read and written together, by the files beside this one.
 
 @group(0) @binding(0) var<storage, read_write> logits: array<{{ logits_group }}>;
 @group(0) @binding({{ sink_binding }}) var<storage, read_write> sink: array<{{ sink_group }}>;
 
 const SLOTS: u32 = {{ slots }}u;
-const LANES: u32 = {{ lanes }}u;
 
 // The logits, and in the end the output.
 var<private> held: array<f32, SLOTS>;
@@ -23,15 +22,11 @@ fn x_slot(base: u32, local: u32, slot: u32) -> f32 {
     return held[slot];
 }
 
-fn x_of(base: u32, column: u32) -> f32 {
-    return {{ x_of }};
-}
-
 fn read_row(local: u32, base: u32, columns: u32) {
     for (var slot = 0u; slot < SLOTS; slot += LANES) {
         let column = column_of(local, slot);
         if column < columns {
-            {{ read_group }}
+            read_group(base + column, slot);
         }
     }
 }
@@ -53,7 +48,7 @@ fn write_row(local: u32, base: u32, columns: u32) {
     for (var slot = 0u; slot < SLOTS; slot += LANES) {
         let column = column_of(local, slot);
         if column < columns {
-            {{ write_group }}
+            write_group(base + column, slot);
         }
     }
 }

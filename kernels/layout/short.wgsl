@@ -30,6 +30,11 @@ fn x_of(base: u32, column: u32) -> f32 {
     return tile_x[tile_row + column];
 }
 
+// Whether this invocation writes what there is one of for each row.
+fn speaks_for_the_row(local: u32) -> bool {
+    return true;
+}
+
 fn reduce(local: u32, value: vec4<f32>) -> vec4<f32> {
     return value;
 }

@@ -25,5 +25,9 @@ fn main(
         work(local, row_index * columns, row_index, columns);
     }
     workgroupBarrier();
-    {{ write_tile }}
+    if WRITES_ENTRIES {
+        for (var i = local; i < entries; i += WORKGROUP) {
+            sink[start + i] = {{ sink }}(tile_y[in_tile(i, columns)]);
+        }
+    }
 }

@@ -4,7 +4,11 @@
 const WORKGROUP: u32 = {{ workgroup }}u;
 
 var<workgroup> scratch: array<vec4<f32>, WORKGROUP>;
-{{ best_column_declaration }}
+
+// Whether this invocation writes what there is one of for each row.
+fn speaks_for_the_row(local: u32) -> bool {
+    return local == 0u;
+}
 
 fn folded(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(max(a.xy, b.xy), a.zw + b.zw);

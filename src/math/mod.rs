@@ -36,6 +36,11 @@ pub use solver::{Solver, solve_log_ratio, solve_reach};
 /// rounding are far apart.
 pub const MAX_ALPHA: f64 = 50.0;
 
+/// A divergence without what rounding took it below zero; `NaN` stays.
+pub(crate) fn non_negative(divergence: f64) -> f64 {
+    if divergence < 0.0 { 0.0 } else { divergence }
+}
+
 /// Whether a number is an order that is accepted; `NaN` is not.
 pub(crate) fn is_order(alpha: f64) -> bool {
     (-MAX_ALPHA..=MAX_ALPHA).contains(&alpha)

@@ -1,7 +1,7 @@
-use super::Generator;
+use super::{Generator, non_negative};
 
 /// The softargmax of any generator, in `f64`, for rows of moderate size: the oracle of other divergences.
-/// For the Tsallis family [`Row`](super::Row) keeps more digits.
+/// For the Tsallis family [`Row`](super::Row) keeps more digits, and takes logits further apart.
 ///
 /// ```text
 /// p(x; q) = argmax_p <p, x> - D_f(p || q),    p_i = q_i (f')^-1(x_i - mu)
@@ -9,6 +9,10 @@ use super::Generator;
 ///
 /// with `mu` such that the probabilities sum to one, clipped at zero where the generator is sparse. The
 /// reference need not sum to one. Source: arXiv 2601.12604.
+///
+/// The unknown is `ln u_max`, the logarithm of the ratio at the largest logit, and the others follow from their
+/// gaps to it: near the largest value of a bounded `f'`, where a small reference leads, a difference of `x - mu`
+/// from it has no digits.
 ///
 /// ```
 /// use burn_tsallis::math::{FSoftargmax, Hellinger};
@@ -32,10 +36,14 @@ pub struct FSoftargmax {
 /// Steps to the root: Newton takes up to a dozen, and bisection the rest down to neighbouring numbers.
 const STEPS: usize = 200;
 
+/// How far from one the probabilities of an answer may sum.
+const MASS_ERROR: f64 = 1e-9;
+
 impl FSoftargmax {
     /// Solves a row. Entries with a logit of `-inf` or a reference of zero are not allowed: they have
-    /// probability zero and leave every sum. Nothing where a number is not fit for its place, or where
-    /// no entry is allowed.
+    /// probability zero and leave every sum. Nothing where a number is not fit for its place, where no entry
+    /// is allowed, or where the probabilities found do not sum to one to 1e-9: references down to 1e-60 at the
+    /// largest logit do for each generator of this crate of an order from -2 to 3.
     ///
     /// # Panics
     ///
@@ -55,45 +63,57 @@ impl FSoftargmax {
             .collect();
         let total: f64 = allowed.iter().map(|&i| reference[i]).sum();
         let max = allowed.iter().map(|&i| logits[i]).reduce(f64::max)?;
-
-        // Below, one entry alone has probability one; above, none exceeds its share of the reference.
-        let mut lo = allowed
+        let at_max = allowed
             .iter()
-            .map(|&i| logits[i] - generator.derivative(1.0 / reference[i]))
-            .fold(f64::NEG_INFINITY, f64::max);
-        let mut hi = max - generator.derivative(1.0 / total);
-        let mass = |mu: f64| {
+            .filter(|&&i| logits[i] == max)
+            .map(|&i| reference[i])
+            .fold(0.0, f64::max);
+        // Finite logits may lie further apart than the largest number.
+        let gap = |i: usize| (max - logits[i]).min(f64::MAX);
+
+        // The mass, and its derivative in ln u_max.
+        let mass = |log_u: f64| {
+            let u_max = log_u.exp();
             let (mut s, mut w) = (0.0, 0.0);
             for &i in &allowed {
-                let u = generator.inverse_derivative(logits[i] - mu);
+                let u = generator.ratio_below(u_max, gap(i));
                 s += reference[i] * u;
                 if u > 0.0 {
                     w += reference[i] / generator.second_derivative(u);
                 }
             }
-            (s, w)
+            (s, w * generator.second_derivative(u_max) * u_max)
         };
-        let mut mu = lo;
+        // Below, no ratio exceeds the one of equal logits; above, one of the largest has all the probability.
+        let (mut lo, mut hi) = (-total.ln(), -at_max.ln());
+        let mut log_u = hi;
+        let mut before = f64::INFINITY;
         for _ in 0..STEPS {
-            let (s, w) = mass(mu);
+            let (s, w) = mass(log_u);
             if s >= 1.0 {
-                lo = mu;
+                hi = log_u;
             } else {
-                hi = mu;
+                lo = log_u;
             }
-            // Monotone from the lower end wherever (f')^-1 is convex; elsewhere the bracket holds it.
-            let newton = mu + (s - 1.0) / w;
-            let next = if newton > lo && newton < hi {
+            // In the logarithm of the mass, which is close to linear.
+            let newton = log_u - s * s.ln() / w;
+            // An end of the bracket is as good as the root: equal logits have theirs at one. Off the support the
+            // mass has a corner, over which steps as long as the last could go back and forth.
+            let inside = newton >= lo && newton <= hi;
+            let next = if inside && (newton - log_u).abs() <= 0.5 * before {
                 newton
             } else {
                 lo + 0.5 * (hi - lo)
             };
-            if (next - mu).abs() <= f64::EPSILON * mu.abs().max(1.0) || next <= lo || next >= hi {
+            before = (next - log_u).abs();
+            log_u = next;
+            if before <= f64::EPSILON * log_u.abs().max(1.0) {
                 break;
             }
-            mu = next;
         }
 
+        let u_max = log_u.exp();
+        let mu = max - generator.derivative(u_max);
         let mut answer = Self {
             mu,
             probabilities: vec![0.0; logits.len()],
@@ -102,16 +122,21 @@ impl FSoftargmax {
             weights: vec![0.0; logits.len()],
         };
         for &i in &allowed {
-            let y = logits[i] - mu;
-            let u = generator.inverse_derivative(y);
+            let u = generator.ratio_below(u_max, gap(i));
             answer.probabilities[i] = reference[i] * u;
-            answer.value += reference[i] * generator.conjugate(y);
             answer.divergence += reference[i] * generator.value(u);
+            // f*(f'(u)) = u f'(u) - f(u)
+            let mut conjugate = -generator.value(u);
             if u > 0.0 {
+                conjugate += u * generator.derivative(u);
                 answer.weights[i] = reference[i] / generator.second_derivative(u);
             }
+            answer.value += reference[i] * conjugate;
         }
-        Some(answer)
+        answer.divergence = non_negative(answer.divergence);
+        let total: f64 = answer.probabilities.iter().sum();
+        // A comparison that NaN fails.
+        ((total - 1.0).abs() <= MASS_ERROR).then_some(answer)
     }
 
     /// The normaliser.
@@ -238,6 +263,45 @@ mod tests {
         check(&JensenShannon);
         check(&LeCam);
         check(&NeymanChiSquared);
+    }
+
+    /// Two entries of the logits `(2, 0)` and the references `(q, 1)`, whose probabilities obey a closed equation.
+    #[test]
+    fn small_references_keep_their_digits() {
+        for q in [0.5, 1e-3, 1e-6, 1e-12, 1e-16, 1e-40, 1e-60] {
+            let (x, reference) = ([2.0, 0.0], [q, 1.0]);
+            let of = |answer: Option<FSoftargmax>| {
+                let answer = answer.unwrap_or_else(|| panic!("an answer at {q:e}"));
+                let total: f64 = answer.probabilities().iter().sum();
+                assert!((total - 1.0).abs() < 1e-13, "{q:e}: {total}");
+                answer.probabilities()[0]
+            };
+            // e^(f'(u)) / 2 = p / (q + p): that of the second is e^-2 times that of the first.
+            let p = of(FSoftargmax::new(&JensenShannon, &x, &reference));
+            let ratio = (1.0 - p) / (2.0 - p) * (q + p) / p;
+            assert!((ratio / (-2.0_f64).exp() - 1.0).abs() < 1e-12, "{q:e}: {p}");
+            // f'(u) = 1 - 4 q^2 / (q + p)^2
+            let p = of(FSoftargmax::new(&LeCam, &x, &reference));
+            let at = |q: f64, p: f64| (2.0 * q / (q + p)).powi(2);
+            let gap = at(1.0, 1.0 - p) - at(q, p);
+            assert!((gap - 2.0).abs() < 1e-12, "{q:e}: {p}");
+            for f in [Tsallis::new(-2.0), Tsallis::new(0.5), Tsallis::new(3.0)] {
+                of(FSoftargmax::new(&f, &x, &reference));
+            }
+        }
+    }
+
+    #[test]
+    fn equal_logits_and_one_entry() {
+        for n in [1, 2, 7] {
+            let q: Vec<f64> = (1..=n).map(f64::from).collect();
+            let total: f64 = q.iter().sum();
+            let answer = FSoftargmax::new(&LeCam, &vec![1e4; q.len()], &q).expect("finite");
+            for (p, q) in answer.probabilities().iter().zip(&q) {
+                assert!((p - q / total).abs() < 1e-15);
+            }
+            assert!(answer.divergence() >= 0.0);
+        }
     }
 
     #[test]

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Solver {
-    /// Newton inside the bracket, monotone for `alpha <= 2`; bisection beyond, where the function is
-    /// not convex, and wherever Newton has not stopped.
+    /// Newton inside the bracket: monotone up to `alpha = 2`, and beyond in the reach, see [`solve_reach`], with
+    /// bisection for the steps that do not halve the error; bisection wherever Newton has not stopped. Where the
+    /// operator is computed in Burn's own operations, whose steps are fixed in number, orders outside `0..=2` and
+    /// orders in a tensor are bisected all the same.
     #[default]
     Newton,
     /// Bisection of the bracket down to the resolution of the arithmetic.
@@ -29,6 +31,12 @@ impl Solver {
 
     /// A Newton step shorter than this many roundings of `max(1, |l|)` has converged.
     pub const STOP_ROUNDINGS: f64 = 4.0;
+
+    /// Newton steps this short converge quadratically: the next is about `step^3 / before^2`, for `before` the one
+    /// before. It is taken to have converged where that is this share of the tolerance, which leaves the constant of
+    /// the convergence that much room.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(crate) const QUADRATIC: f64 = 1e-3;
 }
 
 /// Finds `l = ln u_max`, the logarithm of the largest ratio `p / q` of a row, in `[lo, hi]`.

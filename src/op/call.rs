@@ -14,8 +14,11 @@ use burn::tensor::{DType, TensorData};
 pub(super) struct Call<const D: usize> {
     /// The reduced dimension of the caller's tensor.
     dim: usize,
-    /// Tempered, masked, with the reduced dimension last.
+    /// Tempered, masked, with the reduced dimension last; in the arithmetic dtype where they are tempered.
     logits: Tensor<D>,
+    /// That of the caller's tensor.
+    dtype: DType,
+    temperature: f64,
     alpha: AlphaTensor<Dispatch>,
     reference: ReferenceTensor<Dispatch>,
     parameters: RowParameters,
@@ -51,13 +54,22 @@ impl<const D: usize> Call<D> {
                 ReferenceTensor::Vector(reference_vector(q, shape, dim).into_dispatch())
             }
             Reference::Tensor(q) => {
-                let rows = reference_rows(q.clone().cast(dtype), shape, dim);
-                ReferenceTensor::Rows(rows.swap_dims(dim, D - 1).into_dispatch())
+                let given = q.dims();
+                let q = q.clone().cast(dtype);
+                let rows = reference_rows(q.clone(), shape, dim);
+                if given.iter().product::<usize>() == given[dim] {
+                    // The same for every row, which needs no copy for each.
+                    ReferenceTensor::Vector(q.reshape([given[dim]]).into_dispatch())
+                } else {
+                    ReferenceTensor::Rows(rows.swap_dims(dim, D - 1).into_dispatch())
+                }
             }
         };
+        let storage = logits.dtype();
         let mut logits = logits;
         if options.temperature != 1.0 {
-            logits = logits.div_scalar(options.temperature);
+            // What is stored in half precision has no room for the quotient.
+            logits = logits.cast(dtype).div_scalar(options.temperature);
         }
         if let Some(allowed) = &options.allowed {
             check_broadcast(allowed.dims(), shape, "a mask of allowed entries");
@@ -67,6 +79,8 @@ impl<const D: usize> Call<D> {
         Ok(Self {
             dim,
             logits: logits.swap_dims(dim, D - 1),
+            dtype: storage,
+            temperature: options.temperature,
             alpha,
             reference,
             parameters: RowParameters {
@@ -82,46 +96,51 @@ impl<const D: usize> Call<D> {
         })
     }
 
+    /// The output, in the terms of the caller's logits: the value times the temperature.
     pub fn output(self) -> Tensor<D> {
-        let mut shape = self.logits.dims();
-        if shape[D - 1] == 0 && !self.parameters.output.is_by_entry() {
-            // Rows without a column have no kernel to answer for them.
-            shape[D - 1] = 1;
-            let answer = match self.parameters.empty_row {
-                EmptyRow::NaN => f32::NAN,
-                EmptyRow::Zero => 0.0,
+        if self.has_no_column() {
+            return if self.parameters.output.is_by_entry() {
+                self.answer(self.logits.clone())
+            } else {
+                self.empty_rows()
             };
-            let rows = shape.iter().product();
-            let data = TensorData::new(vec![answer; rows], shape);
-            let options = (&self.logits.device(), self.logits.dtype());
-            return Tensor::from_data(data, options).swap_dims(self.dim, D - 1);
         }
         let (output, _) = Dispatch::tsallis_forward(
-            self.logits.into_dispatch(),
-            self.alpha,
-            self.reference,
+            self.logits.clone().into_dispatch(),
+            self.alpha.clone(),
+            self.reference.clone(),
             self.parameters,
         );
-        Tensor::from_dispatch(output).swap_dims(self.dim, D - 1)
+        let output = Tensor::from_dispatch(output);
+        let factor = match self.parameters.output {
+            Output::Value => self.temperature,
+            Output::Probabilities | Output::LogProbabilities | Output::Divergence => 1.0,
+        };
+        self.answer(scaled(output, factor))
     }
 
     /// The divergence of the probabilities that stand in the place of the logits.
     pub fn divergence(self) -> Tensor<D> {
+        if self.has_no_column() {
+            return self.empty_rows();
+        }
         let entries = Dispatch::tsallis_divergence_entries(
-            self.logits.into_dispatch(),
-            self.alpha,
-            self.reference,
+            self.logits.clone().into_dispatch(),
+            self.alpha.clone(),
+            self.reference.clone(),
             self.parameters,
             None,
         );
-        Tensor::<D>::from_dispatch(entries)
-            .sum_dim(D - 1)
-            .swap_dims(self.dim, D - 1)
+        self.answer(Tensor::from_dispatch(entries).sum_dim(D - 1))
     }
 
-    /// The gradient of `<cotangent, output>` in the tempered logits, a constant to autodiff.
-    pub fn gradient(self, cotangent: Tensor<D>, wrt: Wrt) -> Tensor<D> {
-        let logits = self.logits.into_dispatch();
+    /// The gradient of `<cotangent, output>` in the caller's logits, a constant to autodiff.
+    pub fn gradient(self, cotangent: Tensor<D>) -> Tensor<D> {
+        let cotangent = cotangent.cast(self.logits.dtype());
+        if self.has_no_column() {
+            return self.answer(self.logits.clone().detach());
+        }
+        let logits = self.logits.clone().into_dispatch();
         let (_, state) = Dispatch::tsallis_forward(
             logits.clone(),
             self.alpha.clone(),
@@ -130,14 +149,49 @@ impl<const D: usize> Call<D> {
         );
         let gradient = Dispatch::tsallis_backward(
             logits,
-            self.alpha,
-            self.reference,
+            self.alpha.clone(),
+            self.reference.clone(),
             state,
             cotangent.swap_dims(self.dim, D - 1).into_dispatch(),
             self.parameters,
-            wrt,
+            Wrt::Logits,
         );
-        Tensor::from_dispatch(gradient).swap_dims(self.dim, D - 1)
+        self.answer(scaled(
+            Tensor::from_dispatch(gradient),
+            1.0 / self.temperature,
+        ))
+    }
+
+    /// Rows without a column, which nothing computes.
+    fn has_no_column(&self) -> bool {
+        self.logits.dims()[D - 1] == 0
+    }
+
+    /// What such rows answer where there is one number for each.
+    fn empty_rows(&self) -> Tensor<D> {
+        let mut shape = self.logits.dims();
+        shape[D - 1] = 1;
+        let answer = match self.parameters.empty_row {
+            EmptyRow::NaN => f32::NAN,
+            EmptyRow::Zero => 0.0,
+        };
+        let data = TensorData::new(vec![answer; shape.iter().product()], shape);
+        let options = (&self.logits.device(), self.logits.dtype());
+        self.answer(Tensor::from_data(data, options))
+    }
+
+    /// Back along the caller's dimension, and in the caller's dtype.
+    fn answer(&self, rows: Tensor<D>) -> Tensor<D> {
+        rows.swap_dims(self.dim, D - 1).cast(self.dtype)
+    }
+}
+
+/// `tensor * factor`, without a launch where the factor is one.
+fn scaled<const D: usize>(tensor: Tensor<D>, factor: f64) -> Tensor<D> {
+    if factor == 1.0 {
+        tensor
+    } else {
+        tensor.mul_scalar(factor)
     }
 }
 

@@ -1,5 +1,5 @@
 use super::call::Call;
-use super::{Output, TsallisOptions};
+use super::{Output, TsallisError, TsallisOptions};
 use burn::Tensor;
 
 /// The Tsallis divergence of given probabilities from a reference:
@@ -31,9 +31,23 @@ pub fn tsallis_divergence_from_probabilities<const D: usize>(
     options: impl Into<TsallisOptions<D>>,
     dim: isize,
 ) -> Tensor<D> {
-    let mut options = options.into();
-    options.temperature = 1.0;
-    Call::new(probabilities, &options, dim, Output::Divergence)
+    try_tsallis_divergence_from_probabilities(probabilities, &options.into(), dim)
         .unwrap_or_else(|error| panic!("{error}"))
-        .divergence()
+}
+
+/// As [`tsallis_divergence_from_probabilities`].
+///
+/// # Errors
+/// As [`try_tsallis_softargmax`](crate::try_tsallis_softargmax).
+///
+/// # Panics
+/// As [`try_tsallis_softargmax`](crate::try_tsallis_softargmax).
+pub fn try_tsallis_divergence_from_probabilities<const D: usize>(
+    probabilities: Tensor<D>,
+    options: &TsallisOptions<D>,
+    dim: isize,
+) -> Result<Tensor<D>, TsallisError> {
+    let mut options = options.clone();
+    options.temperature = 1.0;
+    Ok(Call::new(probabilities, &options, dim, Output::Divergence)?.divergence())
 }

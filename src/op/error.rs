@@ -10,8 +10,12 @@ pub enum TsallisError {
     #[error("alpha is {0}: it must be a number from -{MAX_ALPHA} to {MAX_ALPHA}")]
     Alpha(f64),
 
-    /// The temperature is not a positive finite number.
-    #[error("temperature is {0}: it must be a positive finite number")]
+    /// The temperature is not a positive normal number of `f32`.
+    #[error(
+        "temperature is {0}: it must be a number from {least:e} to {most:e}",
+        least = f32::MIN_POSITIVE,
+        most = f32::MAX
+    )]
     Temperature(f64),
 
     /// A host number of the reference is negative or not finite.

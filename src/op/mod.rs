@@ -14,19 +14,16 @@
 //! | `cube`, `wgsl` | the route of a CubeCL device, and the launches of the WGSL kernels |
 //! | `path` | which of them a device takes |
 //! | `paths` | tests of the paths that no device takes by itself |
-//! | `dense` | a layer as one operation, for the learner's networks |
 //! | `portable` | the same in Burn's own tensor operations, for every other device |
 
 mod autodiff;
 mod backend;
 mod call;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-mod cpu;
+pub(crate) mod cpu;
 #[cfg(feature = "cube")]
 mod cube;
 pub(crate) mod deformed;
-#[cfg(feature = "rl")]
-pub(crate) mod dense;
 mod divergence;
 mod error;
 mod f_softargmax;
@@ -45,13 +42,16 @@ mod wgsl;
 
 pub(crate) use backend::arithmetic_dtype;
 pub use backend::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt};
-pub use divergence::tsallis_divergence_from_probabilities;
+pub use divergence::{
+    try_tsallis_divergence_from_probabilities, tsallis_divergence_from_probabilities,
+};
 pub use error::TsallisError;
 pub use f_softargmax::{FDivergence, FSoftargmaxOptions, f_softargmax, try_f_softargmax};
 pub use options::{Alpha, Reference, TsallisOptions};
 pub use path::{KernelPath, kernel_path};
 pub use softargmax::{
-    try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax, try_tsallis_value,
-    tsallis_divergence, tsallis_log_softargmax, tsallis_softargmax, tsallis_softargmax_jvp,
-    tsallis_softargmax_vjp, tsallis_value,
+    try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax,
+    try_tsallis_softargmax_jvp, try_tsallis_softargmax_vjp, try_tsallis_value, tsallis_divergence,
+    tsallis_log_softargmax, tsallis_softargmax, tsallis_softargmax_jvp, tsallis_softargmax_vjp,
+    tsallis_value,
 };

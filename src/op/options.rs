@@ -167,9 +167,11 @@ impl<const D: usize> TsallisOptions<D> {
     ///
     /// # Errors
     ///
-    /// [`TsallisError::Temperature`] if `temperature` is not a positive finite number.
+    /// [`TsallisError::Temperature`] if `temperature` is not a positive normal number of `f32`, which logits of
+    /// every dtype but `f64` are divided in.
     pub fn try_with_temperature(mut self, temperature: f64) -> Result<Self, TsallisError> {
-        if temperature > 0.0 && temperature < f64::INFINITY {
+        let range = f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX);
+        if range.contains(&temperature) {
             self.temperature = temperature;
             Ok(self)
         } else {

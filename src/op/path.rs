@@ -16,6 +16,7 @@ pub enum KernelPath {
 /// # Panics
 /// If the device does not start: ask Burn for the devices of its kind first.
 pub fn kernel_path(device: &Device) -> KernelPath {
+    let device = &device.clone().without_autodiff();
     #[cfg(feature = "flex")]
     if *device == Device::flex() {
         return KernelPath::Cpu;
@@ -30,4 +31,15 @@ pub fn kernel_path(device: &Device) -> KernelPath {
     }
     let _ = device;
     KernelPath::Portable
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn autodiff_changes_nothing() {
+        assert_eq!(kernel_path(&Device::flex()), KernelPath::Cpu);
+        assert_eq!(kernel_path(&Device::flex().autodiff()), KernelPath::Cpu);
+    }
 }

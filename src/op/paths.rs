@@ -176,7 +176,7 @@ fn portable_on_ndarray() {
 mod on_wgpu {
     use super::*;
     use crate::adapter;
-    use crate::op::wgsl;
+    use crate::op::{KernelPath, kernel_path, wgsl};
     use burn::backend::fusion::Fusion;
     use burn::backend::ops::FloatTensorOps;
     use burn_wgpu::{CubeBackend, CubeTensor};
@@ -214,6 +214,8 @@ mod on_wgpu {
     fn the_default_device_runs_the_kernels() {
         if let Some(device) = adapter::wgpu() {
             assert!(wgsl::compiles_on(&device));
+            assert_eq!(kernel_path(&device), KernelPath::Wgsl);
+            assert_eq!(kernel_path(&device.autodiff()), KernelPath::Wgsl);
         }
     }
 

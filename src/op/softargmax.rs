@@ -1,5 +1,5 @@
 use super::call::Call;
-use super::{Output, TsallisError, TsallisOptions, Wrt};
+use super::{Output, TsallisError, TsallisOptions};
 use burn::Tensor;
 
 /// The Tsallis softargmax of the logits along a dimension:
@@ -121,7 +121,7 @@ pub fn tsallis_divergence<const D: usize>(
 /// `k_i (c_i - <w, c>) / t` with `k_i = q_i u_i^(2 - alpha)` and `w = k / sum k`.
 ///
 /// # Arguments
-/// - `cotangent`: `c`, of the logits' shape.
+/// - `cotangent`: `c`, of the logits' shape; in another dtype it is cast to theirs.
 /// - The others as [`tsallis_softargmax`].
 ///
 /// # Returns
@@ -135,17 +135,8 @@ pub fn tsallis_softargmax_vjp<const D: usize>(
     options: impl Into<TsallisOptions<D>>,
     dim: isize,
 ) -> Tensor<D> {
-    assert_eq!(
-        logits.dims(),
-        cotangent.dims(),
-        "the cotangent must have the shape of the logits"
-    );
-    let options = options.into();
-    let temperature = options.temperature();
-    let product = Call::new(logits, &options, dim, Output::Probabilities)
-        .map(|call| call.gradient(cotangent, Wrt::Logits))
-        .unwrap_or_else(|error| panic!("{error}"));
-    scaled(product, 1.0 / temperature)
+    try_tsallis_softargmax_vjp(logits, cotangent, &options.into(), dim)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The Jacobian-vector product `J v` of [`tsallis_softargmax`] in the logits, outside autodiff: the
@@ -153,7 +144,7 @@ pub fn tsallis_softargmax_vjp<const D: usize>(
 /// [`tsallis_softargmax_vjp`] of `v`.
 ///
 /// # Arguments
-/// - `tangent`: `v`, of the logits' shape.
+/// - `tangent`: `v`, of the logits' shape; in another dtype it is cast to theirs.
 /// - The others as [`tsallis_softargmax`].
 ///
 /// # Panics
@@ -209,8 +200,7 @@ pub fn try_tsallis_value<const D: usize>(
     options: &TsallisOptions<D>,
     dim: isize,
 ) -> Result<Tensor<D>, TsallisError> {
-    let value = Call::new(logits, options, dim, Output::Value)?.output();
-    Ok(scaled(value, options.temperature()))
+    Ok(Call::new(logits, options, dim, Output::Value)?.output())
 }
 
 /// As [`tsallis_divergence`].
@@ -228,11 +218,39 @@ pub fn try_tsallis_divergence<const D: usize>(
     Ok(Call::new(logits, options, dim, Output::Divergence)?.output())
 }
 
-/// `tensor * factor`, without a launch where the factor is one.
-fn scaled<const D: usize>(tensor: Tensor<D>, factor: f64) -> Tensor<D> {
-    if factor == 1.0 {
-        tensor
-    } else {
-        tensor.mul_scalar(factor)
-    }
+/// As [`tsallis_softargmax_vjp`].
+///
+/// # Errors
+/// As [`try_tsallis_softargmax`].
+///
+/// # Panics
+/// As [`try_tsallis_softargmax`], and if the shape of `cotangent` is not that of the logits.
+pub fn try_tsallis_softargmax_vjp<const D: usize>(
+    logits: Tensor<D>,
+    cotangent: Tensor<D>,
+    options: &TsallisOptions<D>,
+    dim: isize,
+) -> Result<Tensor<D>, TsallisError> {
+    assert_eq!(
+        logits.dims(),
+        cotangent.dims(),
+        "the cotangent must have the shape of the logits"
+    );
+    Ok(Call::new(logits, options, dim, Output::Probabilities)?.gradient(cotangent))
+}
+
+/// As [`tsallis_softargmax_jvp`].
+///
+/// # Errors
+/// As [`try_tsallis_softargmax`].
+///
+/// # Panics
+/// As [`try_tsallis_softargmax_vjp`].
+pub fn try_tsallis_softargmax_jvp<const D: usize>(
+    logits: Tensor<D>,
+    tangent: Tensor<D>,
+    options: &TsallisOptions<D>,
+    dim: isize,
+) -> Result<Tensor<D>, TsallisError> {
+    try_tsallis_softargmax_vjp(logits, tangent, options, dim)
 }

@@ -4,8 +4,9 @@ use crate::devices;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use burn_tsallis::math::{Measure, Row, Solver};
 use burn_tsallis::{
-    Reference, TsallisError, TsallisOptions, try_tsallis_softargmax, tsallis_log_softargmax,
-    tsallis_softargmax,
+    Reference, TsallisError, TsallisOptions, try_tsallis_softargmax, tsallis_divergence,
+    tsallis_divergence_from_probabilities, tsallis_log_softargmax, tsallis_softargmax,
+    tsallis_value,
 };
 
 const ORDERS: [f64; 8] = [-1.0, 0.0, 0.3, 0.5, 0.999, 1.0, 1.5, 2.0];
@@ -105,6 +106,67 @@ fn columns_may_stand_in_any_order_and_larger_logits_get_more() {
                         // Neighbours closer than a rounding may change places by one.
                         assert!(less <= more * (1.0 + 1e-6), "{what}: {less} above {more}");
                     }
+                }
+            }
+        }
+    }
+}
+
+/// At the reference itself the divergence is zero up to rounding, which must not take it below.
+#[test]
+fn the_divergence_of_a_uniform_row_is_not_negative() {
+    for test in devices::all() {
+        let orders = ORDERS.into_iter().chain([0.7, 2.5]);
+        for alpha in orders {
+            for columns in 2..=64 {
+                // On a software driver every length of a workgroup's row is a kernel, which takes a while.
+                if !test.f64 && columns > 33 && columns % 8 != 0 {
+                    continue;
+                }
+                let x = numbers(3, 20.0).into_iter().flat_map(|x| vec![x; columns]);
+                let x = matrix(&x.collect::<Vec<_>>(), columns, &test.device);
+                let what = format!("{} {columns} columns, alpha {alpha}", test.name);
+                let d = values(tsallis_divergence(x.clone(), alpha, 1));
+                assert!(d.iter().all(|d| (0.0..4e-6).contains(d)), "{what}: {d:?}");
+                let p = tsallis_softargmax(x.clone(), alpha, 1);
+                let given = values(tsallis_divergence_from_probabilities(p, alpha, 1));
+                assert!(
+                    given.iter().all(|d| (0.0..4e-6).contains(d)),
+                    "{what}: {given:?}"
+                );
+                // V = <p, x> - D
+                let v = values(tsallis_value(x.clone(), alpha, 1));
+                assert_close(&v, &values(x.slice([0..3, 0..1])), 4e-6, &what);
+            }
+        }
+    }
+}
+
+/// Equal gaps, whose mean bounds the root without slack, in a row so long that their sum is rounded.
+#[test]
+fn long_rows_of_equal_gaps() {
+    const COLUMNS: usize = 131_072;
+    for test in devices::all().iter().filter(|test| test.f64) {
+        for gap in [0.1_f32, 0.7, 1.3] {
+            let mut x = vec![0.0; COLUMNS];
+            x[77] = gap;
+            for alpha in [0.7, 0.9, 1.2] {
+                let p = values(tsallis_softargmax(
+                    matrix(&x, COLUMNS, &test.device),
+                    alpha,
+                    1,
+                ));
+                let wide: Vec<f64> = x.iter().map(|&x| x.into()).collect();
+                let row = Row::new(&wide, Measure::Uniform, alpha);
+                let mut want = vec![0.0; COLUMNS];
+                row.softargmax(&row.solve(Solver::Newton), &mut want);
+                for i in [0, 77] {
+                    let error = (f64::from(p[i]) / want[i] - 1.0).abs();
+                    assert!(
+                        error < 2e-6,
+                        "{} alpha {alpha}, gap {gap}: {error:e}",
+                        test.name
+                    );
                 }
             }
         }

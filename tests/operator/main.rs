@@ -5,6 +5,7 @@
 #[cfg(feature = "wgpu")]
 mod adapter;
 mod devices;
+mod f_softargmax;
 mod fuzz;
 mod gradients;
 mod invariants;

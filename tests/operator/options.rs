@@ -245,6 +245,115 @@ fn temperature_divides_the_logits_and_multiplies_the_value() {
     }
 }
 
+/// What is stored in half precision is divided, and its value multiplied, in f32.
+#[test]
+fn temperature_is_applied_in_the_arithmetic() {
+    for test in devices::all() {
+        for (dtype, logits, t, epsilon) in [
+            (DType::BF16, [8.0, 7.9375], 0.07, 8e-3),
+            (DType::F16, [100.0, 0.0], 1e-3, 1e-3),
+            (DType::F16, [8.0, 7.9375], 0.07, 1e-3),
+            (DType::F32, [8.0, 7.9375], 0.07, 4e-6),
+        ] {
+            if !test.device.supports_dtype(dtype) {
+                continue;
+            }
+            let x = Tensor::<2>::from_data([logits], (&test.device, dtype));
+            let options = || TsallisOptions::new(1.0).with_temperature(t);
+            let p = tsallis_softargmax(x.clone(), options(), 1);
+            let v = tsallis_value(x.clone(), options(), 1);
+            let unit = Tensor::<2>::from_data([[1.0, 0.0]], (&test.device, dtype));
+            let product = tsallis_softargmax_vjp(x.clone(), unit, options(), 1);
+            for y in [&p, &v, &product] {
+                assert_eq!(y.dtype(), dtype, "{}", test.name);
+            }
+            let odds = ((logits[1] - logits[0]) / t).exp();
+            let want = 1.0 / (1.0 + odds);
+            let what = format!("{} {dtype:?} t {t}", test.name);
+            let near = |got: f32, want: f64| {
+                let error = (f64::from(got) - want).abs();
+                assert!(
+                    error <= epsilon * want.abs(),
+                    "{what}: {got} instead of {want}"
+                );
+            };
+            near(values(p)[0], want);
+            near(values(v)[0], logits[0] + t * (odds.ln_1p() - 2_f64.ln()));
+            near(values(product)[0], want * (1.0 - want) / t);
+            // And so is the gradient.
+            let device = test.device.clone().autodiff();
+            let x = Tensor::<2>::from_data([logits], (&device, dtype)).require_grad();
+            let c = Tensor::<2>::from_data([[1.0, 0.0]], (&device, dtype));
+            let gradients = (tsallis_softargmax(x.clone(), options(), 1) * c)
+                .sum()
+                .backward();
+            let gradient = x.grad(&gradients).expect("tracked");
+            assert_eq!(gradient.dtype(), dtype, "{}", test.name);
+            near(values(gradient)[0], want * (1.0 - want) / t);
+        }
+    }
+}
+
+/// In another dtype than the logits, a cotangent is converted.
+#[test]
+fn a_cotangent_in_another_dtype() {
+    for test in devices::all() {
+        for (dtype, other) in [
+            (DType::F16, DType::F32),
+            (DType::F32, DType::F16),
+            (DType::F32, DType::F64),
+        ] {
+            let supported =
+                |dtype| test.device.supports_dtype(dtype) && (dtype != DType::F64 || test.f64);
+            if !supported(dtype) || !supported(other) {
+                continue;
+            }
+            for columns in [3, 40] {
+                let data = |scale| TensorData::new(numbers(2 * columns, scale), [2, columns]);
+                let x = Tensor::<2>::from_data(data(2.0), (&test.device, dtype));
+                let c = Tensor::<2>::from_data(data(1.0), (&test.device, other));
+                let product = |c| tsallis_softargmax_vjp(x.clone(), c, 0.5, 1);
+                let (got, want) = (product(c.clone()), product(c.cast(dtype)));
+                assert_eq!(got.dtype(), dtype, "{}", test.name);
+                assert_eq!(values(got), values(want), "{} {other:?}", test.name);
+            }
+        }
+    }
+}
+
+/// A reference of the logits' rank that is the same for every row: as the vector, with its gradient.
+#[test]
+fn one_reference_for_every_row() {
+    for test in devices::all() {
+        let device = test.device.clone().autodiff();
+        let q: Vec<f32> = numbers(5, 0.4).iter().map(|q| 0.5 + q).collect();
+        let x = Tensor::<3>::from_data(TensorData::new(numbers(30, 2.0), [3, 5, 2]), &device);
+        let vector = Tensor::<1>::from_floats(q.as_slice(), &device).require_grad();
+        let tensor = Tensor::<3>::from_data(TensorData::new(q, [1, 5, 1]), &device).require_grad();
+        let p = |reference| {
+            let options = TsallisOptions::new(0.5).with_reference(reference);
+            tsallis_softargmax(x.clone(), options, 1)
+        };
+        let (a, b) = (
+            p(Reference::Vector(vector.clone())),
+            p(Reference::Tensor(tensor.clone())),
+        );
+        assert_eq!(values(a.clone()), values(b.clone()), "{}", test.name);
+        let (a, b) = (
+            a.powi_scalar(2).sum().backward(),
+            b.powi_scalar(2).sum().backward(),
+        );
+        let of_tensor = tensor.grad(&b).expect("tracked");
+        assert_eq!(of_tensor.dims(), [1, 5, 1]);
+        assert_eq!(
+            values(vector.grad(&a).expect("tracked")),
+            values(of_tensor),
+            "{}",
+            test.name
+        );
+    }
+}
+
 #[test]
 fn an_empty_row_answers_what_it_is_told() {
     for test in devices::all() {
@@ -282,11 +391,28 @@ fn an_empty_row_answers_what_it_is_told() {
         for (empty_row, want) in [(EmptyRow::Zero, false), (EmptyRow::NaN, true)] {
             let x = Tensor::<2>::zeros([2, 0], &test.device);
             let options = TsallisOptions::new(0.5).with_empty_row(empty_row);
-            let v = values(tsallis_value(x, options, 1));
+            for (name, output) in OUTPUTS {
+                let y = output(x.clone(), options.clone(), 1);
+                let columns = if name == "V" || name == "D" { 1 } else { 0 };
+                assert_eq!(y.dims(), [2, columns], "{name}");
+                assert!(values(y).iter().all(|y| y.is_nan() == want), "{name}");
+            }
+            let product = tsallis_softargmax_vjp(x.clone(), x.clone(), options.clone(), 1);
+            assert_eq!(product.dims(), [2, 0]);
+            // In Burn's own operations on every device.
+            let d = tsallis_divergence_from_probabilities(x, options, 1);
+            assert_eq!(d.dims(), [2, 1]);
             assert!(
-                v.len() == 2 && v.iter().all(|v| v.is_nan() == want),
-                "{v:?}"
+                values(d).iter().all(|d| d.is_nan() == want),
+                "{}",
+                test.name
             );
+        }
+        // No row at all.
+        for columns in [0, 3] {
+            let x = Tensor::<2>::zeros([0, columns], &test.device);
+            let d = tsallis_divergence_from_probabilities(x, 0.5, 1);
+            assert_eq!(d.dims(), [0, 1]);
         }
     }
 }
@@ -357,9 +483,15 @@ fn host_values_are_checked_when_the_options_are_built() {
     let error = options().try_with_temperature(0.0).expect_err("zero");
     assert_eq!(
         error.to_string(),
-        "temperature is 0: it must be a positive finite number"
+        "temperature is 0: it must be a number from 1.1754944e-38 to 3.4028235e38"
     );
-    assert!(options().try_with_temperature(f64::NAN).is_err());
+    // Below, it is zero to a device that keeps no subnormal numbers.
+    for bad in [f64::NAN, f64::INFINITY, -1.0, 1e-50, 1e-40, 1e39] {
+        assert!(options().try_with_temperature(bad).is_err(), "{bad}");
+    }
+    for good in [f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX)] {
+        assert!(options().try_with_temperature(good).is_ok(), "{good}");
+    }
     let error = options()
         .try_with_reference(Reference::Values(vec![0.1, -0.5]))
         .expect_err("negative");

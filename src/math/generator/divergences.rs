@@ -25,6 +25,10 @@ macro_rules! member_of_the_family {
                 Tsallis::new($alpha).inverse_derivative(y)
             }
 
+            fn ratio_below(&self, u: F, gap: F) -> F {
+                Tsallis::new($alpha).ratio_below(u, gap)
+            }
+
             fn derivative_at_zero(&self) -> F {
                 Tsallis::new($alpha).derivative_at_zero()
             }
@@ -79,6 +83,11 @@ impl<F: Real> Generator<F> for Hellinger {
         root * root
     }
 
+    fn ratio_below(&self, u: F, gap: F) -> F {
+        let root = (u.sqrt().recip() + gap).recip();
+        root * root
+    }
+
     fn derivative_at_zero(&self) -> F {
         F::neg_infinity()
     }
@@ -113,6 +122,10 @@ impl<F: Real> Generator<F> for JensenShannon {
         y.exp() / left
     }
 
+    fn ratio_below(&self, u: F, gap: F) -> F {
+        (-gap).exp() / (u.recip() - (-gap).exp_m1())
+    }
+
     fn derivative_at_zero(&self) -> F {
         F::neg_infinity()
     }
@@ -143,6 +156,20 @@ impl<F: Real> Generator<F> for LeCam {
             return F::nan();
         }
         (F::of(2.0) / (F::one() - y).sqrt() - F::one()).max(F::zero())
+    }
+
+    /// `(1 + u) / sqrt(1 + z) - 1` with `z = gap (1 + u)^2 / 4`.
+    fn ratio_below(&self, u: F, gap: F) -> F {
+        let sum = F::one() + u;
+        let z = gap * sum * sum * F::of(0.25);
+        let root = (F::one() + z).sqrt();
+        let ratio = if z < F::one() {
+            // From u itself, which may be far below one.
+            u - sum * z / (root * (F::one() + root))
+        } else {
+            sum / root - F::one()
+        };
+        ratio.max(F::zero())
     }
 
     fn derivative_at_zero(&self) -> F {
@@ -180,6 +207,13 @@ mod tests {
                     "{name} {u}"
                 );
                 let h = 1e-5 * u;
+                for gap in [0.0, 1e-9, 0.3, 2.0, 40.0] {
+                    let (got, want) = (f.ratio_below(u, gap), f.inverse_derivative(y - gap));
+                    assert!(
+                        (got - want).abs() < 1e-13 * u,
+                        "{name} {u} {gap}: {got} {want}"
+                    );
+                }
                 let slope = (f.value(u + h) - f.value(u - h)) / (2.0 * h);
                 assert!((slope - y).abs() < 1e-6 * y.abs().max(1.0), "{name} {u}");
                 let curvature = (f.derivative(u + h) - f.derivative(u - h)) / (2.0 * h);

@@ -41,6 +41,12 @@ pub trait Generator<F: Real> {
     /// [`derivative_at_zero`]: Self::derivative_at_zero
     fn inverse_derivative(&self, y: F) -> F;
 
+    /// The ratio at a gap below a positive one, `(f')^-1(f'(u) - gap)`: the same without its cancellation, where
+    /// `f'` is bounded and `u` far up.
+    fn ratio_below(&self, u: F, gap: F) -> F {
+        self.inverse_derivative(self.derivative(u) - gap)
+    }
+
     /// `f'(0+)`: finite where the softargmax is sparse, else `-inf`.
     fn derivative_at_zero(&self) -> F;
 

@@ -101,6 +101,21 @@ impl<F: Real> Tsallis<F> {
         log1p_over(-self.c, y).exp()
     }
 
+    /// `(f')^-1(f'(u) - gap)`, in the form
+    ///
+    /// ```text
+    /// u [1 + c gap u^c]_+^(-1/c),    c = 1 - alpha
+    /// ```
+    ///
+    /// which keeps its digits where `f'(u)` is far larger than the gap.
+    pub fn ratio_below(&self, u: F, gap: F) -> F {
+        let x = gap * (self.c * u.ln()).exp();
+        if self.c * x <= -F::one() {
+            return F::zero();
+        }
+        u * (-log1p_over(self.c, x)).exp()
+    }
+
     /// `df/dalpha` at `u = e^l`: with `psi(z) = int_0^1 t e^(z t) dt`,
     ///
     /// ```text
@@ -158,6 +173,10 @@ impl<F: Real> Generator<F> for Tsallis<F> {
 
     fn inverse_derivative(&self, y: F) -> F {
         self.inverse_derivative(y)
+    }
+
+    fn ratio_below(&self, u: F, gap: F) -> F {
+        self.ratio_below(u, gap)
     }
 
     fn derivative_at_zero(&self) -> F {

@@ -12,7 +12,7 @@
 //!
 //! and those of `ln p` are those of `p` divided by it, which stays a number where `p` underflows.
 
-use super::{Kind, RatioCurve, Row, RowState};
+use super::{Kind, Ratio, Row, RowState};
 use crate::math::deformed::exp_curvature;
 use crate::math::{Real, expm1_over};
 
@@ -22,30 +22,46 @@ use crate::math::{Real, expm1_over};
 /// one-hot row `<w, c>` equals that entry's cotangent to rounding, and the gradient is what is left.
 struct Jacobian<'r, 'a, F> {
     row: &'r Row<'a, F>,
-    curve: RatioCurve<F>,
+    ratios: Vec<Ratio<F>>,
+    /// `k`, zero off the support, and its sum.
+    weights: Vec<F>,
     total: f64,
     largest: usize,
 }
 
-impl<F: Real> Jacobian<'_, '_, F> {
-    fn log_u(&self, i: usize) -> F {
-        self.curve.at(self.row.gap(i)).log_u
+impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
+    fn new(row: &'r Row<'a, F>, ratios: Vec<Ratio<F>>) -> Self {
+        // In halves: with a small q the power overflows where the product does not.
+        let half = F::of(0.5) * (F::one() + row.generator.c());
+        let mut weights = vec![F::zero(); ratios.len()];
+        let (mut total, mut largest) = (0.0, 0);
+        for (i, ratio) in ratios.iter().enumerate() {
+            // Tested, not left to the power: `u^(2 - alpha)` is one at `u = 0` for `alpha = 2`.
+            if ratio.is_on_support() {
+                let root = (half * ratio.log_u).exp();
+                weights[i] = row.q(i) * root * root;
+                total += weights[i].wide();
+            }
+            if weights[i] > weights[largest] {
+                largest = i;
+            }
+        }
+        Self {
+            row,
+            ratios,
+            weights,
+            total,
+            largest,
+        }
     }
 
-    /// `k` at a ratio. Tested, not left to the power: `u^(2 - alpha)` is one at `u = 0` for `alpha = 2`.
-    fn k(&self, i: usize, log_u: F) -> F {
-        if log_u == F::neg_infinity() {
-            return F::zero();
-        }
-        // In halves: with a small q the power overflows where the product does not.
-        let half = F::of(0.5) * (F::one() + self.row.generator.c());
-        let root = (half * log_u).exp();
-        self.row.q(i) * root * root
+    fn p(&self, i: usize) -> F {
+        self.row.q(i) * self.ratios[i].log_u.exp()
     }
 
     /// `u^(1 - alpha)`, the factor between `dp/p` and the centred cotangent.
-    fn score(&self, log_u: F) -> F {
-        (self.row.generator.c() * log_u).exp()
+    fn score(&self, i: usize) -> F {
+        (self.row.generator.c() * self.ratios[i].log_u).exp()
     }
 
     /// `h_i / p_i - (h_j / p_j) (u_i / u_j)^c`, with `j` the largest weight: a multiple of `k_i / p_i` taken
@@ -59,70 +75,81 @@ impl<F: Real> Jacobian<'_, '_, F> {
     /// which takes no difference of logarithms that are close, and divides by no `c`.
     fn order_slope(&self, i: usize) -> F {
         let c = self.row.generator.c();
-        let top = self.curve.at(self.row.gap(self.largest));
-        let d = self.curve.at(self.row.gap(i)).fall - top.fall;
+        let top = self.ratios[self.largest];
+        let d = self.ratios[i].fall - top.fall;
         top.log_u * expm1_over(-c, d) - d * d * exp_curvature(-c * d)
     }
 
-    /// `<w, v>` over the support.
-    fn mean(&self, v: impl Fn(usize, F) -> F) -> F {
-        F::of(
-            self.over_support(|i, log_u| (self.k(i, log_u).wide()) * v(i, log_u).wide())
-                / self.total,
-        )
+    fn over_support(&self, term: impl Fn(usize) -> f64) -> f64 {
+        self.support().map(term).sum()
     }
 
-    fn over_support(&self, term: impl Fn(usize, F) -> f64) -> f64 {
-        (0..self.row.logits.len())
-            .map(|i| (i, self.log_u(i)))
-            .filter(|&(_, log_u)| log_u > F::neg_infinity())
-            .map(|(i, log_u)| term(i, log_u))
-            .sum()
+    fn support(&self) -> impl Iterator<Item = usize> {
+        (0..self.ratios.len()).filter(|&i| self.ratios[i].is_on_support())
     }
 
     /// `c - <w, c>` for the cotangent `c`.
-    fn centred<C: Fn(usize, F) -> F>(&self, c: C) -> impl Fn(usize, F) -> F {
-        let centre = c(self.largest, self.log_u(self.largest));
-        let mean = self.mean(|i, log_u| c(i, log_u) - centre);
-        move |i, log_u| (c(i, log_u) - centre) - mean
+    fn centred<C: Fn(usize) -> F>(&self, c: C) -> impl Fn(usize) -> F {
+        let centre = c(self.largest);
+        let sum = self.over_support(|i| self.weights[i].wide() * (c(i) - centre).wide());
+        let mean = F::of(sum / self.total);
+        move |i| (c(i) - centre) - mean
     }
 
     /// `<c, dp/dalpha> = sum_i (c_i - <w, c>) h_i`.
-    fn order_gradient(&self, cotangent: impl Fn(usize, F) -> F) -> f64 {
+    fn order_gradient(&self, cotangent: impl Fn(usize) -> F) -> f64 {
         let centred = self.centred(cotangent);
-        self.over_support(|i, log_u| {
-            (centred(i, log_u) * self.p(i, log_u) * self.order_slope(i)).wide()
-        })
-    }
-
-    fn p(&self, i: usize, log_u: F) -> F {
-        self.row.q(i) * log_u.exp()
+        self.over_support(|i| (centred(i) * self.p(i) * self.order_slope(i)).wide())
     }
 
     /// `f'(u_i)` up to what is the same for every entry: it is `x_i - mu`, and the gaps are exact.
     fn y(&self, i: usize) -> F {
         -self.row.gap(i).value
     }
+
+    /// The gradient of `<cotangent, ln p>` in the logits.
+    fn log_backward(&self, cotangent: &[F], grad: &mut [F]) {
+        let scores: Vec<f64> = (0..self.ratios.len())
+            .map(|i| (cotangent[i] * self.score(i)).wide())
+            .collect();
+        let total = self.over_support(|i| scores[i]);
+        let mut others = 0.0;
+        grad.fill(F::zero());
+        for i in self.support().filter(|&i| i != self.largest) {
+            let w = self.weights[i].wide() / self.total;
+            let value = scores[i] - w * total;
+            others += value;
+            grad[i] = F::of(value);
+        }
+        // The row of gradients sums to zero. At the largest weight the difference s - w sum(s) loses
+        // every digit of a row near one-hot; the sum of the others keeps them.
+        grad[self.largest] = F::of(-others);
+    }
+
+    /// Fills a gradient entry by entry over the support, with zero off it.
+    fn fill(&self, grad: &mut [F], value: impl Fn(usize) -> F) {
+        for (i, grad) in grad.iter_mut().enumerate() {
+            *grad = if self.ratios[i].is_on_support() {
+                value(i)
+            } else {
+                F::zero()
+            };
+        }
+    }
 }
 
 impl<F: Real> Row<'_, F> {
+    fn ratios(&self, state: &RowState<F>) -> Option<Vec<Ratio<F>>> {
+        let curve = self.curve(state)?;
+        Some(
+            (0..self.logits.len())
+                .map(|i| curve.at(self.gap(i)))
+                .collect(),
+        )
+    }
+
     fn jacobian(&self, state: &RowState<F>) -> Option<Jacobian<'_, '_, F>> {
-        let mut jacobian = Jacobian {
-            row: self,
-            curve: self.curve(state)?,
-            total: 0.0,
-            largest: 0,
-        };
-        let mut best = F::neg_infinity();
-        for i in 0..self.logits.len() {
-            let k = jacobian.k(i, jacobian.log_u(i));
-            jacobian.total += k.wide();
-            if k > best {
-                best = k;
-                jacobian.largest = i;
-            }
-        }
-        Some(jacobian)
+        Some(Jacobian::new(self, self.ratios(state)?))
     }
 
     /// The gradient of `<cotangent, p>` in the logits.
@@ -130,16 +157,14 @@ impl<F: Real> Row<'_, F> {
         let Some(jacobian) = self.jacobian(state) else {
             return grad.fill(self.without_answer());
         };
-        let centred = jacobian.centred(|i, _| cotangent[i]);
-        on_support(&jacobian, grad, |i, log_u| {
-            jacobian.k(i, log_u) * centred(i, log_u)
-        });
+        let centred = jacobian.centred(|i| cotangent[i]);
+        jacobian.fill(grad, |i| jacobian.weights[i] * centred(i));
     }
 
     /// The gradient of `<cotangent, p>` in the order.
     pub fn softargmax_backward_alpha(&self, state: &RowState<F>, cotangent: &[F]) -> F {
         match self.jacobian(state) {
-            Some(jacobian) => F::of(jacobian.order_gradient(|i, _| cotangent[i])),
+            Some(jacobian) => F::of(jacobian.order_gradient(|i| cotangent[i])),
             None => self.without_answer(),
         }
     }
@@ -154,33 +179,17 @@ impl<F: Real> Row<'_, F> {
         let Some(jacobian) = self.jacobian(state) else {
             return grad.fill(self.without_answer());
         };
-        let centred = jacobian.centred(|i, _| cotangent[i]);
-        on_support(&jacobian, grad, |i, log_u| log_u.exp() * centred(i, log_u));
+        let centred = jacobian.centred(|i| cotangent[i]);
+        jacobian.fill(grad, |i| jacobian.ratios[i].log_u.exp() * centred(i));
     }
 
     /// The gradient of `<cotangent, ln p>` in the logits: `s_i - w_i sum_j s_j` with
     /// `s_i = c_i u_i^(1 - alpha)` on the support.
     pub fn log_softargmax_backward(&self, state: &RowState<F>, cotangent: &[F], grad: &mut [F]) {
-        let Some(jacobian) = self.jacobian(state) else {
-            return grad.fill(self.without_answer());
-        };
-        let score = |i: usize, log_u: F| (cotangent[i] * jacobian.score(log_u)).wide();
-        let total = jacobian.over_support(score);
-        let mut others = 0.0;
-        for (i, grad) in grad.iter_mut().enumerate() {
-            let log_u = jacobian.log_u(i);
-            if log_u == F::neg_infinity() {
-                *grad = F::zero();
-            } else if i != jacobian.largest {
-                let w = jacobian.k(i, log_u).wide() / jacobian.total;
-                let value = score(i, log_u) - w * total;
-                others += value;
-                *grad = F::of(value);
-            }
+        match self.jacobian(state) {
+            Some(jacobian) => jacobian.log_backward(cotangent, grad),
+            None => grad.fill(self.without_answer()),
         }
-        // The row of gradients sums to zero. At the largest weight the difference s - w sum(s) loses
-        // every digit of a row near one-hot; the sum of the others keeps them.
-        grad[jacobian.largest] = F::of(-others);
     }
 
     /// The gradient of `<cotangent, ln p>` in the order: the sum over the support of
@@ -189,11 +198,13 @@ impl<F: Real> Row<'_, F> {
         let Some(jacobian) = self.jacobian(state) else {
             return self.without_answer();
         };
-        let slope = |i: usize| jacobian.order_slope(i).wide();
-        let mean = jacobian.over_support(|i, log_u| jacobian.p(i, log_u).wide() * slope(i))
-            / jacobian.total;
-        F::of(jacobian.over_support(|i, log_u| {
-            cotangent[i].wide() * (slope(i) - jacobian.score(log_u).wide() * mean)
+        let slopes: Vec<F> = (0..self.logits.len())
+            .map(|i| jacobian.order_slope(i))
+            .collect();
+        let mean =
+            jacobian.over_support(|i| jacobian.p(i).wide() * slopes[i].wide()) / jacobian.total;
+        F::of(jacobian.over_support(|i| {
+            cotangent[i].wide() * (slopes[i].wide() - jacobian.score(i).wide() * mean)
         }))
     }
 
@@ -204,14 +215,13 @@ impl<F: Real> Row<'_, F> {
         cotangent: &[F],
         grad: &mut [F],
     ) {
-        self.log_softargmax_backward(state, cotangent, grad);
-        if let Some(curve) = self.curve(state) {
-            for (i, grad) in grad.iter_mut().enumerate() {
-                let log_u = curve.at(self.gap(i)).log_u;
-                if log_u > F::neg_infinity() {
-                    *grad = *grad * (-self.generator.c() * log_u).exp() / self.q(i);
-                }
-            }
+        let Some(jacobian) = self.jacobian(state) else {
+            return grad.fill(self.without_answer());
+        };
+        jacobian.log_backward(cotangent, grad);
+        for i in jacobian.support() {
+            let power = (-self.generator.c() * jacobian.ratios[i].log_u).exp();
+            grad[i] = grad[i] * power / self.q(i);
         }
     }
 
@@ -225,8 +235,8 @@ impl<F: Real> Row<'_, F> {
 
     /// The gradient of `cotangent V` in the order.
     pub fn value_backward_alpha(&self, state: &RowState<F>, cotangent: F) -> F {
-        match self.curve(state) {
-            Some(curve) => F::of(-self.order_derivatives(&curve)) * cotangent,
+        match self.ratios(state) {
+            Some(ratios) => F::of(-self.order_derivatives(&ratios)) * cotangent,
             None => self.without_answer(),
         }
     }
@@ -250,18 +260,16 @@ impl<F: Real> Row<'_, F> {
         let Some(jacobian) = self.jacobian(state) else {
             return grad.fill(self.without_answer());
         };
-        let centred = jacobian.centred(|i, _| jacobian.y(i));
-        on_support(&jacobian, grad, |i, log_u| {
-            cotangent * (jacobian.k(i, log_u) * centred(i, log_u))
-        });
+        let centred = jacobian.centred(|i| jacobian.y(i));
+        jacobian.fill(grad, |i| cotangent * (jacobian.weights[i] * centred(i)));
     }
 
     /// The gradient of `cotangent D` in the order.
     pub fn divergence_backward_alpha(&self, state: &RowState<F>, cotangent: F) -> F {
         match self.jacobian(state) {
             Some(jacobian) => {
-                let direct = self.order_derivatives(&jacobian.curve);
-                let through_p = jacobian.order_gradient(|i, _| jacobian.y(i));
+                let direct = self.order_derivatives(&jacobian.ratios);
+                let through_p = jacobian.order_gradient(|i| jacobian.y(i));
                 F::of(direct + through_p) * cotangent
             }
             None => self.without_answer(),
@@ -274,44 +282,25 @@ impl<F: Real> Row<'_, F> {
             return grad.fill(self.without_answer());
         };
         // f(u) - u y = -f*(y), so what is left of u <w, y> is the centred u y.
-        let centred = jacobian.centred(|i, _| jacobian.y(i));
+        let centred = jacobian.centred(|i| jacobian.y(i));
         for (i, grad) in grad.iter_mut().enumerate() {
-            let log_u = jacobian.log_u(i);
+            let log_u = jacobian.ratios[i].log_u;
             *grad = if !self.allowed(i) {
                 F::zero()
             } else if log_u == F::neg_infinity() {
                 cotangent * self.generator.value_at_log(log_u)
             } else {
                 let conjugate = self.generator.conjugate_at_log(log_u);
-                cotangent * (log_u.exp() * centred(i, log_u) - conjugate)
+                cotangent * (log_u.exp() * centred(i) - conjugate)
             };
         }
     }
 
     /// `sum_i q_i df(u_i)/dalpha`, over the allowed entries.
-    fn order_derivatives(&self, curve: &RatioCurve<F>) -> f64 {
+    fn order_derivatives(&self, ratios: &[Ratio<F>]) -> f64 {
         (0..self.logits.len())
             .filter(|&i| self.allowed(i))
-            .map(|i| {
-                let log_u = curve.at(self.gap(i)).log_u;
-                (self.q(i) * self.generator.order_derivative_at_log(log_u)).wide()
-            })
+            .map(|i| (self.q(i) * self.generator.order_derivative_at_log(ratios[i].log_u)).wide())
             .sum()
-    }
-}
-
-/// Fills a gradient entry by entry over the support, with zero off it.
-fn on_support<F: Real>(
-    jacobian: &Jacobian<'_, '_, F>,
-    grad: &mut [F],
-    value: impl Fn(usize, F) -> F,
-) {
-    for (i, grad) in grad.iter_mut().enumerate() {
-        let log_u = jacobian.log_u(i);
-        *grad = if log_u == F::neg_infinity() {
-            F::zero()
-        } else {
-            value(i, log_u)
-        };
     }
 }

@@ -7,7 +7,7 @@ mod ratio;
 pub use ratio::{Gap, Ratio, RatioCurve};
 
 use super::solver::{solve_log_ratio, solve_reach};
-use super::{Real, Solver, Tsallis, is_order};
+use super::{Real, Solver, Tsallis, is_order, non_negative};
 use serde::{Deserialize, Serialize};
 
 /// The reference measure `q` of a row.
@@ -278,15 +278,14 @@ impl<'a, F: Real> Row<'a, F> {
         let Some(curve) = self.curve(state) else {
             return self.without_answer();
         };
-        F::of(
-            (0..self.logits.len())
-                .filter(|&i| self.allowed(i))
-                .map(|i| {
-                    let log_u = curve.at(self.gap(i)).log_u;
-                    (self.q(i) * self.generator.value_at_log(log_u)).wide()
-                })
-                .sum(),
-        )
+        let divergence = (0..self.logits.len())
+            .filter(|&i| self.allowed(i))
+            .map(|i| {
+                let log_u = curve.at(self.gap(i)).log_u;
+                (self.q(i) * self.generator.value_at_log(log_u)).wide()
+            })
+            .sum();
+        F::of(non_negative(divergence))
     }
 
     fn q(&self, i: usize) -> F {

@@ -50,6 +50,11 @@ pub struct Ratio<F> {
 }
 
 impl<F: Real> Ratio<F> {
+    /// Whether the ratio is positive.
+    pub fn is_on_support(&self) -> bool {
+        self.log_u > F::neg_infinity()
+    }
+
     fn off_support() -> Self {
         Self {
             log_u: F::neg_infinity(),

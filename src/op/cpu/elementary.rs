@@ -79,7 +79,7 @@ const TANH_SERIES: f32 = 0.625;
 /// `tanh x` to 2.5 roundings, odd to the last bit.
 #[cfg(feature = "rl")]
 #[inline(always)]
-pub(super) fn tanh<S: Simd>(x: V<S>) -> V<S> {
+pub(crate) fn tanh<S: Simd>(x: V<S>) -> V<S> {
     let c = splat::<S>;
     let sign = x.reinterpret::<u32>() & (1_u32 << 31).splat::<S>();
     let a = (x.reinterpret::<u32>() ^ sign).reinterpret::<f32>();

@@ -7,20 +7,17 @@
 //! | `scalar` | what those leave: `f64`, orders above two, gradients in the order and the reference |
 //! | `curve` | the ratio as a function of the gap, which the first two share |
 //! | `order` | the orders with a curve of their own, each a function of its own |
-//! | `activation` | the hyperbolic tangent of a layer |
 //! | `elementary`, `vector` | functions on vectors, and their way from and to memory |
 //! | `storage` | the types that rows are stored in |
 
-#[cfg(feature = "rl")]
-pub(in crate::op) mod activation;
 mod curve;
-mod elementary;
+pub(crate) mod elementary;
 mod long;
 mod order;
 mod scalar;
 mod short;
 mod storage;
-mod vector;
+pub(crate) mod vector;
 
 pub(super) use storage::Storage;
 

@@ -2,7 +2,7 @@
 
 use macerator::{Mask, Scalar, Simd, Vector, vload_unaligned, vstore_unaligned};
 
-pub(super) type V<S> = Vector<S, f32>;
+pub(crate) type V<S> = Vector<S, f32>;
 
 /// One truth value for each lane.
 pub(super) type M<S> = Mask<S, f32>;
@@ -23,25 +23,25 @@ pub(super) const fn has_vectors<S: Simd>() -> bool {
 
 /// Lanes of a vector.
 #[inline(always)]
-pub(super) fn lanes<S: Simd>() -> usize {
+pub(crate) fn lanes<S: Simd>() -> usize {
     <f32 as Scalar>::lanes::<S>()
 }
 
 #[inline(always)]
-pub(super) fn splat<S: Simd>(value: f32) -> V<S> {
+pub(crate) fn splat<S: Simd>(value: f32) -> V<S> {
     <f32 as Scalar>::splat::<S>(value)
 }
 
 /// The vector at an entry of a buffer, which is padded to whole vectors.
 #[inline(always)]
-pub(super) fn load<S: Simd>(buffer: &[f32], at: usize) -> V<S> {
+pub(crate) fn load<S: Simd>(buffer: &[f32], at: usize) -> V<S> {
     let vector = &buffer[at..at + lanes::<S>()];
     // SAFETY: the slice holds a whole vector.
     unsafe { vload_unaligned(vector.as_ptr()) }
 }
 
 #[inline(always)]
-pub(super) fn store<S: Simd>(buffer: &mut [f32], at: usize, value: V<S>) {
+pub(crate) fn store<S: Simd>(buffer: &mut [f32], at: usize, value: V<S>) {
     let vector = &mut buffer[at..at + lanes::<S>()];
     // SAFETY: the slice holds a whole vector.
     unsafe { vstore_unaligned(vector.as_mut_ptr(), value) }
@@ -49,7 +49,7 @@ pub(super) fn store<S: Simd>(buffer: &mut [f32], at: usize, value: V<S>) {
 
 /// As [`load`] from a row of the caller's, which may end within the vector; zeros follow it.
 #[inline(always)]
-pub(super) fn load_row<S: Simd>(row: &[f32], at: usize) -> V<S> {
+pub(crate) fn load_row<S: Simd>(row: &[f32], at: usize) -> V<S> {
     if at + lanes::<S>() <= row.len() {
         return load::<S>(row, at);
     }
@@ -60,7 +60,7 @@ pub(super) fn load_row<S: Simd>(row: &[f32], at: usize) -> V<S> {
 
 /// As [`store`] to a row of the caller's, which may end within the vector.
 #[inline(always)]
-pub(super) fn store_row<S: Simd>(row: &mut [f32], at: usize, value: V<S>) {
+pub(crate) fn store_row<S: Simd>(row: &mut [f32], at: usize, value: V<S>) {
     if at + lanes::<S>() <= row.len() {
         return store::<S>(row, at, value);
     }

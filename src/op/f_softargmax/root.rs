@@ -55,36 +55,37 @@ pub(super) fn softargmax<const D: usize>(
     }
     let given = reference(&x, &options.reference, dim);
     let x = x.swap_dims(dim, last);
+    // The entries without a place in their row, and those that leave it without an answer.
     let mut forbidden = x.clone().equal_scalar(f32::NEG_INFINITY);
-    let q = match given {
-        Some(q) => {
-            let q = q.swap_dims(dim, last);
-            forbidden = forbidden.bool_or(q.clone().equal_scalar(0.0));
-            q
-        }
-        None => x.ones_like() / count(&forbidden, &x),
-    };
-    let q = q.mask_fill(forbidden.clone(), 0.0);
-    let empty = count(&forbidden, &x).equal_scalar(0.0);
+    let mut bad = is_too_large(&x);
+    let given = given.map(|q| q.swap_dims(dim, last));
+    if let Some(q) = &given {
+        forbidden = forbidden.bool_or(q.clone().equal_scalar(0.0));
+        bad = bad.bool_or(is_too_large(q).bool_or(q.clone().lower_scalar(0.0)));
+    }
+    let ignored = forbidden.bool_or(bad.clone());
+    let allowed = count(&ignored, &x);
+    let q = given.unwrap_or_else(|| x.ones_like() / allowed.clone());
+    let q = q.mask_fill(ignored.clone(), 0.0);
 
     let max = x
         .clone()
         .detach()
-        .mask_fill(forbidden.clone(), f64::NEG_INFINITY)
+        .mask_fill(ignored.clone(), f64::NEG_INFINITY)
         .max_dim(last);
-    let gaps = (max - x).mask_fill(forbidden.clone(), 0.0);
+    let gaps = (max - x.clone()).mask_fill(ignored.clone(), 0.0);
     let root = family.solve(gaps.clone().detach(), q.clone().detach());
     let tracked = family.terms(&gaps, root.clone());
     let mass = (q.clone() * tracked.ratio).sum_dim(last);
     let slope = (q.clone() * tracked.slope).sum_dim(last).detach();
     let root = root + (mass - 1.0) / slope;
-    let answer = match options.empty_row {
-        EmptyRow::NaN => f64::NAN,
-        EmptyRow::Zero => 0.0,
-    };
-    (q * family.terms(&gaps, root).ratio)
-        .mask_fill(forbidden, 0.0)
-        .mask_fill(empty, answer)
+    let mut poisoned = count(&bad.bool_not(), &x).greater_scalar(0.0);
+    if options.empty_row == EmptyRow::NaN {
+        poisoned = poisoned.bool_or(allowed.clone().equal_scalar(0.0));
+    }
+    // A factor, so that the gradients of the row are no numbers either.
+    let factor = allowed.ones_like().mask_fill(poisoned, f64::NAN);
+    ((q * family.terms(&gaps, root).ratio).mask_fill(ignored, 0.0) * factor)
         .swap_dims(dim, last)
         .cast(dtype)
 }
@@ -114,12 +115,17 @@ fn reference<const D: usize>(
     }
 }
 
-/// The number of entries of each row that are not forbidden.
-fn count<const D: usize>(forbidden: &Tensor<D, Bool>, like: &Tensor<D>) -> Tensor<D> {
+/// The number of entries of each row that are not ignored.
+fn count<const D: usize>(ignored: &Tensor<D, Bool>, like: &Tensor<D>) -> Tensor<D> {
     like.ones_like()
         .detach()
-        .mask_fill(forbidden.clone(), 0.0)
+        .mask_fill(ignored.clone(), 0.0)
         .sum_dim(D - 1)
+}
+
+/// Where a tensor is `NaN`, which fails every comparison, or `+inf`.
+fn is_too_large<const D: usize>(x: &Tensor<D>) -> Tensor<D, Bool> {
+    x.clone().lower_scalar(f32::INFINITY).bool_not()
 }
 
 /// A ratio and minus its derivative in `b`.
@@ -160,6 +166,7 @@ impl Family {
         let total = q.clone().sum_dim(last);
         let below = gaps.clone().greater_scalar(0.0);
         let largest = q.clone().mask_fill(below, 0.0).max_dim(last);
+        let device = gaps.device();
         let (lo, hi) = (self.of_ratio(largest), self.of_ratio(total.clone()));
         let mut b = lo.clone();
         for _ in 0..STEPS {
@@ -178,6 +185,9 @@ impl Family {
                 }
             };
             b = (b + step / w).max_pair(lo.clone()).min_pair(hi.clone());
+            // Burn's fusion (0.22.1, wgpu) joins the steps into kernels whose sums are those of another step. A queue
+            // that cannot be run is an error to whoever reads the answer.
+            let _ = device.flush();
         }
         b
     }

@@ -1,7 +1,9 @@
 //! The functions of the generator, and the deformed ones that they are made of, on every entry.
 
-use super::rows::{Rows, largest_number};
+use super::ratio::off_support;
+use super::rows::largest_number;
 use super::values::Values;
+use crate::op::AlphaTensor;
 use burn::backend::Backend;
 use burn::tensor::DType;
 
@@ -9,7 +11,40 @@ use burn::tensor::DType;
 /// `log(1 + z)`, whose rounding of `1 + z` is divided by `c` afterwards.
 const LOG_SERIES: f64 = 0.29;
 
-impl<B: Backend> Rows<B> {
+/// The order of the rows and its generator, as [`crate::math::Tsallis`] is that of one row.
+pub(super) struct Order<B: Backend> {
+    /// `alpha` and `c = 1 - alpha`, broadcasting to the row state.
+    pub(super) alpha: Values<B>,
+    pub(super) c: Values<B>,
+    /// The number, where the orders are not a tensor, of which nothing is known here.
+    pub(super) number: Option<f64>,
+    dtype: DType,
+}
+
+impl<B: Backend> Order<B> {
+    /// The order of rows of the arithmetic of `x`.
+    pub(super) fn new(alpha: AlphaTensor<B>, number: f64, x: &Values<B>) -> Self {
+        let dtype = x.dtype();
+        match alpha {
+            // c is taken before rounding, so that an order close to 1 keeps its distance from 1.
+            AlphaTensor::Number => Self {
+                alpha: Values::number(number, x),
+                c: Values::number(1.0 - number, x),
+                number: Some(number),
+                dtype,
+            },
+            AlphaTensor::Rows(alpha) => {
+                let alpha = Values(alpha);
+                Self {
+                    c: -(&alpha - 1.0),
+                    alpha,
+                    number: None,
+                    dtype,
+                }
+            }
+        }
+    }
+
     /// `f'(e^l)`, within the numbers.
     pub(super) fn derivative(&self, log_u: &Values<B>) -> Values<B> {
         self.expm1_over(&-self.c.clone(), log_u)
@@ -22,7 +57,7 @@ impl<B: Backend> Rows<B> {
 
     /// `f(e^l)`: [`crate::math::Tsallis::value_at_log`].
     pub(super) fn generator(&self, log_u: &Values<B>) -> Values<B> {
-        let zero = self.off_support(log_u);
+        let zero = off_support(log_u);
         let held = log_u.fill(&zero, 0.0);
         let conjugate = self.conjugate(&held);
         let u = held.exp();
@@ -37,7 +72,7 @@ impl<B: Backend> Rows<B> {
 
     /// `df/dalpha` at `e^l`: [`crate::math::Tsallis::order_derivative_at_log`].
     pub(super) fn order_derivative(&self, log_u: &Values<B>) -> Values<B> {
-        let zero = self.off_support(log_u);
+        let zero = off_support(log_u);
         let held = log_u.fill(&zero, 0.0);
         let value = self.moment(&-self.c.clone(), &held, &held)
             - self.moment(&self.alpha, &held, &(&held * 0.0));

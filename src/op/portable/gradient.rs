@@ -1,6 +1,6 @@
 //! The gradients of the rows.
 
-use super::ratio::Ratios;
+use super::ratio::{Ratios, off_support};
 use super::rows::Rows;
 use super::values::{Mask, Values};
 use burn::backend::{Backend, TensorMetadata, get_device_settings};
@@ -24,11 +24,11 @@ pub(super) struct Support<'r, B: Backend> {
 
 impl<'r, B: Backend> Support<'r, B> {
     pub(super) fn new(rows: &'r Rows<B>, ratio: &Ratios<B>) -> Self {
-        let off = rows.off_support(&ratio.log_u);
+        let off = off_support(&ratio.log_u);
         let log_u = ratio.log_u.fill(&off, 0.0);
         // In halves: with a small q the power overflows where the product does not.
-        let root = (&log_u * &((&rows.c + 1.0) * 0.5)).exp();
-        let k = (&rows.q * &root * root).fill(&off, 0.0);
+        let root = (&log_u * &((&rows.order.c + 1.0) * 0.5)).exp();
+        let k = (&rows.reference.q * &root * root).fill(&off, 0.0);
         let settings = get_device_settings::<B>(&k.0.device());
         Self {
             rows,
@@ -65,7 +65,7 @@ impl<'r, B: Backend> Support<'r, B> {
     pub(super) fn order_slope(&self) -> Values<B> {
         let d = &self.fall - self.at_largest(&self.fall);
         let d = d.fill(&self.off, 0.0);
-        let minus_c = -self.rows.c.clone();
+        let minus_c = -self.rows.order.c.clone();
         let z = &d * &minus_c;
         let small = z.abs().below(1.0);
         // 1 / (n + 2)!
@@ -78,17 +78,17 @@ impl<'r, B: Backend> Support<'r, B> {
         let near = z.fill(&!small.clone(), 0.0).polynomial(&series) + 0.5;
         let far = (z.exp() - 1.0 - &z) / (&z * &z);
         let curvature = &d * &d * small.select(&near, &far);
-        self.rows.expm1_over(&minus_c, &d) * self.at_largest(&self.log_u) - curvature
+        self.rows.order.expm1_over(&minus_c, &d) * self.at_largest(&self.log_u) - curvature
     }
 
     /// `u^(1 - alpha)` of every entry.
     pub(super) fn score(&self) -> Values<B> {
-        (&self.log_u * &self.rows.c).exp()
+        (&self.log_u * &self.rows.order.c).exp()
     }
 
     /// `<c, dp/dalpha>`.
     pub(super) fn order_gradient(&self, cotangent: &Values<B>) -> Values<B> {
-        let terms = self.centred(cotangent) * &self.rows.q * &self.u * self.order_slope();
+        let terms = self.centred(cotangent) * &self.rows.reference.q * &self.u * self.order_slope();
         terms.fill(&self.off, 0.0).sum()
     }
 
@@ -110,7 +110,7 @@ impl<'r, B: Backend> Support<'r, B> {
     /// `<c, dln p/dalpha>`.
     pub(super) fn log_order_gradient(&self, cotangent: &Values<B>) -> Values<B> {
         let slope = self.order_slope();
-        let mean = (&self.rows.q * &self.u * &slope).sum() / &self.total;
+        let mean = (&self.rows.reference.q * &self.u * &slope).sum() / &self.total;
         let terms = cotangent.fill(&self.off, 0.0) * (slope - self.score() * mean);
         terms.fill(&self.off, 0.0).sum()
     }

@@ -6,6 +6,7 @@
 mod generator;
 mod gradient;
 mod ratio;
+mod reference;
 mod rows;
 mod solve;
 mod values;
@@ -14,7 +15,10 @@ use super::backend::arithmetic_dtype;
 use super::{AlphaTensor, Output, ReferenceTensor, RowParameters, Wrt};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
+use generator::Order;
 use gradient::Support;
+use ratio::off_support;
+use reference::Reference;
 use rows::Rows;
 use values::Values;
 
@@ -26,28 +30,33 @@ pub(super) fn forward<B: Backend>(
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let dtype = logits.dtype();
     let rows = Rows::<B>::new(logits, alpha, reference, parameters);
+    let Rows {
+        order, reference, ..
+    } = &rows;
     let state = rows.solve(parameters.solver);
     let ratio = rows.ratio(&state);
-    let off = rows.off_support(&ratio.log_u);
+    let off = off_support(&ratio.log_u);
     let output = match parameters.output {
         Output::Probabilities => {
             let share = (rows.residual(&ratio) * &ratio.relative + 1.0).at_least(0.0);
-            let p = &rows.q * ratio.log_u.exp() * share;
-            rows.answer(p.fill(&off, 0.0), 0.0)
+            let p = &reference.q * ratio.log_u.exp() * share;
+            reference.answer(p.fill(&off, 0.0), 0.0)
         }
         Output::LogProbabilities => {
             let share = (rows.residual(&ratio) * &ratio.relative).at_least(-1.0);
-            let log_p = rows.q.ln() + &ratio.log_u + rows.log1p(&share);
-            rows.answer(log_p.fill(&off, f64::NEG_INFINITY), f64::NEG_INFINITY)
+            let log_p = reference.q.ln() + &ratio.log_u + order.log1p(&share);
+            reference.answer(log_p.fill(&off, f64::NEG_INFINITY), f64::NEG_INFINITY)
         }
         Output::Value => {
-            let conjugates = &rows.q * rows.conjugate(&ratio.log_u);
-            let mu = &rows.max - rows.derivative(&rows.log_u_max(&state));
-            rows.answer(rows.over_allowed(conjugates) + mu, 0.0)
+            let conjugates = &reference.q * order.conjugate(&ratio.log_u);
+            let mu = &rows.max - order.derivative(&rows.log_u_max(&state));
+            reference.answer(reference.over_allowed(conjugates) + mu, 0.0)
         }
         Output::Divergence => {
-            let terms = &rows.q * rows.generator(&ratio.log_u);
-            rows.answer(rows.over_allowed(terms), 0.0)
+            let terms = &reference.q * order.generator(&ratio.log_u);
+            let sum = reference.over_allowed(terms);
+            // By rounding: a divergence is not negative.
+            reference.answer(sum.fill(&sum.below(0.0), 0.0), 0.0)
         }
     };
     let state = B::float_cat(vec![state.root.0, state.rest.0], rows.last);
@@ -66,6 +75,9 @@ pub(super) fn backward<B: Backend>(
     let dtype = logits.dtype();
     let cotangent = Values::<B>(cotangent).cast(arithmetic_dtype(dtype));
     let rows = Rows::<B>::new(logits, alpha, reference, parameters);
+    let Rows {
+        order, reference, ..
+    } = &rows;
     let state = rows.state(state);
     let ratio = rows.ratio(&state);
     let support = Support::new(&rows, &ratio);
@@ -76,34 +88,37 @@ pub(super) fn backward<B: Backend>(
         (Output::LogProbabilities, Wrt::Logits) => support.log_gradient(&cotangent),
         (Output::LogProbabilities, Wrt::Alpha) => support.log_order_gradient(&cotangent),
         (Output::LogProbabilities, Wrt::Reference) => {
-            let power = (-(&rows.c * &support.log_u)).exp();
-            support.log_gradient(&cotangent) * power / &rows.q
+            let power = (-(&order.c * &support.log_u)).exp();
+            support.log_gradient(&cotangent) * power / &reference.q
         }
         (Output::Value, Wrt::Logits) => {
             let share = (rows.residual(&ratio) * &ratio.relative + 1.0).at_least(0.0);
-            &rows.q * &support.u * share * cotangent
+            &reference.q * &support.u * share * cotangent
         }
         (Output::Value, Wrt::Alpha) => {
-            -rows.over_allowed(&rows.q * rows.order_derivative(&ratio.log_u)) * cotangent
+            -reference.over_allowed(&reference.q * order.order_derivative(&ratio.log_u)) * cotangent
         }
-        (Output::Value, Wrt::Reference) => rows.conjugate(&ratio.log_u) * cotangent,
+        (Output::Value, Wrt::Reference) => order.conjugate(&ratio.log_u) * cotangent,
         (Output::Divergence, Wrt::Logits) => &support.k * support.centred(&support.y()) * cotangent,
         (Output::Divergence, Wrt::Alpha) => {
-            let direct = rows.over_allowed(&rows.q * rows.order_derivative(&ratio.log_u));
+            let direct =
+                reference.over_allowed(&reference.q * order.order_derivative(&ratio.log_u));
             (direct + support.order_gradient(&support.y())) * cotangent
         }
         (Output::Divergence, Wrt::Reference) => {
             let centred = (&support.u * support.centred(&support.y())).fill(&support.off, 0.0);
-            (centred - rows.conjugate(&ratio.log_u)) * cotangent
+            (centred - order.conjugate(&ratio.log_u)) * cotangent
         }
     };
     // Off the support only the generator itself depends on an input, the reference.
     let gradient = match (parameters.output, wrt) {
         (_, Wrt::Alpha) => gradient,
-        (Output::Value | Output::Divergence, Wrt::Reference) => gradient.fill(&rows.ignored, 0.0),
+        (Output::Value | Output::Divergence, Wrt::Reference) => {
+            gradient.fill(&reference.ignored, 0.0)
+        }
         _ => gradient.fill(&support.off, 0.0),
     };
-    let gradient = rows.answer(gradient, 0.0);
+    let gradient = reference.answer(gradient, 0.0);
     match wrt {
         Wrt::Logits => gradient.cast(dtype).0,
         Wrt::Alpha | Wrt::Reference => gradient.0,
@@ -120,18 +135,21 @@ pub(super) fn divergence_entries<B: Backend>(
     wrt: Option<Wrt>,
 ) -> FloatTensor<B> {
     let dtype = probabilities.dtype();
-    // Of the rows only the reference, the order and the entries that leave the sums are needed: an entry
-    // has no place in them where its reference is zero.
-    let p = Values::<B>(probabilities.clone()).cast(arithmetic_dtype(dtype));
-    let rows = Rows::<B>::new(probabilities, alpha, reference, parameters);
-    let log_u = (p.ln() - rows.q.ln()).fill(&p.equals(0.0), f64::NEG_INFINITY);
+    let p = Values::<B>(probabilities).cast(arithmetic_dtype(dtype));
+    let order = Order::new(alpha, parameters.alpha, &p);
+    let reference = Reference::new(reference, &p, &order, parameters.empty_row);
+    let log_u = (p.ln() - reference.q.ln()).fill(&p.equals(0.0), f64::NEG_INFINITY);
     let entries = match wrt {
-        None => &rows.q * rows.generator(&log_u),
-        Some(Wrt::Logits) => rows.derivative(&log_u),
-        Some(Wrt::Alpha) => &rows.q * rows.order_derivative(&log_u),
-        Some(Wrt::Reference) => -rows.conjugate(&log_u),
+        None => {
+            let terms = &reference.q * order.generator(&log_u);
+            // By rounding: a generator is not negative.
+            terms.fill(&terms.below(0.0), 0.0)
+        }
+        Some(Wrt::Logits) => order.derivative(&log_u),
+        Some(Wrt::Alpha) => &reference.q * order.order_derivative(&log_u),
+        Some(Wrt::Reference) => -order.conjugate(&log_u),
     };
-    let entries = rows.answer(entries.fill(&rows.ignored, 0.0), 0.0);
+    let entries = reference.answer(entries.fill(&reference.ignored, 0.0), 0.0);
     match wrt {
         None | Some(Wrt::Logits) => entries.cast(dtype).0,
         Some(_) => entries.0,

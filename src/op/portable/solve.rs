@@ -1,6 +1,6 @@
 //! The roots of the rows.
 
-use super::ratio::Ratios;
+use super::ratio::{Ratios, off_support};
 use super::rows::Rows;
 use super::values::Values;
 use crate::math::{Real, Solver};
@@ -29,14 +29,16 @@ impl<B: Backend> Rows<B> {
     /// [`crate::math::solve_reach`] from there.
     pub(super) fn solve(&self, solver: Solver) -> State<B> {
         let newton = solver == Solver::Newton
-            && !self.alpha_is_tensor
-            && NEWTON_ALPHA.contains(&self.parameters.alpha);
+            && self
+                .order
+                .number
+                .is_some_and(|alpha| NEWTON_ALPHA.contains(&alpha));
         let mut l = self.hi.clone();
         if newton {
             for _ in 0..NEWTON_STEPS {
                 let (s, w) = self.mass(&self.by_log_ratio(&l));
-                let d = &s * self.expm1_over(&self.c, &self.log(&s)) / w;
-                l = (l - self.log1p_over(&d))
+                let d = &s * self.order.expm1_over(&self.order.c, &self.order.log(&s)) / w;
+                l = (l - self.order.log1p_over(&d))
                     .max_pair(&self.lo)
                     .min_pair(&self.hi);
             }
@@ -62,7 +64,7 @@ impl<B: Backend> Rows<B> {
             state.root = by_reach.select(&reach.root, &state.root);
             state.rest = by_reach.select(&reach.rest, &state.rest);
         }
-        let none = self.poisoned.clone() | self.empty.clone();
+        let none = self.reference.poisoned.clone() | self.reference.empty.clone();
         State {
             root: state.root.fill(&none, f64::NAN),
             rest: state.rest.fill(&none, f64::NAN),
@@ -71,7 +73,7 @@ impl<B: Backend> Rows<B> {
 
     /// The reach near `u_max = e^l`, by halving what the resolution of `l` leaves.
     fn solve_reach(&self, l: &Values<B>) -> State<B> {
-        let beta = -self.c.clone();
+        let beta = -self.order.c.clone();
         let m = (&beta * l).exp() / &beta;
         let epsilon = match self.dtype {
             DType::F64 => f64::EPSILON,
@@ -108,8 +110,8 @@ impl<B: Backend> Rows<B> {
 
     /// `S` and `W` of [`crate::math::solve_log_ratio`].
     pub(super) fn mass(&self, ratio: &Ratios<B>) -> (Values<B>, Values<B>) {
-        let off = self.off_support(&ratio.log_u);
-        let p = (&self.q * ratio.log_u.exp()).fill(&off, 0.0);
+        let off = off_support(&ratio.log_u);
+        let p = (&self.reference.q * ratio.log_u.exp()).fill(&off, 0.0);
         let w = (&p * &ratio.relative).fill(&off, 0.0);
         (p.sum(), w.sum())
     }
@@ -119,7 +121,7 @@ impl<B: Backend> Rows<B> {
         match &self.by_reach {
             None => state.root.clone(),
             Some(mask) => {
-                let beta = -self.c.clone();
+                let beta = -self.order.c.clone();
                 let of_reach = (&state.root * &beta).ln() / beta;
                 mask.select(&of_reach, &state.root)
             }
@@ -132,7 +134,7 @@ impl<B: Backend> Rows<B> {
             return Values::number(0.0, &self.max);
         }
         let (s, w) = self.mass(ratio);
-        let plain = self.c.at_or_above(1.0 - Solver::NEWTON_MAX_ALPHA);
+        let plain = self.order.c.at_or_above(1.0 - Solver::NEWTON_MAX_ALPHA);
         ((-(s - 1.0)) / w).fill(&plain, 0.0)
     }
 }

@@ -57,6 +57,10 @@ impl<B: Backend> Values<B> {
         self.0.shape()
     }
 
+    pub fn dtype(&self) -> DType {
+        self.0.dtype()
+    }
+
     pub fn last(&self) -> usize {
         self.shape().num_dims() - 1
     }
@@ -192,16 +196,7 @@ impl<B: Backend> Values<B> {
 impl<B: Backend> Mask<B> {
     /// `yes` where the mask is set, else `no`.
     pub fn select(&self, yes: &Values<B>, no: &Values<B>) -> Values<B> {
-        let mut shape = self.0.shape();
-        for other in [yes.shape(), no.shape()] {
-            for dim in 0..shape.num_dims() {
-                shape[dim] = if shape[dim] == 1 {
-                    other[dim]
-                } else {
-                    shape[dim]
-                };
-            }
-        }
+        let shape = broadcast(broadcast(self.0.shape(), &yes.shape()), &no.shape());
         Values(B::float_mask_where(
             no.expand(&shape).0,
             self.expand(&shape),
@@ -219,17 +214,19 @@ impl<B: Backend> Mask<B> {
 
     /// Two masks of one shape, to which each broadcasts.
     fn aligned(self, other: Self) -> (BoolTensor<B>, BoolTensor<B>) {
-        let mut shape = self.0.shape();
-        let wanted = other.0.shape();
-        for dim in 0..shape.num_dims() {
-            shape[dim] = if shape[dim] == 1 {
-                wanted[dim]
-            } else {
-                shape[dim]
-            };
-        }
+        let shape = broadcast(self.0.shape(), &other.0.shape());
         (self.expand(&shape), other.expand(&shape))
     }
+}
+
+/// The shape that tensors of these two broadcast to.
+fn broadcast(mut shape: Shape, other: &Shape) -> Shape {
+    for dim in 0..shape.num_dims() {
+        if shape[dim] == 1 {
+            shape[dim] = other[dim];
+        }
+    }
+    shape
 }
 
 impl<B: Backend> Not for Mask<B> {

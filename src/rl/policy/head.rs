@@ -1,6 +1,5 @@
 use super::network::forward;
 use super::orthogonal::orthogonal_linear;
-use crate::op::dense::Ending;
 use crate::rl::random::Stream;
 use crate::{
     TsallisOptions, tsallis_divergence, tsallis_divergence_from_probabilities,
@@ -50,7 +49,7 @@ impl TsallisPolicyHead {
     /// - features: `[batch, features]`
     /// - output: `[batch, actions]`
     pub fn logits(&self, features: Tensor<2>) -> Tensor<2> {
-        forward(&self.linear, features, Ending::Linear)
+        forward(&self.linear, features, None)
     }
 
     /// Logits to probabilities, of the same shape.

@@ -1,6 +1,8 @@
 //! The policy head and the actor-critic, as Burn modules, and the policy in the terms of [`burn::rl`].
 
 mod actions;
+mod activation;
+mod dense;
 mod head;
 mod network;
 mod observations;
@@ -8,8 +10,9 @@ mod orthogonal;
 mod tsallis_policy;
 
 pub use actions::{ActionProbabilities, Actions};
+pub use activation::Activation;
 pub use head::TsallisPolicyHead;
-pub use network::{Activation, ActorCritic, Features, NetworkConfig};
+pub use network::{ActorCritic, Features, NetworkConfig};
 pub use observations::Observations;
 pub(super) use observations::select_mask;
 pub use tsallis_policy::{TsallisPolicy, TsallisPolicyState};

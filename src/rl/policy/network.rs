@@ -1,6 +1,6 @@
-use super::TsallisPolicyHead;
+use super::dense::dense;
 use super::orthogonal::orthogonal_linear;
-use crate::op::dense::{Ending, dense};
+use super::{Activation, TsallisPolicyHead};
 use crate::rl::random::Stream;
 use burn::Tensor;
 use burn::module::Module;
@@ -30,17 +30,6 @@ impl Default for NetworkConfig {
     }
 }
 
-/// An activation function of the hidden layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    /// The hyperbolic tangent.
-    Tanh,
-    /// `max(x, 0)`.
-    Relu,
-}
-
 /// Linear layers with an activation after each.
 #[derive(Module, Debug)]
 pub struct Features {
@@ -63,24 +52,20 @@ impl Features {
 
     /// `[batch, input]` to `[batch, features]`.
     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        let ending = match self.activation {
-            Activation::Tanh => Ending::Tanh,
-            Activation::Relu => Ending::Relu,
-        };
         self.layers
             .iter()
-            .fold(input, |x, layer| forward(layer, x, ending))
+            .fold(input, |x, layer| forward(layer, x, Some(self.activation)))
     }
 }
 
-/// The layer and what follows it.
-pub(super) fn forward(layer: &Linear, x: Tensor<2>, ending: Ending) -> Tensor<2> {
+/// The layer and the activation that follows it.
+pub(super) fn forward(layer: &Linear, x: Tensor<2>, activation: Option<Activation>) -> Tensor<2> {
     let weight = layer.weight.val();
     let bias = match &layer.bias {
         Some(bias) => bias.val(),
         None => Tensor::zeros([weight.dims()[1]], &weight.device()),
     };
-    dense(x, weight, bias, ending)
+    dense(x, weight, bias, activation)
 }
 
 /// A policy and a value function, by default of two tanh layers each that share nothing, orthogonal with
@@ -135,7 +120,7 @@ impl ActorCritic {
     /// - output: `[batch, 1]`
     pub fn values(&self, observations: Tensor<2>) -> Tensor<2> {
         let critic = self.critic.as_ref().unwrap_or(&self.actor);
-        forward(&self.value, critic.forward(observations), Ending::Linear)
+        forward(&self.value, critic.forward(observations), None)
     }
 
     /// Observations to logits and values, of the shapes of [`logits`](Self::logits) and
@@ -147,6 +132,6 @@ impl ActorCritic {
             Some(critic) => critic.forward(observations),
             None => features,
         };
-        (logits, forward(&self.value, features, Ending::Linear))
+        (logits, forward(&self.value, features, None))
     }
 }

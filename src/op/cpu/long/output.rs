@@ -1,7 +1,7 @@
 //! An output of a row.
 
 use super::{BLOCK, LongRow, SolveRow, Summary};
-use crate::math::expm1_over;
+use crate::math::{expm1_over, non_negative};
 use crate::op::Output;
 use crate::op::backend::STATE;
 use crate::op::cpu::curve::{Curve, Root, conjugate_at_log};
@@ -124,7 +124,7 @@ impl LongRow {
             conjugate = ((mass - total) - c * mean) / alpha;
         }
         let value = (f64::from(max) - top) + conjugate;
-        let divergence = (mean - (mass - 1.0) * top) - conjugate;
+        let divergence = non_negative((mean - (mass - 1.0) * top) - conjugate);
         Some((value as f32, divergence as f32))
     }
 }

@@ -28,10 +28,10 @@ impl<S: Simd> SolveRow<S> for General<S> {
         // Jensen's inequality: the mean of B^(-1/c) is at least that of the mean B.
         let mean = (-c * lo).exp() - c * summary.mean_gap;
         let start = -mean.ln() / c * (1.0 + 1e-6) + 1e-6;
-        let mut hi = if start > lo && start < hi { start } else { hi };
-        let mut lo = lo;
+        // Not the upper end of the bracket: the mean is rounded.
+        let mut l = if start > lo && start < hi { start } else { hi };
+        let (mut lo, mut hi) = (lo, hi);
         let tolerance = Solver::STOP_ROUNDINGS * f64::from(f32::EPSILON);
-        let mut l = hi;
         let mut power = (c * l).exp();
         let mut before = 0.0;
         for _ in 0..Solver::NEWTON_STEPS {
@@ -86,7 +86,7 @@ impl LongRow {
         let (b_at_lo, b_at_hi) = (self.exp_again(0, -c * lo), self.exp_again(1, -c * hi));
         let (mut least, mut most) = (b_at_lo.min(b_at_hi), b_at_lo.max(b_at_hi));
         let mut b = b_at_hi;
-        // As in `solve`.
+        // Jensen's inequality, as for the general curve.
         let mean = b_at_lo - c * summary.mean_gap;
         if mean > least && mean < most {
             b = mean;
@@ -179,9 +179,9 @@ fn ln_of_one_and(x: f64) -> f64 {
     }
 }
 
-/// Whether a step of `l` has converged, or the one that would follow it has: by quadratic convergence that is
-/// about `step^3 / before^2`. Without a division, whose latency is what short rows wait for.
+/// Whether a step of `l` has converged, or the one that would follow it has: [`Solver::QUADRATIC`].
 #[inline(always)]
 fn converged(step: f64, before: f64, tolerance: f64) -> bool {
-    step <= tolerance || (step < 1e-3 && step * step * step <= 1e-3 * tolerance * before * before)
+    let small = Solver::QUADRATIC;
+    step <= tolerance || (step < small && step * step * step <= small * tolerance * before * before)
 }

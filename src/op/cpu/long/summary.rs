@@ -22,7 +22,7 @@ pub(in crate::op::cpu) struct Summary {
     /// The bracket of `ln u_max`.
     pub lo: f64,
     pub hi: f64,
-    /// An upper bound of the root by the mean gap, where there is one.
+    /// `<q, g> / sum q`: by Jensen's inequality, it bounds the root.
     pub mean_gap: f64,
 }
 
@@ -129,10 +129,14 @@ impl WithSimd for Summarise<'_> {
         for i in (0..padded).step_by(lanes::<S>()) {
             let gap = top - load::<S>(&buffers.gaps, i);
             store::<S>(&mut buffers.gaps, i, gap);
-            // Not a bound to the last digit, and needed only where the reference is the same for each.
-            sum += gap.lt(splat::<S>(f32::INFINITY)).select(gap, zero);
+            // Not a bound to the last digit.
+            let share = match constant {
+                Some(_) => gap,
+                None => load::<S>(&buffers.reference, i) * gap,
+            };
+            sum += gap.lt(splat::<S>(f32::INFINITY)).select(share, zero);
         }
-        let mean_gap = f64::from(sum.reduce_add()) / count;
+        let weight = if constant.is_some() { count } else { total };
         Some(Summary {
             c,
             constant,
@@ -140,11 +144,7 @@ impl WithSimd for Summarise<'_> {
             total,
             lo,
             hi,
-            mean_gap: if constant.is_some() {
-                mean_gap
-            } else {
-                f64::NAN
-            },
+            mean_gap: f64::from(sum.reduce_add()) / weight,
         })
     }
 }

@@ -112,6 +112,8 @@ impl<S: Simd> Group<'_, S> {
         };
         let value = (self.summary.max - top) + conjugate;
         let divergence = (mean - (mass - one) * top) - conjugate;
+        // By rounding: a divergence is not negative.
+        let divergence = divergence.lt(zero).select(zero, divergence);
         (value, divergence, kept)
     }
 }

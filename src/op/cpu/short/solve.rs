@@ -48,8 +48,8 @@ impl<S: Simd> SolveRows<S> for General<S> {
         let rounding = splat::<S>(1e-6) * (one + start.abs() + per_c.abs());
         let start = start + rounding;
         let better = mean.gt(splat::<S>(f32::MIN_POSITIVE)) & start.gt(lo) & start.lt(hi);
-        hi = better.select(start, hi);
-        let mut root = Root::of_lanes(c, hi, zero);
+        // Not the upper end of the bracket: the mean is rounded.
+        let mut root = Root::of_lanes(c, better.select(start, hi), zero);
         let mut before = zero;
         let unusable = !copied(&group.summary.usable);
         let mut done = copied(&unusable);
@@ -105,7 +105,7 @@ impl<S: Simd> Group<'_, S> {
         // The ends are rounded, and a root may be at one.
         let mut least = b_at_lo.min(b_at_hi) * splat::<S>(1.0 - END_ROUNDING);
         let mut most = b_at_lo.max(b_at_hi) * splat::<S>(1.0 + END_ROUNDING);
-        // As in `solve`.
+        // Jensen's inequality, as for the general curve.
         let mean = b_at_lo - c * mean_gap;
         let mut b = (mean.gt(least) & mean.lt(most)).select(mean, b_at_hi);
         let mut before = zero;
@@ -142,12 +142,11 @@ fn held<S: Simd>(newton: V<S>, lo: V<S>, hi: V<S>) -> (V<S>, M<S>) {
     (next, next.eq(newton))
 }
 
-/// Whether a step has converged, or the one that would follow it has: by quadratic convergence that is about
-/// `step^3 / before^2`.
+/// Whether a step has converged, or the one that would follow it has: [`Solver::QUADRATIC`].
 #[inline(always)]
 fn converged<S: Simd>(step: V<S>, before: V<S>, unit: V<S>) -> M<S> {
     let tolerance = unit * splat::<S>(TOLERANCE);
-    let small = splat::<S>(1e-3);
+    let small = splat::<S>(Solver::QUADRATIC as f32);
     let cubed = step * step * step;
     step.le(tolerance) | (step.lt(small) & cubed.le(small * tolerance * before * before))
 }

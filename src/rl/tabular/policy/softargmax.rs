@@ -1,5 +1,7 @@
 use super::Policy;
-use crate::math::{FSoftargmax, Generator, Measure, Pair, Row, Solver, Tsallis, jacobian_product};
+use crate::math::{
+    FSoftargmax, Generator, Measure, Pair, Row, Solver, Tsallis, jacobian_product, non_negative,
+};
 use crate::rl::tabular::Divergence;
 
 /// The reference policy `pi_ref`.
@@ -272,7 +274,7 @@ impl SoftargmaxPolicy {
         let log_p = &mut self.derivatives[range.clone()];
         row.log_softargmax(&root, log_p);
         row.softargmax(&root, &mut self.probabilities[range.clone()]);
-        self.divergences[state] = non_negative(row.divergence(&root));
+        self.divergences[state] = row.divergence(&root);
         let generator = Tsallis::<f64>::new(alpha);
         for ((y, k), q) in log_p.iter_mut().zip(&mut self.weights[range]).zip(q) {
             let log_u = *y - q.ln();
@@ -298,17 +300,12 @@ impl SoftargmaxPolicy {
         };
         self.probabilities[range.clone()].copy_from_slice(answer.probabilities());
         self.weights[range.clone()].copy_from_slice(answer.weights());
-        self.divergences[state] = non_negative(answer.divergence());
+        self.divergences[state] = answer.divergence();
         for i in range {
             let u = self.probabilities[i] / self.reference[i];
             self.derivatives[i] = generator.derivative(u);
         }
     }
-}
-
-/// A divergence without what rounding took it below zero; `NaN` stays.
-fn non_negative(divergence: f64) -> f64 {
-    if divergence < 0.0 { 0.0 } else { divergence }
 }
 
 impl Policy for SoftargmaxPolicy {

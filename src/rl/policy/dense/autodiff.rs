@@ -1,4 +1,4 @@
-use super::{DenseBackend, Ending};
+use super::{Activation, DenseBackend};
 use burn::backend::AutodiffBackend;
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -15,7 +15,7 @@ struct Saved<B: DenseBackend> {
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     y: FloatTensor<B>,
-    ending: Ending,
+    activation: Option<Activation>,
 }
 
 impl<B: DenseBackend> Backward<B, 3> for DenseStep {
@@ -32,9 +32,9 @@ impl<B: DenseBackend> Backward<B, 3> for DenseStep {
             x,
             weight,
             y,
-            ending,
+            activation,
         } = ops.state;
-        let (of_product, of_bias) = B::dense_backward(y, gradient, ending);
+        let (of_product, of_bias) = B::dense_backward(y, gradient, activation);
         let [x_node, weight_node, bias_node] = ops.parents;
         if let Some(node) = x_node {
             let weight = B::float_swap_dims(weight, 0, 1);
@@ -55,7 +55,7 @@ impl<B: DenseBackend, C: CheckpointStrategy> DenseBackend for Autodiff<B, C> {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        ending: Ending,
+        activation: Option<Activation>,
     ) -> FloatTensor<Self> {
         let (x, x_node) = x.into_parts();
         let (weight, weight_node) = weight.into_parts();
@@ -66,16 +66,16 @@ impl<B: DenseBackend, C: CheckpointStrategy> DenseBackend for Autodiff<B, C> {
             .stateful();
         match prepared {
             OpsKind::Tracked(prepared) => {
-                let y = B::dense(x.clone(), weight.clone(), bias, ending);
+                let y = B::dense(x.clone(), weight.clone(), bias, activation);
                 let saved = Saved {
                     x,
                     weight,
                     y: y.clone(),
-                    ending,
+                    activation,
                 };
                 prepared.finish(saved, y)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::dense(x, weight, bias, ending)),
+            OpsKind::UnTracked(prepared) => prepared.finish(B::dense(x, weight, bias, activation)),
         }
     }
 
@@ -83,10 +83,10 @@ impl<B: DenseBackend, C: CheckpointStrategy> DenseBackend for Autodiff<B, C> {
     fn dense_backward(
         y: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        ending: Ending,
+        activation: Option<Activation>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (of_product, of_bias) =
-            B::dense_backward(y.into_primitive(), gradient.into_primitive(), ending);
+            B::dense_backward(y.into_primitive(), gradient.into_primitive(), activation);
         (
             <Self as AutodiffBackend>::from_inner(of_product),
             <Self as AutodiffBackend>::from_inner(of_bias),

@@ -10,7 +10,7 @@
     allow(unused_variables, dead_code)
 )]
 
-use super::{Ending, portable};
+use super::{Activation, portable};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
@@ -31,9 +31,9 @@ pub trait DenseBackend: Backend {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        ending: Ending,
+        activation: Option<Activation>,
     ) -> FloatTensor<Self> {
-        portable::dense::<Self>(x, weight, bias, ending)
+        portable::dense::<Self>(x, weight, bias, activation)
     }
 
     /// Where `y` is the output and `g` its gradient, `(g act', sum of its rows)`, which are the gradients in
@@ -42,9 +42,9 @@ pub trait DenseBackend: Backend {
     fn dense_backward(
         y: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        ending: Ending,
+        activation: Option<Activation>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        portable::dense_backward::<Self>(y, gradient, ending)
+        portable::dense_backward::<Self>(y, gradient, activation)
     }
 
     /// The product of two matrices.

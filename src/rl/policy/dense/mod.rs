@@ -10,24 +10,16 @@ mod flex;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 mod portable;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod tanh;
 
 pub use backend::DenseBackend;
 
+use super::Activation;
 use burn::Tensor;
 use burn::backend::Dispatch;
 
-/// What a layer ends with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Nothing.
-    Linear,
-    /// The hyperbolic tangent.
-    Tanh,
-    /// `max(x, 0)`.
-    Relu,
-}
-
-/// `act(x W + b)`, differentiable in all three.
+/// `act(x W + b)`, differentiable in all three; without an activation `x W + b`.
 ///
 /// # Shapes
 /// - x: `[rows, inputs]`
@@ -37,7 +29,12 @@ pub enum Ending {
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub(crate) fn dense(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, ending: Ending) -> Tensor<2> {
+pub(super) fn dense(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    activation: Option<Activation>,
+) -> Tensor<2> {
     let ([_, inputs], [rows, outputs], [biases]) = (x.dims(), weight.dims(), bias.dims());
     assert!(
         inputs == rows && outputs == biases,
@@ -47,14 +44,15 @@ pub(crate) fn dense(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, ending: En
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
-        ending,
+        activation,
     ))
 }
 
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData, Tolerance, activation};
+    use burn::tensor::activation::{relu, tanh};
+    use burn::tensor::{Device, TensorData, Tolerance};
 
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
         (0..count)
@@ -81,7 +79,7 @@ mod tests {
                 [128, 64, 65],
                 [300, 200, 130],
             ] {
-                for ending in [Ending::Linear, Ending::Tanh, Ending::Relu] {
+                for activation in [None, Some(Activation::Tanh), Some(Activation::Relu)] {
                     let matrix = |rows: usize, columns: usize, seed| {
                         let data = TensorData::new(numbers(rows * columns, seed), [rows, columns]);
                         Tensor::<2>::from_data(data, &device)
@@ -101,13 +99,13 @@ mod tests {
                         ours[0].clone(),
                         ours[1].clone(),
                         ours[2].clone().reshape([outputs]),
-                        ending,
+                        activation,
                     );
                     let z = theirs[0].clone().matmul(theirs[1].clone()) + theirs[2].clone();
-                    let z = match ending {
-                        Ending::Linear => z,
-                        Ending::Tanh => activation::tanh(z),
-                        Ending::Relu => activation::relu(z),
+                    let z = match activation {
+                        None => z,
+                        Some(Activation::Tanh) => tanh(z),
+                        Some(Activation::Relu) => relu(z),
                     };
                     let close = Tolerance::<f32>::rel_abs(1e-5, 1e-5);
                     y.to_data().assert_approx_eq(&z.to_data(), close);
@@ -132,7 +130,7 @@ mod tests {
             Tensor::zeros([0, 3], &device),
             Tensor::zeros([3, 4], &device),
             Tensor::zeros([4], &device),
-            Ending::Tanh,
+            Some(Activation::Tanh),
         );
         assert_eq!(y.dims(), [0, 4]);
     }

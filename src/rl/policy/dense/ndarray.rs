@@ -1,4 +1,4 @@
-use super::{DenseBackend, Ending, cpu, portable};
+use super::{Activation, DenseBackend, cpu, portable};
 use burn::backend::TensorMetadata;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
@@ -22,10 +22,10 @@ impl DenseBackend for NdArray {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        ending: Ending,
+        activation: Option<Activation>,
     ) -> FloatTensor<Self> {
         let (NdArrayTensor::F32(_), NdArrayTensor::F32(biases)) = (&x, &bias) else {
-            return portable::dense::<Self>(x, weight, bias, ending);
+            return portable::dense::<Self>(x, weight, bias, activation);
         };
         let biases = values!(biases);
         let product = Self::float_matmul(x, weight);
@@ -34,22 +34,22 @@ impl DenseBackend for NdArray {
             unreachable!("a product has the dtype of its factors");
         };
         let mut y = values!(z);
-        cpu::end(&mut y, &biases, ending);
+        cpu::activate(&mut y, &biases, activation);
         tensor(y, shape)
     }
 
     fn dense_backward(
         y: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        ending: Ending,
+        activation: Option<Activation>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (NdArrayTensor::F32(values), NdArrayTensor::F32(gradients)) = (&y, &gradient) else {
-            return portable::dense_backward::<Self>(y, gradient, ending);
+            return portable::dense_backward::<Self>(y, gradient, activation);
         };
         let shape = y.shape();
         let mut of_product = values!(gradients);
         let mut of_bias = vec![0.0; shape[1]];
-        cpu::end_backward(&values!(values), &mut of_product, &mut of_bias, ending);
+        cpu::activate_backward(&values!(values), &mut of_product, &mut of_bias, activation);
         let outputs = Shape::new([shape[1]]);
         (tensor(of_product, shape), tensor(of_bias, outputs))
     }

@@ -1,7 +1,7 @@
 //! The hyperbolic tangent of a layer: its bias, the function and their gradients in one pass each.
 
-use super::elementary::tanh;
-use super::vector::{lanes, load, load_row, splat, store, store_row};
+use crate::op::cpu::elementary::tanh;
+use crate::op::cpu::vector::{lanes, load, load_row, splat, store, store_row};
 use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -16,7 +16,7 @@ const TASK_ENTRIES: usize = 32 * 1024;
 /// # Panics
 ///
 /// If `x` is not whole rows.
-pub(in crate::op) fn bias_tanh(x: &mut [f32], bias: &[f32]) {
+pub(super) fn bias_tanh(x: &mut [f32], bias: &[f32]) {
     let features = bias.len();
     assert_whole_rows(x.len(), features);
     if x.is_empty() {
@@ -37,7 +37,7 @@ pub(in crate::op) fn bias_tanh(x: &mut [f32], bias: &[f32]) {
 /// # Panics
 ///
 /// If `y` and `grad` are not whole rows of the same number.
-pub(in crate::op) fn bias_tanh_backward(y: &[f32], grad: &mut [f32], bias_grad: &mut [f32]) {
+pub(super) fn bias_tanh_backward(y: &[f32], grad: &mut [f32], bias_grad: &mut [f32]) {
     let features = bias_grad.len();
     assert_whole_rows(y.len(), features);
     assert_eq!(y.len(), grad.len(), "a cotangent for each entry");

@@ -1,6 +1,6 @@
 //! In Burn's own operations.
 
-use super::Ending;
+use super::Activation;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::Shape;
@@ -10,15 +10,15 @@ pub(super) fn dense<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     bias: FloatTensor<B>,
-    ending: Ending,
+    activation: Option<Activation>,
 ) -> FloatTensor<B> {
     let outputs = bias.shape().num_elements();
     let bias = B::float_reshape(bias, Shape::new([1, outputs]));
     let z = B::float_add(B::float_matmul(x, weight), bias);
-    match ending {
-        Ending::Linear => z,
-        Ending::Tanh => B::float_tanh(z),
-        Ending::Relu => B::relu(z),
+    match activation {
+        None => z,
+        Some(Activation::Tanh) => B::float_tanh(z),
+        Some(Activation::Relu) => B::relu(z),
     }
 }
 
@@ -26,16 +26,16 @@ pub(super) fn dense<B: Backend>(
 pub(super) fn dense_backward<B: Backend>(
     y: FloatTensor<B>,
     gradient: FloatTensor<B>,
-    ending: Ending,
+    activation: Option<Activation>,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let outputs = y.shape()[1];
-    let of_product = match ending {
-        Ending::Linear => gradient,
-        Ending::Tanh => {
+    let of_product = match activation {
+        None => gradient,
+        Some(Activation::Tanh) => {
             let square = B::float_mul(y.clone(), y);
             B::float_sub(gradient.clone(), B::float_mul(square, gradient))
         }
-        Ending::Relu => {
+        Some(Activation::Relu) => {
             let dtype = get_device_settings::<B>(&y.device()).bool_dtype;
             let off = B::float_lower_equal_elem(y, 0f32.into(), dtype);
             B::float_mask_fill(gradient, off, 0f32.into())

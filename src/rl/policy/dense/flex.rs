@@ -1,4 +1,4 @@
-use super::{DenseBackend, Ending, cpu, portable};
+use super::{Activation, DenseBackend, cpu, portable};
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::ops::FloatTensorOps;
@@ -114,28 +114,28 @@ impl DenseBackend for Flex {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        ending: Ending,
+        activation: Option<Activation>,
     ) -> FloatTensor<Self> {
         if !are_f32([&x, &weight, &bias]) {
-            return portable::dense::<Self>(x, weight, bias, ending);
+            return portable::dense::<Self>(x, weight, bias, activation);
         }
         let (mut y, shape) = product(&forward_strides(x), &forward_strides(weight));
-        cpu::end(&mut y, elements(&bias.to_contiguous()), ending);
+        cpu::activate(&mut y, elements(&bias.to_contiguous()), activation);
         FlexTensor::from_data(TensorData::new(y, shape))
     }
 
     fn dense_backward(
         y: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        ending: Ending,
+        activation: Option<Activation>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         if !are_f32([&y, &gradient]) {
-            return portable::dense_backward::<Self>(y, gradient, ending);
+            return portable::dense_backward::<Self>(y, gradient, activation);
         }
         let y = y.to_contiguous();
         let mut of_bias = vec![0.0; y.shape()[1]];
         let of_product = with_values(gradient, |gradient| {
-            cpu::end_backward(elements(&y), gradient, &mut of_bias, ending);
+            cpu::activate_backward(elements(&y), gradient, &mut of_bias, activation);
         });
         let outputs = Shape::new([of_bias.len()]);
         let of_bias = FlexTensor::from_data(TensorData::new(of_bias, outputs));

@@ -1,0 +1,174 @@
+//! A launch of a kernel.
+
+use super::kernel::{Measure, Pass, RowKernel};
+use super::layout::Layout;
+use crate::math::{EmptyRow, Solver};
+use crate::op::{AlphaTensor, ReferenceTensor, RowParameters};
+use burn::backend::TensorMetadata;
+use burn::tensor::{DType, Shape};
+use burn_cubecl::cubecl::client::Client;
+use burn_cubecl::cubecl::ir::attributes::BufferIOAttr;
+use burn_cubecl::cubecl::server::{BufferBinding, KernelArguments, MetadataBindingInfo};
+use burn_cubecl::cubecl::{CubeCount, CubeDim};
+use burn_wgpu::{CubeBackend, CubeTensor, SourceKernel, into_contiguous};
+
+/// The inputs of a launch, contiguous.
+pub(super) struct Call {
+    pub logits: CubeTensor,
+    alpha: Option<CubeTensor>,
+    reference: Option<CubeTensor>,
+    parameters: RowParameters,
+    kernel: RowKernel,
+}
+
+impl Call {
+    pub fn new(
+        logits: CubeTensor,
+        alpha: AlphaTensor<CubeBackend>,
+        reference: ReferenceTensor<CubeBackend>,
+        parameters: RowParameters,
+        pass: Pass,
+    ) -> Self {
+        let logits = into_contiguous(logits);
+        let (measure, reference) = match reference {
+            ReferenceTensor::Uniform => (Measure::Uniform, None),
+            ReferenceTensor::Ones => (Measure::Ones, None),
+            ReferenceTensor::Vector(q) => (Measure::Vector, Some(into_contiguous(q))),
+            ReferenceTensor::Rows(q) => (Measure::Rows, Some(into_contiguous(q))),
+        };
+        let alpha = match alpha {
+            AlphaTensor::Number => None,
+            AlphaTensor::Rows(alpha) => Some(into_contiguous(alpha)),
+        };
+        let shape = logits.shape();
+        let hardware = &logits.client.properties().hardware;
+        let limit = hardware.max_units_per_cube.min(hardware.max_cube_dim.0);
+        let (layout, workgroup) = Layout::of_rows(shape[shape.num_dims() - 1], limit.max(1));
+        Self {
+            kernel: RowKernel {
+                pass,
+                output: parameters.output,
+                measure,
+                alpha_rows: alpha.is_some(),
+                half: logits.dtype == DType::F16,
+                layout,
+                workgroup,
+            },
+            logits,
+            alpha,
+            reference,
+            parameters,
+        }
+    }
+
+    pub fn empty(&self, shape: Shape, dtype: DType) -> CubeTensor {
+        let handle = self
+            .logits
+            .client
+            .empty(shape.num_elements() * dtype.size());
+        CubeTensor::new_contiguous(
+            self.logits.client.clone(),
+            self.logits.device.clone(),
+            shape,
+            handle,
+            dtype,
+        )
+    }
+
+    /// Launches the kernel; `sink` is what it writes for each entry, or for each row.
+    pub fn launch(self, others: &[&CubeTensor], sink: &CubeTensor) {
+        let shape = self.logits.shape();
+        let columns = shape[shape.num_dims() - 1];
+        // Without columns there is nothing to compute, and a state that nothing reads.
+        if shape.num_elements() == 0 {
+            return;
+        }
+        let rows = shape.num_elements() / columns;
+        let forward = self.kernel.pass == Pass::Forward;
+        let mut arguments =
+            KernelArguments::new().with_buffer_io(binding(&self.logits), BufferIOAttr::ReadOnly);
+        for input in [&self.alpha, &self.reference].into_iter().flatten() {
+            arguments = arguments.with_buffer_io(binding(input), BufferIOAttr::ReadOnly);
+        }
+        for other in others {
+            let io = if forward {
+                BufferIOAttr::WriteOnly
+            } else {
+                BufferIOAttr::ReadOnly
+            };
+            arguments = arguments.with_buffer_io(binding(other), io);
+        }
+        let arguments = arguments.with_buffer_io(binding(sink), BufferIOAttr::WriteOnly);
+        let RowParameters {
+            alpha,
+            solver,
+            empty_row,
+            ..
+        } = self.parameters;
+        let newton_steps = match solver {
+            Solver::Newton => Solver::NEWTON_STEPS as u32,
+            Solver::Bisection => 0,
+        };
+        let words = [
+            rows as u32,
+            columns as u32,
+            ((1.0 - alpha) as f32).to_bits(),
+            (alpha as f32).to_bits(),
+            newton_steps,
+            // WGSL has no way to write these three.
+            f32::NAN.to_bits(),
+            f32::NEG_INFINITY.to_bits(),
+            f32::INFINITY.to_bits(),
+            if self.alpha.is_some() { 0 } else { form(alpha) } as u32,
+            u32::from(empty_row == EmptyRow::Zero),
+        ];
+        let words = words
+            .chunks_exact(2)
+            .map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32)
+            .collect();
+        let groups = match self.kernel.layout {
+            Layout::Short { .. } => rows.div_ceil(self.kernel.workgroup as usize),
+            Layout::Registers { .. } | Layout::Streaming => rows,
+        };
+        launch(&self.logits.client, self.kernel, groups, arguments, words);
+    }
+}
+
+fn launch(
+    client: &Client,
+    kernel: RowKernel,
+    groups: usize,
+    arguments: KernelArguments,
+    words: Vec<u64>,
+) {
+    // In two dimensions: one of them holds 65 535 workgroups.
+    let widest = client.properties().hardware.max_cube_count.0.max(1) as usize;
+    let x = groups.min(widest);
+    let grid = CubeCount::Static(x as u32, groups.div_ceil(x) as u32, 1);
+    let workgroup = CubeDim::new_1d(kernel.workgroup);
+    client.launch(
+        Box::new(SourceKernel::new(kernel, workgroup)),
+        grid,
+        arguments.with_info(MetadataBindingInfo::custom(words)),
+    );
+}
+
+fn binding(tensor: &CubeTensor) -> BufferBinding {
+    tensor.handle.clone().binding()
+}
+
+/// `N` where `u = B^-N` with `N` an integer, else zero: the orders without a transcendental function.
+fn form(alpha: f64) -> i32 {
+    // Exactly these orders: close to them, the error of the power would be that of the order.
+    [
+        (0.0, 1),
+        (0.5, 2),
+        (2.0 / 3.0, 3),
+        (0.75, 4),
+        (1.5, -2),
+        (2.0, -1),
+    ]
+    .into_iter()
+    .find_map(|(order, n)| (alpha == order).then_some(n))
+    .unwrap_or(0)
+}

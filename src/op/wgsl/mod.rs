@@ -1,0 +1,83 @@
+//! The launches of the WGSL kernels in `kernels/`.
+//!
+//! Rows of up to 32 entries take an invocation each; longer ones a workgroup, which holds the row in registers
+//! while it fits and streams it beyond.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `kernel` | a kernel's text, put together from files |
+//! | `launch` | its launch on the tensors of a call |
+//! | `layout` | how rows lie over the invocations of a workgroup |
+
+mod kernel;
+mod launch;
+mod layout;
+
+use super::backend::{STATE, row_shape};
+use super::{AlphaTensor, ReferenceTensor, RowParameters, Wrt};
+use burn::backend::TensorMetadata;
+use burn::tensor::{DType, Device, Tensor};
+use burn_wgpu::{CubeBackend, CubeTensor, into_contiguous};
+use kernel::Pass;
+use launch::Call;
+
+/// Whether Burn's wgpu compiles WGSL text for this device. Starts the device.
+pub(super) fn compiles_on(device: &Device) -> bool {
+    use burn::backend::fusion::Fusion;
+    Tensor::<1>::zeros([1], device)
+        .try_into_primitive::<Fusion<CubeBackend>>()
+        .is_ok_and(|x| runs_on(&x.client.clone().resolve_tensor_float::<CubeBackend>(x)))
+}
+
+/// Whether the tensor's runtime takes WGSL text and the kernels take its dtype.
+pub(super) fn runs_on(tensor: &CubeTensor) -> bool {
+    // Other runtimes of wgpu compile to SPIR-V or MSL and refuse text.
+    tensor.client.name() == "wgpu<wgsl>"
+        && match tensor.dtype {
+            DType::F32 | DType::Flex32 => true,
+            DType::F16 => {
+                let f16 = burn::backend::cubecl::dtype_to_storage_type(DType::F16);
+                tensor.client.properties().supports_type(f16)
+            }
+            _ => false,
+        }
+}
+
+pub(super) fn forward(
+    logits: CubeTensor,
+    alpha: AlphaTensor<CubeBackend>,
+    reference: ReferenceTensor<CubeBackend>,
+    parameters: RowParameters,
+) -> (CubeTensor, CubeTensor) {
+    let call = Call::new(logits, alpha, reference, parameters, Pass::Forward);
+    let shape = call.logits.shape();
+    let output = if parameters.output.is_by_entry() {
+        call.empty(shape.clone(), call.logits.dtype)
+    } else {
+        call.empty(row_shape(&shape, 1), call.logits.dtype)
+    };
+    let state = call.empty(row_shape(&shape, STATE), DType::F32);
+    call.launch(&[&state], &output);
+    (output, state)
+}
+
+pub(super) fn backward(
+    logits: CubeTensor,
+    alpha: AlphaTensor<CubeBackend>,
+    reference: ReferenceTensor<CubeBackend>,
+    state: CubeTensor,
+    cotangent: CubeTensor,
+    parameters: RowParameters,
+    wrt: Wrt,
+) -> CubeTensor {
+    let call = Call::new(logits, alpha, reference, parameters, Pass::Backward(wrt));
+    let shape = call.logits.shape();
+    let gradient = match wrt {
+        Wrt::Logits => call.empty(shape, call.logits.dtype),
+        Wrt::Reference => call.empty(shape, DType::F32),
+        Wrt::Alpha => call.empty(row_shape(&shape, 1), DType::F32),
+    };
+    let (state, cotangent) = (into_contiguous(state), into_contiguous(cotangent));
+    call.launch(&[&state, &cotangent], &gradient);
+    gradient
+}
