@@ -16,10 +16,11 @@ pub fn devices() -> Vec<Device> {
 
 /// All devices of this build, for what should also be seen on a GPU. `f32` only.
 pub fn every_device() -> Vec<Device> {
-    let mut devices = devices();
     #[cfg(feature = "wgpu")]
-    devices.extend(crate::adapter::wgpu());
-    devices
+    let gpu = crate::adapter::wgpu();
+    #[cfg(not(feature = "wgpu"))]
+    let gpu = None;
+    devices().into_iter().chain(gpu).collect()
 }
 
 /// These on a CPU device, and the first of them on a device that compiles kernels for each anew.
