@@ -43,7 +43,7 @@ use burn::tensor::{Bool, Distribution, Int};
 pub struct TsallisCategorical<const D: usize> {
     logits: Tensor<D>,
     options: TsallisOptions<D>,
-    /// In the dtype that logits of theirs are computed in.
+    /// In the dtype that the logits are computed in.
     log_probs: Tensor<D>,
 }
 

@@ -45,7 +45,7 @@ impl TsallisDivergenceLossConfig {
 ///
 /// Predictions are probabilities, and not their logarithms, since sparse ones are zero: where `p_i = 0` a
 /// target `t_i` costs `t_i / (1 - alpha)` for `alpha < 1`, and makes the divergence infinite from 1 on.
-/// Differentiable in the predictions and in the targets; what is infinite has no gradient there.
+/// Differentiable in the predictions and in the targets; from 1 on, such a target has a gradient of zero.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -126,7 +126,7 @@ impl TsallisDivergenceLoss {
         self.rows(predictions, targets).cast(dtype)
     }
 
-    /// The divergence of each row, in the dtype that predictions of theirs are computed in.
+    /// The divergence of each row, in the dtype that the predictions are computed in.
     fn rows<const D: usize>(&self, predictions: Tensor<D>, targets: Tensor<D>) -> Tensor<D> {
         assert_eq!(
             predictions.dims(),

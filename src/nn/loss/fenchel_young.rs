@@ -214,8 +214,8 @@ impl FenchelYoungLoss {
         weighted(losses, weights).reshape(shape).cast(dtype)
     }
 
-    /// The loss of each sample, and its weight where it is not one for all, in the dtype that logits of theirs
-    /// are computed in.
+    /// The loss of each sample, and its weight where it is not one for all, in the dtype that the logits are
+    /// computed in.
     fn class_losses(
         &self,
         logits: Tensor<2>,
