@@ -465,7 +465,7 @@ mod interrupted {
         let out = folder("large");
         let output = stop(&arguments, &out, "-INT");
         let said = text(&output.stdout);
-        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
         assert!(said.contains("Stopped after") && said.contains("the same command goes on"));
         let there = lines(&out);
         assert!(there.len() < 226, "it was not stopped in time");

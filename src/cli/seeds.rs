@@ -28,10 +28,10 @@ impl std::str::FromStr for Seeds {
 
 /// The number of seeds, of a command whose first is always 0.
 pub(super) fn first(text: &str) -> Result<u64, String> {
-    match text.parse()? {
-        Seeds(Range { start: 0, end }) => Ok(end),
-        Seeds(_) => Err("here the first seed is 0: give their number, such as 16".to_owned()),
-    }
+    let count = text.strip_prefix("0..").unwrap_or(text);
+    count.parse().map_err(|_| {
+        "it must be the number of the seeds, of which the first is 0, such as 16".to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -139,3 +139,47 @@ fn an_interrupted_sweep_goes_on_where_it_stood() {
     succeed(&[TINY, &["--out", name(&out)], GRID].concat());
     assert_eq!(results(&straight), results(&out));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_stopped_sweep_goes_on_within_its_runs() {
+    let folder = folder("sweep-stopped");
+    let out = folder.join("sweep");
+    let steps = ["--steps", "100000", "--alpha", "0.5", "--seeds", "1"];
+    // Without the few steps that it ends in.
+    let tiny = &TINY[..TINY.len() - 2];
+    let arguments = [tiny, &["--out", name(&out)], &steps].concat();
+    let child = program()
+        .args(&arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let run = out.join("runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5/seed-0");
+    let saved = || {
+        let steps = std::fs::read_dir(run.join("checkpoints"))
+            .into_iter()
+            .flatten();
+        let names = steps.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names
+            .filter_map(|name| name.strip_prefix("step-")?.parse::<usize>().ok())
+            .max()
+    };
+    while saved().is_none_or(|step| step == 0) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let interrupted = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupted.expect("kill runs").success());
+    let ended = child.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(130), "{}", super::stderr(&ended));
+    assert!(stdout(&ended).contains("1 of 1 runs are left"));
+    let reached = saved().expect("a checkpoint");
+    assert!(0 < reached && reached < 100_000, "{reached}");
+
+    let ended = tsallis(&arguments);
+    assert!(ended.status.success(), "{}", super::stderr(&ended));
+    assert_eq!(rows(&out).len(), 1);
+    assert_eq!(names(&run), ["config.json", "metrics.csv", "summary.json"]);
+}
