@@ -133,11 +133,11 @@ fn a_line_that_cannot_be_parsed_is_refused_in_one_line() {
         ),
         (
             &["train", "--steps", "-5"],
-            "\"-5\" is no value of --steps <COUNT>: it must be a whole number of at least 0",
+            "\"-5\" is no value of --steps <COUNT>: it must be a whole number without a sign",
         ),
         (
             &["train", "--steps", "1e5"],
-            "\"1e5\" is no value of --steps <COUNT>: it must be a whole number of at least 0",
+            "\"1e5\" is no value of --steps <COUNT>: it must be a whole number without a sign",
         ),
         (
             &["train", "--seeds", "5..1"],
