@@ -44,11 +44,10 @@ impl Source {
             });
         };
         let file = ConfigFile::read(path)?;
-        let both = file.has("alpha") && file.has("regulariser_alpha");
-        let alone = file.has("regulariser_alpha") && !both;
+        let (has_alpha, has_regulariser) = (file.has("alpha"), file.has("regulariser_alpha"));
         let mut config = file.over(&preset)?;
         // The config.json of a run says both, also where they were one.
-        let coupled = !alone && (!both || config.regulariser_alpha == config.alpha);
+        let coupled = !has_regulariser || (has_alpha && config.regulariser_alpha == config.alpha);
         if coupled {
             config.regulariser_alpha = config.alpha;
         }

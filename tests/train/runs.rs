@@ -3,6 +3,7 @@ use super::{
     tsallis,
 };
 use std::fs;
+use std::path::Path;
 
 #[test]
 fn a_run_leaves_its_folder_and_eval_plays_it() {
@@ -326,4 +327,35 @@ fn a_run_that_diverges_keeps_its_last_good_checkpoint_and_says_why() {
     assert!(!names(run.join("checkpoints")).is_empty());
     let played = succeed(&["eval", name(&run), "--episodes", "1"]);
     assert!(played.contains("mean return"), "{played}");
+}
+
+/// config.json says both orders; where they were one, a flag sets both.
+#[test]
+fn a_flag_over_the_config_of_a_coupled_run_keeps_it_coupled() {
+    let folder = folder("coupled");
+    let orders = |run: &Path| {
+        let config = json(run.join("config.json"));
+        let of = |name: &str| config["config"][name].as_f64().expect("a number");
+        (of("alpha"), of("regulariser_alpha"))
+    };
+    let (coupled, apart) = (folder.join("coupled"), folder.join("apart"));
+    train(&coupled, &["--quiet", "--steps", "64"]);
+    let orders_of_next = |from: &Path, name: &str| {
+        let config = from.join("config.json");
+        let next = folder.join(name);
+        let config = config.to_str().expect("UTF-8");
+        train(
+            &next,
+            &[
+                "--config", config, "--alpha", "1", "--quiet", "--steps", "64",
+            ],
+        );
+        orders(&next)
+    };
+    assert_eq!(orders_of_next(&coupled, "next"), (1.0, 1.0));
+    train(
+        &apart,
+        &["--regulariser-alpha", "0.9", "--quiet", "--steps", "64"],
+    );
+    assert_eq!(orders_of_next(&apart, "other"), (1.0, 0.9));
 }

@@ -384,7 +384,7 @@ mod tests {
 
     /// Writes the text of every kernel into the folder `TSALLIS_KERNEL_TEXTS`: see kernels/README.md.
     #[test]
-    #[ignore = "writes files for another compiler"]
+    #[ignore = "writes the texts for Chrome's compiler, which checks them: see kernels/README.md"]
     fn write_every_text() {
         let folder = std::env::var("TSALLIS_KERNEL_TEXTS").expect("the folder to write to");
         std::fs::create_dir_all(&folder).expect("a folder");
@@ -392,5 +392,8 @@ mod tests {
             let path = format!("{folder}/{name}.wgsl");
             std::fs::write(path, kernel.source().complete()).expect("a file is written");
         }
+        // Each under a name of its own.
+        let written = std::fs::read_dir(&folder).expect("the folder").count();
+        assert_eq!(written, every_kernel().len());
     }
 }

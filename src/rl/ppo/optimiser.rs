@@ -299,6 +299,15 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn moments_that_are_missing_are_not_begun_anew() {
+        let model = model(&Device::flex().autodiff());
+        let mut optimiser = ClippedAdam::new(&model, &PpoConfig::default());
+        assert!(optimiser.restore(0, None).is_ok());
+        let error = optimiser.restore(3, None).expect_err("no moments");
+        assert!(error.to_string().contains("after 3 steps"), "{error}");
+    }
+
+    #[test]
     fn the_norm_is_that_of_all_parameters_and_is_clipped() {
         let device = Device::flex().autodiff();
         let model = model(&device);

@@ -14,9 +14,9 @@ const SEGMENT: usize = 10;
 /// [`ADAPTIVE_ORDERS`] that read and improve it in turns.
 ///
 /// The optimum of every order has the same form, `theta* = Q* / lambda`, and the orders' `Q*` differ only by what
-/// they pay for their divergences, so that what one of them learns is of use to all. The chosen one runs a segment of iterations, and its loss is how far the mean return of the segment is from the
-/// best that the horizon allows, from 0 to 1. The logits change while the orders are compared; the bandit's
-/// guarantee is against such adversaries.
+/// they pay for their divergences, so that what one of them learns is of use to all. The chosen one runs a segment
+/// of iterations, and its loss is how far the mean return of the segment is from the best that the horizon allows,
+/// from 0 to 1. The logits change while the orders are compared; the bandit's guarantee is against such adversaries.
 #[derive(Clone, Debug)]
 pub struct AdaptiveOrder<'a> {
     reinforce: Reinforce<FPg>,
