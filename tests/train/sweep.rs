@@ -88,6 +88,18 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     let said = succeed(&["plot", name(&out), "--out", name(&stem)]);
     assert_eq!(said.matches("3 seeds").count(), 4, "{said}");
 
+    // A sweep of the other command's is refused, by both.
+    let said = refuse(&["tabular", "--out", name(&out)]);
+    assert!(
+        said.contains("holds runs with no finite processes"),
+        "{said}"
+    );
+    let finite = folder.join("finite");
+    let small = ["--iterations", "1", "--seeds", "1", "--out", name(&finite)];
+    succeed(&[&["tabular"], &small[..]].concat());
+    let said = refuse(&[TINY, &["--out", name(&finite)]].concat());
+    assert!(said.contains("it is one of finite processes"), "{said}");
+
     // A table of another sweep is refused.
     for (other, words) in [
         (&["--alpha", "0.5"][..], "which this one has not"),

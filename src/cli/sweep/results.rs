@@ -131,8 +131,16 @@ impl Results {
         let ours = Plan::new(device, config);
         if plan.exists() {
             let json = fs::read(&plan).map_err(RunError::io("read", &plan))?;
-            let theirs: Plan =
+            let json: serde_json::Value =
                 serde_json::from_slice(&json).map_err(|e| RunError::malformed(&plan, e))?;
+            if json.get("processes").is_some() {
+                return Err(SweepError::Other {
+                    folder: folder.to_owned(),
+                    difference: "it is one of finite processes".to_owned(),
+                });
+            }
+            let theirs: Plan =
+                serde_json::from_value(json).map_err(|e| RunError::malformed(&plan, e))?;
             if let Some(difference) = difference(&theirs, &ours) {
                 return Err(SweepError::Other {
                     folder: folder.to_owned(),

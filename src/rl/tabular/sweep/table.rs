@@ -181,7 +181,15 @@ impl Common {
             };
         }
         let text = fs::read(&settings).map_err(refused("read", &settings))?;
-        let found: Self = serde_json::from_slice(&text).map_err(malformed(&settings))?;
+        let json: serde_json::Value =
+            serde_json::from_slice(&text).map_err(malformed(&settings))?;
+        if json.get("processes").is_none() {
+            return Err(TableError::Other {
+                path: folder.to_owned(),
+                what: "no finite processes".to_owned(),
+            });
+        }
+        let found: Self = serde_json::from_value(json).map_err(malformed(&settings))?;
         match found.differs(wanted) {
             Some(what) => Err(TableError::Other {
                 path: folder.to_owned(),
