@@ -36,17 +36,19 @@
 //! |---|---|
 //! | [`math`] | generators of f-divergences, the root solvers and one row of the operator, without Burn |
 //! | [`op`] | the tensor functions, and the backend extension with its kernels |
+//! | `conformance` | exact cases, bounds and their comparison, for any device (feature `conformance`) |
 //! | [`nn`] | modules, losses and a distribution for models of your own |
-//! | `rl` | environments, the alpha-Tsallis PPO learner and the tabular laboratory (feature `rl`; `rl::training`: `train`) |
-//! | `cli` | the commands of the program `tsallis` (feature `cli`) |
+//! | `experiment` | random streams and atomic files (feature `experiment`) |
+//! | `rl` | environments and the alpha-Tsallis PPO learner (feature `rl`; `rl::training`: `train`) |
+//!
+//! The tabular laboratory is the crate `tsallis-lab`, and the program `tsallis` the crate `tsallis-cli`.
 //!
 //! # Features
 //!
 //! Execution backends carry Burn's own names: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`,
 //! `cpu`, `cuda`, `rocm`, `tch` and `remote`. A backend that Burn has and this crate was not told of panics
-//! when the operator reaches it, so name here every backend you name there. Beside them are `rl`, `cli`, and
-//! `train`, the learner inside Burn's training loop. The default features are `cli`, `rl` and `flex`; a
-//! crate that embeds the operator turns them off.
+//! when the operator reaches it, so name here every backend you name there. Beside them are `conformance`,
+//! `experiment`, `rl`, and `train`, the learner inside Burn's training loop. The default feature is `flex`.
 #![warn(missing_docs)]
 // burn-ndarray and burn-tch are deprecated as a whole since Burn 0.22; they stay supported here until Burn
 // drops them.
@@ -60,15 +62,12 @@ pub mod nn;
 pub mod op;
 pub mod prelude;
 
-#[cfg(feature = "cli")]
-pub mod cli;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+#[cfg(feature = "experiment")]
+pub mod experiment;
 #[cfg(feature = "rl")]
 pub mod rl;
-
-// What the integration tests run on, for the paths that only unit tests reach.
-#[cfg(all(test, feature = "wgpu", feature = "cli"))]
-#[path = "../tests/operator/adapter.rs"]
-mod adapter;
 
 // The README's example compiles and runs.
 #[cfg(all(doctest, feature = "flex"))]

@@ -3,7 +3,7 @@
 use burn::remote::RemoteHost;
 use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::{DType, Device};
-use burn_tsallis::cli::check::{Bounds, Case, OnDevice, built_in, compare, read};
+use burn_tsallis::conformance::{Bounds, Case, OnDevice, built_in, compare, vectors};
 use burn_tsallis::math::Solver;
 use burn_tsallis::{KernelPath, kernel_path};
 use std::net::TcpListener;
@@ -31,12 +31,8 @@ fn every_output_and_gradient_over_the_loopback_address() {
         .expect("the server answers within five seconds");
     assert_eq!(kernel_path(&device), KernelPath::Portable);
 
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/vectors/tsallis_softargmax.jsonl"
-    );
     let dtype = DType::F32;
-    let file = read(path.as_ref(), dtype).expect("the file of the repository");
+    let file = vectors(dtype).expect("the file of the repository");
     // Every operation of the portable path is a message: a part of the cases is minutes enough.
     let cases: Vec<Case> = file
         .into_iter()

@@ -8,6 +8,7 @@
 //! Notation: `alpha` is the order, `c = 1 - alpha`, `q` the reference measure, `u = p / q`. Source:
 //! arXiv 2601.12604 for the operator.
 
+mod closed_form;
 mod deformed;
 mod generator;
 mod jacobian;
@@ -17,6 +18,7 @@ mod row;
 mod softargmax;
 mod solver;
 
+pub(crate) use closed_form::closed_form;
 pub use deformed::{exp_difference, expm1_over, log1p_over};
 pub use generator::{
     Generator, Hellinger, JensenShannon, KullbackLeibler, LeCam, NeymanChiSquared,
@@ -37,11 +39,11 @@ pub use solver::{Solver, solve_log_ratio, solve_reach};
 pub const MAX_ALPHA: f64 = 50.0;
 
 /// A divergence without what rounding took it below zero; `NaN` stays.
-pub(crate) fn non_negative(divergence: f64) -> f64 {
+pub fn non_negative(divergence: f64) -> f64 {
     if divergence < 0.0 { 0.0 } else { divergence }
 }
 
 /// Whether a number is an order that is accepted; `NaN` is not.
-pub(crate) fn is_order(alpha: f64) -> bool {
+pub fn is_order(alpha: f64) -> bool {
     (-MAX_ALPHA..=MAX_ALPHA).contains(&alpha)
 }

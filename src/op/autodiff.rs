@@ -1,6 +1,7 @@
 //! The backward step of the operator, for any backend under Burn's autodiff.
 
-use super::{AlphaTensor, ReferenceTensor, RowParameters, TsallisBackend, Wrt};
+use super::backend::TsallisBackend;
+use super::request::{AlphaTensor, ReferenceTensor, RowParameters, Wrt};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;

@@ -1,10 +1,8 @@
 //! From tensors along any dimension to the rows that backends compute.
 
-use super::backend::arithmetic_dtype;
-use super::{
-    Alpha, AlphaTensor, Output, Reference, ReferenceTensor, RowParameters, TsallisBackend,
-    TsallisError, TsallisOptions, Wrt,
-};
+use super::backend::TsallisBackend;
+use super::request::{AlphaTensor, Output, ReferenceTensor, RowParameters, Wrt, arithmetic_dtype};
+use super::{Alpha, Reference, TsallisError, TsallisOptions};
 use crate::math::EmptyRow;
 use burn::Tensor;
 use burn::backend::Dispatch;

@@ -1,7 +1,9 @@
 //! The operator on CubeCL devices. One backend type covers every runtime; the tensor's client says
 //! which one it is.
 
-use super::{AlphaTensor, ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
+use super::backend::TsallisBackend;
+use super::portable;
+use super::request::{AlphaTensor, ReferenceTensor, RowParameters, Wrt};
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::CubeBackend;
 

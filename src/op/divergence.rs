@@ -1,5 +1,6 @@
 use super::call::Call;
-use super::{Output, TsallisError, TsallisOptions};
+use super::request::Output;
+use super::{TsallisError, TsallisOptions};
 use burn::Tensor;
 
 /// The Tsallis divergence of given probabilities from a reference:

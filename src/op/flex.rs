@@ -1,8 +1,9 @@
 //! The operator on Burn's CPU backend.
 
-use super::backend::{STATE, row_shape};
+use super::backend::TsallisBackend;
 use super::cpu::{Orders, References, Rows, Storage};
-use super::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
+use super::portable;
+use super::request::{AlphaTensor, Output, ReferenceTensor, RowParameters, STATE, Wrt, row_shape};
 use crate::math::Measure;
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::FloatTensor;

@@ -8,12 +8,12 @@
 //! | `deformed` | the deformed exponential in Burn's own tensor operations |
 //! | `options` | what the operator is computed with, checked where it is built |
 //! | `call` | from tensors along any dimension to rows |
+//! | `request` | what a backend is asked |
 //! | `backend` | [`TsallisBackend`], the extension of Burn's backends, and its route for each |
 //! | `autodiff` | the backward step |
 //! | `cpu`, `flex`, `ndarray` | the row kernels over the tensors' own memory |
 //! | `cube`, `wgsl` | the route of a CubeCL device, and the launches of the WGSL kernels |
 //! | `path` | which of them a device takes |
-//! | `paths` | tests of the paths that no device takes by itself |
 //! | `portable` | the same in Burn's own tensor operations, for every other device |
 
 mod autodiff;
@@ -33,15 +33,13 @@ mod flex;
 mod ndarray;
 mod options;
 mod path;
-#[cfg(all(test, feature = "cli"))]
-mod paths;
-mod portable;
+pub(crate) mod portable;
+mod request;
 mod softargmax;
 #[cfg(feature = "wgpu")]
-mod wgsl;
+pub(crate) mod wgsl;
 
-pub(crate) use backend::arithmetic_dtype;
-pub use backend::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend, Wrt};
+pub use backend::TsallisBackend;
 pub use divergence::{
     try_tsallis_divergence_from_probabilities, tsallis_divergence_from_probabilities,
 };
@@ -49,6 +47,8 @@ pub use error::TsallisError;
 pub use f_softargmax::{FDivergence, FSoftargmaxOptions, f_softargmax, try_f_softargmax};
 pub use options::{Alpha, Reference, TsallisOptions};
 pub use path::{KernelPath, kernel_path};
+pub(crate) use request::arithmetic_dtype;
+pub use request::{AlphaTensor, Output, ReferenceTensor, RowParameters, Wrt};
 pub use softargmax::{
     try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax,
     try_tsallis_softargmax_jvp, try_tsallis_softargmax_vjp, try_tsallis_value, tsallis_divergence,

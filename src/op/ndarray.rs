@@ -1,8 +1,9 @@
 //! The operator on the ndarray backend.
 
-use super::backend::{STATE, row_shape};
+use super::backend::TsallisBackend;
 use super::cpu::{Orders, References, Rows};
-use super::{AlphaTensor, ReferenceTensor, RowParameters, TsallisBackend, Wrt, portable};
+use super::portable;
+use super::request::{AlphaTensor, ReferenceTensor, RowParameters, STATE, Wrt, row_shape};
 use crate::math::Measure;
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;

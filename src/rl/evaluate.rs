@@ -1,9 +1,9 @@
 use super::env::{DiscreteEnvironment, Episode, EpisodeStatistics, Step, VectorEnvironment};
-use super::policy::{ActorCritic, TsallisPolicyHead};
-use super::ppo::rollout::{clocks, observe};
+use super::policy::{ActorCritic, TsallisPolicyHead, clocks};
+use super::ppo::rollout::observe;
 use super::ppo::{EnvironmentKind, LearnerError};
-use super::random::{Purpose, stream};
 use super::transfer::{read, read_actions};
+use crate::experiment::{Purpose, stream};
 use burn::tensor::Device;
 
 /// How a policy is evaluated.

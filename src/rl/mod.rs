@@ -7,18 +7,16 @@
 //! | [`ppo`] | configuration, rollout, advantages, update and the learner |
 //! | `training` | the learner inside Burn's own training loop (feature `train`) |
 //! | [`run`] | the folder that a training run leaves |
-//! | [`random`] | the streams that every random draw comes from |
-//! | [`tabular`] | finite processes: exact and stochastic f-PG, without tensors |
 
 pub mod env;
 mod evaluate;
 pub mod policy;
 pub mod ppo;
-pub mod random;
 pub mod run;
-pub mod tabular;
 #[cfg(feature = "train")]
 pub mod training;
 mod transfer;
+mod unknown_name;
 
 pub use evaluate::{Evaluation, evaluate, evaluate_in};
+pub use unknown_name::UnknownName;

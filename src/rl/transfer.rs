@@ -1,9 +1,17 @@
 //! What goes between the host and the device. On a GPU each read is a round trip that waits for all that was
 //! launched before, so every read of the learner stands here, where a test counts them.
 
-use super::ppo::LearnerError;
 use burn::Tensor;
 use burn::tensor::{Bool, Device, Int, TensorData, Transaction};
+
+/// Why nothing can be made of a read.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// The device failed.
+    Device(String),
+    /// An action that does not exist, as a policy of numbers that are not finite draws.
+    Action,
+}
 
 /// Rows of `columns` numbers, as a tensor.
 pub(super) fn matrix(values: Vec<f32>, columns: usize, device: &Device) -> Tensor<2> {
@@ -25,7 +33,7 @@ pub(super) fn indices(values: impl Iterator<Item = usize>, device: &Device) -> T
 }
 
 /// Reads all tensors in one round trip.
-pub(super) fn read<const N: usize>(tensors: [Tensor<2>; N]) -> Result<[Vec<f32>; N], LearnerError> {
+pub(super) fn read<const N: usize>(tensors: [Tensor<2>; N]) -> Result<[Vec<f32>; N], ReadError> {
     let transaction = tensors
         .into_iter()
         .fold(Transaction::default(), Transaction::register);
@@ -38,10 +46,7 @@ pub(super) fn read<const N: usize>(tensors: [Tensor<2>; N]) -> Result<[Vec<f32>;
 }
 
 /// Reads actions, of which there are `count`.
-pub(super) fn read_actions(
-    actions: Tensor<2, Int>,
-    count: usize,
-) -> Result<Vec<usize>, LearnerError> {
+pub(super) fn read_actions(actions: Tensor<2, Int>, count: usize) -> Result<Vec<usize>, ReadError> {
     let actions = counted(actions.try_into_vec_as::<i32>().map_err(failed)?);
     actions
         .into_iter()
@@ -49,13 +54,13 @@ pub(super) fn read_actions(
             usize::try_from(action)
                 .ok()
                 .filter(|&action| action < count)
-                .ok_or(LearnerError::NotFinite("policy"))
+                .ok_or(ReadError::Action)
         })
         .collect()
 }
 
-fn failed(error: impl std::fmt::Display) -> LearnerError {
-    LearnerError::Device(error.to_string())
+fn failed(error: impl std::fmt::Display) -> ReadError {
+    ReadError::Device(error.to_string())
 }
 
 #[cfg(not(test))]

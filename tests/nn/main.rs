@@ -3,9 +3,6 @@
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
-#[cfg(feature = "wgpu")]
-#[path = "../operator/adapter.rs"]
-mod adapter;
 mod attention;
 mod distribution;
 mod divergence_loss;

@@ -17,7 +17,7 @@ pub fn devices() -> Vec<Device> {
 /// All devices of this build, for what should also be seen on a GPU. `f32` only.
 pub fn every_device() -> Vec<Device> {
     #[cfg(feature = "wgpu")]
-    let compiled = crate::adapter::wgpu();
+    let compiled = burn_tsallis::conformance::wgpu_device();
     #[cfg(not(feature = "wgpu"))]
     let compiled = None;
     devices().into_iter().chain(compiled).collect()

@@ -33,7 +33,7 @@ fn wgpu() -> Option<TestDevice> {
 
 #[cfg(feature = "wgpu")]
 fn wgpu() -> Option<TestDevice> {
-    crate::adapter::wgpu().map(|device| TestDevice {
+    burn_tsallis::conformance::wgpu_device().map(|device| TestDevice {
         name: "wgpu",
         device,
         f64: false,

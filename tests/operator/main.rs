@@ -2,16 +2,12 @@
 //! device of this build. One binary, since a process has one wgpu client.
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
-#[cfg(feature = "wgpu")]
-mod adapter;
 mod devices;
 mod f_softargmax;
 mod fuzz;
 mod gradients;
 mod invariants;
 mod options;
-#[cfg(feature = "cli")]
 mod scalar;
 mod shapes;
-#[cfg(feature = "cli")]
 mod vectors;

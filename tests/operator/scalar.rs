@@ -2,7 +2,7 @@
 
 use crate::vectors::file;
 use burn::tensor::DType;
-use burn_tsallis::cli::check::{
+use burn_tsallis::conformance::{
     Bounds, Case, CaseReference, Implementation, ROW_COTANGENT, built_in, compare,
 };
 use burn_tsallis::math::{Measure, Real, Row, RowState, Solver};

@@ -2,16 +2,12 @@
 
 use crate::devices;
 use burn::tensor::DType;
-use burn_tsallis::cli::check::{Bounds, Case, OnDevice, built_in, compare, read};
+use burn_tsallis::conformance::{Bounds, Case, OnDevice, built_in, compare, vectors};
 use burn_tsallis::math::Solver;
 
 /// The cases of the file.
 pub fn file(dtype: DType) -> Vec<Case> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/vectors/tsallis_softargmax.jsonl"
-    );
-    read(path.as_ref(), dtype).expect("the file of the repository")
+    vectors(dtype).expect("the file of the repository")
 }
 
 fn holds(test: &devices::TestDevice, dtype: DType, solver: Solver, cases: &[Case]) {
@@ -78,7 +74,7 @@ fn built_in_cases() {
 /// A checker that accepts anything would accept this: one entry of one output off by three bounds.
 #[test]
 fn the_comparison_finds_a_wrong_digit() {
-    use burn_tsallis::cli::check::Implementation;
+    use burn_tsallis::conformance::Implementation;
     use burn_tsallis::op::{Output, Wrt};
 
     struct Wrong(Output, Option<Wrt>);

@@ -94,8 +94,11 @@ fn nearest_64th<S: Simd>(x: V<S>) -> V<S> {
 
 /// `u` as a function of the gap, given the root. Off the support, and at an infinite gap, all are zero, and
 /// the logarithm `-inf`.
-pub(super) trait Curve<S: Simd> {
+pub(super) trait Curve<S: Simd>: Sized {
     fn new(root: &Root<S>) -> Self;
+
+    /// Runs the method that finds roots on a curve of this form.
+    fn find_root<F: FindRoot<S>>(finder: F) -> F::Found<Self>;
 
     /// `u`, and `u (u / u_max)^c`.
     fn at(&self, gap: V<S>) -> (V<S>, V<S>);
@@ -105,6 +108,17 @@ pub(super) trait Curve<S: Simd> {
 
     /// `u^c`.
     fn slope(&self, gap: V<S>) -> V<S>;
+}
+
+/// A row, or a group of them, whose root is found by a method that depends on the form of the curve.
+pub(super) trait FindRoot<S: Simd> {
+    type Found<C: Curve<S>>;
+
+    fn on_softmax(self) -> Self::Found<Softmax<S>>;
+
+    fn on_powers<C: PowerCurve<S>>(self) -> Self::Found<C>;
+
+    fn on_general(self) -> Self::Found<General<S>>;
 }
 
 /// A curve by `B = b + c g`, `b = u_max^-c`, without a transcendental function: its root is found in `b`.
@@ -133,6 +147,11 @@ impl<S: Simd> Curve<S> for Softmax<S> {
             offset: root.offset,
             rest: root.rest,
         }
+    }
+
+    #[inline(always)]
+    fn find_root<F: FindRoot<S>>(finder: F) -> F::Found<Self> {
+        finder.on_softmax()
     }
 
     #[inline(always)]
@@ -169,6 +188,11 @@ impl<S: Simd, const N: usize> Curve<S> for Reciprocal<S, N> {
     #[inline(always)]
     fn new(root: &Root<S>) -> Self {
         Self::with_b(root.c, root.b)
+    }
+
+    #[inline(always)]
+    fn find_root<F: FindRoot<S>>(finder: F) -> F::Found<Self> {
+        finder.on_powers()
     }
 
     #[inline(always)]
@@ -242,6 +266,11 @@ impl<S: Simd, const N: usize> Curve<S> for Power<S, N> {
     }
 
     #[inline(always)]
+    fn find_root<F: FindRoot<S>>(finder: F) -> F::Found<Self> {
+        finder.on_powers()
+    }
+
+    #[inline(always)]
     fn at(&self, gap: V<S>) -> (V<S>, V<S>) {
         let (zero, base) = (splat::<S>(0.0), self.base(gap));
         match N {
@@ -311,6 +340,11 @@ impl<S: Simd> Curve<S> for General<S> {
             offset: root.offset,
             rest: root.rest,
         }
+    }
+
+    #[inline(always)]
+    fn find_root<F: FindRoot<S>>(finder: F) -> F::Found<Self> {
+        finder.on_general()
     }
 
     #[inline(always)]

@@ -21,8 +21,7 @@ pub(crate) mod vector;
 
 pub(super) use storage::Storage;
 
-use super::backend::STATE;
-use super::{RowParameters, Wrt};
+use super::request::{RowParameters, STATE, Wrt};
 use crate::math::{Measure, Real};
 use long::LongRow;
 use macerator::{AutoArch, Simd, WithSimd};

@@ -1,14 +1,13 @@
 //! The orders with a curve of their own, and how a kernel is compiled for each.
 
 use super::curve::{Curve, General, Power, Reciprocal, Softmax};
-use super::long::SolveRow;
-use super::short::SolveRows;
+use crate::math::closed_form;
 use macerator::{Simd, WithSimd};
 use std::marker::PhantomData;
 
 /// An order, or a range of them, with a curve of its own.
 pub(super) trait Order {
-    type Curve<S: Simd>: Curve<S> + SolveRow<S> + SolveRows<S>;
+    type Curve<S: Simd>: Curve<S>;
 }
 
 struct One;
@@ -59,22 +58,15 @@ impl<K: Kernel, O: Order> WithSimd for Of<K, O> {
 /// types of storage, they take the compiler half an hour.
 #[inline(always)]
 pub(super) fn run<S: Simd, K: Kernel>(alpha: f64, kernel: K) -> K::Output {
-    if alpha == 1.0 {
-        outlined::<S, _>(Of::<K, One>(kernel, PhantomData))
-    } else if alpha == 0.0 {
-        outlined::<S, _>(Of::<K, OneLess<1>>(kernel, PhantomData))
-    } else if alpha == 0.5 {
-        outlined::<S, _>(Of::<K, OneLess<2>>(kernel, PhantomData))
-    } else if alpha == 2.0 / 3.0 {
-        outlined::<S, _>(Of::<K, OneLess<3>>(kernel, PhantomData))
-    } else if alpha == 0.75 {
-        outlined::<S, _>(Of::<K, OneLess<4>>(kernel, PhantomData))
-    } else if alpha == 1.5 {
-        outlined::<S, _>(Of::<K, OneMore<2>>(kernel, PhantomData))
-    } else if alpha == 2.0 {
-        outlined::<S, _>(Of::<K, OneMore<1>>(kernel, PhantomData))
-    } else {
-        outlined::<S, _>(Of::<K, Any>(kernel, PhantomData))
+    match closed_form(alpha) {
+        Some(1) => outlined::<S, _>(Of::<K, OneLess<1>>(kernel, PhantomData)),
+        Some(2) => outlined::<S, _>(Of::<K, OneLess<2>>(kernel, PhantomData)),
+        Some(3) => outlined::<S, _>(Of::<K, OneLess<3>>(kernel, PhantomData)),
+        Some(4) => outlined::<S, _>(Of::<K, OneLess<4>>(kernel, PhantomData)),
+        Some(-2) => outlined::<S, _>(Of::<K, OneMore<2>>(kernel, PhantomData)),
+        Some(-1) => outlined::<S, _>(Of::<K, OneMore<1>>(kernel, PhantomData)),
+        _ if alpha == 1.0 => outlined::<S, _>(Of::<K, One>(kernel, PhantomData)),
+        _ => outlined::<S, _>(Of::<K, Any>(kernel, PhantomData)),
     }
 }
 

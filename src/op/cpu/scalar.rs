@@ -2,7 +2,7 @@
 
 use super::{RowCall, State};
 use crate::math::{Measure, Real, Row, RowState};
-use crate::op::{Output, Wrt};
+use crate::op::request::{Output, Wrt};
 
 /// A row in `f64`.
 #[derive(Default)]

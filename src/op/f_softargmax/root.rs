@@ -16,9 +16,9 @@
 //! slope not, leaves it where it is and gives it its derivative, by the implicit function theorem.
 
 use crate::math::EmptyRow;
-use crate::op::backend::arithmetic_dtype;
 use crate::op::call::{check_broadcast, reference_rows, reference_vector};
 use crate::op::deformed::expm1_ratio;
+use crate::op::request::arithmetic_dtype;
 use crate::op::{Reference, TsallisOptions};
 use burn::Tensor;
 use burn::tensor::{Bool, TensorData};

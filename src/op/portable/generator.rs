@@ -1,9 +1,7 @@
 //! The functions of the generator, and the deformed ones that they are made of, on every entry.
 
-use super::ratio::off_support;
-use super::rows::largest_number;
-use super::values::Values;
-use crate::op::AlphaTensor;
+use super::values::{Values, largest_number, off_support};
+use crate::op::request::AlphaTensor;
 use burn::backend::Backend;
 use burn::tensor::DType;
 

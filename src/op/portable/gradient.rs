@@ -1,8 +1,8 @@
 //! The gradients of the rows.
 
-use super::ratio::{Ratios, off_support};
+use super::ratio::Ratios;
 use super::rows::Rows;
-use super::values::{Mask, Values};
+use super::values::{Mask, Values, off_support};
 use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::IndexingUpdateOp;
 

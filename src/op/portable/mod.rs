@@ -9,20 +9,20 @@ mod ratio;
 mod reference;
 mod rows;
 mod solve;
+mod state;
 mod values;
 
-use super::backend::arithmetic_dtype;
-use super::{AlphaTensor, Output, ReferenceTensor, RowParameters, Wrt};
+use super::request::{AlphaTensor, Output, ReferenceTensor, RowParameters, Wrt, arithmetic_dtype};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use generator::Order;
 use gradient::Support;
-use ratio::off_support;
 use reference::Reference;
 use rows::Rows;
-use values::Values;
+use state::State;
+use values::{Values, off_support};
 
-pub(super) fn forward<B: Backend>(
+pub(crate) fn forward<B: Backend>(
     logits: FloatTensor<B>,
     alpha: AlphaTensor<B>,
     reference: ReferenceTensor<B>,
@@ -63,7 +63,7 @@ pub(super) fn forward<B: Backend>(
     (output.cast(dtype).0, state)
 }
 
-pub(super) fn backward<B: Backend>(
+pub(crate) fn backward<B: Backend>(
     logits: FloatTensor<B>,
     alpha: AlphaTensor<B>,
     reference: ReferenceTensor<B>,
@@ -78,7 +78,7 @@ pub(super) fn backward<B: Backend>(
     let Rows {
         order, reference, ..
     } = &rows;
-    let state = rows.state(state);
+    let state = State::new(state);
     let ratio = rows.ratio(&state);
     let support = Support::new(&rows, &ratio);
     let gradient = match (parameters.output, wrt) {

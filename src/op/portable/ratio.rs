@@ -1,13 +1,10 @@
 //! The ratio `u = p / q` of every entry.
 
-use super::rows::{Rows, largest_number, log_space};
-use super::solve::State;
-use super::values::{Mask, Values};
+use super::rows::Rows;
+use super::state::State;
+use super::values::{Values, largest_number, log_space};
 use crate::math::MAX_ALPHA;
 use burn::backend::Backend;
-
-/// Below this `ln u` is `-inf`: no logits within `1e30` of each other lead to it.
-const OFF_SUPPORT: f64 = -1e30;
 
 /// [`crate::math::Ratio`] of every entry.
 pub(super) struct Ratios<B: Backend> {
@@ -77,9 +74,4 @@ impl<B: Backend> Rows<B> {
             relative,
         }
     }
-}
-
-/// Where `ln u` is `-inf`.
-pub(super) fn off_support<B: Backend>(log_u: &Values<B>) -> Mask<B> {
-    log_u.below(OFF_SUPPORT)
 }

@@ -1,10 +1,9 @@
 //! The reference of the rows, and what it and the orders leave of their entries.
 
 use super::generator::Order;
-use super::rows::largest_number;
-use super::values::{Mask, Values};
+use super::values::{Mask, Values, largest_number};
 use crate::math::{EmptyRow, MAX_ALPHA};
-use crate::op::ReferenceTensor;
+use crate::op::request::ReferenceTensor;
 use burn::backend::Backend;
 
 /// The reference measure of the rows, over their allowed entries.

@@ -2,10 +2,9 @@
 
 use super::generator::Order;
 use super::reference::Reference;
-use super::values::{Mask, Values};
-use crate::math::{Real, Solver};
-use crate::op::backend::arithmetic_dtype;
-use crate::op::{AlphaTensor, ReferenceTensor, RowParameters};
+use super::values::{Mask, Values, largest_number, log_space};
+use crate::math::Solver;
+use crate::op::request::{AlphaTensor, ReferenceTensor, RowParameters, arithmetic_dtype};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::DType;
@@ -76,21 +75,5 @@ impl<B: Backend> Rows<B> {
             hi,
             by_reach,
         }
-    }
-}
-
-/// The largest number of an arithmetic.
-pub(super) fn largest_number(dtype: DType) -> f64 {
-    match dtype {
-        DType::F64 => f64::MAX,
-        _ => f64::from(f32::MAX),
-    }
-}
-
-/// [`Real::LOG_SPACE`].
-pub(super) fn log_space(dtype: DType) -> f64 {
-    match dtype {
-        DType::F64 => f64::LOG_SPACE,
-        _ => f64::from(f32::LOG_SPACE),
     }
 }

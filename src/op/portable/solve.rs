@@ -1,13 +1,12 @@
 //! The roots of the rows.
 
-use super::ratio::{Ratios, off_support};
+use super::ratio::Ratios;
 use super::rows::Rows;
-use super::values::Values;
+use super::state::State;
+use super::values::{Values, off_support};
 use crate::math::{Real, Solver};
-use crate::op::backend::STATE;
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, TensorMetadata};
-use burn::tensor::{DType, Slice};
+use burn::backend::Backend;
+use burn::tensor::DType;
 
 /// Orders at which this many Newton steps have converged without a test.
 const NEWTON_ALPHA: std::ops::RangeInclusive<f64> = 0.0..=2.0;
@@ -17,12 +16,6 @@ const NEWTON_STEPS: usize = 16;
 /// some thousand roundings of the first.
 const REACH_HALVINGS: usize = 44;
 const REACH_ROUNDINGS: f64 = 256.0;
-
-/// [`crate::math::RowState`] of every row.
-pub(super) struct State<B: Backend> {
-    pub(super) root: Values<B>,
-    pub(super) rest: Values<B>,
-}
 
 impl<B: Backend> Rows<B> {
     /// [`crate::math::solve_log_ratio`] with a fixed number of steps, then
@@ -91,20 +84,6 @@ impl<B: Backend> Rows<B> {
         }
         let root = &m + &rest;
         let rest = rest - (&root - m);
-        State { root, rest }
-    }
-
-    /// From the tensor of the extension.
-    pub(super) fn state(&self, state: FloatTensor<B>) -> State<B> {
-        let shape = state.shape();
-        let column = |n: usize| {
-            let mut slices: Vec<_> = (0..self.last)
-                .map(|dim| Slice::from(0..shape[dim]))
-                .collect();
-            slices.push(Slice::from(n..n + 1));
-            Values::<B>(B::float_slice(state.clone(), &slices))
-        };
-        let [root, rest]: [_; STATE] = [0, 1].map(column);
         State { root, rest }
     }
 

@@ -1,9 +1,13 @@
 //! Tensor primitives of any backend, written as arithmetic.
 
+use crate::math::Real;
 use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::{BoolDType, DType, FloatDType, Shape};
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+
+/// Below this `ln u` is `-inf`: no logits within `1e30` of each other lead to it.
+const OFF_SUPPORT: f64 = -1e30;
 
 /// A float tensor; operations broadcast.
 pub(super) struct Values<B: Backend>(pub FloatTensor<B>);
@@ -309,4 +313,25 @@ arithmetic! {
     Sub sub float_sub float_sub_scalar;
     Mul mul float_mul float_mul_scalar;
     Div div float_div float_div_scalar;
+}
+
+/// Where `ln u` is `-inf`.
+pub(super) fn off_support<B: Backend>(log_u: &Values<B>) -> Mask<B> {
+    log_u.below(OFF_SUPPORT)
+}
+
+/// The largest number of an arithmetic.
+pub(super) fn largest_number(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => f64::MAX,
+        _ => f64::from(f32::MAX),
+    }
+}
+
+/// [`Real::LOG_SPACE`].
+pub(super) fn log_space(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => f64::LOG_SPACE,
+        _ => f64::from(f32::LOG_SPACE),
+    }
 }

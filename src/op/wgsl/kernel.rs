@@ -1,7 +1,7 @@
 //! A kernel's text, put together from the files in `kernels/`.
 
 use super::layout::Layout;
-use crate::op::{Output, Wrt};
+use crate::op::request::{Output, Wrt};
 use burn_cubecl::cubecl::CubeDim;
 use burn_cubecl::cubecl::prelude::KernelId;
 use burn_wgpu::{KernelSource, SourceTemplate};

@@ -2,8 +2,8 @@
 
 use super::kernel::{Measure, Pass, RowKernel};
 use super::layout::Layout;
-use crate::math::{EmptyRow, Solver};
-use crate::op::{AlphaTensor, ReferenceTensor, RowParameters};
+use crate::math::{EmptyRow, Solver, closed_form};
+use crate::op::request::{AlphaTensor, ReferenceTensor, RowParameters};
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl::client::Client;
@@ -109,6 +109,11 @@ impl Call {
             Solver::Newton => Solver::NEWTON_STEPS as u32,
             Solver::Bisection => 0,
         };
+        // Zero where the kernel takes powers.
+        let form = match &self.alpha {
+            Some(_) => 0,
+            None => closed_form(alpha).unwrap_or(0),
+        };
         let words = [
             rows as u32,
             columns as u32,
@@ -119,7 +124,7 @@ impl Call {
             f32::NAN.to_bits(),
             f32::NEG_INFINITY.to_bits(),
             f32::INFINITY.to_bits(),
-            if self.alpha.is_some() { 0 } else { form(alpha) } as u32,
+            form as u32,
             u32::from(empty_row == EmptyRow::Zero),
         ];
         let words = words
@@ -155,20 +160,4 @@ fn launch(
 
 fn binding(tensor: &CubeTensor) -> BufferBinding {
     tensor.handle.clone().binding()
-}
-
-/// `N` where `u = B^-N` with `N` an integer, else zero: the orders without a transcendental function.
-fn form(alpha: f64) -> i32 {
-    // Exactly these orders: close to them, the error of the power would be that of the order.
-    [
-        (0.0, 1),
-        (0.5, 2),
-        (2.0 / 3.0, 3),
-        (0.75, 4),
-        (1.5, -2),
-        (2.0, -1),
-    ]
-    .into_iter()
-    .find_map(|(order, n)| (alpha == order).then_some(n))
-    .unwrap_or(0)
 }

@@ -13,8 +13,7 @@ mod kernel;
 mod launch;
 mod layout;
 
-use super::backend::{STATE, row_shape};
-use super::{AlphaTensor, ReferenceTensor, RowParameters, Wrt};
+use super::request::{AlphaTensor, ReferenceTensor, RowParameters, STATE, Wrt, row_shape};
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, Device, Tensor};
 use burn_wgpu::{CubeBackend, CubeTensor, into_contiguous};
@@ -22,7 +21,7 @@ use kernel::Pass;
 use launch::Call;
 
 /// Whether Burn's wgpu compiles WGSL text for this device. Starts the device.
-pub(super) fn compiles_on(device: &Device) -> bool {
+pub(crate) fn compiles_on(device: &Device) -> bool {
     use burn::backend::fusion::Fusion;
     Tensor::<1>::zeros([1], device)
         .try_into_primitive::<Fusion<CubeBackend>>()
@@ -43,7 +42,7 @@ pub(super) fn runs_on(tensor: &CubeTensor) -> bool {
         }
 }
 
-pub(super) fn forward(
+pub(crate) fn forward(
     logits: CubeTensor,
     alpha: AlphaTensor<CubeBackend>,
     reference: ReferenceTensor<CubeBackend>,
@@ -61,7 +60,7 @@ pub(super) fn forward(
     (output, state)
 }
 
-pub(super) fn backward(
+pub(crate) fn backward(
     logits: CubeTensor,
     alpha: AlphaTensor<CubeBackend>,
     reference: ReferenceTensor<CubeBackend>,

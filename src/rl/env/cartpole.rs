@@ -1,6 +1,6 @@
 use super::environment::{burn_environment, check_action};
 use super::{DiscreteEnvironment, ObservationSizeError, RestoreError, Transition, state};
-use crate::rl::random::{Purpose, Stream, stream};
+use crate::experiment::{Purpose, Stream, stream};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -17,7 +17,7 @@ pub trait DiscreteEnvironment: Send {
     fn actions(&self) -> usize;
 
     /// Makes every random stream anew from a seed and the index of the environment among those that are
-    /// stepped together ([`stream`](crate::rl::random::stream)), and begins an episode.
+    /// stepped together ([`stream`](crate::experiment::stream)), and begins an episode.
     fn seed(&mut self, seed: u64, index: u32);
 
     /// Begins an episode.

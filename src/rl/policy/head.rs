@@ -1,6 +1,6 @@
 use super::network::forward;
 use super::orthogonal::orthogonal_linear;
-use crate::rl::random::Stream;
+use crate::experiment::Stream;
 use crate::{
     TsallisOptions, tsallis_divergence, tsallis_divergence_from_probabilities,
     tsallis_log_softargmax, tsallis_softargmax,
@@ -115,8 +115,8 @@ fn options(alpha: f64, allowed: Option<Tensor<2, Bool>>) -> TsallisOptions<2> {
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
-    use crate::rl::ppo::rollout::clocks;
-    use crate::rl::random::{Purpose, stream};
+    use crate::experiment::{Purpose, stream};
+    use crate::rl::policy::clocks;
     use burn::tensor::TensorData;
 
     /// How often each action is drawn in `rounds` draws of each of `rows` rows of the same logits.

@@ -2,6 +2,7 @@
 
 mod actions;
 mod activation;
+mod clocks;
 mod dense;
 mod head;
 mod network;
@@ -11,6 +12,7 @@ mod tsallis_policy;
 
 pub use actions::{ActionProbabilities, Actions};
 pub use activation::Activation;
+pub(super) use clocks::clocks;
 pub use head::TsallisPolicyHead;
 pub use network::{ActorCritic, Features, NetworkConfig};
 pub use observations::Observations;

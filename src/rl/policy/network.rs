@@ -1,7 +1,7 @@
 use super::dense::dense;
 use super::orthogonal::orthogonal_linear;
 use super::{Activation, TsallisPolicyHead};
-use crate::rl::random::Stream;
+use crate::experiment::Stream;
 use burn::Tensor;
 use burn::module::Module;
 use burn::nn::Linear;

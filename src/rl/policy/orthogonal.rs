@@ -1,4 +1,4 @@
-use crate::rl::random::Stream;
+use crate::experiment::Stream;
 use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::{Device, TensorData};
@@ -65,7 +65,7 @@ fn orthogonal(rows: usize, columns: usize, stream: &mut Stream) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rl::random::{Purpose, stream};
+    use crate::experiment::{Purpose, stream};
 
     #[test]
     fn the_shorter_side_is_orthonormal() {

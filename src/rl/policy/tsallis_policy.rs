@@ -1,6 +1,6 @@
+use super::clocks::clocks;
 use super::{ActionProbabilities, Actions, ActorCritic, Observations, TsallisPolicyHead};
-use crate::rl::ppo::rollout::clocks;
-use crate::rl::random::{Purpose, Stream, stream};
+use crate::experiment::{Purpose, Stream, stream};
 use burn::module::Module;
 use burn::rl::{Policy, PolicyState};
 use burn::store::ModuleRecord;

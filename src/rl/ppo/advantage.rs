@@ -50,7 +50,7 @@ pub fn generalised_advantages(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rl::random::{Purpose, stream};
+    use crate::experiment::{Purpose, stream};
     use rand::RngExt;
 
     /// The sum of (gamma lambda)^k delta_(t+k) up to the end of the episode, term by term.

@@ -1,6 +1,6 @@
 use super::optimiser::Moments;
+use crate::experiment::Stream;
 use crate::rl::env::Episode;
-use crate::rl::random::Stream;
 use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,9 @@
 use crate::math::MAX_ALPHA;
+use crate::rl::UnknownName;
 use crate::rl::env::{DiscreteEnvironment, EnvironmentKind, EpisodeStatistics, RewardNoise};
 use crate::rl::policy::NetworkConfig;
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// Everything that a training run is determined by, beside the device.
 ///
@@ -71,7 +73,6 @@ pub struct PpoConfig {
 
 /// Where the regulariser `beta D(pi(.|s))` stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Regulariser {
     /// In the reward, as in the paper's code: `r_t - beta D(pi(.|s_t))` with the policy of the rollout. It
@@ -82,6 +83,24 @@ pub enum Regulariser {
     /// In both, which is the gradient of the regularised return where advantages are not normalised: their
     /// normalisation scales what stands in the reward, and not what stands in the loss.
     Both,
+}
+
+impl FromStr for Regulariser {
+    type Err = UnknownName;
+
+    /// `reward`, `loss` or `both`.
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        match name {
+            "reward" => Ok(Self::Reward),
+            "loss" => Ok(Self::Loss),
+            "both" => Ok(Self::Both),
+            _ => Err(UnknownName {
+                what: "regulariser",
+                name: name.to_owned(),
+                expected: "reward, loss or both",
+            }),
+        }
+    }
 }
 
 impl Regulariser {

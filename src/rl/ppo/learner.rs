@@ -1,11 +1,11 @@
 use super::optimiser::numbered;
 use super::update::update;
 use super::{
-    Checkpoint, ClippedAdam, ConfigError, LearnerState, PpoConfig, Rollout, UpdateMetrics,
+    Checkpoint, ClippedAdam, LearnerError, LearnerState, PpoConfig, Rollout, UpdateMetrics,
 };
-use crate::rl::env::{EnvironmentError, Episode, VectorEnvironment};
+use crate::experiment::{Purpose, Stream, stream};
+use crate::rl::env::{Episode, VectorEnvironment};
 use crate::rl::policy::ActorCritic;
-use crate::rl::random::{Purpose, Stream, stream};
 use crate::rl::transfer::read;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -60,38 +60,6 @@ pub struct Times {
     pub optimiser: Duration,
     /// All of the update, the rollout and what is none of these included.
     pub total: Duration,
-}
-
-/// Why a run cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LearnerError {
-    /// A hyper-parameter is out of its range.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The environments cannot be stepped together.
-    #[error(transparent)]
-    Environments(#[from] EnvironmentError),
-    /// An environment gave what cannot be learnt from.
-    #[error("after {steps} environment steps, {error}")]
-    Environment {
-        /// Steps of all environments before it.
-        steps: usize,
-        /// What it gave.
-        error: EnvironmentError,
-    },
-    /// Training has diverged.
-    #[error(
-        "the {0} is no longer a finite number: training has diverged; a smaller learning rate, or a \
-         smaller beta, may help"
-    )]
-    NotFinite(&'static str),
-    /// A checkpoint is not one of this configuration.
-    #[error("the checkpoint does not fit: {0}")]
-    Checkpoint(String),
-    /// The device failed.
-    #[error("the device failed: {0}")]
-    Device(String),
 }
 
 impl Learner {
@@ -329,24 +297,6 @@ impl Learner {
     /// What the last update took.
     pub fn times(&self) -> Times {
         self.times
-    }
-}
-
-impl LearnerError {
-    /// An environment failed after so many steps of all of them.
-    pub(super) fn environment(error: EnvironmentError, steps: usize) -> Self {
-        Self::Environment { steps, error }
-    }
-
-    /// The steps before the rollout added.
-    fn after(self, before: usize) -> Self {
-        match self {
-            Self::Environment { steps, error } => Self::Environment {
-                steps: before + steps,
-                error,
-            },
-            other => other,
-        }
     }
 }
 

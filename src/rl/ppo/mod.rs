@@ -4,6 +4,7 @@
 mod advantage;
 mod checkpoint;
 mod config;
+mod error;
 mod learner;
 mod metrics;
 mod objective;
@@ -15,7 +16,8 @@ pub use crate::rl::env::EnvironmentKind;
 pub use advantage::generalised_advantages;
 pub use checkpoint::{Checkpoint, LearnerState};
 pub use config::{ConfigError, PpoConfig, Regulariser};
-pub use learner::{Learner, LearnerError, Times};
+pub use error::LearnerError;
+pub use learner::{Learner, Times};
 pub use metrics::{PolicyStatistics, UpdateMetrics};
 pub use optimiser::{ClippedAdam, Moments};
 pub use rollout::Rollout;

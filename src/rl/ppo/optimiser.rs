@@ -195,8 +195,8 @@ impl ModuleMapper for Numbered {
 #[cfg(all(test, feature = "flex"))]
 pub(super) mod tests {
     use super::*;
+    use crate::experiment::{Purpose, stream};
     use crate::rl::policy::{ActorCritic, NetworkConfig};
-    use crate::rl::random::{Purpose, stream};
     use burn::optim::GradientsParams;
 
     /// A function of a parameter and of the number of numbers before it.

@@ -1,11 +1,10 @@
 use super::{LearnerError, PolicyStatistics, PpoConfig, generalised_advantages};
+use crate::experiment::Stream;
 use crate::rl::env::{Episode, Step, VectorEnvironment};
-use crate::rl::policy::{ActorCritic, TsallisPolicyHead};
-use crate::rl::random::Stream;
+use crate::rl::policy::{ActorCritic, TsallisPolicyHead, clocks};
 use crate::rl::transfer::{indices, mask, matrix, read, read_actions};
 use burn::Tensor;
 use burn::tensor::{Bool, Device, s};
-use rand_distr::{Distribution, Exp1};
 
 /// What the policy met in `rollout_steps` of every environment. The steps of all environments at one
 /// time stand together, one time after another.
@@ -257,24 +256,13 @@ pub(in crate::rl) fn observe(
     Ok((matrix(observations, size, device), allowed))
 }
 
-/// The clocks of [`TsallisPolicyHead::sample`], each row from a stream of its own.
-pub(in crate::rl) fn clocks(streams: &mut [Stream], actions: usize, device: &Device) -> Tensor<2> {
-    let mut clocks = Vec::with_capacity(streams.len() * actions);
-    for stream in streams {
-        let draws = Exp1.sample_iter(stream).take(actions);
-        // Zero would be drawn even at an action of probability zero.
-        clocks.extend(draws.map(|clock: f64| (clock as f32).max(f32::MIN_POSITIVE)));
-    }
-    matrix(clocks, actions, device)
-}
-
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
+    use crate::experiment::{Purpose, stream};
     use crate::rl::env::{DiscreteEnvironment, ObservationSizeError, Transition};
     use crate::rl::policy::NetworkConfig;
     use crate::rl::ppo::Regulariser;
-    use crate::rl::random::{Purpose, stream};
     use crate::rl::transfer::take_reads;
 
     fn network(environments: &VectorEnvironment, alpha: f64, device: &Device) -> ActorCritic {
@@ -513,10 +501,10 @@ mod tests {
         );
     }
 
-    #[cfg(all(feature = "wgpu", feature = "cli"))]
+    #[cfg(all(feature = "conformance", feature = "wgpu"))]
     #[test]
     fn nothing_but_actions_is_read_back_in_a_step_of_many_environments_on_wgpu() {
-        let Some(device) = crate::adapter::wgpu() else {
+        let Some(device) = crate::conformance::wgpu_device() else {
             return;
         };
         let (n, batch) = (4096, 3 * 4096);

@@ -1,7 +1,7 @@
 use super::objective::{ObjectiveParameters, PolicyForm, SAMPLES, Term, clipped_objective};
 use super::{ClippedAdam, LearnerError, PpoConfig, Rollout, Times, UpdateMetrics};
+use crate::experiment::Stream;
 use crate::rl::policy::{ActorCritic, select_mask};
-use crate::rl::random::Stream;
 use crate::rl::transfer::{indices, matrix, read};
 use burn::Tensor;
 use burn::tensor::{Bool, Device};
@@ -247,10 +247,10 @@ fn report(
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
+    use crate::experiment::{Purpose, stream};
     use crate::rl::env::VectorEnvironment;
     use crate::rl::policy::NetworkConfig;
     use crate::rl::ppo::Regulariser;
-    use crate::rl::random::{Purpose, stream};
     use burn::module::Module;
 
     fn config(alpha: f64) -> PpoConfig {

@@ -1,5 +1,5 @@
 use super::RunError;
-use super::file::{sync_folder, write_synced};
+use crate::experiment::{sync_folder, write_synced};
 use crate::rl::ppo::{Checkpoint, LearnerState, Moments};
 use burn::module::Module;
 use burn::store::{ModuleRecord, RecordError};

@@ -1,4 +1,5 @@
-use super::{CONFIG, RunError, write_atomically};
+use super::{CONFIG, RunError};
+use crate::experiment::write_atomically;
 use crate::rl::ppo::PpoConfig;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -114,7 +115,7 @@ impl RunConfig {
         let file = folder.join(CONFIG);
         let json =
             serde_json::to_vec_pretty(self).map_err(|error| RunError::malformed(&file, error))?;
-        write_atomically(&file, &json)
+        Ok(write_atomically(&file, &json)?)
     }
 }
 

@@ -1,3 +1,4 @@
+use crate::experiment::FileError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,16 +9,9 @@ pub enum RunError {
     /// A folder that a run would overwrite.
     #[error("{} already holds files: a new run needs a folder of its own", .0.display())]
     Occupied(PathBuf),
-    /// The operating system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On which path.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    /// A file or folder of the run cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The folder is not one that a run left.
     #[error("{} is not a run folder: it has no {missing}", path.display())]
     NotARun {
@@ -39,14 +33,6 @@ pub enum RunError {
         /// The version of this crate.
         ours: &'static str,
     },
-    /// A file does not hold what it should.
-    #[error("{} cannot be read: {reason}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// A run without the checkpoint that is asked for.
     #[error("{} has no checkpoint {wanted}{has}", path.display())]
     NoCheckpoint {
@@ -57,30 +43,19 @@ pub enum RunError {
         /// Those that it has, in words.
         has: String,
     },
-    /// Another process writes to the folder.
-    #[error("{} is being written by another process", .0.display())]
-    InUse(PathBuf),
 }
 
 impl RunError {
-    /// What a refusal of the operating system is turned into.
-    pub(crate) fn io<'a>(
+    /// [`FileError::io`].
+    pub(super) fn io<'a>(
         action: &'static str,
         path: &'a Path,
     ) -> impl FnOnce(io::Error) -> Self + use<'a> {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| FileError::io(action, path)(source).into()
     }
 
-    pub(crate) fn malformed(path: &Path, reason: impl std::fmt::Display) -> Self {
-        // Some libraries answer in several lines.
-        let reason = reason.to_string().replace('\n', " ").trim().to_owned();
-        Self::Malformed {
-            path: path.to_owned(),
-            reason,
-        }
+    /// [`FileError::malformed`].
+    pub(super) fn malformed(path: &Path, reason: impl std::fmt::Display) -> Self {
+        FileError::malformed(path, reason).into()
     }
 }

@@ -1,9 +1,10 @@
 use super::checkpoint::{CheckpointFiles, Checkpoints};
 use super::events::EventFile;
 use super::{
-    BEST, CHECKPOINTS, CsvTable, EVENTS, METRICS, Recording, RunConfig, RunError, RunSummary,
-    SUMMARY, TIMING, Timing, read_table, write_atomically,
+    BEST, CHECKPOINTS, EVENTS, METRICS, Recording, RunConfig, RunError, RunSummary, SUMMARY,
+    TIMING, Timing,
 };
+use crate::experiment::{CsvTable, read_table, write_atomically};
 use crate::rl::ppo::{Learner, UpdateMetrics};
 use serde_json::Value;
 use std::fs;
@@ -186,7 +187,7 @@ impl RunFolder {
         let file = self.path.join(SUMMARY);
         let json = serde_json::to_vec_pretty(summary)
             .map_err(|error| RunError::malformed(&file, error))?;
-        write_atomically(&file, &json)
+        Ok(write_atomically(&file, &json)?)
     }
 }
 

@@ -18,22 +18,18 @@ mod checkpoint;
 mod config;
 mod error;
 mod events;
-mod file;
 mod folder;
 mod saved;
 mod summary;
-mod table;
 mod timing;
 mod trainer;
 
 pub use checkpoint::CheckpointChoice;
 pub use config::{Recording, RunConfig};
 pub use error::RunError;
-pub use file::write_atomically;
 pub use folder::RunFolder;
 pub use saved::SavedRun;
 pub use summary::{RunStatus, RunSummary, Verdict};
-pub use table::{CsvTable, read_table};
 pub use timing::Timing;
 pub use trainer::{Notice, ResumeOptions, Trainer, TrainerError};
 

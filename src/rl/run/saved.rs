@@ -1,11 +1,12 @@
 use super::checkpoint::Checkpoints;
 use super::{
     BEST, CHECKPOINTS, CONFIG, CheckpointChoice, METRICS, RunConfig, RunError, RunSummary, SUMMARY,
-    TIMING, Timing, read_table,
+    TIMING, Timing,
 };
+use crate::experiment::read_table;
+use crate::experiment::{Purpose, stream};
 use crate::rl::policy::ActorCritic;
 use crate::rl::ppo::UpdateMetrics;
-use crate::rl::random::{Purpose, stream};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::fs;
@@ -86,7 +87,7 @@ impl SavedRun {
     ///
     /// If the file cannot be read.
     pub fn metrics(&self) -> Result<Vec<UpdateMetrics>, RunError> {
-        read_table(&self.path.join(METRICS))
+        Ok(read_table(&self.path.join(METRICS))?)
     }
 
     /// The rows of `timing.csv`; none of a run without.
@@ -95,7 +96,7 @@ impl SavedRun {
     ///
     /// If the file cannot be read.
     pub fn timing(&self) -> Result<Vec<Timing>, RunError> {
-        read_table(&self.path.join(TIMING))
+        Ok(read_table(&self.path.join(TIMING))?)
     }
 
     /// Removes all checkpoints, with which the run could be resumed and played.

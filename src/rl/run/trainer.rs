@@ -1,6 +1,7 @@
 use super::folder::checkpoints;
 use super::summary::History;
-use super::{METRICS, RunConfig, RunError, RunFolder, RunStatus, RunSummary, Timing, read_table};
+use super::{METRICS, RunConfig, RunError, RunFolder, RunStatus, RunSummary, Timing};
+use crate::experiment::read_table;
 use crate::rl::ppo::{ConfigError, Learner, LearnerError, PpoConfig, UpdateMetrics};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -354,7 +355,7 @@ fn restore(
     if let Some(error) = first_error {
         return Err(error.into());
     }
-    let rows: Vec<UpdateMetrics> = read_table(&path.join(METRICS))?;
+    let rows: Vec<UpdateMetrics> = read_table(&path.join(METRICS)).map_err(RunError::from)?;
     if !rows.is_empty() {
         return Err(RunError::NoCheckpoint {
             path: PathBuf::from(path),

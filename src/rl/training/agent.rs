@@ -1,10 +1,10 @@
 use super::PpoAgentRecord;
+use crate::experiment::{Purpose, stream};
 use crate::rl::env::{DiscreteEnvironment, EpisodeStatistics, RewardNoise, VectorEnvironment};
 use crate::rl::policy::{ActorCritic, TsallisPolicy, TsallisPolicyState};
 use crate::rl::ppo::{
     Checkpoint, ConfigError, Learner, LearnerError, Moments, PpoConfig, UpdateMetrics,
 };
-use crate::rl::random::{Purpose, stream};
 use burn::module::Module;
 use burn::rl::{LearnerTransitionBatch, Policy, PolicyLearner, PolicyState, RLTrainOutput};
 use burn::tensor::Device;

@@ -1,5 +1,5 @@
+use crate::experiment::write_atomically;
 use crate::rl::ppo::LearnerState;
-use crate::rl::run::write_atomically;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Bytes;
 use burn::train::checkpoint::{Checkpoint, CheckpointerError};

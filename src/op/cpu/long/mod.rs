@@ -10,13 +10,11 @@ mod output;
 mod solve;
 mod summary;
 
-pub(super) use solve::SolveRow;
-
 use super::RowCall;
 use super::order::{outlined, run};
 use super::vector::{V, load, splat};
 use crate::math::{MAX_ALPHA, Solver};
-use crate::op::backend::STATE;
+use crate::op::request::STATE;
 use backward::Backward;
 use macerator::Simd;
 use output::Forward;

@@ -1,14 +1,15 @@
 //! An output of a row.
 
-use super::{BLOCK, LongRow, SolveRow, Summary};
+use super::solve::RowRoot;
+use super::{BLOCK, LongRow, Summary};
 use crate::math::{expm1_over, non_negative};
-use crate::op::Output;
-use crate::op::backend::STATE;
 use crate::op::cpu::curve::{Curve, Root, conjugate_at_log};
 use crate::op::cpu::elementary::ln;
 use crate::op::cpu::order::{Kernel, Order};
 use crate::op::cpu::vector::{lanes, load, splat, store_row};
 use crate::op::cpu::{BY_PROBABILITIES, LARGEST_DERIVATIVE};
+use crate::op::request::Output;
+use crate::op::request::STATE;
 use macerator::Simd;
 
 /// Finds the root and writes the output; nothing where the row is not for these kernels.
@@ -28,7 +29,10 @@ impl Kernel for Forward<'_> {
         let Self {
             row, summary, y, ..
         } = self;
-        let l = <O::Curve<S> as SolveRow<S>>::solve_row(row, &summary)?;
+        let l = O::Curve::<S>::find_root(RowRoot {
+            row: &mut *row,
+            summary: &summary,
+        })?;
         let curve = O::Curve::<S>::new(&Root::of_row(summary.c, l));
         match self.output {
             Output::Probabilities => row.write::<S>(&summary, &curve, 1.0, y),

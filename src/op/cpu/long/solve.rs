@@ -2,28 +2,42 @@
 
 use super::{BLOCK, LongRow, Summary};
 use crate::math::Solver;
-use crate::op::cpu::curve::{Curve, General, Power, PowerCurve, Reciprocal, Root, Softmax};
+use crate::op::cpu::curve::{Curve, FindRoot, General, PowerCurve, Root, Softmax};
 use crate::op::cpu::vector::{lanes, load, splat};
 use macerator::Simd;
 
-/// A curve that the root of a row is found on.
-pub(in crate::op::cpu) trait SolveRow<S: Simd>: Curve<S> {
-    /// `ln u_max`, or nothing where it does not converge.
-    fn solve_row(row: &mut LongRow, summary: &Summary) -> Option<f64>;
+/// A row whose root `ln u_max` is found, or nothing where the steps do not converge.
+pub(super) struct RowRoot<'a> {
+    pub row: &'a mut LongRow,
+    pub summary: &'a Summary,
 }
 
-impl<S: Simd> SolveRow<S> for Softmax<S> {
+impl<S: Simd> FindRoot<S> for RowRoot<'_> {
+    type Found<C: Curve<S>> = Option<f64>;
+
     /// `S` is `e^l` times its value at `l = 0`.
     #[inline(always)]
-    fn solve_row(row: &mut LongRow, summary: &Summary) -> Option<f64> {
-        let (s, _) = row.mass::<S>(summary, &Self::new(&Root::of_row(summary.c, 0.0)));
+    fn on_softmax(self) -> Option<f64> {
+        let curve = Softmax::new(&Root::of_row(self.summary.c, 0.0));
+        let (s, _) = self.row.mass::<S>(self.summary, &curve);
         Some(-s.ln())
+    }
+
+    #[inline(always)]
+    fn on_powers<C: PowerCurve<S>>(self) -> Option<f64> {
+        self.row.solve_power::<S, C>(self.summary)
+    }
+
+    #[inline(always)]
+    fn on_general(self) -> Option<f64> {
+        self.row.solve_general::<S>(self.summary)
     }
 }
 
-impl<S: Simd> SolveRow<S> for General<S> {
+impl LongRow {
+    /// In `l = ln u_max`.
     #[inline(always)]
-    fn solve_row(row: &mut LongRow, summary: &Summary) -> Option<f64> {
+    fn solve_general<S: Simd>(&self, summary: &Summary) -> Option<f64> {
         let Summary { c, lo, hi, .. } = *summary;
         // Jensen's inequality: the mean of B^(-1/c) is at least that of the mean B.
         let mean = (-c * lo).exp() - c * summary.mean_gap;
@@ -36,7 +50,7 @@ impl<S: Simd> SolveRow<S> for General<S> {
         let mut before = 0.0;
         for _ in 0..Solver::NEWTON_STEPS {
             let root = Root::of_row_and_power(c, l, power);
-            let (s, w) = row.mass::<S>(summary, &Self::new(&root));
+            let (s, w) = self.mass::<S>(summary, &General::new(&root));
             if s >= 1.0 {
                 hi = l;
             } else {
@@ -62,23 +76,7 @@ impl<S: Simd> SolveRow<S> for General<S> {
         }
         None
     }
-}
 
-impl<S: Simd, const N: usize> SolveRow<S> for Reciprocal<S, N> {
-    #[inline(always)]
-    fn solve_row(row: &mut LongRow, summary: &Summary) -> Option<f64> {
-        row.solve_power::<S, Self>(summary)
-    }
-}
-
-impl<S: Simd, const N: usize> SolveRow<S> for Power<S, N> {
-    #[inline(always)]
-    fn solve_row(row: &mut LongRow, summary: &Summary) -> Option<f64> {
-        row.solve_power::<S, Self>(summary)
-    }
-}
-
-impl LongRow {
     /// In `b = u_max^-c`, where `S^c` is a root: `b <- b + b S (S^c - 1) / W`. Returns `ln u_max`.
     #[inline(always)]
     fn solve_power<S: Simd, C: PowerCurve<S>>(&mut self, summary: &Summary) -> Option<f64> {

@@ -10,14 +10,12 @@ mod output;
 mod solve;
 mod summary;
 
-pub(super) use solve::SolveRows;
-
 use super::order::run;
 use super::storage::Storage;
 use super::vector::{M, MOST_LANES, lanes, splat, store};
 use super::{Orders, References, Rows};
 use crate::math::{MAX_ALPHA, Measure, Solver};
-use crate::op::backend::STATE;
+use crate::op::request::STATE;
 use backward::Backward;
 use macerator::Simd;
 use output::Forward;

@@ -1,14 +1,14 @@
 //! An output of a group of rows.
 
-use super::solve::SolveRows;
+use super::solve::GroupRoots;
 use super::summary::Group;
 use super::{Answered, Parts, ShortRows};
-use crate::op::Output;
 use crate::op::cpu::curve::{Curve, Root, conjugate_at_log};
 use crate::op::cpu::elementary::ln;
 use crate::op::cpu::order::{Kernel, Order};
 use crate::op::cpu::vector::{M, V, copied, lanes, load, splat, store};
 use crate::op::cpu::{BY_PROBABILITIES, LARGEST_DERIVATIVE, References};
+use crate::op::request::Output;
 use macerator::Simd;
 
 /// Finds the roots of the rows that have been gathered, and computes their output.
@@ -34,7 +34,11 @@ impl Kernel for Forward<'_> {
             summary: &summary,
         };
         let c = splat::<S>(c);
-        let (curve, root, mut answered) = O::Curve::<S>::solve_rows(&group, alpha, c);
+        let (curve, root, mut answered) = O::Curve::<S>::find_root(GroupRoots {
+            group: &group,
+            alpha,
+            c,
+        });
         let values = &mut self.rows.values;
         match self.output {
             Output::Probabilities => group.write(&curve, values),

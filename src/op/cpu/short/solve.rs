@@ -3,7 +3,7 @@
 
 use super::summary::{Group, Summary};
 use crate::math::Solver;
-use crate::op::cpu::curve::{Curve, General, Power, PowerCurve, Reciprocal, Root, Softmax};
+use crate::op::cpu::curve::{Curve, FindRoot, General, PowerCurve, Root, Softmax};
 use crate::op::cpu::elementary::{exp, expm1, ln, log1p};
 use crate::op::cpu::vector::{M, V, copied, splat};
 use macerator::Simd;
@@ -13,26 +13,41 @@ const END_ROUNDING: f32 = 4e-6;
 
 const TOLERANCE: f32 = Solver::STOP_ROUNDINGS as f32 * f32::EPSILON;
 
-/// A curve that the roots of a group of rows are found on.
-pub(in crate::op::cpu) trait SolveRows<S: Simd>: Curve<S> + Sized {
-    /// The curve at the roots, the roots, and which rows have one.
-    fn solve_rows(group: &Group<'_, S>, alpha: f32, c: V<S>) -> (Self, Root<S>, M<S>);
+/// A group of rows whose roots are found: the curve at the roots, the roots, and which rows have one.
+pub(super) struct GroupRoots<'g, 'a, S: Simd> {
+    pub group: &'g Group<'a, S>,
+    pub alpha: f32,
+    pub c: V<S>,
 }
 
-impl<S: Simd> SolveRows<S> for Softmax<S> {
+impl<S: Simd> FindRoot<S> for GroupRoots<'_, '_, S> {
+    type Found<C: Curve<S>> = (C, Root<S>, M<S>);
+
     /// `S` is `e^l` times its value at `l = 0`.
     #[inline(always)]
-    fn solve_rows(group: &Group<'_, S>, _alpha: f32, c: V<S>) -> (Self, Root<S>, M<S>) {
+    fn on_softmax(self) -> (Softmax<S>, Root<S>, M<S>) {
+        let Self { group, c, .. } = self;
         let zero = splat::<S>(0.0);
-        let (s, _) = group.mass(&Self::new(&Root::of_lanes(c, zero, zero)));
+        let (s, _) = group.mass(&Softmax::new(&Root::of_lanes(c, zero, zero)));
         let root = Root::of_lanes(c, zero - ln::<S>(s), zero);
-        (Self::new(&root), root, copied(&group.summary.usable))
+        (Softmax::new(&root), root, copied(&group.summary.usable))
+    }
+
+    #[inline(always)]
+    fn on_powers<C: PowerCurve<S>>(self) -> (C, Root<S>, M<S>) {
+        self.group.solve_power(self.alpha, self.c)
+    }
+
+    #[inline(always)]
+    fn on_general(self) -> (General<S>, Root<S>, M<S>) {
+        self.group.solve_general(self.c)
     }
 }
 
-impl<S: Simd> SolveRows<S> for General<S> {
+impl<S: Simd> Group<'_, S> {
+    /// In `l = ln u_max`.
     #[inline(always)]
-    fn solve_rows(group: &Group<'_, S>, _alpha: f32, c: V<S>) -> (Self, Root<S>, M<S>) {
+    fn solve_general(&self, c: V<S>) -> (General<S>, Root<S>, M<S>) {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let per_c = one / c;
         let &Summary {
@@ -40,7 +55,7 @@ impl<S: Simd> SolveRows<S> for General<S> {
             mut hi,
             mean_gap,
             ..
-        } = group.summary;
+        } = self.summary;
         // Jensen's inequality: the mean of B^(-1/c) is at least that of the mean B.
         let mean = exp::<S>(zero - c * lo) - c * mean_gap;
         let start = (zero - ln::<S>(mean)) * per_c;
@@ -51,10 +66,10 @@ impl<S: Simd> SolveRows<S> for General<S> {
         // Not the upper end of the bracket: the mean is rounded.
         let mut root = Root::of_lanes(c, better.select(start, hi), zero);
         let mut before = zero;
-        let unusable = !copied(&group.summary.usable);
+        let unusable = !copied(&self.summary.usable);
         let mut done = copied(&unusable);
         for _ in 0..Solver::NEWTON_STEPS {
-            let (s, w) = group.mass(&Self::new(&root));
+            let (s, w) = self.mass(&General::new(&root));
             let l = root.offset + root.rest;
             hi = s.ge(one).select(l, hi);
             lo = s.ge(one).select(lo, l);
@@ -74,25 +89,9 @@ impl<S: Simd> SolveRows<S> for General<S> {
             }
             before = inside.select(step, zero);
         }
-        (Self::new(&root), root, done & !unusable)
+        (General::new(&root), root, done & !unusable)
     }
-}
 
-impl<S: Simd, const N: usize> SolveRows<S> for Reciprocal<S, N> {
-    #[inline(always)]
-    fn solve_rows(group: &Group<'_, S>, alpha: f32, c: V<S>) -> (Self, Root<S>, M<S>) {
-        group.solve_power(alpha, c)
-    }
-}
-
-impl<S: Simd, const N: usize> SolveRows<S> for Power<S, N> {
-    #[inline(always)]
-    fn solve_rows(group: &Group<'_, S>, alpha: f32, c: V<S>) -> (Self, Root<S>, M<S>) {
-        group.solve_power(alpha, c)
-    }
-}
-
-impl<S: Simd> Group<'_, S> {
     /// In `b = u_max^-c`, where `S^c` is a root: `b <- b + b S (S^c - 1) / W`.
     #[inline(always)]
     fn solve_power<C: PowerCurve<S>>(&self, alpha: f32, c: V<S>) -> (C, Root<S>, M<S>) {

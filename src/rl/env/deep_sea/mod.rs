@@ -5,7 +5,7 @@ mod tests;
 use super::environment::{burn_environment, check_action};
 use super::one_hot::one_hot;
 use super::{DiscreteEnvironment, ObservationSizeError, RestoreError, Transition, state};
-use crate::rl::random::{Purpose, Stream, stream};
+use crate::experiment::{Purpose, Stream, stream};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 use super::{Saved, pass_on};
+use crate::experiment::{Purpose, Stream, stream};
 use crate::rl::env::{DiscreteEnvironment, RestoreError, Transition, state};
-use crate::rl::random::{Purpose, Stream, stream};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

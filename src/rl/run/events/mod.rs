@@ -4,7 +4,7 @@ mod message;
 mod record;
 
 use super::RunError;
-use super::file::lock;
+use crate::experiment::lock;
 use message::Event;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};

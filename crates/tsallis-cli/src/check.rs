@@ -1,0 +1,147 @@
+//! `tsallis check`: whether the operator is right on a device and its driver.
+
+use super::{CommandError, device};
+use burn::tensor::DType;
+use burn_tsallis::Solver;
+use burn_tsallis::conformance::{
+    Bounds, CaseError, OnDevice, Quantity, built_in, compare, read, vectors,
+};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Compare the operator on a device with exact values: every output and every gradient.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The device: `tsallis devices` lists them.
+    #[arg(long, value_name = "NAME", default_value = "flex")]
+    device: String,
+
+    /// What tensors are stored in.
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
+    dtype: Dtype,
+
+    /// Files of exact values, one JSON object a line, instead of the built-in set: of this crate's own f64
+    /// layer, and for f64 of values with 60 digits.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    vectors: Vec<PathBuf>,
+
+    /// How roots are found.
+    #[arg(long, value_name = "NAME", default_value = "newton")]
+    solver: SolverName,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Dtype {
+    F32,
+    F64,
+    F16,
+    Bf16,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SolverName {
+    Newton,
+    Bisection,
+}
+
+/// Why a check could not be made, or what it found.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CheckError {
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    #[error("the device {device} has no {dtype:?} tensors: it has {has}")]
+    Dtype {
+        device: String,
+        dtype: DType,
+        has: String,
+    },
+    #[error("the device failed: {0}")]
+    Failed(String),
+    #[error("{0} of the quantities break their bound")]
+    Broken(usize),
+}
+
+impl Check {
+    pub(super) fn run(self) -> Result<(), CommandError> {
+        let device = device::find(&self.device)?;
+        let dtype = match self.dtype {
+            Dtype::F32 => DType::F32,
+            Dtype::F64 => DType::F64,
+            Dtype::F16 => DType::F16,
+            Dtype::Bf16 => DType::BF16,
+        };
+        if !device.supports_dtype(dtype) {
+            return Err(CommandError::Check(CheckError::Dtype {
+                device: self.device,
+                dtype,
+                has: device::dtypes(&device),
+            }));
+        }
+        let cases = if self.vectors.is_empty() && dtype == DType::F64 {
+            // The answers of the built-in set are those of the same layer in f64 that a CPU runs.
+            vectors(dtype).map_err(CheckError::Case)?
+        } else if self.vectors.is_empty() {
+            built_in(dtype)
+        } else {
+            let mut cases = Vec::new();
+            for path in &self.vectors {
+                cases.extend(read(path, dtype).map_err(CheckError::Case)?);
+            }
+            cases
+        };
+        let solver = match self.solver {
+            SolverName::Newton => Solver::Newton,
+            SolverName::Bisection => Solver::Bisection,
+        };
+        println!(
+            "{} cases on {}, {dtype:?}",
+            cases.len(),
+            device::describe(&self.device, &device)
+        );
+        let implementation = OnDevice {
+            device: device.clone(),
+            dtype,
+            solver,
+        };
+        let quantities = compare(&implementation, &cases, &Bounds::of(dtype));
+        // A launch that failed without a word shows here.
+        device
+            .sync()
+            .map_err(|error| CheckError::Failed(error.to_string()))?;
+        let broken = print(&quantities);
+        if broken > 0 {
+            return Err(CommandError::Check(CheckError::Broken(broken)));
+        }
+        println!("every quantity is within its bound");
+        Ok(())
+    }
+}
+
+/// Prints the table, and returns how many bounds are broken.
+fn print(quantities: &[Quantity]) -> usize {
+    println!(
+        "{:<14} {:>6} {:>12} {:>12} {:>8}  case",
+        "quantity", "cases", "worst error", "bound", "share"
+    );
+    let mut broken = 0;
+    for quantity in quantities {
+        let Some(worst) = &quantity.worst else {
+            println!("{:<14} {:>6}", quantity.name, quantity.cases);
+            continue;
+        };
+        // A NaN fails the comparison too.
+        let holds = quantity.ratio() <= 1.0;
+        broken += usize::from(!holds);
+        println!(
+            "{:<14} {:>6} {:>12.3e} {:>12.3e} {:>8.3}  {}{}",
+            quantity.name,
+            quantity.cases,
+            worst.error,
+            worst.bound,
+            quantity.ratio(),
+            worst.case,
+            if holds { "" } else { "  BROKEN" }
+        );
+    }
+    broken
+}

@@ -1,0 +1,179 @@
+use super::paragraph::say;
+use super::side_by_side::{cores, side_by_side};
+use super::words::score;
+use super::{CommandError, device, thousands};
+use burn::tensor::Device;
+use burn_tsallis::rl::run::{CheckpointChoice, SavedRun};
+use burn_tsallis::rl::{Evaluation, evaluate};
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Play episodes with the policy of a training run, without noise on the rewards.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(super) struct Eval {
+    /// The folder that `tsallis train` wrote, of one seed or of several.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+
+    /// Episodes to play, of each seed.
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = at_least_one)]
+    episodes: usize,
+
+    /// Take the most probable action instead of drawing one.
+    #[arg(long)]
+    deterministic: bool,
+
+    /// The checkpoint to play: last, best (of the highest mean return of 100 episodes), or that after so many
+    /// environment steps.
+    #[arg(long, value_name = "WHICH", default_value = "last", value_parser = checkpoint)]
+    checkpoint: CheckpointChoice,
+
+    /// Seed of the initial states and of the draws.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
+
+    /// Where tensors are computed: flex (the CPU), or another of those that `tsallis devices` lists.
+    #[arg(long, value_name = "NAME", default_value = "flex")]
+    device: String,
+
+    /// Print one JSON object for each seed instead of words.
+    #[arg(long)]
+    json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("it must be a whole number of at least 1".to_owned()),
+    }
+}
+
+fn checkpoint(text: &str) -> Result<CheckpointChoice, String> {
+    match text {
+        "last" => Ok(CheckpointChoice::Last),
+        "best" => Ok(CheckpointChoice::Best),
+        steps => steps
+            .parse()
+            .map(CheckpointChoice::Step)
+            .map_err(|_| "it must be last, best, or a number of environment steps".to_owned()),
+    }
+}
+
+/// What came of the episodes of a run.
+#[derive(Clone, Debug, Serialize)]
+struct Played {
+    run: PathBuf,
+    seed: u64,
+    environment: String,
+    /// Environment steps that the policy was trained for.
+    steps: usize,
+    deterministic: bool,
+    episodes: usize,
+    mean_return: f64,
+    standard_deviation: f64,
+    least_return: f64,
+    largest_return: f64,
+    mean_length: f64,
+    /// The largest return that an episode can have.
+    best_possible_return: f64,
+}
+
+impl Eval {
+    pub(super) fn run(self) -> Result<(), CommandError> {
+        let runs = SavedRun::open_all(&self.run)?;
+        let device = device::find(&self.device)?;
+        let several = runs.len() > 1;
+        let played = side_by_side(runs, cores(), |run| self.play(&run, &device));
+        let played: Vec<Played> = played.into_iter().collect::<Result<_, _>>()?;
+        if self.json {
+            for played in &played {
+                // Numbers and names are always JSON.
+                println!("{}", serde_json::to_string(played).unwrap_or_default());
+            }
+            return Ok(());
+        }
+        for played in &played {
+            let name = if several {
+                format!("seed {}: ", played.seed)
+            } else {
+                String::new()
+            };
+            say(&format!("{name}{}", played.words()));
+        }
+        if several {
+            let means: Vec<f64> = played.iter().map(|p| p.mean_return).collect();
+            let mean = means.iter().sum::<f64>() / means.len() as f64;
+            let least = means.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let best = played[0].best_possible_return;
+            println!(
+                "{} seeds: mean return {} on average, from {} to {}",
+                means.len(),
+                score(mean, best),
+                score(least, best),
+                score(most, best)
+            );
+        }
+        Ok(())
+    }
+
+    fn play(&self, run: &SavedRun, device: &Device) -> Result<Played, CommandError> {
+        let (model, steps) = run.model(self.checkpoint, device)?;
+        let environment = run.config().config.environment;
+        let evaluation = Evaluation {
+            episodes: self.episodes,
+            deterministic: self.deterministic,
+            seed: self.seed,
+        };
+        let episodes = evaluate(&model, environment, evaluation, device)?;
+        let returns: Vec<f64> = episodes.iter().map(|e| e.total_reward).collect();
+        let count = returns.len() as f64;
+        let mean = returns.iter().sum::<f64>() / count;
+        let squares = returns.iter().map(|r| (r - mean).powi(2));
+        Ok(Played {
+            run: run.path().to_owned(),
+            seed: run.config().config.seed,
+            environment: environment.title(),
+            steps,
+            deterministic: self.deterministic,
+            episodes: returns.len(),
+            mean_return: mean,
+            standard_deviation: (squares.sum::<f64>() / count).sqrt(),
+            least_return: returns.iter().copied().fold(f64::INFINITY, f64::min),
+            largest_return: returns.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            mean_length: episodes.iter().map(|e| e.length as f64).sum::<f64>() / count,
+            best_possible_return: environment.best_return(),
+        })
+    }
+}
+
+impl Played {
+    fn words(&self) -> String {
+        let words = |value| score(value, self.best_possible_return);
+        format!(
+            "{}, {} actions, the policy after {} steps: mean return {} of {} over {} {}, standard \
+             deviation {}, from {} to {}",
+            self.environment,
+            if self.deterministic {
+                "most probable"
+            } else {
+                "drawn"
+            },
+            thousands(self.steps),
+            words(self.mean_return),
+            (self.best_possible_return * 1000.0).round() / 1000.0,
+            self.episodes,
+            if self.episodes == 1 {
+                "episode"
+            } else {
+                "episodes"
+            },
+            words(self.standard_deviation),
+            words(self.least_return),
+            words(self.largest_return)
+        )
+    }
+}

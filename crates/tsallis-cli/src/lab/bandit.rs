@@ -1,0 +1,199 @@
+use super::columns::Columns;
+use super::values::Number;
+use super::{LabError, check, check_count, make_folder, mean_of_seeds, say_written, write_table};
+use crate::plot::{Axis, CATEGORIES, Figure, GREY, Line, LinePlot, decade_above};
+use crate::seeds;
+use clap::Args;
+use rayon::prelude::*;
+use std::path::PathBuf;
+use tsallis_lab::bandit::{Losses, Regret, play};
+
+/// Play Tsallis-INF, the bandit algorithm of the order one half, against stochastic and adversarial losses.
+///
+/// Writes regret.svg, .png and .csv: the regret in both regimes, averaged over seeds, beside the bounds
+/// 4 sqrt(K T) + 1 and of the order ln T.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(crate) struct Bandit {
+    /// Arms.
+    #[arg(long, value_name = "COUNT", default_value_t = 8)]
+    arms: usize,
+
+    /// How much less the best arm loses on average, of losses from 0 to 1.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.1)]
+    gap: f64,
+
+    /// Rounds.
+    #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
+    rounds: usize,
+
+    /// Seeds; the first is 0.
+    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = seeds::first)]
+    seeds: u64,
+
+    /// The folder to write; files of an earlier run are replaced.
+    #[arg(long, value_name = "FOLDER", default_value = "runs/bandit")]
+    out: PathBuf,
+}
+
+impl Bandit {
+    pub(crate) fn run(self) -> Result<(), LabError> {
+        check(
+            (2..=10_000).contains(&self.arms),
+            "--arms",
+            "from 2 to 10000",
+            self.arms,
+        )?;
+        check(
+            self.gap > 0.0 && self.gap <= 0.5,
+            "--gap",
+            "above 0 and at most 0.5",
+            self.gap,
+        )?;
+        check_count("--rounds", self.rounds)?;
+        check(
+            (1..=10_000).contains(&self.seeds),
+            "--seeds",
+            "from 1 to 10000",
+            self.seeds,
+        )?;
+        make_folder(&self.out)?;
+
+        let mut means = vec![0.5; self.arms];
+        means[0] -= self.gap;
+        let regimes = [
+            ("stochastic", Losses::Stochastic(means)),
+            (
+                "adversarial",
+                Losses::Adversarial {
+                    arms: self.arms,
+                    gap: self.gap,
+                },
+            ),
+        ];
+        let played: Vec<Vec<Regret>> = regimes
+            .iter()
+            .map(|(_, losses)| {
+                (0..self.seeds)
+                    .into_par_iter()
+                    .map(|seed| play(losses, self.rounds, seed))
+                    .collect()
+            })
+            .collect();
+        let rounds = played[0][0].rounds.clone();
+        let arms = self.arms as f64;
+        let adversarial_bound = |t: usize| 4.0 * (arms * t as f64).sqrt() + 1.0;
+        // Up to a constant, the sum of ln(T) / gap over the arms that are not best.
+        let stochastic_order = |t: usize| (arms - 1.0) * (t as f64).ln() / self.gap;
+
+        let curve = |runs: &[Regret], i: usize| {
+            let count = runs.len() as f64;
+            let mean = runs.iter().map(|run| run.regret[i]).sum::<f64>() / count;
+            let spread = runs
+                .iter()
+                .map(|run| (run.regret[i] - mean).powi(2))
+                .sum::<f64>();
+            (mean, (spread / (count - 1.0).max(1.0)).sqrt())
+        };
+        let reference = |f: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> {
+            rounds.iter().map(|&t| (t as f64, f(t))).collect()
+        };
+        let highest = adversarial_bound(self.rounds).max(stochastic_order(self.rounds));
+        let mut plot = LinePlot::new(
+            Axis::log("round T"),
+            Axis::log("regret").range(0.1..decade_above(highest)),
+        )
+        .line(Line::new(reference(&adversarial_bound), GREY).label("4 √(KT) + 1"))
+        .line(
+            Line::new(reference(&stochastic_order), GREY)
+                .dashed()
+                .label("(K − 1) ln T / gap"),
+        );
+        for (((name, _), runs), colour) in regimes.iter().zip(&played).zip(CATEGORIES) {
+            let points: Vec<(f64, f64, f64)> = rounds
+                .iter()
+                .enumerate()
+                .map(|(i, &t)| {
+                    let (mean, deviation) = curve(runs, i);
+                    (t as f64, mean, deviation)
+                })
+                .collect();
+            let band = points
+                .iter()
+                .map(|&(t, m, d)| (t, m - d, m + d))
+                .collect::<Vec<_>>();
+            plot = plot.line(
+                Line::new(points.iter().map(|&(t, m, _)| (t, m)), colour)
+                    .band(band)
+                    .label(*name),
+            );
+        }
+        Figure::new((900, 600))
+            .title(format!(
+                "Tsallis-INF, {} arms, gap {}: {}",
+                self.arms,
+                self.gap,
+                mean_of_seeds(self.seeds as usize)
+            ))
+            .panel(plot)
+            .save(&self.out.join("regret"))?;
+
+        let columns = [
+            "round",
+            "stochastic_mean",
+            "stochastic_std",
+            "adversarial_mean",
+            "adversarial_std",
+            "adversarial_bound",
+        ]
+        .map(str::to_owned);
+        let rows = rounds.iter().enumerate().map(|(i, &t)| {
+            let (stochastic, adversarial) = (curve(&played[0], i), curve(&played[1], i));
+            (
+                t,
+                stochastic.0,
+                stochastic.1,
+                adversarial.0,
+                adversarial.1,
+                adversarial_bound(t),
+            )
+        });
+        write_table(&self.out.join("regret.csv"), &columns, rows)?;
+
+        let mut table = Columns::new(
+            0,
+            &[
+                "round T",
+                "stochastic",
+                "/ ln T",
+                "adversarial",
+                "/ sqrt(K T)",
+                "4 sqrt(K T) + 1",
+            ],
+        );
+        for (i, &t) in rounds.iter().enumerate() {
+            // About every tenfold.
+            let before_last = rounds.len() - 1 - i;
+            if before_last > 0 && (t < 100 || !before_last.is_multiple_of(10)) {
+                continue;
+            }
+            let (stochastic, adversarial) = (curve(&played[0], i).0, curve(&played[1], i).0);
+            let per_log = stochastic / (t as f64).ln();
+            table.row([
+                t.to_string(),
+                Number(stochastic).to_string(),
+                if t > 1 {
+                    Number(per_log).to_string()
+                } else {
+                    "-".to_owned()
+                },
+                Number(adversarial).to_string(),
+                Number(adversarial / (arms * t as f64).sqrt()).to_string(),
+                Number(adversarial_bound(t)).to_string(),
+            ]);
+        }
+        table.print();
+        say_written(&self.out, &["regret.svg", "regret.png", "regret.csv"]);
+        Ok(())
+    }
+}

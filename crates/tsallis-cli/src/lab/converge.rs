@@ -1,0 +1,424 @@
+use super::columns::Columns;
+use super::progress::Progress;
+use super::values::Number;
+use super::{
+    LabError, PROCESSES, check_count, check_positive, escape, make_folder, say_written, write_table,
+};
+use crate::paragraph::say;
+use crate::plot::{Axis, Figure, GREY, Line, LinePlot, decade_above, divergence_colour};
+use clap::Args;
+use rayon::prelude::*;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use tsallis_lab::algorithms::{Direction, ExactAscent, StepRule};
+use tsallis_lab::exact::{Constants, Evaluator, optimum, value_iteration};
+use tsallis_lab::policy::Reference;
+use tsallis_lab::{Divergence, Mdp, SoftargmaxPolicy, unique};
+
+/// A gap below this, relative to the optimum, is rounding.
+const ROUNDING: f64 = 1e-13;
+
+/// Points of a curve that are drawn and written.
+const POINTS: usize = 400;
+
+/// Run f-PG with exact gradients beside regularised value iteration, and measure its rates.
+///
+/// Writes suboptimality.svg, .png and .csv (how far the regularised value is from its optimum after each
+/// iteration), rates.csv (the measured linear rate beside its bound by the Polyak-Lojasiewicz inequality) and
+/// escape.svg, .png and .csv (the time out of a nearly certain wrong policy).
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true, after_long_help = PROCESSES)]
+pub(crate) struct Converge {
+    /// The process, such as nchain:15 or a JSON file; all of them are listed at the end of --help.
+    #[arg(long, value_name = "NAME", default_value = "garnet:4,3,4,10")]
+    mdp: String,
+
+    /// Steps after which an episode ends, where it shall end; the policy then sees the time.
+    #[arg(long, value_name = "COUNT")]
+    horizon: Option<usize>,
+
+    /// Divergences: orders, or kl, reverse-kl, pearson, neyman, hellinger, jensen-shannon and le-cam.
+    #[arg(long, value_name = "ORDER", num_args = 1.., default_values = ["0.1", "0.3", "0.5", "0.7", "0.9", "1"])]
+    alpha: Vec<Divergence>,
+
+    /// The reference policy: a probability for each action [default: all the same].
+    #[arg(long, value_name = "PROBABILITY", num_args = 1..)]
+    reference: Vec<f64>,
+
+    /// Weight of the regulariser.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.1)]
+    temperature: f64,
+
+    /// Length of a step; with --armijo, of the first one that is tried.
+    #[arg(long, value_name = "NUMBER", default_value_t = 2.0)]
+    step_size: f64,
+
+    /// Search each step for one that makes good a tenth of what the gradient promises.
+    #[arg(long)]
+    armijo: bool,
+
+    /// Follow the natural gradient.
+    #[arg(long)]
+    natural: bool,
+
+    /// Project each step onto the floor that the theory keeps.
+    #[arg(long)]
+    project: bool,
+
+    /// Steps.
+    #[arg(long, value_name = "COUNT", default_value_t = 5000)]
+    iterations: usize,
+
+    /// The folder to write; files of an earlier run are replaced.
+    #[arg(long, value_name = "FOLDER", default_value = "runs/converge")]
+    out: PathBuf,
+}
+
+/// What an order did.
+struct Course {
+    divergence: Divergence,
+    /// The gap after each iteration.
+    gaps: Vec<f64>,
+    /// The gap of regularised value iteration after each sweep.
+    sweeps: Vec<f64>,
+    /// The measured rate of a step.
+    rate: Option<f64>,
+    /// `eta mu / 4` at the last policy.
+    pl_bound: Option<f64>,
+    /// `1 / (2 L)`.
+    step_bound: Option<f64>,
+}
+
+/// What an order begins with.
+struct Start {
+    policy: SoftargmaxPolicy,
+    /// Those of the theory, where it covers the setting.
+    constants: Option<Constants>,
+    floor: Option<f64>,
+}
+
+impl Converge {
+    pub(crate) fn run(self) -> Result<(), LabError> {
+        check_positive("--temperature", self.temperature)?;
+        check_positive("--step-size", self.step_size)?;
+        check_count("--iterations", self.iterations)?;
+        let mut mdp = Mdp::named(&self.mdp)?;
+        if let Some(steps) = self.horizon {
+            mdp = mdp.unrolled(steps)?;
+        }
+        let divergences = unique(self.alpha.iter().copied());
+        // What is wrong with one of them is said before any of them takes its time.
+        let starts = divergences
+            .iter()
+            .map(|&divergence| self.start(&mdp, divergence))
+            .collect::<Result<Vec<_>, _>>()?;
+        make_folder(&self.out)?;
+        let evaluator = Evaluator::new(&mdp);
+        let steps = self.iterations + self.sweeps(&mdp);
+        let progress = Mutex::new(Progress::new(steps * starts.len(), "steps"));
+        let courses: Vec<Course> = starts
+            .into_par_iter()
+            .map(|start| self.follow(&evaluator, start, &progress))
+            .collect();
+        progress
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .finish();
+        self.draw(&mdp, &courses)?;
+        self.write(&courses)?;
+        self.say(&courses);
+        let mut names = vec!["suboptimality.svg", "suboptimality.csv", "rates.csv"];
+        let orders: Vec<f64> = divergences
+            .iter()
+            .filter_map(|divergence| match *divergence {
+                Divergence::Tsallis(alpha) if alpha <= 1.0 => Some(alpha),
+                _ => None,
+            })
+            .collect();
+        if orders.is_empty() {
+            say("No order up to 1 was asked for, so there is no figure of escape times.");
+        } else {
+            escape::report(&self.out, &orders)?;
+            names.extend(["escape.svg", "escape.csv"]);
+        }
+        names.push("the pictures as PNG");
+        say_written(&self.out, &names);
+        Ok(())
+    }
+
+    /// Where the ascent begins, and the floor that it keeps.
+    fn start(&self, mdp: &Mdp, divergence: Divergence) -> Result<Start, LabError> {
+        let reference = if self.reference.is_empty() {
+            Reference::Uniform
+        } else {
+            Reference::Actions(self.reference.clone())
+        };
+        let policy = SoftargmaxPolicy::new(divergence, mdp.states(), mdp.actions(), &reference)?;
+        let constants = Constants::of(mdp, &policy, self.temperature);
+        let floor = if self.project {
+            Some(constants.clone()?.floor())
+        } else {
+            None
+        };
+        Ok(Start {
+            policy,
+            constants: constants.ok(),
+            floor,
+        })
+    }
+
+    /// Sweeps of value iteration after which nothing is left to see.
+    fn sweeps(&self, mdp: &Mdp) -> usize {
+        self.iterations
+            .min((40.0 / (1.0 - mdp.discount())) as usize)
+    }
+
+    fn follow(
+        &self,
+        evaluator: &Evaluator<'_>,
+        start: Start,
+        progress: &Mutex<Progress>,
+    ) -> Course {
+        let mdp = evaluator.mdp();
+        let Start {
+            policy,
+            constants,
+            floor,
+        } = start;
+        let divergence = policy.divergence();
+        let chunk = (self.iterations / 100).max(1);
+        let report = |n: usize| {
+            if n > 0 && n.is_multiple_of(chunk) {
+                let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+                progress.advance(chunk, || name_of(divergence));
+            }
+        };
+        let best = optimum(evaluator, &policy, self.temperature).objective;
+        let rule = if self.armijo {
+            StepRule::Armijo {
+                first: self.step_size,
+            }
+        } else {
+            StepRule::Fixed(self.step_size)
+        };
+        let direction = if self.natural {
+            Direction::Natural
+        } else {
+            Direction::Gradient
+        };
+        let mut ascent = ExactAscent::new(evaluator, policy.clone(), self.temperature, rule)
+            .with_direction(direction)
+            .with_floor(floor);
+        let gaps: Vec<f64> = (0..=self.iterations)
+            .map(|n| {
+                report(n);
+                best - ascent.step().objective
+            })
+            .collect();
+        let mut sweeps = value_iteration(mdp, &policy, self.temperature);
+        let sweeps = (0..self.sweeps(mdp))
+            .map(|n| {
+                report(n + 1);
+                sweeps.next();
+                best - evaluator.objective(sweeps.policy(), self.temperature)
+            })
+            .collect();
+        let smallest = ascent
+            .policy()
+            .weights()
+            .iter()
+            .copied()
+            .fold(f64::INFINITY, f64::min);
+        // The inequality is about the gradient and a fixed step.
+        let constants = constants.filter(|_| !self.natural && !self.armijo);
+        let pl_bound = |of: &Constants| 0.25 * self.step_size * of.polyak_lojasiewicz(smallest);
+        Course {
+            divergence,
+            rate: measured_rate(&gaps, ROUNDING * best.abs().max(1.0)),
+            gaps,
+            sweeps,
+            pl_bound: constants.as_ref().map(pl_bound),
+            step_bound: constants.as_ref().map(Constants::step_bound),
+        }
+    }
+
+    fn draw(&self, mdp: &Mdp, courses: &[Course]) -> Result<(), LabError> {
+        let largest = courses
+            .iter()
+            .flat_map(|course| &course.gaps)
+            .copied()
+            .fold(1e-6, f64::max);
+        let range = 1e-15..decade_above(largest);
+        let mut plot = LinePlot::new(
+            Axis::log("iteration").range(1.0..self.iterations.max(2) as f64),
+            Axis::log("distance of the regularised value from its optimum").range(range),
+        );
+        for course in courses {
+            let points = thinned(self.iterations).map(|n| (n as f64, course.gaps[n]));
+            let line = Line::new(points, divergence_colour(course.divergence));
+            plot = plot.line(line.label(name_of(course.divergence)));
+        }
+        // One of them stands for all: they differ little.
+        if let Some(course) = courses.first() {
+            let sweeps = course
+                .sweeps
+                .iter()
+                .enumerate()
+                .map(|(n, gap)| ((n + 1) as f64, *gap));
+            let label = format!("value iteration, {}", name_of(course.divergence));
+            plot = plot.line(Line::new(sweeps, GREY).dashed().label(label));
+        }
+        let step = if self.armijo {
+            "Armijo steps".to_owned()
+        } else {
+            format!("η = {}", self.step_size)
+        };
+        let method = if self.natural {
+            "Natural gradient"
+        } else {
+            "Exact f-PG"
+        };
+        Figure::new((960, 640))
+            .title(format!(
+                "{method} on {}, λ = {}, {step}",
+                mdp.name(),
+                self.temperature
+            ))
+            .panel(plot)
+            .save(&self.out.join("suboptimality"))?;
+        Ok(())
+    }
+
+    fn write(&self, courses: &[Course]) -> Result<(), LabError> {
+        let mut columns = vec!["iteration".to_owned()];
+        for course in courses {
+            columns.push(format!("fpg_{}", course.divergence));
+            columns.push(format!("value_iteration_{}", course.divergence));
+        }
+        let rows = thinned(self.iterations).map(|n| {
+            let mut row = vec![Some(n as f64)];
+            for course in courses {
+                row.push(Some(course.gaps[n]));
+                row.push(course.sweeps.get(n.wrapping_sub(1)).copied());
+            }
+            row
+        });
+        write_table(&self.out.join("suboptimality.csv"), &columns, rows)?;
+        let columns = [
+            "divergence",
+            "final_gap",
+            "measured_rate",
+            "pl_bound",
+            "step_bound",
+        ]
+        .map(str::to_owned);
+        let rows = courses.iter().map(|course| {
+            let last = course.gaps[self.iterations];
+            (
+                course.divergence.to_string(),
+                last,
+                course.rate,
+                course.pl_bound,
+                course.step_bound,
+            )
+        });
+        write_table(&self.out.join("rates.csv"), &columns, rows)
+    }
+
+    fn say(&self, courses: &[Course]) {
+        let mut table = Columns::new(
+            0,
+            &[
+                "divergence",
+                "gap at end",
+                "gap < 1e-6",
+                "measured rate",
+                "PL bound",
+                "1 / (2 L)",
+            ],
+        );
+        for course in courses {
+            let reached = course.gaps.iter().position(|gap| *gap < 1e-6);
+            let words =
+                |value: Option<f64>| value.map_or("-".to_owned(), |v| Number(v).to_string());
+            table.row([
+                course.divergence.to_string(),
+                Number(course.gaps[self.iterations]).to_string(),
+                reached.map_or("never".to_owned(), |n| format!("after {n}")),
+                words(course.rate),
+                words(course.pl_bound),
+                words(course.step_bound),
+            ]);
+        }
+        table.print();
+        say(
+            "A rate r takes the gap to e^-r of itself in a step. The PL bound is eta mu / 4, with the factor mu of \
+             the Polyak-Lojasiewicz inequality at the last policy: a guarantee for eta up to 1 / (2 L), near that \
+             policy; it is zero where some state never begins an episode.",
+        );
+    }
+}
+
+/// The rate at which the gap shrinks over the last half of the steps before it is rounding: `-ln` of the factor
+/// of a step.
+fn measured_rate(gaps: &[f64], rounding: f64) -> Option<f64> {
+    let end = gaps
+        .iter()
+        .position(|gap| gap.is_nan() || *gap <= rounding)
+        .unwrap_or(gaps.len());
+    let (first, last) = (end / 2, end.checked_sub(1)?);
+    if last <= first {
+        return None;
+    }
+    let rate = (gaps[first] / gaps[last]).ln() / (last - first) as f64;
+    Some(rate).filter(|rate| rate.is_finite())
+}
+
+/// Iterations from 0 on, evenly spread in their logarithm, the last one included.
+fn thinned(last: usize) -> impl Iterator<Item = usize> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        if at > last {
+            return None;
+        }
+        let here = at;
+        let next = (at as f64 * (last.max(2) as f64).powf(1.0 / POINTS as f64)) as usize;
+        at = next.max(at + 1);
+        if at > last && here < last {
+            at = last;
+        }
+        Some(here)
+    })
+}
+
+fn name_of(divergence: Divergence) -> String {
+    match divergence {
+        Divergence::Tsallis(1.0) => "α = 1 (softmax)".to_owned(),
+        Divergence::Tsallis(alpha) => format!("α = {alpha}"),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_of_a_geometric_sequence() {
+        let gaps: Vec<f64> = (0..200).map(|n| (-0.3 * f64::from(n)).exp()).collect();
+        let rate = measured_rate(&gaps, 1e-13).expect("a rate");
+        assert!((rate - 0.3).abs() < 1e-9, "{rate}");
+        assert_eq!(measured_rate(&[1e-15, 1e-16], 1e-13), None);
+        assert_eq!(measured_rate(&[], 1e-13), None);
+    }
+
+    #[test]
+    fn thinned_iterations_keep_both_ends() {
+        for last in [1, 2, 7, 5000] {
+            let kept: Vec<usize> = thinned(last).collect();
+            assert_eq!((kept[0], kept[kept.len() - 1]), (0, last));
+            assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+        assert!(thinned(100_000).count() < POINTS + 200);
+    }
+}

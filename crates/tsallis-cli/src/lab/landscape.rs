@@ -1,0 +1,322 @@
+use super::{LabError, check, check_positive, make_folder, say_written, write_table};
+use crate::plot::{Axis, Figure, Surface, decade_above};
+use burn_tsallis::math::{Measure, Row, Solver, Tsallis, is_order};
+use clap::Args;
+use rayon::prelude::*;
+use std::path::PathBuf;
+
+const SIZE: (u32, u32) = (1280, 1060);
+
+/// Gradients below this are drawn as this: that of the softmax underflows.
+const FLAT: f64 = 1e-12;
+
+/// Points of the pictures to each one of the table, so that a ridge between two of them is seen.
+const FINER: usize = 4;
+
+/// Draw the objective of two arms over their two logits, for the four couplings of softmax and Tsallis
+/// policies with entropy and Tsallis regularisers: Figure 1 of the paper (arXiv 2601.12604).
+///
+/// Writes landscape.svg and .png with the objective, landscape-gradient.svg and .png with the norm of its
+/// gradient, where the flat regions show, and landscape.csv with both.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(crate) struct Landscape {
+    /// Order of the Tsallis policy and regulariser.
+    #[arg(long, value_name = "ORDER", default_value_t = 0.1)]
+    alpha: f64,
+
+    /// Weight of the regulariser.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1.0)]
+    temperature: f64,
+
+    /// Rewards of the two arms.
+    #[arg(long, num_args = 2, value_names = ["FIRST", "SECOND"], default_values_t = [0.0, 1.0])]
+    rewards: Vec<f64>,
+
+    /// Both logits go from minus this to this.
+    #[arg(long, value_name = "NUMBER", default_value_t = 50.0)]
+    range: f64,
+
+    /// Points along each logit, in the table; the pictures have four times as many.
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    points: usize,
+
+    /// The folder to write; files of an earlier run are replaced.
+    #[arg(long, value_name = "FOLDER", default_value = "runs/landscape")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Regulariser {
+    Entropy,
+    Tsallis,
+}
+
+/// A policy and a regulariser.
+struct Coupling {
+    name: &'static str,
+    policy_alpha: f64,
+    regulariser: Regulariser,
+}
+
+/// The objective and the norm of its gradient at a point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Point {
+    value: f64,
+    gradient: f64,
+}
+
+impl Landscape {
+    pub(crate) fn run(self) -> Result<(), LabError> {
+        check(
+            self.alpha > 0.0 && is_order(self.alpha),
+            "--alpha",
+            "above 0 and at most 50: at 0 and below, a policy that is certain costs infinitely much",
+            self.alpha,
+        )?;
+        check_positive("--temperature", self.temperature)?;
+        check_positive("--range", self.range)?;
+        check(
+            (2..=500).contains(&self.points),
+            "--points",
+            "from 2 to 500",
+            self.points,
+        )?;
+        for reward in &self.rewards {
+            check(reward.is_finite(), "a reward", "finite", reward)?;
+        }
+        make_folder(&self.out)?;
+
+        let couplings = self.couplings();
+        let fine = self.grid((self.points - 1) * FINER + 1);
+        let pictures = self.surfaces(&couplings, &fine);
+        self.save("landscape", "objective", &couplings, &fine, |i, scale| {
+            let values = pictures[i].iter().map(|point| point.value).collect();
+            (Axis::linear(scale).ticks(8), values)
+        })?;
+        let steepest = steepest(&pictures);
+        self.save(
+            "landscape-gradient",
+            "norm of the gradient",
+            &couplings,
+            &fine,
+            |i, scale| {
+                let norms = pictures[i]
+                    .iter()
+                    .map(|point| point.gradient.max(FLAT))
+                    .collect();
+                (Axis::log(scale).range(FLAT..decade_above(steepest)), norms)
+            },
+        )?;
+
+        let grid = self.grid(self.points);
+        let surfaces = self.surfaces(&couplings, &grid);
+        let mut columns = vec!["theta_1".to_owned(), "theta_2".to_owned()];
+        for coupling in &couplings {
+            let name = coupling.name.replace(" policy, ", "_").replace(' ', "_");
+            columns.push(format!("objective_{name}"));
+            columns.push(format!("gradient_norm_{name}"));
+        }
+        let rows = (0..grid.len() * grid.len()).map(|n| {
+            let mut row = vec![grid[n % grid.len()], grid[n / grid.len()]];
+            row.extend(surfaces.iter().flat_map(|s| [s[n].value, s[n].gradient]));
+            row
+        });
+        write_table(&self.out.join("landscape.csv"), &columns, rows)?;
+
+        println!("Share of the square where the norm of the gradient is below 1e-6:");
+        for (coupling, surface) in couplings.iter().zip(&surfaces) {
+            let flat = surface.iter().filter(|point| point.gradient < 1e-6).count();
+            let share = 100.0 * flat as f64 / surface.len() as f64;
+            println!("{share:>5.0} %  {}", coupling.name);
+        }
+        say_written(
+            &self.out,
+            &[
+                "landscape.svg",
+                "landscape-gradient.svg",
+                "the same as PNG",
+                "landscape.csv",
+            ],
+        );
+        Ok(())
+    }
+
+    fn grid(&self, points: usize) -> Vec<f64> {
+        let steps = (points - 1) as f64;
+        (0..points)
+            .map(|i| self.range * (2.0 * i as f64 / steps - 1.0))
+            .collect()
+    }
+
+    fn surfaces(&self, couplings: &[Coupling], grid: &[f64]) -> Vec<Vec<Point>> {
+        couplings
+            .iter()
+            .map(|coupling| {
+                grid.par_iter()
+                    .flat_map_iter(|&second| grid.iter().map(move |&first| [first, second]))
+                    .map(|theta| self.at(coupling, theta))
+                    .collect()
+            })
+            .collect()
+    }
+
+    fn couplings(&self) -> [Coupling; 4] {
+        let coupling = |name, policy_alpha, regulariser| Coupling {
+            name,
+            policy_alpha,
+            regulariser,
+        };
+        [
+            coupling("softmax policy, entropy", 1.0, Regulariser::Entropy),
+            coupling(
+                "softmax policy, Tsallis regulariser",
+                1.0,
+                Regulariser::Tsallis,
+            ),
+            coupling("Tsallis policy, entropy", self.alpha, Regulariser::Entropy),
+            coupling(
+                "Tsallis policy, Tsallis regulariser",
+                self.alpha,
+                Regulariser::Tsallis,
+            ),
+        ]
+    }
+
+    /// `<pi, r> - lambda sum_a f(pi_a)` and its gradient, with the policy against the measure `ones` as in
+    /// the paper's figure.
+    fn at(&self, coupling: &Coupling, theta: [f64; 2]) -> Point {
+        let row = Row::new(&theta, Measure::Ones, coupling.policy_alpha);
+        let state = row.solve(Solver::Newton);
+        let (mut p, mut log_p) = ([0.0; 2], [0.0; 2]);
+        row.softargmax(&state, &mut p);
+        // From the logarithms: a probability that underflows still costs.
+        row.log_softargmax(&state, &mut log_p);
+        let tsallis = Tsallis::new(self.alpha);
+        let mut value = 0.0;
+        let mut slope = [0.0; 2];
+        for a in 0..2 {
+            let (cost, cost_slope) = match coupling.regulariser {
+                Regulariser::Entropy if p[a] == 0.0 => (0.0, 0.0),
+                Regulariser::Entropy => (p[a] * log_p[a], log_p[a] + 1.0),
+                Regulariser::Tsallis => (
+                    tsallis.value_at_log(log_p[a]),
+                    tsallis.derivative_at_log(log_p[a]),
+                ),
+            };
+            value += p[a] * self.rewards[a] - self.temperature * cost;
+            slope[a] = self.rewards[a] - self.temperature * cost_slope;
+        }
+        let mut gradient = [0.0; 2];
+        row.softargmax_backward(&state, &slope, &mut gradient);
+        Point {
+            value,
+            gradient: gradient[0].hypot(gradient[1]),
+        }
+    }
+
+    fn save(
+        &self,
+        stem: &str,
+        scale: &str,
+        couplings: &[Coupling],
+        grid: &[f64],
+        values: impl Fn(usize, &str) -> (Axis, Vec<f64>),
+    ) -> Result<(), LabError> {
+        let title = format!(
+            "Two arms with rewards {} and {}, α = {}, λ = {}: {scale}",
+            self.rewards[0], self.rewards[1], self.alpha, self.temperature
+        );
+        let mut figure = Figure::new(SIZE).title(title).columns(2);
+        for (i, coupling) in couplings.iter().enumerate() {
+            let axis = |name| (Axis::linear(name).ticks(6), grid.to_vec());
+            let surface =
+                Surface::new(axis("θ₁"), axis("θ₂"), values(i, scale)).title(coupling.name);
+            figure = figure.panel(surface);
+        }
+        Ok(figure.save(&self.out.join(stem))?)
+    }
+}
+
+/// The largest norm of all pictures, which share their scale; at least so large that there is one.
+fn steepest(pictures: &[Vec<Point>]) -> f64 {
+    let norms = pictures.iter().flatten().map(|point| point.gradient);
+    norms
+        .filter(|norm| norm.is_finite())
+        .fold(10.0 * FLAT, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn landscape() -> Landscape {
+        Landscape {
+            alpha: 0.1,
+            temperature: 1.0,
+            rewards: vec![0.0, 1.0],
+            range: 50.0,
+            points: 50,
+            out: PathBuf::new(),
+        }
+    }
+
+    #[test]
+    fn the_values_of_the_paper() {
+        let want = [
+            ([0.0, 0.0], [1.19315, 0.12296, 1.19315, 0.12296]),
+            ([50.0, -50.0], [0.0, -9.9995, 0.04666, -3.26971]),
+            ([-50.0, 50.0], [1.0, -8.9995, 1.03334, -2.28302]),
+            ([10.0, 0.0], [0.00054, -5.91247, 0.34765, -1.41580]),
+            ([0.0, 10.0], [1.00045, -4.91257, 1.19407, -0.56938]),
+        ];
+        let landscape = landscape();
+        for (theta, values) in want {
+            for (coupling, value) in landscape.couplings().iter().zip(values) {
+                let got = landscape.at(coupling, theta).value;
+                assert!(
+                    (got - value).abs() < 1e-4,
+                    "{} at {theta:?}: {got} {value}",
+                    coupling.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_scale_of_the_gradient_holds_every_norm() {
+        for (rewards, above) in [([0.0, 100.0], 100.0), ([0.0, 1.0], 10.0)] {
+            let landscape = Landscape {
+                rewards: rewards.to_vec(),
+                ..landscape()
+            };
+            let pictures = landscape.surfaces(&landscape.couplings(), &landscape.grid(101));
+            assert_eq!(decade_above(steepest(&pictures)), above);
+        }
+        assert_eq!(steepest(&[]), 10.0 * FLAT);
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope() {
+        let landscape = landscape();
+        for coupling in landscape.couplings() {
+            for theta in [[0.3, -0.4], [4.0, 0.0], [-20.0, 5.0]] {
+                let h = 1e-5;
+                let slope = |i: usize| {
+                    let (mut up, mut down) = (theta, theta);
+                    up[i] += h;
+                    down[i] -= h;
+                    (landscape.at(&coupling, up).value - landscape.at(&coupling, down).value)
+                        / (2.0 * h)
+                };
+                let want = slope(0).hypot(slope(1));
+                let got = landscape.at(&coupling, theta).gradient;
+                assert!(
+                    (got - want).abs() < 1e-6 * want.max(1.0),
+                    "{}: {got} {want}",
+                    coupling.name
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The laboratory's commands: what the theory says about finite processes, computed and drawn.
+
+pub(super) mod bandit;
+mod bests;
+mod columns;
+pub(super) mod converge;
+mod escape;
+pub(super) mod landscape;
+mod preset;
+mod progress;
+pub(super) mod recommend;
+pub(super) mod tabular;
+mod values;
+
+use super::paragraph::say;
+use super::plot::PlotError;
+use burn_tsallis::experiment::{FileError, write_atomically};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use tsallis_lab::algorithms::SettingsError;
+use tsallis_lab::exact::AssumptionError;
+use tsallis_lab::mdp::{MdpError, NameError};
+use tsallis_lab::policy::ReferenceError;
+use tsallis_lab::sweep::{GridError, TableError};
+
+/// Why a laboratory command ended without its result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LabError {
+    #[error(transparent)]
+    Process(#[from] NameError),
+    #[error(transparent)]
+    Mdp(#[from] MdpError),
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error(transparent)]
+    Assumption(#[from] AssumptionError),
+    #[error("{what} must be {needs}, not {got}")]
+    Value {
+        what: &'static str,
+        needs: &'static str,
+        got: String,
+    },
+    #[error("cannot create the folder {}: {source}", path.display())]
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Plot(#[from] PlotError),
+    #[error(transparent)]
+    Write(#[from] FileError),
+    #[error("cannot write a table: {0}")]
+    Csv(#[from] csv::Error),
+}
+
+impl LabError {
+    /// Whether the command line has to change, rather than the machine.
+    pub(super) fn is_usage(&self) -> bool {
+        !matches!(self, Self::Plot(PlotError::Draw(_)) | Self::Csv(_))
+    }
+}
+
+/// What the commands that take processes say about them at the end of their help.
+const PROCESSES: &str = "\
+Processes:
+  nchain:LENGTH                          a chain with its reward at the far end
+  deepsea:SIZE, deepsea-stochastic:SIZE  a grid with one path of many to its reward
+  bandit:MEAN,MEAN,..                    one state, an arm for each mean reward
+  gridworld:ROWS,COLUMNS[,SLIP]          a goal in the last cell, moves that may slip
+  cliffwalking                           the cliff of Sutton and Barto
+  garnet:STATES,ACTIONS,BRANCHES,SEED    a random process
+  FILE.json                              a process of one's own, written as
+    {\"discount\": 0.9, \"states\": 2, \"actions\": 1, \"transitions\": [
+      {\"state\": 0, \"action\": 0, \"next\": 1, \"reward\": 0.5},
+      {\"state\": 1, \"action\": 0, \"next\": 0, \"probability\": 0.25},
+      {\"state\": 1, \"action\": 0, \"next\": null, \"probability\": 0.75}]}";
+
+/// Checks a number of the command line.
+fn check(
+    holds: bool,
+    what: &'static str,
+    needs: &'static str,
+    got: impl ToString,
+) -> Result<(), LabError> {
+    if holds {
+        return Ok(());
+    }
+    Err(LabError::Value {
+        what,
+        needs,
+        got: got.to_string(),
+    })
+}
+
+fn check_positive(what: &'static str, value: f64) -> Result<(), LabError> {
+    check(
+        value > 0.0 && value.is_finite(),
+        what,
+        "positive and finite",
+        value,
+    )
+}
+
+fn check_count(what: &'static str, value: usize) -> Result<(), LabError> {
+    check(
+        (1..=10_000_000).contains(&value),
+        what,
+        "from 1 to 10 million",
+        value,
+    )
+}
+
+fn make_folder(path: &Path) -> Result<(), LabError> {
+    std::fs::create_dir_all(path).map_err(|source| LabError::Folder {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a table with these columns.
+fn write_table<R: Serialize>(
+    path: &Path,
+    columns: &[String],
+    rows: impl IntoIterator<Item = R>,
+) -> Result<(), LabError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(columns)?;
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| csv::Error::from(error.into_error()))?;
+    write_atomically(path, &bytes)?;
+    Ok(())
+}
+
+/// What a curve and its band are made of, for the title of a picture.
+fn mean_of_seeds(count: usize) -> String {
+    match count {
+        1 => "one seed".to_owned(),
+        _ => format!("mean ± 1 std of {count} seeds"),
+    }
+}
+
+/// A line of the closing words: which files were written.
+fn say_written(folder: &Path, names: &[&str]) {
+    say(&format!(
+        "Written to {}: {}",
+        folder.display(),
+        names.join(", ")
+    ));
+}

@@ -1,0 +1,145 @@
+use super::columns::Columns;
+use super::values::Number;
+use super::{LabError, check};
+use crate::paragraph::say;
+use clap::Args;
+use tsallis_lab::Divergence;
+use tsallis_lab::exact::{Constants, largest_divergence, optimal_order, temperature_for};
+
+/// What the recommendations are computed by.
+const FORMULAS: [&str; 9] = [
+    "D_max = q_min f(1 / q_min) + (1 - q_min) f(0) with f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1)), at 1 u ln u - u + 1",
+    "lambda = (1 - gamma) epsilon / (2 D_max)",
+    "tau = min((f')^-1(f'(1/2) - (1 + gamma lambda D_max) / (lambda (1 - gamma))), q_min / 2)",
+    "eta <= 1 / (2 L)",
+    "L = R2 / (1 - gamma) + gamma (2 C1 R1 + C2 R0) / (1 - gamma)^2 + 2 gamma^2 C1^2 R0 / (1 - gamma)^3",
+    "  R0 = 1 + lambda D_max, R1 = C1 + sqrt(2) lambda Y, R2 = C2 + lambda (5/2 kappa Y + omega / 2)",
+    "  omega = q_min^(alpha - 1) bounds 1 / (u f''), kappa = (2 - alpha) omega bounds |f'''| / f''^2",
+    "  C1 = omega, C2 = kappa omega, Y = sup |f'| / f'' over the ratios u up to 1 / q_min",
+    "mu = 2 lambda (1 - gamma) rho_min^2 (q_min / f''(tau))^2 / omega: the gap shrinks by 1 - eta mu / 4 a step",
+];
+
+/// Recommend temperature, order, floor and step size for a target accuracy, each with its formula.
+///
+/// For rewards in [0, 1] and the uniform reference. The bounds are those of the theory: safe, and far from
+/// what an experiment would choose.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(crate) struct Recommend {
+    /// The accuracy: how far the value may be from that of the best policy.
+    #[arg(long, value_name = "NUMBER")]
+    epsilon: f64,
+
+    /// The discount.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.99)]
+    gamma: f64,
+
+    /// How many actions each state has.
+    #[arg(long, value_name = "COUNT", default_value_t = 2)]
+    actions: usize,
+
+    /// The smallest probability of a state to begin in; the guaranteed rate is zero where it is.
+    #[arg(long, value_name = "PROBABILITY", default_value_t = 1.0)]
+    start_min: f64,
+
+    /// An order to look at beside the recommended one and the softmax.
+    #[arg(long, value_name = "ORDER")]
+    alpha: Option<f64>,
+}
+
+impl Recommend {
+    pub(crate) fn run(self) -> Result<(), LabError> {
+        let epsilon = self.epsilon;
+        check(
+            epsilon > 0.0 && epsilon < 1.0,
+            "--epsilon",
+            "above 0 and below 1",
+            epsilon,
+        )?;
+        check(
+            (0.0..1.0).contains(&self.gamma),
+            "--gamma",
+            "at least 0 and below 1",
+            self.gamma,
+        )?;
+        check(self.actions >= 2, "--actions", "at least 2", self.actions)?;
+
+        let recommended = optimal_order(epsilon);
+        let mut orders = vec![recommended.min(1.0), 1.0];
+        orders.extend(self.alpha);
+        orders.sort_by(f64::total_cmp);
+        orders.dedup();
+        let q_min = 1.0 / self.actions as f64;
+        let settings = orders
+            .into_iter()
+            .map(|alpha| {
+                let divergence = Divergence::Tsallis(alpha);
+                Constants::cover(divergence)?;
+                let dearest = largest_divergence(divergence, q_min);
+                let lambda = temperature_for(epsilon, self.gamma, dearest);
+                check(
+                    lambda > 0.0,
+                    "--epsilon",
+                    "so large that lambda = (1 - gamma) epsilon / (2 D_max) is a positive number",
+                    epsilon,
+                )?;
+                let constants =
+                    Constants::new(divergence, self.gamma, lambda, 1.0, q_min, self.start_min)?;
+                Ok((alpha, lambda, constants))
+            })
+            .collect::<Result<Vec<_>, LabError>>()?;
+
+        say(&format!(
+            "For an accuracy of {} at discount {} with {} actions:",
+            Number(epsilon),
+            self.gamma,
+            self.actions
+        ));
+        println!();
+        say(&format!(
+            "alpha* = 11 / (2 ln(1 / epsilon)) = {}",
+            Number(recommended)
+        ));
+        if recommended >= 1.0 {
+            say(
+                "  which is no order below 1: the formula is for epsilon < e^-5.5 = 0.0041, and at this accuracy \
+                 the softmax, alpha = 1, is what it asks for",
+            );
+        }
+        FORMULAS.iter().for_each(|formula| say(formula));
+        println!();
+        let mut table = Columns::new(0, &["alpha", "D_max", "lambda", "tau", "1 / (2 L)", "mu"]);
+        for (alpha, lambda, constants) in settings {
+            let mu = constants.polyak_lojasiewicz(constants.smallest_weight());
+            table.row([
+                format!("{alpha:.4}"),
+                Number(constants.largest_divergence).to_string(),
+                Number(lambda).to_string(),
+                Tiny(constants.floor()).to_string(),
+                Tiny(constants.step_bound()).to_string(),
+                Tiny(mu).to_string(),
+            ]);
+        }
+        table.print();
+        println!();
+        say(
+            "tau and mu are polynomial in lambda below alpha = 1 and exponential in 1 / lambda at 1: that is the \
+             advantage of the heavy tail. 1 / (2 L) is loose by a thousand times or more; try `tsallis converge` \
+             for a step that works.",
+        );
+        Ok(())
+    }
+}
+
+/// A positive number that may be below the smallest.
+struct Tiny(f64);
+
+impl std::fmt::Display for Tiny {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 == 0.0 {
+            f.pad("< 1e-300")
+        } else {
+            Number(self.0).fmt(f)
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The program `tsallis`: its commands, their progress and their plots.
+// burn-ndarray is deprecated as a whole since Burn 0.22; it stays supported here until Burn drops it.
+#![cfg_attr(feature = "ndarray", allow(deprecated))]
+
+// First, so that its macros stand in all that follow.
+#[macro_use]
+mod print;
+
+mod check;
+mod config_file;
+mod curve;
+mod curves;
+mod device;
+mod eval;
+mod hyperparameters;
+mod lab;
+mod named;
+mod paragraph;
+mod plot;
+mod plot_runs;
+mod progress;
+mod seeds;
+mod side_by_side;
+mod statistics;
+mod stop;
+mod sweep;
+mod train;
+mod usage;
+mod words;
+
+use burn_tsallis::experiment::FileError;
+use burn_tsallis::rl::ppo::{ConfigError, LearnerError};
+use burn_tsallis::rl::run::{RunError, TrainerError};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Reinforcement learning with Tsallis policies.
+#[derive(Debug, Parser)]
+#[command(name = "tsallis", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(Box<train::Train>),
+    Sweep(Box<sweep::Sweep>),
+    Eval(eval::Eval),
+    Plot(plot_runs::Plot),
+    Check(check::Check),
+    Devices(device::Devices),
+    Landscape(lab::landscape::Landscape),
+    Tabular(lab::tabular::Tabular),
+    Converge(lab::converge::Converge),
+    Recommend(lab::recommend::Recommend),
+    Bandit(lab::bandit::Bandit),
+}
+
+/// Why a command ended without its result.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Device(#[from] device::DeviceError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Write(#[from] FileError),
+    #[error(transparent)]
+    Learner(#[from] LearnerError),
+    #[error(transparent)]
+    Trainer(TrainerError),
+    #[error(transparent)]
+    Plot(#[from] plot::PlotError),
+    #[error(transparent)]
+    Check(#[from] check::CheckError),
+    #[error(transparent)]
+    File(#[from] config_file::ConfigFileError),
+    #[error(
+        "--{0} cannot be given beside --resume: a resumed run keeps its configuration, and only --steps, --device, --jobs, --quiet and --json may be given"
+    )]
+    BesideResume(String),
+    #[error(
+        "the {what} of {} is {other}, and that of the first run beside it {first}: give {flag} for all of them, or \
+         resume it by itself",
+        run.display()
+    )]
+    ResumeTogether {
+        run: PathBuf,
+        what: String,
+        other: String,
+        first: String,
+        flag: String,
+    },
+    #[error("{reason}; what the run has is in {}, its last good checkpoint included", run.display())]
+    Failed { reason: String, run: PathBuf },
+    #[error(transparent)]
+    Lab(#[from] lab::LabError),
+    #[error("{0}")]
+    Sweep(#[from] sweep::SweepError),
+    #[error(transparent)]
+    PlotRuns(#[from] plot_runs::PlotRunsError),
+    /// What was wrong has been said; the exit code.
+    #[error("what was wrong has been said")]
+    Reported(u8),
+}
+
+impl From<hyperparameters::SettingsError> for CommandError {
+    fn from(error: hyperparameters::SettingsError) -> Self {
+        match error {
+            hyperparameters::SettingsError::File(error) => Self::File(error),
+            hyperparameters::SettingsError::Value(error) => Self::Config(error),
+        }
+    }
+}
+
+impl From<TrainerError> for CommandError {
+    fn from(error: TrainerError) -> Self {
+        match error {
+            TrainerError::Learner(LearnerError::Config(error)) | TrainerError::Config(error) => {
+                Self::Config(error)
+            }
+            TrainerError::Learner(error) => Self::Learner(error),
+            TrainerError::Run(error) => Self::Run(error),
+            other => Self::Trainer(other),
+        }
+    }
+}
+
+impl CommandError {
+    /// 2 for a value, a device or a folder that cannot be used, 1 for a computation that failed.
+    fn code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Device(_) | Self::Run(_) | Self::Write(_) | Self::File(_) => 2,
+            Self::BesideResume(_) | Self::ResumeTogether { .. } => 2,
+            Self::Sweep(_) | Self::PlotRuns(_) => 2,
+            Self::Check(check::CheckError::Broken(_)) => 1,
+            Self::Check(_) => 2,
+            Self::Reported(code) => *code,
+            Self::Plot(plot::PlotError::Write(_)) => 2,
+            Self::Learner(_) | Self::Trainer(_) | Self::Plot(_) | Self::Failed { .. } => 1,
+            Self::Lab(error) if error.is_usage() => 2,
+            Self::Lab(_) => 1,
+        }
+    }
+}
+
+/// Parses the command line and runs the command.
+fn main() -> ExitCode {
+    let parsed = Arguments::command().try_get_matches().and_then(|matches| {
+        let arguments = Arguments::from_arg_matches(&matches)?;
+        Ok((matches, arguments))
+    });
+    let (matches, arguments) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse(&error),
+    };
+    let done = match arguments.command {
+        Command::Train(train) => train.run(&given(&matches)),
+        Command::Sweep(sweep) => sweep.run(),
+        Command::Eval(eval) => eval.run(),
+        Command::Plot(plot) => plot.run(),
+        Command::Check(check) => check.run(),
+        Command::Devices(devices) => {
+            devices.run();
+            Ok(())
+        }
+        Command::Landscape(landscape) => landscape.run().map_err(Into::into),
+        Command::Tabular(tabular) => match tabular.run() {
+            Ok(true) => Ok(()),
+            // What comes after the command should not take a part of the table for the whole.
+            Ok(false) => Err(CommandError::Reported(stop::EXIT_CODE)),
+            Err(error) => Err(error.into()),
+        },
+        Command::Converge(converge) => converge.run().map_err(Into::into),
+        Command::Recommend(recommend) => recommend.run().map_err(Into::into),
+        Command::Bandit(bandit) => bandit.run().map_err(Into::into),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !matches!(error, CommandError::Reported(_)) {
+                eprintln!("error: {error}");
+            }
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+/// Says what is wrong with the command line, or gives the help that it asks for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let program = Arguments::command();
+    let command = std::env::args_os()
+        .nth(1)
+        .and_then(|name| program.find_subcommand(name))
+        .map_or(String::new(), |command| format!(" {}", command.get_name()));
+    match usage::line(error, &format!("{}{command} --help", program.get_name())) {
+        Some(line) => {
+            eprintln!("error: {line}");
+            ExitCode::from(2)
+        }
+        None => error.exit(),
+    }
+}
+
+/// The flags of the command that stand on the command line, without their dashes.
+fn given(matches: &ArgMatches) -> Vec<String> {
+    let Some((name, matches)) = matches.subcommand() else {
+        return Vec::new();
+    };
+    let program = Arguments::command();
+    let flags = program
+        .find_subcommand(name)
+        .into_iter()
+        .flat_map(|command| {
+            command
+                .get_arguments()
+                .filter_map(|flag| Some((flag.get_id().as_str(), flag.get_long()?)))
+        });
+    flags
+        .filter(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine))
+        .map(|(_, flag)| flag.to_owned())
+        .collect()
+}
+
+/// A count with its thousands apart: `200 000`.
+fn thousands(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A time as a person says it: `42 s`, `3 min 5 s`, `2 h 10 min`.
+fn duration(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn numbers_as_words() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(200_192), "200 192");
+        assert_eq!(thousands(1_000_000), "1 000 000");
+        assert_eq!(duration(59.4), "59 s");
+        assert_eq!(duration(185.0), "3 min 5 s");
+        assert_eq!(duration(7800.0), "2 h 10 min");
+    }
+}

@@ -1,0 +1,250 @@
+use super::axis::{Axis, Coordinate};
+use super::contour::Grid;
+use super::figure::{Area, Medium, PlotError};
+use super::palette::surface_colour;
+use super::{AXIS_SIZE, FONT, LABEL_SIZE, PANEL_TITLE_SIZE};
+use plotters::coord::ReverseCoordTranslate;
+use plotters::prelude::*;
+
+/// How a surface is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fill {
+    /// In about this many even steps, between which the outlines are interpolated.
+    Contours(usize),
+    /// Each value as a square of its own around its place, which are whole numbers: the axes are
+    /// [`Axis::places`].
+    Cells,
+}
+
+/// A function of two variables in colours, with its scale beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Surface {
+    title: Option<String>,
+    x: Axis,
+    y: Axis,
+    /// What the colour means, and how it is scaled.
+    value: Axis,
+    xs: Vec<f64>,
+    ys: Vec<f64>,
+    values: Vec<f64>,
+    fill: Fill,
+}
+
+/// Width of the scale beside the picture, its words included.
+const SCALE_WIDTH: i32 = 116;
+
+impl Surface {
+    /// Values at `(xs[i], ys[j])`, row by row: `values[j * xs.len() + i]`. Values that are no numbers, or
+    /// have no place on a logarithmic scale, have the colour of the lowest.
+    ///
+    /// # Panics
+    ///
+    /// If there is not one value for each place.
+    pub(crate) fn new(
+        (x, xs): (Axis, Vec<f64>),
+        (y, ys): (Axis, Vec<f64>),
+        (value, values): (Axis, Vec<f64>),
+    ) -> Self {
+        assert_eq!(
+            xs.len() * ys.len(),
+            values.len(),
+            "a surface of {} x {} places needs as many values",
+            xs.len(),
+            ys.len()
+        );
+        Self {
+            title: None,
+            x,
+            y,
+            value,
+            xs,
+            ys,
+            values,
+            fill: Fill::Contours(18),
+        }
+    }
+
+    pub(crate) fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    pub(crate) fn fill(mut self, fill: Fill) -> Self {
+        self.fill = fill;
+        self
+    }
+
+    pub(super) fn draw<B: DrawingBackend>(
+        &self,
+        area: &Area<B>,
+        medium: Medium,
+    ) -> Result<(), PlotError> {
+        let scale = self.value.coordinate(self.values.iter().copied());
+        let (width, _) = area.dim_in_pixel();
+        let (picture, beside) = area.split_horizontally(width as i32 - SCALE_WIDTH);
+        let titled = self.title.is_some();
+        self.draw_picture(&picture, &scale, medium)?;
+        self.draw_scale(&beside, &scale, titled)
+    }
+
+    fn draw_picture<B: DrawingBackend>(
+        &self,
+        area: &Area<B>,
+        scale: &Coordinate,
+        medium: Medium,
+    ) -> Result<(), PlotError> {
+        let x = self.x.coordinate(self.xs.iter().copied());
+        let y = self.y.coordinate(self.ys.iter().copied());
+        let mut builder = ChartBuilder::on(area);
+        builder
+            .margin(14)
+            .margin_right(4)
+            .x_label_area_size(50)
+            .y_label_area_size(66);
+        if let Some(title) = &self.title {
+            builder.caption(title, (FONT, PANEL_TITLE_SIZE));
+        }
+        let mut chart = builder
+            .build_cartesian_2d(x, y)
+            .map_err(PlotError::refused)?;
+        match (self.fill, medium) {
+            (Fill::Contours(steps), Medium::Vector) => {
+                self.outline(&mut chart, scale, steps.max(1))?;
+            }
+            (Fill::Contours(steps), Medium::Raster) => {
+                self.paint(&chart, scale, steps.max(1))?;
+            }
+            (Fill::Cells, _) => {
+                let cells = (0..self.values.len()).map(|n| {
+                    let (x, y) = (self.xs[n % self.xs.len()], self.ys[n / self.xs.len()]);
+                    let corners = [(x - 0.5, y - 0.5), (x + 0.5, y + 0.5)];
+                    let colour = surface_colour(scale.share(self.values[n]));
+                    Rectangle::new(corners, colour.filled())
+                });
+                chart.draw_series(cells).map_err(PlotError::refused)?;
+            }
+        }
+        chart
+            .configure_mesh()
+            .disable_mesh()
+            .x_desc(&self.x.name)
+            .y_desc(&self.y.name)
+            .axis_desc_style((FONT, AXIS_SIZE))
+            .label_style((FONT, LABEL_SIZE))
+            .draw()
+            .map_err(PlotError::refused)
+    }
+
+    fn grid<'a>(&'a self, shares: &'a [f64]) -> Grid<'a> {
+        Grid {
+            xs: &self.xs,
+            ys: &self.ys,
+            values: shares,
+        }
+    }
+
+    fn shares(&self, scale: &Coordinate) -> Vec<f64> {
+        self.values.iter().map(|&v| scale.share(v)).collect()
+    }
+
+    /// Fills the region above each step over that of the step below.
+    fn outline<B: DrawingBackend>(
+        &self,
+        chart: &mut ChartContext<'_, B, Cartesian2d<Coordinate, Coordinate>>,
+        scale: &Coordinate,
+        steps: usize,
+    ) -> Result<(), PlotError> {
+        let shares = self.shares(scale);
+        for step in 0..steps {
+            // The lowest step is the ground.
+            let level = if step == 0 {
+                f64::MIN
+            } else {
+                step as f64 / steps as f64
+            };
+            let region = self.grid(&shares).region_above(level);
+            if region.is_empty() {
+                continue;
+            }
+            let colour = step_colour(step, steps);
+            chart
+                .draw_series([Polygon::new(region, colour.filled())])
+                .map_err(PlotError::refused)?;
+        }
+        Ok(())
+    }
+
+    /// The same pixel by pixel: the drawing library fills a polygon of many corners with streaks.
+    fn paint<B: DrawingBackend>(
+        &self,
+        chart: &ChartContext<'_, B, Cartesian2d<Coordinate, Coordinate>>,
+        scale: &Coordinate,
+        steps: usize,
+    ) -> Result<(), PlotError> {
+        let shares = self.shares(scale);
+        let grid = self.grid(&shares);
+        let area = chart.plotting_area();
+        let (columns, rows) = area.get_pixel_range();
+        let plain = area.strip_coord_spec();
+        let (left, top) = (columns.start, rows.start);
+        for row in rows.clone() {
+            for column in columns.clone() {
+                let Some(point) = chart.as_coord_spec().reverse_translate((column, row)) else {
+                    continue;
+                };
+                let share = grid.interpolate(point);
+                let step = (share * steps as f64).clamp(0.0, steps as f64 - 1.0) as usize;
+                plain
+                    .draw_pixel((column - left, row - top), &step_colour(step, steps))
+                    .map_err(PlotError::refused)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn draw_scale<B: DrawingBackend>(
+        &self,
+        area: &Area<B>,
+        scale: &Coordinate,
+        titled: bool,
+    ) -> Result<(), PlotError> {
+        let top = if titled {
+            14 + PANEL_TITLE_SIZE + 8
+        } else {
+            14
+        };
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(top)
+            .margin_bottom(14 + 50)
+            .margin_left(8)
+            .margin_right(10)
+            .right_y_label_area_size(SCALE_WIDTH - 8 - 10 - 18)
+            .build_cartesian_2d(0.0..1.0, scale.clone())
+            .map_err(PlotError::refused)?;
+        let steps = match self.fill {
+            Fill::Contours(steps) => steps.max(1),
+            Fill::Cells => 64,
+        };
+        let bars = (0..steps).map(|step| {
+            let at = |n: usize| scale.at(n as f64 / steps as f64);
+            let corners = [(0.0, at(step)), (1.0, at(step + 1))];
+            Rectangle::new(corners, step_colour(step, steps).filled())
+        });
+        chart.draw_series(bars).map_err(PlotError::refused)?;
+        chart
+            .configure_mesh()
+            .disable_mesh()
+            .disable_x_axis()
+            // A blank that is kept in SVG, between the axis and the words.
+            .y_label_formatter(&|value| format!("\u{2002}{}", scale.words(*value)))
+            .y_desc(&self.value.name)
+            .axis_desc_style((FONT, AXIS_SIZE))
+            .label_style((FONT, LABEL_SIZE))
+            .draw()
+            .map_err(PlotError::refused)
+    }
+}
+
+fn step_colour(step: usize, steps: usize) -> RGBColor {
+    surface_colour((step as f64 + 0.5) / steps as f64)
+}

@@ -1,0 +1,455 @@
+//! `tsallis plot`.
+
+use super::curves::{BandPoint, band};
+use super::paragraph::say;
+use super::plot::{Axis, CATEGORIES, Figure, Line, LinePlot};
+use super::sweep;
+use super::words::describe;
+use super::{CommandError, thousands};
+use burn_tsallis::experiment::write_atomically;
+use burn_tsallis::rl::ppo::{PpoConfig, UpdateMetrics};
+use burn_tsallis::rl::run::SavedRun;
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Draw the curves of training runs.
+///
+/// Runs that differ in nothing but their seed become one curve: their interquartile mean, with its 95 %
+/// bootstrap interval as a band. Leaves a picture as SVG and PNG, and what it shows as CSV.
+#[derive(Debug, Args)]
+pub(super) struct Plot {
+    /// Folders that `tsallis train` wrote, of one seed or of several, or that `tsallis sweep` did.
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+
+    /// What is drawn: a column of metrics.csv, by its name or by what follows the slash in it.
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        default_value = "charts/episodic_return_100"
+    )]
+    metric: String,
+
+    /// What it is drawn against.
+    #[arg(long, value_name = "WHAT", default_value = "steps")]
+    x: Along,
+
+    /// The files to write, less .svg, .png and .csv; they are replaced.
+    #[arg(long, value_name = "FILE", default_value = "curves")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Along {
+    /// Environment steps.
+    Steps,
+    /// Updates of the policy.
+    Updates,
+    /// Episodes that ended.
+    Episodes,
+    /// Seconds of training, from timing.csv.
+    Seconds,
+}
+
+impl Along {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Steps => "environment steps",
+            Self::Updates => "updates",
+            Self::Episodes => "episodes",
+            Self::Seconds => "seconds",
+        }
+    }
+
+    fn words(self, x: f64) -> String {
+        match self {
+            Self::Seconds => format!("{x:.1}"),
+            Self::Steps | Self::Updates | Self::Episodes => thousands(x.round() as usize),
+        }
+    }
+}
+
+/// Curves that cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlotRunsError {
+    #[error("there is no metric {name:?}: there are {}", known.join(", "))]
+    Metric { name: String, known: Vec<String> },
+    #[error("{} has no {what} yet", path.display())]
+    Nothing { path: PathBuf, what: String },
+    #[error(
+        "{} and {} are of one configuration and of one seed, {seed}: give one of them",
+        one.display(),
+        other.display()
+    )]
+    Twice {
+        seed: u64,
+        one: PathBuf,
+        other: PathBuf,
+    },
+}
+
+/// Runs that differ in their seeds only.
+struct Group {
+    /// With the seed 0.
+    config: PpoConfig,
+    /// Each with its seed.
+    runs: Vec<(u64, PathBuf)>,
+    curves: Vec<Vec<(f64, f64)>>,
+}
+
+impl Plot {
+    pub(super) fn run(self) -> Result<(), CommandError> {
+        let metric = metric(&self.metric)?;
+        let groups = self.groups(&metric)?;
+        let labels = labels(&groups);
+        let legend = labels.iter().map(|label| cut(label, LEGEND));
+        let bands: Vec<Vec<BandPoint>> = groups.iter().map(|group| band(&group.curves)).collect();
+        let stem = stem(&self.out);
+        let title = title(&metric);
+        let mut plot = LinePlot::new(Axis::linear(self.x.title()), Axis::linear(&title));
+        for (index, (points, label)) in bands.iter().zip(legend).enumerate() {
+            let line = Line::new(
+                points.iter().map(|p| (p.x, p.mean)),
+                CATEGORIES[index % CATEGORIES.len()],
+            );
+            let band = points.iter().filter_map(BandPoint::edges);
+            plot = plot.line(line.band(band).label(label));
+        }
+        let seeds = groups.iter().map(|g| g.curves.len()).max().unwrap_or(0);
+        let title = match (&groups[..], seeds) {
+            ([group], 1) => describe(&group.config),
+            ([group], _) => format!("{}, {seeds} seeds", describe(&group.config)),
+            (_, 1) => title,
+            _ => format!("{title}, up to {seeds} seeds"),
+        };
+        Figure::new((960, 600))
+            .title(title)
+            .panel(plot)
+            .save(&stem)?;
+        let csv = table(&groups, &labels, &bands);
+        write_atomically(&with_suffix(&stem, ".csv"), csv.as_bytes())?;
+        for ((group, label), points) in groups.iter().zip(&labels).zip(&bands) {
+            let count = group.curves.len();
+            let seeds = if count == 1 { "seed" } else { "seeds" };
+            let Some(last) = points.last() else {
+                say(&format!(
+                    "{label}: its {count} {seeds} have nothing in common"
+                ));
+                continue;
+            };
+            let interval = last
+                .interval
+                .map(|(low, high)| format!(", {low:.4} to {high:.4}"));
+            say(&format!(
+                "{label}: {:.4} at {} {}{}, {count} {seeds}",
+                last.mean,
+                self.x.words(last.x),
+                self.x.title(),
+                interval.unwrap_or_default()
+            ));
+        }
+        println!(
+            "Drawn as {0}.svg and {0}.png, its numbers are {0}.csv",
+            stem.display()
+        );
+        Ok(())
+    }
+
+    /// The runs by their configurations, each once.
+    fn groups(&self, metric: &str) -> Result<Vec<Group>, CommandError> {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut seen = HashSet::new();
+        for folder in &self.runs {
+            for run in runs(folder)? {
+                let path = run.path().to_owned();
+                if !seen.insert(fs::canonicalize(&path).unwrap_or_else(|_| path.clone())) {
+                    continue;
+                }
+                let curve = self.curve(&run, metric)?;
+                let seed = run.config().config.seed;
+                let config = PpoConfig {
+                    seed: 0,
+                    ..run.config().config.clone()
+                };
+                match groups.iter_mut().find(|group| group.config == config) {
+                    Some(group) => {
+                        if let Some((_, one)) = group.runs.iter().find(|(other, _)| *other == seed)
+                        {
+                            return Err(PlotRunsError::Twice {
+                                seed,
+                                one: one.clone(),
+                                other: path,
+                            }
+                            .into());
+                        }
+                        group.runs.push((seed, path));
+                        group.curves.push(curve);
+                    }
+                    None => groups.push(Group {
+                        config,
+                        runs: vec![(seed, path)],
+                        curves: vec![curve],
+                    }),
+                }
+            }
+        }
+        Ok(groups)
+    }
+
+    fn curve(&self, run: &SavedRun, metric: &str) -> Result<Vec<(f64, f64)>, CommandError> {
+        let metrics = run.metrics()?;
+        let timing = match self.x {
+            Along::Seconds => run.timing()?,
+            _ => Vec::new(),
+        };
+        // After a crash a row of one table may be missing in the other.
+        let seconds: HashMap<usize, f64> = timing
+            .iter()
+            .map(|timing| (timing.update, timing.seconds))
+            .collect();
+        let points: Vec<(f64, f64)> = metrics
+            .iter()
+            .filter_map(|row| {
+                let x = match self.x {
+                    Along::Steps => row.global_step as f64,
+                    Along::Updates => row.update as f64,
+                    Along::Episodes => row.episodes as f64,
+                    Along::Seconds => *seconds.get(&row.update)?,
+                };
+                let columns = serde_json::to_value(row).ok()?;
+                Some((x, columns.get(metric)?.as_f64()?))
+            })
+            .collect();
+        if points.is_empty() {
+            let what = match self.x {
+                Along::Seconds if seconds.is_empty() => "timing.csv".to_owned(),
+                _ => metric.to_owned(),
+            };
+            let path = run.path().to_owned();
+            return Err(PlotRunsError::Nothing { path, what }.into());
+        }
+        Ok(points)
+    }
+}
+
+/// The runs in a folder of `train`, or in one of `sweep`.
+fn runs(folder: &Path) -> Result<Vec<SavedRun>, CommandError> {
+    let settings = sweep::settings(folder)?;
+    if settings.is_empty() {
+        return Ok(SavedRun::open_all(folder)?);
+    }
+    let mut runs = Vec::new();
+    for setting in settings {
+        runs.extend(SavedRun::open_all(setting)?);
+    }
+    Ok(runs)
+}
+
+/// A column in words: `policy/logit_gap` is the logit gap.
+fn title(metric: &str) -> String {
+    match metric {
+        "charts/episodic_return_100" => "mean return of the last 100 episodes".to_owned(),
+        _ => {
+            let name = metric.split('/').next_back().unwrap_or(metric);
+            name.replace('_', " ")
+        }
+    }
+}
+
+/// The column of a name, or of what follows the slash in it.
+fn metric(name: &str) -> Result<String, PlotRunsError> {
+    let known: Vec<String> = match serde_json::to_value(UpdateMetrics::default()) {
+        Ok(Value::Object(columns)) => columns.keys().cloned().collect(),
+        _ => Vec::new(),
+    };
+    let ends = |column: &&String| column.split('/').next_back() == Some(name);
+    let mut short = known.iter().filter(ends);
+    match (
+        known.iter().find(|column| *column == name),
+        short.next(),
+        short.next(),
+    ) {
+        (Some(column), ..) | (None, Some(column), None) => Ok(column.clone()),
+        _ => Err(PlotRunsError::Metric {
+            name: name.to_owned(),
+            known,
+        }),
+    }
+}
+
+/// Most columns of a name in the legend of a picture.
+const LEGEND: usize = 80;
+
+/// What runs are told apart by, the first before the others.
+const TELLING: [&str; 6] = [
+    "environment",
+    "alpha",
+    "regulariser_alpha",
+    "noise_std",
+    "beta",
+    "learning_rate",
+];
+
+/// In what each group differs from the others. Where most have the same, only the others say so.
+fn labels(groups: &[Group]) -> Vec<String> {
+    if let [group] = groups {
+        return vec![describe(&group.config)];
+    }
+    let settings: Vec<Map<String, Value>> = groups.iter().map(|g| flat(&g.config)).collect();
+    let Some(first) = settings.first() else {
+        return Vec::new();
+    };
+    let mut differing: Vec<&str> = first
+        .keys()
+        .map(String::as_str)
+        .filter(|name| settings.iter().any(|other| other[*name] != first[*name]))
+        .collect();
+    // The order of the regulariser goes without saying where it is that of the policy.
+    if groups
+        .iter()
+        .all(|g| g.config.alpha == g.config.regulariser_alpha)
+    {
+        differing.retain(|name| *name != "regulariser_alpha");
+    }
+    differing.sort_by_key(|name| {
+        let place = TELLING.iter().position(|telling| telling == name);
+        place.unwrap_or(TELLING.len())
+    });
+    let is_usual = |name: &str, value: &Value| {
+        let same = settings.iter().filter(|other| other[name] == *value);
+        2 * same.count() > groups.len()
+    };
+    settings
+        .iter()
+        .map(|settings| {
+            let parts: Vec<String> = differing
+                .iter()
+                .filter(|name| !is_usual(name, &settings[**name]))
+                .map(|name| format!("{} {}", name.replace('_', " "), in_words(&settings[*name])))
+                .collect();
+            if parts.is_empty() {
+                "as most".to_owned()
+            } else {
+                parts.join(", ")
+            }
+        })
+        .collect()
+}
+
+/// All settings by name, those of the networks among them.
+fn flat(config: &PpoConfig) -> Map<String, Value> {
+    let mut settings = match serde_json::to_value(config) {
+        Ok(Value::Object(settings)) => settings,
+        _ => Map::new(),
+    };
+    if let Some(Value::Object(network)) = settings.remove("network") {
+        settings.extend(network);
+    }
+    settings
+}
+
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(word) => word.clone(),
+        Value::Number(number) => number
+            .as_f64()
+            .map_or(number.to_string(), |number| number.to_string()),
+        Value::Array(values) if values.is_empty() => "none".to_owned(),
+        Value::Array(values) => values.iter().map(in_words).collect::<Vec<_>>().join(","),
+        Value::Bool(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// The beginning of a text that is too long.
+fn cut(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    let beginning: String = text.chars().take(columns - 1).collect();
+    format!("{beginning}…")
+}
+
+fn table(groups: &[Group], labels: &[String], bands: &[Vec<BandPoint>]) -> String {
+    let mut csv = "curve,seeds,x,mean,low,high\n".to_owned();
+    for ((group, label), points) in groups.iter().zip(labels).zip(bands) {
+        let label = format!("\"{}\"", label.replace('"', "\"\""));
+        for p in points {
+            let seeds = group.curves.len();
+            let interval = p.interval.map(|(low, high)| format!("{low},{high}"));
+            let interval = interval.unwrap_or_else(|| ",".to_owned());
+            let _ = writeln!(csv, "{label},{seeds},{},{},{interval}", p.x, p.mean);
+        }
+    }
+    csv
+}
+
+/// The name without an extension that is written.
+fn stem(out: &Path) -> PathBuf {
+    let written = out
+        .extension()
+        .is_some_and(|extension| ["svg", "png", "csv"].iter().any(|name| extension == *name));
+    if written {
+        out.with_extension("")
+    } else {
+        out.to_owned()
+    }
+}
+
+fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
+    let mut name = stem.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_known_by_their_ends_where_that_is_one() {
+        assert_eq!(metric("logit_gap").expect("one"), "policy/logit_gap");
+        assert_eq!(metric("losses/entropy").expect("one"), "losses/entropy");
+        let error = metric("entropy").expect_err("two").to_string();
+        assert!(error.contains("losses/entropy, "), "{error}");
+        assert!(metric("").is_err());
+    }
+
+    #[test]
+    fn groups_are_named_by_what_differs() {
+        let group = |alpha, noise_std| Group {
+            config: PpoConfig {
+                alpha,
+                regulariser_alpha: alpha,
+                noise_std,
+                ..PpoConfig::default()
+            },
+            runs: Vec::new(),
+            curves: Vec::new(),
+        };
+        assert_eq!(
+            labels(&[group(0.5, 1.0), group(1.0, 1.0)]),
+            ["alpha 0.5", "alpha 1"]
+        );
+        let two = [group(0.5, 1.0), group(1.0, 2.0)];
+        assert_eq!(
+            labels(&two),
+            ["alpha 0.5, noise std 1", "alpha 1, noise std 2"]
+        );
+        // What most have goes without saying.
+        let mut several = [(); 4].map(|()| group(0.5, 1.0));
+        several[1].config.gamma = 0.9;
+        several[2].config.value_clip = None;
+        several[3].config.network.hidden = vec![32, 16];
+        assert_eq!(
+            labels(&several),
+            ["as most", "gamma 0.9", "value clip none", "hidden 32,16"]
+        );
+        assert_eq!(cut("alpha 0.5", 6), "alpha…");
+        assert!(labels(&[group(0.5, 1.0)])[0].starts_with("CartPole"));
+    }
+}

@@ -1,0 +1,237 @@
+use crate::hyperparameters::{Base, Fixed, Source};
+use crate::seeds::Seeds;
+use burn_tsallis::rl::ppo::{EnvironmentKind, PpoConfig};
+use clap::Args;
+use std::fmt;
+
+/// What a sweep has several values of.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Grid {
+    /// Orders of the policy: below 1 heavy-tailed, 1 the softmax, above 1 sparse [default: 0.5].
+    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    alpha: Vec<f64>,
+
+    /// Orders of the regulariser [default: in each run, that of the policy].
+    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    regulariser_alpha: Vec<f64>,
+
+    /// Weights of the regulariser, the Tsallis divergence of the policy from the uniform one [default: 0.01].
+    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    beta: Vec<f64>,
+
+    /// Standard deviations of the Gaussian noise that is added to every reward [default: 0.5].
+    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    noise_std: Vec<f64>,
+
+    /// Learning rates of Adam, at the beginning [default: 0.001].
+    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    learning_rate: Vec<f64>,
+
+    /// Environments: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (N is its size), bandit:K or
+    /// identity:K (of K actions) [default: cartpole].
+    #[arg(long = "env", value_name = "NAME", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    environment: Vec<EnvironmentKind>,
+
+    /// Seeds A to B, without B, of each setting.
+    #[arg(
+        long,
+        value_name = "A..B",
+        default_value = "0..5",
+        help_heading = "Swept, one or more values each"
+    )]
+    seeds: Seeds,
+}
+
+/// What the runs of one cell of the table have in common, and others do not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Setting {
+    pub(super) environment: EnvironmentKind,
+    pub(super) noise_std: f64,
+    pub(super) beta: f64,
+    pub(super) learning_rate: f64,
+    pub(super) regulariser_alpha: f64,
+    pub(super) alpha: f64,
+}
+
+impl Setting {
+    pub(super) fn of(config: &PpoConfig) -> Self {
+        Self {
+            environment: config.environment,
+            noise_std: config.noise_std,
+            beta: config.beta,
+            learning_rate: config.learning_rate,
+            regulariser_alpha: config.regulariser_alpha,
+            alpha: config.alpha,
+        }
+    }
+
+    /// Whether the other differs from this one in the orders only.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        let rest = |setting: &Self| Self {
+            alpha: 0.0,
+            regulariser_alpha: 0.0,
+            ..*setting
+        };
+        rest(self) == rest(other)
+    }
+
+    pub(super) fn orders(&self) -> String {
+        if self.alpha == self.regulariser_alpha {
+            format!("alpha {}", self.alpha)
+        } else {
+            format!(
+                "alpha {}, regulariser {}",
+                self.alpha, self.regulariser_alpha
+            )
+        }
+    }
+}
+
+/// The name of the folder of the runs of a setting.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let environment = self.environment.to_string().replace(':', "-");
+        write!(f, "{environment}-noise{}-beta{}", self.noise_std, self.beta)?;
+        write!(f, "-lr{}-alpha{}", self.learning_rate, self.alpha)?;
+        if self.alpha != self.regulariser_alpha {
+            write!(f, "-regulariser{}", self.regulariser_alpha)?;
+        }
+        Ok(())
+    }
+}
+
+impl Grid {
+    /// The configurations of all runs, every setting with the first seed before the second one.
+    pub(super) fn configs(&self, base: &Base) -> Vec<PpoConfig> {
+        let settings = self.settings(base);
+        self.seeds
+            .0
+            .clone()
+            .flat_map(|seed| {
+                settings.iter().map(move |setting| PpoConfig {
+                    seed,
+                    ..setting.clone()
+                })
+            })
+            .collect()
+    }
+
+    fn settings(&self, base: &Base) -> Vec<PpoConfig> {
+        let Base { config, coupled } = base;
+        let coupled = *coupled && self.regulariser_alpha.is_empty();
+        let mut settings = vec![config.clone()];
+        vary(&mut settings, &self.environment, |c, &v| c.environment = v);
+        vary(&mut settings, &self.noise_std, |c, &v| c.noise_std = v);
+        vary(&mut settings, &self.beta, |c, &v| c.beta = v);
+        vary(&mut settings, &self.learning_rate, |c, &v| {
+            c.learning_rate = v
+        });
+        vary(&mut settings, &self.regulariser_alpha, |c, &v| {
+            c.regulariser_alpha = v;
+        });
+        vary(&mut settings, &self.alpha, |c, &v| c.alpha = v);
+        if coupled {
+            for config in &mut settings {
+                config.regulariser_alpha = config.alpha;
+            }
+        }
+        settings
+    }
+}
+
+/// Every setting with every value, in the order of the values, each once.
+fn vary<T: PartialEq>(
+    settings: &mut Vec<PpoConfig>,
+    values: &[T],
+    put: impl Fn(&mut PpoConfig, &T),
+) {
+    if values.is_empty() {
+        return;
+    }
+    let mut distinct: Vec<&T> = Vec::new();
+    for value in values {
+        if !distinct.contains(&value) {
+            distinct.push(value);
+        }
+    }
+    *settings = settings
+        .iter()
+        .flat_map(|config| {
+            distinct.iter().map(|value| {
+                let mut config = config.clone();
+                put(&mut config, value);
+                config
+            })
+        })
+        .collect();
+}
+
+/// What the settings of a sweep begin with.
+pub(super) fn base(source: &Source, fixed: &Fixed) -> Result<Base, crate::CommandError> {
+    let mut base = source.read()?;
+    fixed.apply(&mut base.config);
+    Ok(base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    #[command(allow_negative_numbers = true)]
+    struct Line {
+        #[command(flatten)]
+        grid: Grid,
+    }
+
+    fn configs(line: &[&str]) -> Vec<PpoConfig> {
+        let line = Line::try_parse_from([&["sweep"], line].concat()).expect("a grid");
+        line.grid.configs(&Base {
+            config: PpoConfig::default(),
+            coupled: true,
+        })
+    }
+
+    #[test]
+    fn every_value_meets_every_other_and_the_orders_are_coupled() {
+        let all = configs(&[
+            "--alpha",
+            "0.5",
+            "-1",
+            "0.5",
+            "--noise-std",
+            "1,2",
+            "--seeds",
+            "0..3",
+        ]);
+        assert_eq!(all.len(), 2 * 2 * 3);
+        assert!(all.iter().all(PpoConfig::is_coupled));
+        assert!(all[..4].iter().all(|config| config.seed == 0));
+        let names: Vec<_> = all[..4]
+            .iter()
+            .map(|c| Setting::of(c).to_string())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "cartpole-noise1-beta0.01-lr0.001-alpha0.5",
+                "cartpole-noise1-beta0.01-lr0.001-alpha-1",
+                "cartpole-noise2-beta0.01-lr0.001-alpha0.5",
+                "cartpole-noise2-beta0.01-lr0.001-alpha-1",
+            ]
+        );
+        let apart = configs(&[
+            "--alpha",
+            "0.5",
+            "1",
+            "--regulariser-alpha",
+            "1",
+            "--seeds",
+            "0..1",
+        ]);
+        assert_eq!(apart.len(), 2);
+        assert!(!apart[0].is_coupled() && apart[1].is_coupled());
+        assert_eq!(configs(&[]).len(), 5);
+    }
+}

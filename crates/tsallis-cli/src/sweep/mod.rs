@@ -1,0 +1,313 @@
+//! `tsallis sweep`.
+
+mod grid;
+mod report;
+mod results;
+
+use super::hyperparameters::{Fixed, Source, coupling_note};
+use super::paragraph::say;
+use super::progress::Progress;
+use super::side_by_side::{cores, side_by_side};
+use super::words::score;
+use super::{CommandError, curve, device, stop, thousands};
+use burn::tensor::Device;
+use burn_tsallis::experiment::{FileError, write_atomically};
+use burn_tsallis::rl::ppo::{ConfigError, PpoConfig};
+use burn_tsallis::rl::run::{
+    Recording, ResumeOptions, RunConfig, RunError, RunFolder, RunStatus, RunSummary, SavedRun,
+    Trainer,
+};
+use clap::{Args, ValueEnum};
+use grid::{Grid, Setting, base};
+use results::{ResultRow, Results};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::{fs, io};
+
+/// Train every combination of several settings, with several seeds each.
+///
+/// Leaves a folder with results.csv, one line for each run that came to its end, table.md and the learning
+/// curves as curves.svg and curves.png. A sweep that was stopped goes on with the runs that are not in the
+/// table yet; more values or seeds can be added to one.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(super) struct Sweep {
+    #[command(flatten)]
+    grid: Grid,
+
+    #[command(flatten)]
+    source: Source,
+
+    #[command(flatten)]
+    fixed: Fixed,
+
+    /// Runs at once [default: the number of cores].
+    #[arg(long, value_name = "COUNT", help_heading = "Runs")]
+    jobs: Option<usize>,
+
+    /// Where tensors are computed: flex (the CPU), or another of those that `tsallis devices` lists.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "flex",
+        help_heading = "Runs"
+    )]
+    device: String,
+
+    /// The folder of the sweep: new, or one to go on with.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "runs/sweep",
+        help_heading = "Runs"
+    )]
+    out: PathBuf,
+
+    /// What is kept of each run beside its line in the table.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "metrics",
+        help_heading = "Runs"
+    )]
+    keep: Keep,
+
+    /// What the table compares.
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "final",
+        help_heading = "Output"
+    )]
+    score: Score,
+
+    /// Print nothing but errors.
+    #[arg(long, help_heading = "Output")]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Keep {
+    /// Nothing: there are no learning curves then.
+    None,
+    /// Configuration, metrics and summary; a checkpoint too as long as a run is not at its end.
+    Metrics,
+    /// All that `tsallis train` leaves.
+    All,
+}
+
+/// A number that says how good a run was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Score {
+    /// The mean return of the last 100 episodes.
+    Final,
+    /// The highest mean return of 100 episodes in a row.
+    Best,
+    /// The mean return of all updates.
+    Mean,
+}
+
+impl Score {
+    fn of(self, row: &ResultRow) -> Option<f64> {
+        match self {
+            Self::Final => row.final_return,
+            Self::Best => row.best_return,
+            Self::Mean => row.mean_return,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Final => "final return (IQM)",
+            Self::Best => "best return (IQM)",
+            Self::Mean => "mean return (IQM)",
+        }
+    }
+}
+
+/// A sweep that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SweepError {
+    #[error("{} is another sweep: {difference}; give this one a folder of its own with --out", folder.display())]
+    Other { folder: PathBuf, difference: String },
+    #[error("there is nothing to sweep")]
+    Empty,
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Write(#[from] FileError),
+}
+
+impl Sweep {
+    pub(super) fn run(self) -> Result<(), CommandError> {
+        if let Some(0) = self.jobs {
+            return Err(ConfigError::new("jobs", 0, "at least 1").into());
+        }
+        let configs = self.grid.configs(&base(&self.source, &self.fixed)?);
+        for config in &configs {
+            config.validate()?;
+        }
+        let device = device::find(&self.device)?;
+        let results = Results::open(&self.out, &self.device, &configs)?;
+        let results = Mutex::new(results);
+        self.train(&configs, &device, &results)?;
+        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.conclude(&configs, &results)
+    }
+
+    fn train(
+        &self,
+        configs: &[PpoConfig],
+        device: &Device,
+        results: &Mutex<Results>,
+    ) -> Result<(), CommandError> {
+        let stop = stop::on_ctrl_c();
+        let steps = configs.first().map_or(0, |c| c.updates() * c.batch());
+        let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing: Vec<&PpoConfig> = configs.iter().filter(|c| !lock().has(c)).collect();
+        let jobs = self.jobs.unwrap_or_else(cores).min(missing.len().max(1));
+        let progress = Progress::new(configs.len(), steps, jobs, self.quiet);
+        progress.say(&format!(
+            "{} runs of {} steps, {} of them done, into {}",
+            configs.len(),
+            thousands(steps),
+            configs.len() - missing.len(),
+            self.out.display()
+        ));
+        if let Some(note) = coupling_note(configs) {
+            progress.say(&format!("note: {note}"));
+        }
+        for _ in missing.len()..configs.len() {
+            progress.skip();
+        }
+        let outcomes = side_by_side(missing, jobs, |config| {
+            if stop() {
+                return Ok(());
+            }
+            let name = format!("{}, seed {}", Setting::of(config), config.seed);
+            let (mut trainer, path) = self.trainer(config, device)?;
+            let mut shown = progress.begin(name, trainer.learner().global_step());
+            let summary = trainer.train(stop, |metrics, _| shown.update(metrics))?;
+            drop(trainer);
+            if summary.status == RunStatus::Stopped {
+                return Ok(());
+            }
+            lock().add(&summary)?;
+            if let Some(path) = path {
+                let run = SavedRun::open(&path)?;
+                match self.keep {
+                    Keep::All => curve::draw(&path, config, &run.metrics()?)?,
+                    Keep::Metrics | Keep::None => run.remove_checkpoints()?,
+                }
+            }
+            shown.finish(&words(&summary));
+            Ok::<_, CommandError>(())
+        });
+        progress.finish();
+        outcomes.into_iter().collect()
+    }
+
+    /// A learner, and the folder of its run if there is one.
+    fn trainer(
+        &self,
+        config: &PpoConfig,
+        device: &Device,
+    ) -> Result<(Trainer, Option<PathBuf>), CommandError> {
+        let recording = match self.keep {
+            Keep::None => return Ok((Trainer::without_folder(config.clone(), device)?, None)),
+            // For a sweep that is stopped; they go when the run is in the table.
+            Keep::Metrics => Recording {
+                checkpoints: 1,
+                ..Recording::metrics()
+            },
+            Keep::All => Recording::default(),
+        };
+        let path = run_folder(&self.out, &Setting::of(config), config.seed);
+        let run = RunConfig::new(&self.device, config.clone(), recording);
+        let begun = match RunConfig::read(&path) {
+            Ok(found) => found == run,
+            Err(_) => false,
+        };
+        if begun {
+            let (trainer, _) = Trainer::resume(&path, &ResumeOptions::default(), device)?;
+            return Ok((trainer, Some(path)));
+        }
+        // A run of this sweep with other settings, or one that did not begin.
+        match fs::remove_dir_all(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(FileError::io("remove", &path)(error).into()),
+        }
+        RunFolder::prepare(&path, &run)?;
+        let (trainer, _) = Trainer::resume(&path, &ResumeOptions::default(), device)?;
+        Ok((trainer, Some(path)))
+    }
+
+    fn conclude(&self, configs: &[PpoConfig], results: &Results) -> Result<(), CommandError> {
+        let folder = results.folder();
+        let cells = report::cells(configs, results.rows());
+        let table = report::table(&cells, self.score);
+        write_atomically(&folder.join("table.md"), table.as_bytes())?;
+        if self.keep != Keep::None {
+            let run = |row: &ResultRow| run_folder(folder, &row.setting(), row.seed);
+            match report::figure(&folder.join("curves"), &cells, run) {
+                Ok(_) => {}
+                Err(report::FigureError::Plot(error)) => return Err(error.into()),
+                Err(report::FigureError::Run(error)) => return Err(error.into()),
+            }
+        }
+        let left = configs.iter().filter(|config| !results.has(config)).count();
+        if !self.quiet {
+            print!("{table}");
+            if left > 0 {
+                say(&format!(
+                    "{left} of {} runs are left: the same command goes on with them.",
+                    configs.len()
+                ));
+            }
+        }
+        if left > 0 {
+            // What comes after the command should not take a part of the table for the whole.
+            return Err(CommandError::Reported(stop::EXIT_CODE));
+        }
+        Ok(())
+    }
+}
+
+/// The folder in that of a sweep where its runs are, by settings.
+const RUNS: &str = "runs";
+
+/// The folders of the settings of a sweep; none of a folder that is no sweep's.
+pub(super) fn settings(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let runs = folder.join(RUNS);
+    if !Results::are_in(folder) || !runs.is_dir() {
+        return Ok(Vec::new());
+    }
+    let refused = || FileError::io("read the folder", &runs);
+    let entries = fs::read_dir(&runs).map_err(refused())?;
+    let mut settings = entries
+        .map(|entry| Ok(entry.map_err(refused())?.path()))
+        .collect::<Result<Vec<_>, FileError>>()?;
+    settings.sort();
+    Ok(settings)
+}
+
+fn run_folder(out: &Path, setting: &Setting, seed: u64) -> PathBuf {
+    let folder = out.join(RUNS).join(setting.to_string());
+    folder.join(SavedRun::seed_folder(seed))
+}
+
+fn words(summary: &RunSummary) -> String {
+    let value = summary
+        .final_return
+        .map_or("no episode ended".to_owned(), |value| {
+            format!(
+                "final return {}",
+                score(value, summary.best_possible_return)
+            )
+        });
+    match (&summary.status, &summary.reason) {
+        (RunStatus::Failed, Some(reason)) => format!("failed, {value}: {reason}"),
+        _ => value,
+    }
+}

@@ -1,0 +1,251 @@
+use super::Score;
+use super::grid::Setting;
+use super::results::ResultRow;
+use crate::curves::{BandPoint, band};
+use crate::plot::{Axis, CATEGORIES, Figure, Line, LinePlot, PlotError, order_colour};
+use crate::statistics::{bootstrap_interval, interquartile_mean};
+use crate::thousands;
+use crate::words::score;
+use burn_tsallis::rl::ppo::PpoConfig;
+use burn_tsallis::rl::run::{RunError, RunStatus, SavedRun, Verdict};
+use std::fmt::Write;
+use std::path::Path;
+
+/// The settings of a sweep, in the order of its flags, each with its rows.
+pub(super) fn cells<'a>(
+    configs: &[PpoConfig],
+    rows: &'a [ResultRow],
+) -> Vec<(Setting, Vec<&'a ResultRow>)> {
+    let mut cells: Vec<(Setting, Vec<&ResultRow>)> = Vec::new();
+    for config in configs {
+        let setting = Setting::of(config);
+        if cells.iter().any(|(other, _)| *other == setting) {
+            continue;
+        }
+        let mut rows: Vec<_> = rows.iter().filter(|row| row.setting() == setting).collect();
+        rows.sort_by_key(|row| row.seed);
+        cells.push((setting, rows));
+    }
+    cells
+}
+
+/// What the table says of a setting.
+struct Cell {
+    setting: Setting,
+    runs: usize,
+    failed: usize,
+    mean: f64,
+    interval: (f64, f64),
+    /// Runs that are solved at their end.
+    solved: usize,
+    /// Runs that were solved at some time.
+    solved_once: usize,
+    steps_to_solved: Option<usize>,
+}
+
+impl Cell {
+    fn new(setting: Setting, rows: &[&ResultRow], which: Score) -> Self {
+        let scores: Vec<f64> = rows.iter().filter_map(|row| which.of(row)).collect();
+        let mut steps: Vec<_> = rows.iter().filter_map(|row| row.steps_to_solved).collect();
+        steps.sort_unstable();
+        let solved = |row: &&&ResultRow| row.verdict == Some(Verdict::Solved);
+        Self {
+            setting,
+            runs: rows.len(),
+            failed: rows
+                .iter()
+                .filter(|row| row.status == RunStatus::Failed)
+                .count(),
+            mean: interquartile_mean(&scores),
+            interval: bootstrap_interval(&scores),
+            solved: rows.iter().filter(solved).count(),
+            solved_once: steps.len(),
+            // Runs that never solve it come after all others.
+            steps_to_solved: steps.get(rows.len() / 2).copied(),
+        }
+    }
+}
+
+/// The table of a sweep in Markdown: the interquartile mean over seeds with its 95 % bootstrap interval, the
+/// best of each environment, noise, weight and learning rate in bold.
+pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> String {
+    let cells: Vec<Cell> = cells
+        .iter()
+        .map(|(setting, rows)| Cell::new(*setting, rows, which))
+        .collect();
+    let solvable = cells
+        .iter()
+        .any(|c| c.setting.environment.solved_return().is_some());
+    let failures = cells.iter().any(|cell| cell.failed > 0);
+    let mut header = vec!["environment", "noise", "beta", "learning rate", "order"];
+    header.extend(["seeds", which.title(), "95 % interval"]);
+    if solvable {
+        header.extend([
+            "solved at the end",
+            "solved once",
+            "steps to solved (median)",
+        ]);
+    }
+    if failures {
+        header.push("failed");
+    }
+    let rows: Vec<Vec<String>> = cells
+        .iter()
+        .map(|cell| {
+            let setting = &cell.setting;
+            let words = |value: f64| {
+                if value.is_nan() {
+                    "-".to_owned()
+                } else {
+                    score(value, setting.environment.best_return())
+                }
+            };
+            let rivals = cells
+                .iter()
+                .filter(|other| setting.is_beside(&other.setting));
+            let mut rivals = rivals.map(|other| other.mean).filter(|mean| !mean.is_nan());
+            let is_best = cell.mean.is_finite() && rivals.all(|mean| mean <= cell.mean);
+            let mean = words(cell.mean);
+            let mut row = vec![
+                setting.environment.title(),
+                setting.noise_std.to_string(),
+                setting.beta.to_string(),
+                setting.learning_rate.to_string(),
+                setting.orders(),
+                cell.runs.to_string(),
+                if is_best { format!("**{mean}**") } else { mean },
+                if cell.interval.0.is_nan() {
+                    "-".to_owned()
+                } else {
+                    format!("{} to {}", words(cell.interval.0), words(cell.interval.1))
+                },
+            ];
+            if solvable {
+                row.push(format!("{} of {}", cell.solved, cell.runs));
+                row.push(format!("{} of {}", cell.solved_once, cell.runs));
+                row.push(cell.steps_to_solved.map_or("-".to_owned(), thousands));
+            }
+            if failures {
+                row.push(cell.failed.to_string());
+            }
+            row
+        })
+        .collect();
+    markdown(&header, &rows)
+}
+
+fn markdown(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells
+            .chain([header[column].chars().count()])
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let mut text = String::new();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+        for (cell, width) in cells.zip(&widths) {
+            let _ = write!(text, "| {cell:<width$} ");
+        }
+        text.push_str("|\n");
+    };
+    line(&mut header.iter().copied());
+    let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
+    line(&mut rule.iter().map(String::as_str));
+    for row in rows {
+        line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// Writes the learning curves as `STEM.svg` and `STEM.png`: a panel for each environment, noise, weight and
+/// learning rate, a line for each order.
+pub(super) fn figure(
+    stem: &Path,
+    cells: &[(Setting, Vec<&ResultRow>)],
+    run: impl Fn(&ResultRow) -> std::path::PathBuf,
+) -> Result<bool, FigureError> {
+    let mut panels: Vec<(Setting, LinePlot)> = Vec::new();
+    let several = |differs: fn(&Setting, &Setting) -> bool| {
+        cells
+            .iter()
+            .any(|(setting, _)| differs(setting, &cells[0].0))
+    };
+    let beta = several(|a, b| a.beta != b.beta);
+    let rate = several(|a, b| a.learning_rate != b.learning_rate);
+    let apart = cells.iter().any(|(s, _)| s.alpha != s.regulariser_alpha);
+    for (index, (setting, rows)) in cells.iter().enumerate() {
+        let mut curves = Vec::new();
+        for row in rows {
+            let metrics = SavedRun::open(run(row)).and_then(|saved| saved.metrics())?;
+            let points = metrics
+                .iter()
+                .filter_map(|m| Some((m.global_step as f64, m.recent_return?)));
+            curves.push(points.collect::<Vec<_>>());
+        }
+        let points = band(&curves);
+        if points.is_empty() {
+            continue;
+        }
+        let colour = if apart {
+            CATEGORIES[index % CATEGORIES.len()]
+        } else {
+            order_colour(setting.alpha)
+        };
+        let line = Line::new(points.iter().map(|p| (p.x, p.mean)), colour)
+            .band(points.iter().filter_map(BandPoint::edges))
+            .label(setting.orders());
+        let place = panels
+            .iter()
+            .position(|(other, _)| other.is_beside(setting));
+        let (_, panel) = match place {
+            Some(place) => panels.remove(place),
+            None => {
+                let mut title = format!(
+                    "{}, noise {}",
+                    setting.environment.title(),
+                    setting.noise_std
+                );
+                if beta {
+                    let _ = write!(title, ", beta {}", setting.beta);
+                }
+                if rate {
+                    let _ = write!(title, ", learning rate {}", setting.learning_rate);
+                }
+                let panel = LinePlot::new(
+                    Axis::linear("environment steps").ticks(5),
+                    Axis::linear("mean return of 100 episodes"),
+                );
+                (*setting, panel.title(title))
+            }
+        };
+        let place = place.unwrap_or(panels.len());
+        panels.insert(place, (*setting, panel.line(line)));
+    }
+    if panels.is_empty() {
+        return Ok(false);
+    }
+    let columns = panels.len().min(3);
+    let size = (
+        560 * columns as u32,
+        440 * panels.len().div_ceil(columns) as u32 + 50,
+    );
+    let figure = Figure::new(size)
+        .title("interquartile mean over seeds, with its 95 % bootstrap interval")
+        .columns(columns);
+    let figure = panels
+        .into_iter()
+        .fold(figure, |figure, (_, panel)| figure.panel(panel));
+    figure.save(stem)?;
+    Ok(true)
+}
+
+/// Why there is no figure.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FigureError {
+    #[error(transparent)]
+    Plot(#[from] PlotError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+}

@@ -1,0 +1,221 @@
+use super::SweepError;
+use super::grid::Setting;
+use burn_tsallis::experiment::{CsvTable, FileError, read_table, write_atomically};
+use burn_tsallis::rl::env::EnvironmentKind;
+use burn_tsallis::rl::ppo::PpoConfig;
+use burn_tsallis::rl::run::{RunError, RunStatus, RunSummary, Verdict};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const PLAN: &str = "sweep.json";
+const RESULTS: &str = "results.csv";
+
+/// What all runs of a sweep have in common: what `sweep.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Plan {
+    version: String,
+    device: String,
+    /// Swept values and the seed are not looked at.
+    config: PpoConfig,
+}
+
+impl Plan {
+    fn new(device: &str, config: &PpoConfig) -> Self {
+        let unswept = PpoConfig::default();
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            device: device.to_owned(),
+            config: PpoConfig {
+                environment: unswept.environment,
+                noise_std: unswept.noise_std,
+                beta: unswept.beta,
+                learning_rate: unswept.learning_rate,
+                regulariser_alpha: unswept.regulariser_alpha,
+                alpha: unswept.alpha,
+                seed: unswept.seed,
+                ..config.clone()
+            },
+        }
+    }
+}
+
+/// A row of `results.csv`: a run that came to an end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ResultRow {
+    pub(super) environment: EnvironmentKind,
+    pub(super) noise_std: f64,
+    pub(super) beta: f64,
+    pub(super) learning_rate: f64,
+    pub(super) regulariser_alpha: f64,
+    pub(super) alpha: f64,
+    pub(super) seed: u64,
+    pub(super) status: RunStatus,
+    pub(super) steps: usize,
+    pub(super) final_return: Option<f64>,
+    pub(super) best_return: Option<f64>,
+    pub(super) mean_return: Option<f64>,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) steps_to_solved: Option<usize>,
+    pub(super) episodes: usize,
+    pub(super) bad_episodes: Option<usize>,
+    pub(super) seconds: f64,
+    pub(super) steps_per_second: f64,
+}
+
+impl ResultRow {
+    fn new(summary: &RunSummary) -> Self {
+        Self {
+            environment: summary.environment,
+            noise_std: summary.noise_std,
+            beta: summary.beta,
+            learning_rate: summary.learning_rate,
+            regulariser_alpha: summary.regulariser_alpha,
+            alpha: summary.alpha,
+            seed: summary.seed,
+            status: summary.status,
+            steps: summary.steps,
+            final_return: summary.final_return,
+            best_return: summary.best_return,
+            mean_return: summary.mean_return,
+            verdict: summary.verdict,
+            steps_to_solved: summary.steps_to_solved,
+            episodes: summary.episodes,
+            bad_episodes: summary.bad_episodes,
+            seconds: summary.seconds,
+            steps_per_second: summary.steps_per_second,
+        }
+    }
+
+    pub(super) fn setting(&self) -> Setting {
+        Setting {
+            environment: self.environment,
+            noise_std: self.noise_std,
+            beta: self.beta,
+            learning_rate: self.learning_rate,
+            regulariser_alpha: self.regulariser_alpha,
+            alpha: self.alpha,
+        }
+    }
+
+    /// Whether it is the run of this configuration.
+    pub(super) fn is_of(&self, config: &PpoConfig) -> bool {
+        self.seed == config.seed && self.setting() == Setting::of(config)
+    }
+}
+
+/// The table of a sweep on the disk.
+pub(super) struct Results {
+    folder: PathBuf,
+    table: CsvTable<ResultRow>,
+    rows: Vec<ResultRow>,
+}
+
+impl Results {
+    /// Whether the folder is one of a sweep.
+    pub(super) fn are_in(folder: &Path) -> bool {
+        folder.join(PLAN).is_file()
+    }
+
+    /// Opens the table of a folder to go on with it, or makes both.
+    pub(super) fn open(
+        folder: &Path,
+        device: &str,
+        configs: &[PpoConfig],
+    ) -> Result<Self, SweepError> {
+        let plan = folder.join(PLAN);
+        let Some(config) = configs.first() else {
+            return Err(SweepError::Empty);
+        };
+        let ours = Plan::new(device, config);
+        if plan.exists() {
+            let json = fs::read(&plan).map_err(FileError::io("read", &plan))?;
+            let json: serde_json::Value =
+                serde_json::from_slice(&json).map_err(|e| FileError::malformed(&plan, e))?;
+            if json.get("processes").is_some() {
+                return Err(SweepError::Other {
+                    folder: folder.to_owned(),
+                    difference: "it is one of finite processes".to_owned(),
+                });
+            }
+            let theirs: Plan =
+                serde_json::from_value(json).map_err(|e| FileError::malformed(&plan, e))?;
+            if let Some(difference) = difference(&theirs, &ours) {
+                return Err(SweepError::Other {
+                    folder: folder.to_owned(),
+                    difference,
+                });
+            }
+        } else {
+            let occupied = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+            if occupied {
+                return Err(RunError::Occupied(folder.to_owned()).into());
+            }
+        }
+        // What is refused is refused before anything is cut.
+        let path = folder.join(RESULTS);
+        let rows: Vec<ResultRow> = read_table(&path)?;
+        for row in &rows {
+            if !configs.iter().any(|config| row.is_of(config)) {
+                return Err(SweepError::Other {
+                    folder: folder.to_owned(),
+                    difference: format!(
+                        "its table has {}, seed {}, which this one has not",
+                        row.setting(),
+                        row.seed
+                    ),
+                });
+            }
+        }
+        if !plan.exists() {
+            fs::create_dir_all(folder).map_err(FileError::io("create the folder", folder))?;
+            let json =
+                serde_json::to_vec_pretty(&ours).map_err(|e| FileError::malformed(&plan, e))?;
+            write_atomically(&plan, &json)?;
+        }
+        let (table, rows) = CsvTable::reopen(path, |_| true)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            table,
+            rows,
+        })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn rows(&self) -> &[ResultRow] {
+        &self.rows
+    }
+
+    pub(super) fn has(&self, config: &PpoConfig) -> bool {
+        self.rows.iter().any(|row| row.is_of(config))
+    }
+
+    pub(super) fn add(&mut self, summary: &RunSummary) -> Result<(), FileError> {
+        let row = ResultRow::new(summary);
+        self.table.append(&row)?;
+        self.rows.push(row);
+        Ok(())
+    }
+}
+
+/// In what two sweeps differ, if they do.
+fn difference(theirs: &Plan, ours: &Plan) -> Option<String> {
+    let value = |plan: &Plan| serde_json::to_value(plan).ok();
+    let (Some(theirs), Some(ours)) = (value(theirs), value(ours)) else {
+        return Some("it cannot be compared".to_owned());
+    };
+    let of = |theirs: &serde_json::Value, ours: &serde_json::Value| {
+        let fields = theirs.as_object()?;
+        let (name, value) = fields
+            .iter()
+            .find(|(name, value)| *name != "config" && ours[name.as_str()] != **value)?;
+        Some(format!(
+            "its {name} is {value}, and this one's {}",
+            ours[name.as_str()]
+        ))
+    };
+    of(&theirs, &ours).or_else(|| of(&theirs["config"], &ours["config"]))
+}

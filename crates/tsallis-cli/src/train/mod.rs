@@ -1,0 +1,342 @@
+//! `tsallis train`.
+
+mod report;
+
+use super::hyperparameters::{Fixed, Source, Swept, configuration, coupling_note};
+use super::progress::Progress;
+use super::seeds::Seeds;
+use super::side_by_side::{cores, side_by_side};
+use super::words::describe;
+use super::{CommandError, curve, device, stop, thousands};
+use burn::tensor::Device;
+use burn_tsallis::rl::ppo::{ConfigError, PpoConfig};
+use burn_tsallis::rl::run::{
+    Recording, ResumeOptions, RunConfig, RunError, RunFolder, RunStatus, RunSummary, SavedRun,
+    Trainer,
+};
+use clap::Args;
+use report::{Event, Reporter};
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+/// Train a Tsallis policy with PPO.
+///
+/// Without any flag it learns Noisy CartPole with the order 0.5. It writes a folder with the configuration,
+/// the metrics of each update (CSV and TensorBoard), checkpoints, the learning curve as SVG and PNG, and a
+/// summary in numbers. Ctrl-C saves and stops; `--resume` goes on.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(super) struct Train {
+    #[command(flatten)]
+    source: Source,
+
+    #[command(flatten)]
+    swept: Swept,
+
+    #[command(flatten)]
+    fixed: Fixed,
+
+    /// Seed of everything random: the same seed gives the same metrics.csv on a CPU [default: 0].
+    #[arg(long, value_name = "NUMBER", help_heading = "Runs")]
+    seed: Option<u64>,
+
+    /// Several runs side by side, with the seeds from A to B without B, each in a folder seed-N of its own.
+    #[arg(
+        long,
+        value_name = "A..B",
+        conflicts_with = "seed",
+        help_heading = "Runs"
+    )]
+    seeds: Option<Seeds>,
+
+    /// Seeds trained at once [default: the number of cores].
+    #[arg(long, value_name = "COUNT", help_heading = "Runs")]
+    jobs: Option<usize>,
+
+    /// Where tensors are computed: flex (the CPU), or another of those that `tsallis devices` lists
+    /// [default: flex].
+    #[arg(long, value_name = "NAME", help_heading = "Runs")]
+    device: Option<String>,
+
+    /// The folder to write, new or empty [default: a new one under runs/].
+    #[arg(long, value_name = "FOLDER", help_heading = "Runs")]
+    out: Option<PathBuf>,
+
+    /// Go on with the run in this folder, or with those of its seeds, from the newest checkpoint. It keeps its
+    /// settings: only --steps, --device, --jobs, --quiet and --json may be given beside it.
+    #[arg(long, value_name = "RUN", help_heading = "Runs")]
+    resume: Option<PathBuf>,
+
+    /// How many checkpoints are kept: the newest ones, and beside them the best [default: 3].
+    #[arg(long, value_name = "COUNT", help_heading = "Runs")]
+    checkpoints: Option<usize>,
+
+    /// Environment steps between two checkpoints [default: a twentieth of the run, and at most a minute].
+    #[arg(long, value_name = "COUNT", help_heading = "Runs")]
+    checkpoint_every: Option<usize>,
+
+    /// Print nothing but errors, and in what a resumed run is no longer the one that it was.
+    #[arg(long, help_heading = "Output")]
+    quiet: bool,
+
+    /// Print one JSON object a line instead of words: {"event": ...} with begin, note, update or end, and
+    /// the seed; update has the columns of metrics.csv as "metrics", end has "summary" as summary.json.
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+/// What may be given beside `--resume`.
+const BESIDE_RESUME: [&str; 6] = ["resume", "steps", "device", "jobs", "quiet", "json"];
+
+/// A run to make or to go on with.
+struct Job {
+    path: PathBuf,
+    seed: u64,
+}
+
+/// How a job ended: no summary if it never began.
+type Outcome = Result<Option<RunSummary>, CommandError>;
+
+impl Train {
+    /// `given` are the names of the flags on the command line.
+    pub(super) fn run(self, given: &[String]) -> Result<(), CommandError> {
+        if self.resume.is_some() {
+            let other = given
+                .iter()
+                .find(|flag| !BESIDE_RESUME.contains(&flag.as_str()));
+            if let Some(flag) = other {
+                return Err(CommandError::BesideResume(flag.clone()));
+            }
+        }
+        if let Some(0) = self.jobs {
+            return Err(ConfigError::new("jobs", 0, "at least 1").into());
+        }
+        match self.resume.clone() {
+            Some(folder) => self.resume(&folder),
+            None => self.begin(),
+        }
+    }
+
+    fn begin(self) -> Result<(), CommandError> {
+        let mut config = configuration(&self.source, &self.fixed, &self.swept)?;
+        if let Some(seed) = self.seed {
+            config.seed = seed;
+        }
+        config.validate()?;
+        let recording = self.recording()?;
+        let name = self.device.clone().unwrap_or_else(|| "flex".to_owned());
+        let device = device::find(&name)?;
+        let out = match &self.out {
+            Some(out) => out.clone(),
+            None => claim_folder(&config, self.seeds.as_ref())?,
+        };
+        let jobs = self.prepare(&out, &config, recording, &name)?;
+        let title = format!(
+            "{}, {} steps, into {}",
+            describe(&config),
+            thousands(config.updates() * config.batch()),
+            out.display()
+        );
+        self.train(
+            title,
+            &out,
+            jobs,
+            &config,
+            ResumeOptions::default(),
+            &device,
+        )
+    }
+
+    fn recording(&self) -> Result<Recording, ConfigError> {
+        let default = Recording::default();
+        let recording = Recording {
+            checkpoints: self.checkpoints.unwrap_or(default.checkpoints),
+            checkpoint_every: self.checkpoint_every.or(default.checkpoint_every),
+            ..default
+        };
+        if recording.checkpoints == 0 {
+            return Err(ConfigError::new("checkpoints", 0, "at least 1"));
+        }
+        if recording.checkpoint_every == Some(0) {
+            return Err(ConfigError::new("checkpoint_every", 0, "at least 1"));
+        }
+        Ok(recording)
+    }
+
+    /// Makes the folders of all seeds, so that a command that is stopped early can be resumed as a whole.
+    fn prepare(
+        &self,
+        out: &Path,
+        config: &PpoConfig,
+        recording: Recording,
+        device: &str,
+    ) -> Result<Vec<Job>, RunError> {
+        let Some(Seeds(seeds)) = self.seeds.clone() else {
+            let config = RunConfig::new(device, config.clone(), recording);
+            RunFolder::prepare(out, &config)?;
+            return Ok(vec![Job {
+                path: out.to_owned(),
+                seed: config.config.seed,
+            }]);
+        };
+        RunFolder::check_unused(out)?;
+        seeds
+            .map(|seed| {
+                let config = PpoConfig {
+                    seed,
+                    ..config.clone()
+                };
+                let path = out.join(SavedRun::seed_folder(seed));
+                RunFolder::prepare(&path, &RunConfig::new(device, config, recording))?;
+                Ok(Job { path, seed })
+            })
+            .collect()
+    }
+
+    fn resume(self, folder: &Path) -> Result<(), CommandError> {
+        let runs = SavedRun::open_all(folder)?;
+        let Some(first) = runs.first() else {
+            return Ok(());
+        };
+        let mut config = first.config().config.clone();
+        for run in &runs {
+            self.check_alike(first, run)?;
+        }
+        if let Some(steps) = self.fixed.steps() {
+            config.total_steps = steps;
+            config.validate()?;
+        }
+        let name = self.device.as_ref().unwrap_or(&first.config().device);
+        let device = device::find(name)?;
+        let options = ResumeOptions {
+            total_steps: self.fixed.steps(),
+            device: self.device.clone(),
+        };
+        let title = format!(
+            "{}, {} steps, going on in {}",
+            describe(&config),
+            thousands(config.updates() * config.batch()),
+            folder.display()
+        );
+        let jobs = runs
+            .iter()
+            .map(|run| Job {
+                path: run.path().to_owned(),
+                seed: run.config().config.seed,
+            })
+            .collect();
+        self.train(title, folder, jobs, &config, options, &device)
+    }
+
+    /// Checks that two runs that are to go on together differ in nothing but what is their own.
+    fn check_alike(&self, first: &SavedRun, run: &SavedRun) -> Result<(), CommandError> {
+        let differs = |what: &str, flag: &str, one: &dyn Display, other: &dyn Display| {
+            CommandError::ResumeTogether {
+                run: run.path().to_owned(),
+                what: what.to_owned(),
+                other: other.to_string(),
+                first: one.to_string(),
+                flag: flag.to_owned(),
+            }
+        };
+        let (one, other) = (first.config(), run.config());
+        if self.device.is_none() && one.device != other.device {
+            return Err(differs("device", "--device", &one.device, &other.device));
+        }
+        let (one, other) = (&one.config.total_steps, &other.config.total_steps);
+        if self.fixed.steps().is_none() && one != other {
+            return Err(differs("total_steps", "--steps", one, other));
+        }
+        Ok(())
+    }
+
+    fn train(
+        &self,
+        title: String,
+        out: &Path,
+        jobs: Vec<Job>,
+        config: &PpoConfig,
+        options: ResumeOptions,
+        device: &Device,
+    ) -> Result<(), CommandError> {
+        let stop = stop::on_ctrl_c();
+        let at_once = self.jobs.unwrap_or_else(cores).min(jobs.len());
+        let steps = config.updates() * config.batch();
+        let progress = Progress::new(jobs.len(), steps, at_once, self.quiet || self.json);
+        let note = coupling_note(std::slice::from_ref(config));
+        let reporter = Reporter::new(progress, title, note)
+            .quiet(self.quiet)
+            .json(self.json)
+            .several(jobs.len() > 1);
+        let outcomes = side_by_side(jobs, at_once, |job| {
+            let outcome = run(&job, &options, device, &reporter, stop);
+            (job, outcome)
+        });
+        reporter.finish();
+        report::conclude(&reporter, out, outcomes)
+    }
+}
+
+/// Makes a run.
+fn run(
+    job: &Job,
+    options: &ResumeOptions,
+    device: &Device,
+    reporter: &Reporter,
+    stop: fn() -> bool,
+) -> Outcome {
+    if stop() {
+        return Ok(None);
+    }
+    let (mut trainer, notices) = Trainer::resume(&job.path, options, device)?;
+    let mut shown = reporter.begin(job, trainer.learner().global_step());
+    for notice in notices {
+        reporter.warn(job.seed, &notice.to_string());
+    }
+    let summary = trainer.train(stop, |metrics, timing| {
+        shown.update(metrics);
+        reporter.event(&Event::Update {
+            seed: job.seed,
+            metrics,
+            seconds: timing.seconds,
+            steps_per_second: timing.steps_per_second,
+        });
+    })?;
+    // A run that failed keeps what it has: its tables, its last good checkpoint and its curve.
+    let saved = SavedRun::open(&job.path)?;
+    curve::draw(&job.path, &saved.config().config, &saved.metrics()?)?;
+    match summary.status {
+        RunStatus::Finished => shown.finish("done"),
+        RunStatus::Failed => shown.finish("failed"),
+        // What was stopped is said once all are.
+        RunStatus::Stopped => drop(shown),
+    }
+    reporter.event(&Event::End {
+        seed: job.seed,
+        run: &job.path,
+        summary: &summary,
+    });
+    Ok(Some(summary))
+}
+
+/// Makes the first of `runs/NAME`, `runs/NAME-2`, .. that does not exist.
+fn claim_folder(config: &PpoConfig, seeds: Option<&Seeds>) -> Result<PathBuf, RunError> {
+    let seeds = match seeds {
+        Some(Seeds(seeds)) => format!("seeds{}-{}", seeds.start, seeds.end - 1),
+        None => format!("seed{}", config.seed),
+    };
+    let name = format!(
+        "{}-alpha{}-noise{}-{seeds}",
+        config.environment.to_string().replace(':', "-"),
+        config.alpha,
+        config.noise_std
+    );
+    let mut folder = PathBuf::from("runs").join(&name);
+    for i in 2.. {
+        if RunFolder::claim(&folder)? {
+            break;
+        }
+        folder.set_file_name(format!("{name}-{i}"));
+    }
+    Ok(folder)
+}

@@ -1,0 +1,221 @@
+use super::{Job, Outcome};
+use crate::CommandError;
+use crate::paragraph::say;
+use crate::progress::{Progress, RunProgress};
+use crate::words::{conclusion, conclusion_of_all};
+use burn_tsallis::rl::ppo::UpdateMetrics;
+use burn_tsallis::rl::run::{RunStatus, RunSummary};
+use serde::Serialize;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Once;
+
+/// One line of `--json`.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub(super) enum Event<'a> {
+    Begin {
+        seed: u64,
+        run: &'a Path,
+        global_step: usize,
+    },
+    Note {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seed: Option<u64>,
+        note: &'a str,
+    },
+    Update {
+        seed: u64,
+        metrics: &'a UpdateMetrics,
+        seconds: f64,
+        steps_per_second: f64,
+    },
+    End {
+        seed: u64,
+        run: &'a Path,
+        summary: &'a RunSummary,
+    },
+}
+
+/// Tells how training goes, in words or as JSON.
+pub(super) struct Reporter {
+    progress: Progress,
+    opening: Once,
+    title: String,
+    /// What is to be known of all runs.
+    note: Option<String>,
+    quiet: bool,
+    json: bool,
+    several: bool,
+}
+
+impl Reporter {
+    pub(super) fn new(progress: Progress, title: String, note: Option<String>) -> Self {
+        Self {
+            progress,
+            opening: Once::new(),
+            title,
+            note,
+            quiet: false,
+            json: false,
+            several: false,
+        }
+    }
+
+    pub(super) fn quiet(mut self, quiet: bool) -> Self {
+        self.quiet = quiet;
+        self
+    }
+
+    /// As JSON.
+    pub(super) fn json(mut self, json: bool) -> Self {
+        self.json = json;
+        self
+    }
+
+    /// Whether there are several runs, which the lines then name.
+    pub(super) fn several(mut self, several: bool) -> Self {
+        self.several = several;
+        self
+    }
+
+    /// Says what makes a run another one than was asked for, even where nothing else is said.
+    pub(super) fn warn(&self, seed: u64, note: &str) {
+        self.event(&Event::Note {
+            seed: Some(seed),
+            note,
+        });
+        let line = format!("note: {}{note}", self.name(seed));
+        if self.quiet && !self.json {
+            eprintln!("{line}");
+        } else {
+            self.progress.say(&line);
+        }
+    }
+
+    /// What a line about the run of a seed begins with.
+    fn name(&self, seed: u64) -> String {
+        if self.several {
+            format!("seed {seed}: ")
+        } else {
+            String::new()
+        }
+    }
+
+    pub(super) fn begin(&self, job: &Job, global_step: usize) -> RunProgress<'_> {
+        // Not before a run begins: one that cannot be resumed is refused in one line.
+        self.opening.call_once(|| {
+            self.progress.say(&self.title);
+            if let Some(note) = &self.note {
+                self.event(&Event::Note { seed: None, note });
+                self.progress.say(&format!("note: {note}"));
+            }
+        });
+        self.event(&Event::Begin {
+            seed: job.seed,
+            run: &job.path,
+            global_step,
+        });
+        let name = if self.several {
+            format!("seed {}", job.seed)
+        } else {
+            String::new()
+        };
+        self.progress.begin(name, global_step)
+    }
+
+    pub(super) fn event(&self, event: &Event<'_>) {
+        if !self.json {
+            return;
+        }
+        if let Ok(mut line) = serde_json::to_vec(event) {
+            line.push(b'\n');
+            // Whoever read the lines has gone: that is no reason to stop training.
+            let _ = std::io::stdout().lock().write_all(&line);
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.progress.finish();
+    }
+}
+
+/// Says what was learnt, and answers with the first failure.
+pub(super) fn conclude(
+    reporter: &Reporter,
+    out: &Path,
+    outcomes: Vec<(Job, Outcome)>,
+) -> Result<(), CommandError> {
+    let words = !reporter.quiet && !reporter.json;
+    let (mut summaries, mut errors, mut not_begun) = (Vec::new(), Vec::new(), 0);
+    for (job, outcome) in outcomes {
+        let name = reporter.name(job.seed);
+        match outcome {
+            Ok(Some(summary)) => {
+                if words {
+                    say(&format!("{name}{}", conclusion(&summary)));
+                }
+                if summary.status == RunStatus::Failed {
+                    let reason = summary.reason.clone();
+                    let error = CommandError::Failed {
+                        reason: reason.unwrap_or_else(|| "it could not go on".to_owned()),
+                        run: job.path,
+                    };
+                    errors.push((name, error));
+                }
+                summaries.push(summary);
+            }
+            Ok(None) => not_begun += 1,
+            Err(error) => errors.push((name, error)),
+        }
+    }
+    if words {
+        if reporter.several
+            && let Some(line) = conclusion_of_all(&summaries)
+        {
+            say(&line);
+        }
+        if not_begun > 0 {
+            let seeds = if not_begun == 1 { "seed" } else { "seeds" };
+            println!("{not_begun} {seeds} did not begin.");
+        }
+        let unfinished = not_begun > 0 || summaries.iter().any(|s| s.status == RunStatus::Stopped);
+        if unfinished {
+            println!("Go on with: tsallis train --resume {}", quoted(out));
+        } else if errors.is_empty() {
+            println!("Everything about the run is in {}", out.display());
+        }
+    }
+    if reporter.several && !errors.is_empty() {
+        for (name, error) in &errors {
+            eprintln!("error: {name}{error}");
+        }
+        return Err(CommandError::Reported(errors[0].1.code()));
+    }
+    match errors.pop() {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if path.chars().all(plain) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        assert_eq!(quoted(Path::new("runs/a-0.5")), "runs/a-0.5");
+        assert_eq!(quoted(Path::new("a b/it's")), "'a b/it'\\''s'");
+    }
+}

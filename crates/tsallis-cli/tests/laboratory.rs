@@ -1,0 +1,585 @@
+//! The laboratory's commands from the outside: what they write, go on with and refuse.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn tsallis(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tsallis"));
+    command.args(arguments);
+    command
+}
+
+/// What the command says when it succeeds.
+fn run(arguments: &[&str], out: &Path) -> String {
+    let output = output(tsallis(arguments).arg("--out").arg(out));
+    let error = text(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    text(&output.stdout) + &error
+}
+
+/// The one line that the command says when it cannot be done.
+fn refusal(arguments: &[&str]) -> String {
+    let output = output(&mut tsallis(arguments));
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+    assert!(error.starts_with("error: "), "{arguments:?}: {error}");
+    assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    error.trim_end().to_owned()
+}
+
+fn output(command: &mut Command) -> Output {
+    command.output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// An empty folder for a test.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("laboratory-{test}"));
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("what an earlier run left is removed");
+    }
+    fs::create_dir_all(&folder).expect("the folder is made");
+    folder
+}
+
+fn written(folder: &Path, files: &[&str]) {
+    for file in files {
+        let bytes = fs::read(folder.join(file)).expect(file);
+        assert!(bytes.len() > 80, "{file} holds {} bytes", bytes.len());
+        match Path::new(file).extension().and_then(|end| end.to_str()) {
+            Some("svg") => assert!(text(&bytes).trim_end().ends_with("</svg>"), "{file}"),
+            Some("png") => assert_eq!(bytes[..8], *b"\x89PNG\r\n\x1a\n", "{file}"),
+            _ => {}
+        }
+    }
+}
+
+/// The rows of a CSV file by the names of their columns.
+fn table(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(path).expect("a table");
+    reader
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .expect("whole rows")
+}
+
+fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
+    row[column].parse().expect("a number")
+}
+
+#[test]
+fn landscape_draws_and_tables_what_it_is_asked_for() {
+    let out = folder("landscape");
+    let options = "landscape --points 9 --alpha 0.5 --temperature 2 --rewards 1 4 --range 8";
+    let said = run(&options.split(' ').collect::<Vec<_>>(), &out);
+    assert!(
+        said.contains("the norm of the gradient is below 1e-6"),
+        "{said}"
+    );
+    written(
+        &out,
+        &[
+            "landscape.svg",
+            "landscape.png",
+            "landscape-gradient.svg",
+            "landscape-gradient.png",
+        ],
+    );
+    let rows = table(&out.join("landscape.csv"));
+    assert_eq!(rows.len(), 81);
+    assert_eq!(number(&rows[0], "theta_1"), -8.0);
+    // At equal logits both policies are (1/2, 1/2); the measure is 1 for each arm.
+    let middle = &rows[40];
+    let entropy = 2.5 + 2.0 * 2_f64.ln();
+    let tsallis = 2.5 - 2.0 * 2.0 * (0.5_f64.sqrt() - 0.25 - 0.5) / -0.25;
+    for policy in ["softmax", "Tsallis"] {
+        let value = number(middle, &format!("objective_{policy}_entropy"));
+        assert!((value - entropy).abs() < 1e-9, "{value} {entropy}");
+        let value = number(middle, &format!("objective_{policy}_Tsallis_regulariser"));
+        assert!((value - tsallis).abs() < 1e-9, "{value} {tsallis}");
+    }
+}
+
+#[test]
+fn converge_measures_its_rates_on_any_process() {
+    let out = folder("converge");
+    let options = "converge --iterations 400 --alpha 0.5 1 0.5 jensen-shannon";
+    let said = run(&options.split(' ').collect::<Vec<_>>(), &out);
+    // The exponent of order 1/2, measured and that of the theory.
+    let ends = |line: &str| line.split_whitespace().rev().take(2).eq(["4.000", "4.000"]);
+    assert!(said.lines().any(ends), "{said}");
+    written(
+        &out,
+        &[
+            "suboptimality.svg",
+            "suboptimality.png",
+            "escape.svg",
+            "escape.png",
+        ],
+    );
+    let gaps = table(&out.join("suboptimality.csv"));
+    for order in ["0.5", "1", "jensen-shannon"] {
+        let gap = |row| number(row, &format!("fpg_{order}"));
+        assert!(gaps.windows(2).all(|rows| gap(&rows[1]) < gap(&rows[0])));
+        assert!(gap(&gaps[gaps.len() - 1]) < 0.01);
+    }
+    let rates = table(&out.join("rates.csv"));
+    assert_eq!(rates.len(), 3);
+    for row in &rates {
+        assert!(number(row, "measured_rate") > number(row, "pl_bound"));
+        assert!(number(row, "pl_bound") > 0.0);
+        // Far below the steps that were taken.
+        let bound = number(row, "step_bound");
+        assert!(bound > 0.0 && bound < 0.1, "{bound}");
+    }
+    assert!(
+        said.contains("PL bound") && said.contains("a guarantee for eta up to 1 / (2 L)"),
+        "{said}"
+    );
+    let escapes = table(&out.join("escape.csv"));
+    let row = escapes
+        .iter()
+        .find(|row| row["alpha"] == "1.0" && row["gap"] == "10.0")
+        .expect("the softmax");
+    assert!((number(row, "time") / (10.0 + 10_f64.sinh()) - 1.0).abs() < 1e-9);
+
+    // Within a horizon, from a reference of its own, searching its steps, on the floor of the theory.
+    let out = folder("converge-options");
+    let options = "converge --mdp nchain:4 --horizon 6 --reference 0.25 0.75 --armijo --project \
+                   --alpha 0.5 --iterations 60";
+    run(&options.split_whitespace().collect::<Vec<_>>(), &out);
+    let gaps = table(&out.join("suboptimality.csv"));
+    let last = number(&gaps[gaps.len() - 1], "fpg_0.5");
+    assert!((-1e-12..1e-3).contains(&last), "{last}");
+    let svg = fs::read_to_string(out.join("suboptimality.svg")).expect("the picture");
+    assert!(svg.contains("nchain:4, 6 steps") && svg.contains("Armijo"));
+
+    // The floor knows how far apart the rewards are, and does not keep the ascent from its optimum.
+    let out = folder("converge-span");
+    let options = "converge --mdp bandit:0,50 --project --alpha 0.5 --temperature 10 --step-size 0.1 \
+                   --iterations 2000";
+    run(&options.split_whitespace().collect::<Vec<_>>(), &out);
+    let gaps = table(&out.join("suboptimality.csv"));
+    let last = number(&gaps[gaps.len() - 1], "fpg_0.5");
+    assert!(last < 1e-6, "{last}");
+}
+
+#[test]
+fn recommend_says_its_numbers_with_their_formulas() {
+    let output = output(&mut tsallis(&[
+        "recommend",
+        "--epsilon",
+        "0.001",
+        "--gamma",
+        "0.9",
+    ]));
+    assert!(output.status.success());
+    let said = text(&output.stdout);
+    for words in [
+        "alpha* = 11 / (2 ln(1 / epsilon)) = 0.79621",
+        "lambda = (1 - gamma) epsilon / (2 D_max)",
+        "D_max = q_min f(1 / q_min) + (1 - q_min) f(0)",
+        "tau = min(",
+        "eta <= 1 / (2 L)",
+        "omega = q_min^(alpha - 1)",
+        "kappa = (2 - alpha) omega",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    // (1 - 0.9) 0.001 / (2 ln 2) of the softmax.
+    assert!(said.contains("7.213e-5"), "{said}");
+
+    // The inverse of this accuracy is no number; its logarithm is.
+    let tiny = ["recommend", "--epsilon", "1e-320", "--gamma", "0.5"];
+    let tiny = self::output(&mut tsallis(&tiny));
+    let said = text(&tiny.stdout);
+    assert!(tiny.status.success(), "{}", text(&tiny.stderr));
+    assert!(said.contains("= 0.00746"), "{said}");
+}
+
+#[test]
+fn bandit_stays_below_its_bound() {
+    let out = folder("bandit");
+    let said = run(&["bandit", "--rounds", "2000", "--seeds", "3"], &out);
+    assert!(said.contains("4 sqrt(K T) + 1"), "{said}");
+    written(&out, &["regret.svg", "regret.png"]);
+    let rows = table(&out.join("regret.csv"));
+    assert_eq!(rows[rows.len() - 1]["round"], "2000");
+    for row in &rows {
+        assert!(number(row, "adversarial_mean") < number(row, "adversarial_bound"));
+    }
+    run(&["bandit", "--rounds", "1", "--seeds", "1"], &out);
+}
+
+const SMALL: &str = "tabular --mdp nchain:4 --iterations 100 --every 50";
+
+fn small(more: &str) -> Vec<String> {
+    let words = SMALL.split(' ').chain(more.split_whitespace());
+    words.map(str::to_owned).collect()
+}
+
+fn sweep(more: &str, out: &Path) -> String {
+    let words = small(more);
+    run(&words.iter().map(String::as_str).collect::<Vec<_>>(), out)
+}
+
+#[test]
+fn a_sweep_grows_by_what_is_missing() {
+    let out = folder("sweep");
+    // An order that is given twice is run once.
+    sweep("--alpha 0.5 0.5 --seeds 2", &out);
+    let pictures = ["best.csv", "curves.csv", "nchain-4.svg", "nchain-4.png"];
+    written(&out, &pictures);
+    let rows = || table(&out.join("results.csv"));
+    // Two step sizes, two temperatures and two seeds.
+    assert_eq!(rows().len(), 8);
+    let first = rows();
+
+    let said = sweep("--alpha 0.5 1 --seeds 2", &out);
+    assert!(said.contains("8 of 16 runs are there already"), "{said}");
+    assert_eq!(rows().len(), 16);
+    assert_eq!(rows()[..8], first);
+    written(&out, &["orders.svg", "orders.png", "temperatures.svg"]);
+    let best = table(&out.join("best.csv"));
+    assert_eq!(best.len(), 2);
+    let largest = rows()
+        .iter()
+        .filter(|row| row["order"] == "1" && row["seed"] == "0")
+        .map(|row| number(row, "final_value"))
+        .fold(0.0, f64::max);
+    assert!(number(&best[1], "final_value") > 0.5 * largest);
+    // What the pictures are drawn from, and the tables of seeds are counted from.
+    let settings = table(&out.join("settings.csv"));
+    assert_eq!(settings.len(), 8);
+    for setting in &settings {
+        let values: Vec<f64> = setting["final_values"]
+            .split(' ')
+            .map(|value| value.parse().expect("a number"))
+            .collect();
+        assert_eq!(values.len().to_string(), setting["seeds"]);
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        assert!((mean - number(setting, "final_value")).abs() < 1e-4 * mean.abs().max(1.0));
+        assert!(number(setting, "standard_error") >= 0.0);
+    }
+    assert!(
+        said.contains("settings.csv") && said.contains("seeds"),
+        "{said}"
+    );
+
+    // Everything is there: nothing is run, and everything is said.
+    let said = sweep("--alpha 0.5 1 --seeds 2", &out);
+    assert!(said.contains("16 of 16 runs are there already"), "{said}");
+    assert!(
+        said.contains("of best") && !said.contains("threads"),
+        "{said}"
+    );
+    assert_eq!(rows().len(), 16);
+
+    let path = out.to_str().expect("a UTF-8 path");
+    let other = small(&format!("--horizon 7 --out {path}"));
+    let error = refusal(&other.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(error.contains("horizon 25, not 7"), "{error}");
+    assert_eq!(rows().len(), 16);
+}
+
+#[test]
+fn every_method_has_its_rows() {
+    let out = folder("methods");
+    let said = sweep(
+        "--algorithm fpg natural log-barrier escort hadamard adaptive --alpha 0.5 --step-size 0.1 \
+         --temperature 0.1 --seeds 1",
+        &out,
+    );
+    let methods: Vec<String> = table(&out.join("best.csv"))
+        .iter()
+        .map(|row| row["algorithm"].clone())
+        .collect();
+    assert_eq!(
+        methods,
+        [
+            "fpg",
+            "natural",
+            "log-barrier",
+            "escort",
+            "hadamard",
+            "adaptive"
+        ]
+    );
+    assert!(methods.iter().all(|method| said.contains(method)), "{said}");
+}
+
+#[test]
+fn a_step_that_is_far_too_long_is_said_in_few_digits() {
+    let out = folder("far");
+    let said = sweep(
+        "--alpha 0.5 --step-size 1e308 --temperature 0.1 --seeds 1",
+        &out,
+    );
+    assert!(
+        said.contains("  1e308  ") && !said.contains("00000000"),
+        "{said}"
+    );
+    let row = &table(&out.join("results.csv"))[0];
+    assert_eq!(
+        (&*row["final_value"], &*row["final_return"]),
+        ("NaN", "NaN")
+    );
+}
+
+#[test]
+fn a_process_of_a_file_is_known_again() {
+    let out = folder("file");
+    let file = out.join("coins.json");
+    let write = |reward: f64| {
+        let arm = |action: usize, reward: f64| {
+            format!(r#"{{"state": 0, "action": {action}, "next": null, "reward": {reward}}}"#)
+        };
+        let process = format!(
+            r#"{{"discount": 0.9, "states": 1, "actions": 2, "transitions": [{}, {}]}}"#,
+            arm(0, 0.0),
+            arm(1, reward)
+        );
+        fs::write(&file, process).expect("the file is written");
+    };
+    let path = |path: &Path| path.to_str().expect("a UTF-8 path").to_owned();
+    let (file_path, runs) = (path(&file), path(&out.join("runs")));
+    let arguments = [
+        "tabular",
+        "--mdp",
+        &file_path,
+        "--alpha",
+        "0.5",
+        "--iterations",
+        "40",
+        "--every",
+        "20",
+        "--seeds",
+        "1",
+        "--out",
+        &runs,
+    ];
+    write(1.0);
+    assert!(output(&mut tsallis(&arguments)).status.success());
+    let kept = fs::read(out.join("runs/results.csv")).expect("the table");
+    assert!(output(&mut tsallis(&arguments)).status.success());
+    write(2.0);
+    let error = refusal(&arguments);
+    assert!(error.contains("another process \"coins\""), "{error}");
+    assert_eq!(
+        kept,
+        fs::read(out.join("runs/results.csv")).expect("the table")
+    );
+}
+
+#[cfg(unix)]
+mod interrupted {
+    use super::*;
+    use std::process::Child;
+    use std::thread::sleep;
+    use std::time::{Duration, Instant};
+
+    fn lines(out: &Path) -> Vec<String> {
+        let text = fs::read_to_string(out.join("results.csv")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Begins the sweep, and waits for some of its runs.
+    fn begin(arguments: &[String], out: &Path) -> Child {
+        let mut command = tsallis(&[]);
+        command.args(arguments).arg("--out").arg(out);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child: Child = command.spawn().expect("the program starts");
+        let begun = Instant::now();
+        while lines(out).len() < 4 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no run ended");
+            sleep(Duration::from_millis(2));
+        }
+        child
+    }
+
+    /// Begins the sweep, waits for some of its runs, and sends a signal.
+    fn stop(arguments: &[String], out: &Path, signal: &str) -> Output {
+        let child = begin(arguments, out);
+        let sent = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status();
+        assert!(sent.expect("kill is there").success());
+        child.wait_with_output().expect("the program ends")
+    }
+
+    fn sorted(mut lines: Vec<String>) -> Vec<String> {
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn a_killed_sweep_goes_on_and_ends_with_the_same_table() {
+        let arguments = "tabular --mdp nchain:10 --alpha 0.1 --step-size 0.1 --temperature 0.1 \
+                         --iterations 3000 --every 1000 --seeds 40";
+        let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (straight, killed) = (folder("straight"), folder("killed"));
+        run(&words, &straight);
+        assert_eq!(lines(&straight).len(), 41);
+
+        assert!(!stop(&arguments, &killed, "-KILL").status.success());
+        let there = lines(&killed).len();
+        assert!(there < 41, "it was not killed in time");
+        // Whatever is torn is the last line; here it surely is.
+        let path = killed.join("results.csv");
+        let torn = lines(&killed).join("\n") + "\nnchain:10,fpg,0.1,0.";
+        fs::write(&path, torn).expect("the table is written");
+        let said = run(&words, &killed);
+        assert!(said.contains("of 40 runs are there already"), "{said}");
+        assert_eq!(sorted(lines(&killed)), sorted(lines(&straight)));
+    }
+
+    #[test]
+    fn two_sweeps_at_once_do_not_write_one_table() {
+        let out = folder("twice");
+        let arguments = "tabular --mdp nchain:10 --alpha 0.1 --iterations 3000 --seeds 400";
+        let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
+        let mut first = begin(&arguments, &out);
+        let path = out.to_str().expect("a UTF-8 path");
+        let words = arguments.iter().map(String::as_str);
+        let error = refusal(&words.chain(["--out", path]).collect::<Vec<_>>());
+        first.kill().expect("it was still at work");
+        first.wait().expect("it ended");
+        assert!(
+            error.contains(path) && error.contains("another process"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_large_preset_stops_at_ctrl_c_and_goes_on() {
+        let arguments = "tabular --preset large --iterations 30 --every 10 --seeds 1";
+        let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let out = folder("large");
+        let output = stop(&arguments, &out, "-INT");
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+        assert!(said.contains("Stopped after") && said.contains("the same command goes on"));
+        let there = lines(&out);
+        assert!(there.len() < 226, "it was not stopped in time");
+        written(&out, &["best.csv", "curves.csv"]);
+
+        run(&words, &out);
+        // Five processes, five orders, three step sizes, three temperatures.
+        assert_eq!(lines(&out).len(), 226);
+        assert_eq!(lines(&out)[..there.len()], there);
+        written(&out, &["deepsea-30.svg", "nchain-15.png", "orders.svg"]);
+    }
+
+    #[test]
+    fn a_reader_that_has_seen_enough_is_no_failure() {
+        let program = env!("CARGO_BIN_EXE_tsallis");
+        let script = format!("'{program}' recommend --epsilon 0.1 | true");
+        let output = output(Command::new("sh").args(["-c", &script]));
+        assert_eq!(text(&output.stderr), "");
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_one_clear_line() {
+    let out = folder("refused");
+    let broken = out.join("broken.json");
+    let process = r#"{"discount": 0.9, "states": 2, "actions": 2, "transitions": [
+        {"state": 0, "action": 0, "next": 1}, {"state": 0, "action": 1, "next": 0},
+        {"state": 1, "action": 0, "next": null},
+        {"state": 1, "action": 1, "next": 0, "probability": 0.5}]}"#;
+    fs::write(&broken, process).expect("the file is written");
+    let broken = broken.to_str().expect("a UTF-8 path");
+    let below = format!("{broken}/folder");
+    for (arguments, what) in [
+        ("landscape --alpha 0", "--alpha must be above 0"),
+        ("landscape --alpha NaN", "not NaN"),
+        (
+            "landscape --temperature 0",
+            "--temperature must be positive",
+        ),
+        ("landscape --range inf", "--range must be positive"),
+        ("landscape --points 1", "--points must be from 2 to 500"),
+        ("landscape --rewards NaN 1", "a reward must be finite"),
+        ("landscape --out BELOW", "cannot create the folder"),
+        ("converge --mdp maze", "\"maze\" is no process: give nchain"),
+        ("converge --mdp nchain:1", "at least 2 states, not 1"),
+        ("converge --mdp deepsea:4000", "are too many"),
+        ("converge --mdp nowhere.json", "cannot read nowhere.json"),
+        (
+            "converge --mdp BROKEN",
+            "broken.json: action 1 in state 1: the probabilities of what follows must be from 0 to 1 and sum to \
+             1: the sum is 0.5",
+        ),
+        ("tabular --mdp BROKEN", "action 1 in state 1"),
+        (
+            "converge --temperature -1",
+            "--temperature must be positive",
+        ),
+        ("converge --step-size NaN", "--step-size must be positive"),
+        ("converge --iterations 0", "--iterations must be from 1"),
+        ("converge --horizon 0", "at least one step"),
+        ("converge --reference 0.5 0.5", "2 probabilities, not 3"),
+        ("converge --reference 1 0 0", "must be positive everywhere"),
+        ("converge --alpha 2 --project", "the theory covers orders"),
+        ("converge --out BELOW", "cannot create the folder"),
+        ("recommend --epsilon 2", "--epsilon must be above 0"),
+        ("recommend --epsilon 1e-320", "--epsilon must be so large"),
+        ("recommend --epsilon 0.1 --gamma 1", "--gamma must be"),
+        ("recommend --epsilon 0.1 --alpha 0", "the theory covers"),
+        ("tabular --step-size 0", "the step size must be positive"),
+        (
+            "tabular --temperature 0",
+            "the temperature must be positive",
+        ),
+        ("tabular --seeds 0", "the grid has no seed"),
+        ("tabular --seeds 99999999999", "a table is for at most"),
+        ("tabular --iterations 0", "the number of iterations must be"),
+        ("tabular --horizon 99999999999", "the horizon must be"),
+        ("tabular --batch 0", "the batch must be"),
+        ("tabular --alpha 2 --project", "no projection"),
+        (
+            "tabular --algorithm hadamard --project",
+            "only fpg projects",
+        ),
+        ("tabular --mdp nchain:4 nchain:4", "\"nchain:4\" twice"),
+        (
+            "tabular --algorithm escort --alpha hellinger",
+            "numbers, the powers of the transform",
+        ),
+        ("tabular --out BELOW", "cannot create the folder"),
+        ("bandit --gap 0.9", "--gap must be above 0"),
+        ("bandit --arms 1", "--arms must be from 2"),
+        ("bandit --rounds 0", "--rounds must be from 1"),
+        ("bandit --seeds 0", "--seeds must be from 1"),
+        ("bandit --out BELOW", "cannot create the folder"),
+    ] {
+        let arguments: Vec<&str> = arguments
+            .split(' ')
+            .map(|word| match word {
+                "BROKEN" => broken,
+                "BELOW" => &below,
+                other => other,
+            })
+            .collect();
+        let error = refusal(&arguments);
+        assert!(error.contains(what), "{arguments:?}: {error}");
+        assert_eq!(error.lines().count(), 1, "{arguments:?}: {error}");
+    }
+    // What no order of the operator is, clap says with the argument that it was given for.
+    for order in ["NaN", "51", "-51", "half"] {
+        for command in ["tabular", "converge"] {
+            let error = refusal(&[command, "--alpha", order]);
+            assert!(
+                error.contains("--alpha") && error.contains("-50 to 50"),
+                "{error}"
+            );
+        }
+    }
+}

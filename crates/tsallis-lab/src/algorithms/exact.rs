@@ -1,0 +1,330 @@
+use crate::exact::{Evaluator, Gradient, regularised_advantage};
+use crate::policy::project_logits;
+use crate::{Policy, SoftargmaxPolicy};
+
+/// How long a step is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StepRule {
+    /// Always `eta`.
+    Fixed(f64),
+    /// The longest of `eta, eta / 2, eta / 4, ..` that raises the objective by at least a tenth of what the
+    /// gradient promises; the next search begins at twice the step that was taken.
+    Armijo {
+        /// Where the first search begins.
+        first: f64,
+    },
+}
+
+/// The share of the promised rise that a step has to make good.
+const ARMIJO_SHARE: f64 = 0.1;
+
+/// Halvings after which the objective can be raised no more.
+const HALVINGS: usize = 60;
+
+/// Where a step goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Along the gradient: f-PG.
+    #[default]
+    Gradient,
+    /// Along the natural gradient, of the Fisher information of the policy:
+    ///
+    /// ```text
+    /// v(s, a) = (pi_a / k_a) (z_a - <pi, z>) / (1 - gamma),    z = Q(s, .) - lambda f'(u)
+    /// ```
+    ///
+    /// which for the softmax is the advantage. It moves every state, whether it is reached or not.
+    Natural,
+}
+
+/// f-PG with exact gradients: `theta <- T_tau(theta + eta dV(rho)/dtheta)`. Source: arXiv 2601.12604.
+///
+/// ```
+/// use tsallis_lab::algorithms::{ExactAscent, StepRule};
+/// use tsallis_lab::exact::{Evaluator, optimum};
+/// use tsallis_lab::{Divergence, SoftargmaxPolicy, mdp::garnet};
+///
+/// let mdp = garnet(4, 3, 2, 0.8, 1)?;
+/// let evaluator = Evaluator::new(&mdp);
+/// let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 4, 3);
+/// let best = optimum(&evaluator, &policy, 0.1).objective;
+/// let mut ascent = ExactAscent::new(&evaluator, policy, 0.1, StepRule::Fixed(2.0));
+/// for _ in 0..2000 {
+///     ascent.step();
+/// }
+/// assert!(best - evaluator.objective(ascent.policy(), 0.1) < 1e-4);
+/// # Ok::<(), tsallis_lab::MdpError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ExactAscent<'a> {
+    evaluator: &'a Evaluator<'a>,
+    policy: SoftargmaxPolicy,
+    temperature: f64,
+    rule: StepRule,
+    direction: Direction,
+    floor: Option<f64>,
+    longest: f64,
+}
+
+/// What a step saw and did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExactStep {
+    /// `V(rho)` before the step.
+    pub objective: f64,
+    /// `|dV(rho)/dtheta|^2` before the step.
+    pub norm_squared: f64,
+    /// `eta`; zero where no step would raise the objective.
+    pub length: f64,
+}
+
+impl<'a> ExactAscent<'a> {
+    /// Begins at a policy.
+    pub fn new(
+        evaluator: &'a Evaluator<'a>,
+        policy: SoftargmaxPolicy,
+        temperature: f64,
+        rule: StepRule,
+    ) -> Self {
+        let longest = match rule {
+            StepRule::Fixed(eta) | StepRule::Armijo { first: eta } => eta,
+        };
+        Self {
+            evaluator,
+            policy,
+            temperature,
+            rule,
+            direction: Direction::Gradient,
+            floor: None,
+            longest,
+        }
+    }
+
+    /// Steps in another direction.
+    pub fn with_direction(mut self, direction: Direction) -> Self {
+        self.direction = direction;
+        self
+    }
+
+    /// Projects after each step, so that no probability falls below `tau q`; `tau` is from 0 to the smallest
+    /// probability of the reference.
+    pub fn with_floor(mut self, tau: Option<f64>) -> Self {
+        self.floor = tau;
+        self
+    }
+
+    /// The policy after the last step.
+    pub fn policy(&self) -> &SoftargmaxPolicy {
+        &self.policy
+    }
+
+    /// Takes a step.
+    pub fn step(&mut self) -> ExactStep {
+        let gradient = self.evaluator.gradient(&self.policy, self.temperature);
+        let start = self.evaluator.mdp().start();
+        let objective = start
+            .iter()
+            .zip(&gradient.values.states)
+            .map(|(r, v)| r * v)
+            .sum();
+        let norm_squared = gradient.norm_squared();
+        let direction = match self.direction {
+            Direction::Gradient => gradient.logits.clone(),
+            Direction::Natural => self.natural(&gradient),
+        };
+        let length = match self.rule {
+            StepRule::Fixed(eta) => {
+                self.policy = self.moved(&direction, eta);
+                eta
+            }
+            StepRule::Armijo { .. } => {
+                let slope: f64 = direction
+                    .iter()
+                    .zip(&gradient.logits)
+                    .map(|(d, g)| d * g)
+                    .sum();
+                self.search(&direction, objective, slope)
+            }
+        };
+        ExactStep {
+            objective,
+            norm_squared,
+            length,
+        }
+    }
+
+    fn search(&mut self, direction: &[f64], objective: f64, slope: f64) -> f64 {
+        let mut eta = self.longest;
+        for _ in 0..HALVINGS {
+            let there = self.moved(direction, eta);
+            let value = self.evaluator.objective(&there, self.temperature);
+            if value >= objective + ARMIJO_SHARE * eta * slope {
+                self.policy = there;
+                self.longest = 2.0 * eta;
+                return eta;
+            }
+            eta *= 0.5;
+        }
+        0.0
+    }
+
+    fn moved(&self, direction: &[f64], eta: f64) -> SoftargmaxPolicy {
+        let mut policy = self.policy.clone();
+        for state in 0..policy.states() {
+            let range = policy.range(state);
+            let row = &direction[range];
+            // A state that does not move keeps its root.
+            if row.iter().all(|&d| d == 0.0) {
+                continue;
+            }
+            policy.step(state, row, eta);
+            if let Some(tau) = self.floor {
+                project_logits(&mut policy, state, tau);
+            }
+        }
+        policy
+    }
+
+    fn natural(&self, gradient: &Gradient) -> Vec<f64> {
+        let policy = &self.policy;
+        let mut direction = vec![0.0; gradient.logits.len()];
+        let mut z = vec![0.0; policy.actions()];
+        let discount = self.evaluator.mdp().discount();
+        for state in 0..policy.states() {
+            let q = &gradient.values.actions;
+            regularised_advantage(policy, state, q, self.temperature, &mut z);
+            let mean: f64 = policy.row(state).iter().zip(&z).map(|(p, z)| p * z).sum();
+            for (z, i) in z.iter().zip(policy.range(state)) {
+                let k = policy.weights()[i];
+                if k > 0.0 {
+                    direction[i] = policy.probabilities()[i] / k * (z - mean) / (1.0 - discount);
+                }
+            }
+        }
+        direction
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Divergence;
+    use crate::exact::{Constants, optimum};
+    use crate::mdp::{bandit, garnet};
+
+    /// The gap after so many steps, and the distance of the logits from `Q* / lambda` up to a constant in
+    /// each state.
+    fn converge(alpha: f64, steps: usize) -> (f64, f64) {
+        let mdp = garnet(4, 3, 4, 0.8, 10).expect("sizes");
+        let evaluator = Evaluator::new(&mdp);
+        let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(alpha), 4, 3);
+        let best = optimum(&evaluator, &policy, 0.1);
+        let mut ascent = ExactAscent::new(&evaluator, policy, 0.1, StepRule::Fixed(2.0));
+        (0..steps).for_each(|_| {
+            ascent.step();
+        });
+        let gap = best.objective - evaluator.objective(ascent.policy(), 0.1);
+        let mut away = 0.0_f64;
+        for (theta, wanted) in ascent
+            .policy()
+            .logits()
+            .chunks(3)
+            .zip(best.policy.logits().chunks(3))
+        {
+            let shift: f64 = theta.iter().zip(wanted).map(|(a, b)| a - b).sum::<f64>() / 3.0;
+            for (a, b) in theta.iter().zip(wanted) {
+                away = away.max((a - b - shift).abs());
+            }
+        }
+        (gap, away)
+    }
+
+    #[test]
+    fn the_fixed_point_is_reached() {
+        for (alpha, bound) in [
+            (0.1, 1e-11),
+            (0.3, 1e-10),
+            (0.5, 1e-9),
+            (0.9, 2e-7),
+            (1.0, 2e-6),
+        ] {
+            let (gap, away) = converge(alpha, 5000);
+            println!("alpha {alpha}: gap {gap:e}, logits away from Q* / lambda {away:e}");
+            assert!(gap.abs() < bound, "alpha {alpha}: {gap:e}");
+            // The gap is of the second order in the logits.
+            assert!(away < 1e-3 || alpha > 0.5, "alpha {alpha}: {away:e}");
+        }
+        // The softmax is orders behind the heavy tail on the way.
+        assert!(converge(1.0, 5000).0 > 1e4 * converge(0.1, 5000).0);
+    }
+
+    #[test]
+    fn each_armijo_step_raises_the_objective() {
+        let mdp = garnet(4, 3, 2, 0.8, 3).expect("sizes");
+        let evaluator = Evaluator::new(&mdp);
+        let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 4, 3);
+        let best = optimum(&evaluator, &policy, 0.1).objective;
+        let rule = StepRule::Armijo { first: 1e3 };
+        let mut ascent = ExactAscent::new(&evaluator, policy, 0.1, rule);
+        let mut before = f64::NEG_INFINITY;
+        for _ in 0..400 {
+            let step = ascent.step();
+            assert!(step.objective >= before - 1e-13);
+            before = step.objective;
+        }
+        assert!(best - before < 1e-6, "{best} {before}");
+    }
+
+    #[test]
+    fn the_natural_gradient_of_the_softmax_is_policy_iteration_at_the_right_step() {
+        let mdp = garnet(4, 3, 2, 0.8, 3).expect("sizes");
+        let evaluator = Evaluator::new(&mdp);
+        let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(1.0), 4, 3);
+        let best = optimum(&evaluator, &policy, 0.1).objective;
+        // theta <- theta + eta / (1 - gamma) (Q - lambda theta) with eta = (1 - gamma) / lambda.
+        let mut ascent = ExactAscent::new(&evaluator, policy, 0.1, StepRule::Fixed(2.0))
+            .with_direction(Direction::Natural);
+        (0..12).for_each(|_| {
+            ascent.step();
+        });
+        assert!((best - evaluator.objective(ascent.policy(), 0.1)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_projected_ascent_keeps_its_floor() {
+        let mdp = garnet(4, 3, 4, 0.8, 10).expect("sizes");
+        let evaluator = Evaluator::new(&mdp);
+        let mut policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.1), 4, 3);
+        let tau = Constants::of(&mdp, &policy, 0.1).expect("covered").floor();
+        let best = optimum(&evaluator, &policy, 0.1).objective;
+        let logits: Vec<f64> = (0..12).map(|i| f64::from(i % 3) * 500.0).collect();
+        policy.set_logits(&logits);
+        let begun = best - evaluator.objective(&policy, 0.1);
+        let mut ascent =
+            ExactAscent::new(&evaluator, policy, 0.1, StepRule::Fixed(2.0)).with_floor(Some(tau));
+        for _ in 0..3000 {
+            ascent.step();
+            let policy = ascent.policy();
+            for (p, q) in policy.probabilities().iter().zip(policy.reference()) {
+                assert!(*p >= tau * q * (1.0 - 1e-7));
+            }
+        }
+        let gap = best - evaluator.objective(ascent.policy(), 0.1);
+        assert!(gap < 0.9 * begun, "{gap} {begun}");
+    }
+
+    #[test]
+    fn two_arms_escape_in_the_steps_of_the_flow() {
+        // lambda = 0, arms 0 and 1, from a logit gap of -10 to 0 at alpha = 1/2: the flow takes 540.24.
+        let mdp = bandit(&[0.0, 1.0], 0.0).expect("arms");
+        let evaluator = Evaluator::new(&mdp);
+        let mut policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 1, 2);
+        policy.set_logits(&[10.0, 0.0]);
+        let mut ascent = ExactAscent::new(&evaluator, policy, 0.0, StepRule::Fixed(0.1));
+        let mut steps = 0;
+        while ascent.policy().logits()[1] < ascent.policy().logits()[0] {
+            ascent.step();
+            steps += 1;
+        }
+        assert_eq!(steps, 5405);
+    }
+}

@@ -1,0 +1,63 @@
+use super::reinforce::{Batch, Credit, Learner};
+use crate::{Divergence, Policy, SoftargmaxPolicy};
+
+/// The softmax with a logarithmic barrier: the gradient of the return, and that of
+/// `lambda sum_s sum_a ln pi(a | s)` over all states, visited or not.
+#[derive(Clone, Debug)]
+pub struct LogBarrier {
+    policy: SoftargmaxPolicy,
+    temperature: f64,
+    free: Vec<f64>,
+    gradient: Vec<f64>,
+    none: Vec<f64>,
+}
+
+impl LogBarrier {
+    /// Begins at the uniform policy, with a barrier of this weight.
+    pub fn new(states: usize, actions: usize, temperature: f64) -> Self {
+        Self {
+            policy: SoftargmaxPolicy::uniform(Divergence::Tsallis(1.0), states, actions),
+            temperature,
+            free: vec![0.0; states],
+            gradient: vec![0.0; actions],
+            none: vec![0.0; actions],
+        }
+    }
+}
+
+impl Policy for LogBarrier {
+    fn actions(&self) -> usize {
+        self.policy.actions()
+    }
+
+    fn probabilities(&self) -> &[f64] {
+        self.policy.probabilities()
+    }
+
+    fn divergences(&self) -> &[f64] {
+        &self.free
+    }
+}
+
+impl Learner for LogBarrier {
+    const CREDIT: Credit = Credit::ToGo;
+
+    fn temperature(&self) -> f64 {
+        0.0
+    }
+
+    fn ascend(&mut self, batch: &Batch, eta: f64) {
+        let actions = self.none.len() as f64;
+        for state in 0..self.policy.states() {
+            // Zeros where the state was not visited.
+            self.policy
+                .score(state, batch.credit(state), &mut self.gradient);
+            for (g, p) in self.gradient.iter_mut().zip(self.policy.row(state)) {
+                *g += self.temperature * (1.0 - actions * p);
+            }
+            if self.gradient != self.none {
+                self.policy.step(state, &self.gradient, eta);
+            }
+        }
+    }
+}

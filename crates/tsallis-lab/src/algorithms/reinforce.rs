@@ -1,0 +1,473 @@
+use crate::{Mdp, Policy};
+use burn_tsallis::experiment::Stream;
+use rand::Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+/// How the reward of a step is credited to the actions before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credit {
+    /// With `sum_{k >= t} gamma^k r_k`: what the gradient of the discounted objective is made of.
+    Objective,
+    /// With `sum_{k >= t} gamma^(k - t) r_k`, the return to go, which gives late actions the weight of early
+    /// ones. The baselines of arXiv 2601.12604 run this.
+    ToGo,
+}
+
+/// What a batch of episodes says about each state, as means over the batch.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    actions: usize,
+    touched: Vec<usize>,
+    is_touched: Vec<bool>,
+    credit: Vec<f64>,
+    visits: Vec<f64>,
+}
+
+impl Batch {
+    fn new(states: usize, actions: usize) -> Self {
+        Self {
+            actions,
+            touched: Vec::with_capacity(states),
+            is_touched: vec![false; states],
+            credit: vec![0.0; states * actions],
+            visits: vec![0.0; states],
+        }
+    }
+
+    /// The states that were visited.
+    pub fn touched(&self) -> &[usize] {
+        &self.touched
+    }
+
+    /// `sum_t 1[s_t = s, a_t = a] G_t` of a state, with the regularised rewards of the steps from `t` on.
+    pub fn credit(&self, state: usize) -> &[f64] {
+        &self.credit[state * self.actions..(state + 1) * self.actions]
+    }
+
+    /// `sum_t gamma^t 1[s_t = s]` of a state.
+    pub fn visits(&self, state: usize) -> f64 {
+        self.visits[state]
+    }
+
+    fn clear(&mut self) {
+        for &state in &self.touched {
+            self.is_touched[state] = false;
+            self.visits[state] = 0.0;
+            self.credit[state * self.actions..(state + 1) * self.actions].fill(0.0);
+        }
+        self.touched.clear();
+    }
+}
+
+/// A table that learns from batches of episodes.
+pub trait Learner: Policy {
+    /// How rewards are credited.
+    const CREDIT: Credit;
+
+    /// What each step pays for its state's divergence.
+    fn temperature(&self) -> f64;
+
+    /// Takes a step of length `eta`.
+    fn ascend(&mut self, batch: &Batch, eta: f64);
+}
+
+/// How episodes are sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// Episodes in a batch.
+    pub batch: usize,
+    /// Steps after which an episode is cut.
+    pub horizon: usize,
+}
+
+/// The REINFORCE loop: episodes of the current policy, and a step of the learner after each batch.
+///
+/// For f-PG ([`FPg`](super::FPg)) it is the estimator
+///
+/// ```text
+/// g = sum_{t < H} score_t sum_{k >= t} gamma^k (r_k - lambda D(s_k)) - lambda sum_{t < H} gamma^t dD(s_t)/dtheta
+/// ```
+///
+/// of the gradient of the objective that ends after `H` steps, which it is unbiased for; the sums stop where
+/// an episode ends. Source: arXiv 2601.12604.
+#[derive(Clone, Debug)]
+pub struct Reinforce<L> {
+    dynamics: Dynamics,
+    learner: L,
+    sampling: Sampling,
+    batch: Batch,
+    steps: Vec<Step>,
+    random: Stream,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    state: u32,
+    action: u32,
+    reward: f64,
+    /// `gamma^t`.
+    weight: f64,
+}
+
+impl<L: Learner> Reinforce<L> {
+    /// A loop whose episodes are drawn from `random`.
+    pub fn new(mdp: &Mdp, learner: L, sampling: Sampling, random: Stream) -> Self {
+        let horizon = sampling
+            .horizon
+            .min(mdp.episode_steps().unwrap_or(usize::MAX));
+        Self {
+            dynamics: Dynamics::new(mdp),
+            learner,
+            sampling: Sampling {
+                horizon,
+                ..sampling
+            },
+            batch: Batch::new(mdp.states(), mdp.actions()),
+            steps: Vec::with_capacity(horizon),
+            random,
+        }
+    }
+
+    /// What has been learnt.
+    pub fn learner(&self) -> &L {
+        &self.learner
+    }
+
+    /// What learns, to be changed between two batches.
+    pub fn learner_mut(&mut self) -> &mut L {
+        &mut self.learner
+    }
+
+    /// Steps after which an episode is cut: the shorter of what was asked for and of the process.
+    pub fn horizon(&self) -> usize {
+        self.sampling.horizon
+    }
+
+    /// Samples a batch and steps by `eta`; the mean discounted return of the batch, without what the
+    /// regulariser costs.
+    pub fn iterate(&mut self, eta: f64) -> f64 {
+        let mean = self.sample();
+        self.learner.ascend(&self.batch, eta);
+        mean
+    }
+
+    /// Samples a batch; its mean discounted return.
+    pub fn sample(&mut self) -> f64 {
+        self.batch.clear();
+        let share = 1.0 / self.sampling.batch as f64;
+        let mut mean = 0.0;
+        for _ in 0..self.sampling.batch {
+            self.play();
+            mean += share * self.account(share);
+        }
+        mean
+    }
+
+    /// What the last batch says.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    fn play(&mut self) {
+        self.steps.clear();
+        let mut state = self.dynamics.begin(&mut self.random);
+        let mut weight = 1.0;
+        for _ in 0..self.sampling.horizon {
+            let action = choose(self.learner.row(state), &mut self.random);
+            let (next, reward) = self.dynamics.step(state, action, &mut self.random);
+            self.steps.push(Step {
+                state: state as u32,
+                action: action as u32,
+                reward,
+                weight,
+            });
+            weight *= self.dynamics.discount;
+            match next {
+                Some(next) => state = next,
+                None => break,
+            }
+        }
+    }
+
+    /// Adds the episode to the batch, from its end to its beginning; its discounted return.
+    fn account(&mut self, share: f64) -> f64 {
+        let (gamma, lambda) = (self.dynamics.discount, self.learner.temperature());
+        let divergences = self.learner.divergences();
+        let (mut earned, mut to_go) = (0.0, 0.0);
+        for step in self.steps.iter().rev() {
+            let state = step.state as usize;
+            earned = step.reward + gamma * earned;
+            let paid = if lambda == 0.0 {
+                0.0
+            } else {
+                lambda * divergences[state]
+            };
+            let credit = match L::CREDIT {
+                Credit::Objective => {
+                    to_go += step.weight * (step.reward - paid);
+                    to_go
+                }
+                Credit::ToGo => {
+                    to_go = step.reward - paid + gamma * to_go;
+                    to_go
+                }
+            };
+            if !self.batch.is_touched[state] {
+                self.batch.is_touched[state] = true;
+                self.batch.touched.push(state);
+            }
+            self.batch.credit[state * self.batch.actions + step.action as usize] += share * credit;
+            self.batch.visits[state] += share * step.weight;
+        }
+        earned
+    }
+}
+
+/// A uniform number in `[0, 1)`.
+fn uniform(random: &mut Stream) -> f64 {
+    (random.next_u64() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
+}
+
+/// An action of a distribution.
+fn choose(row: &[f64], random: &mut Stream) -> usize {
+    let mut left = uniform(random);
+    for (action, &p) in row.iter().enumerate() {
+        left -= p;
+        if left < 0.0 {
+            return action;
+        }
+    }
+    // The probabilities sum to one but for rounding: the last that can be taken.
+    row.iter().rposition(|&p| p > 0.0).unwrap_or(row.len() - 1)
+}
+
+/// A process as it is sampled from.
+#[derive(Clone, Debug)]
+struct Dynamics {
+    discount: f64,
+    actions: usize,
+    /// The states that an episode may begin in, and their probabilities.
+    start: Vec<(usize, f64)>,
+    offsets: Vec<u32>,
+    outcomes: Vec<Sampled>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sampled {
+    probability: f64,
+    reward: f64,
+    reward_std: f64,
+    next: u32,
+}
+
+const END: u32 = u32::MAX;
+
+impl Dynamics {
+    fn new(mdp: &Mdp) -> Self {
+        let mut offsets = vec![0];
+        let mut outcomes = Vec::new();
+        for state in 0..mdp.states() {
+            for action in 0..mdp.actions() {
+                let possible = mdp
+                    .outcomes(state, action)
+                    .iter()
+                    .filter(|o| o.probability > 0.0);
+                outcomes.extend(possible.map(|outcome| Sampled {
+                    probability: outcome.probability,
+                    reward: outcome.reward,
+                    reward_std: outcome.reward_std,
+                    next: outcome.next.map_or(END, |next| next as u32),
+                }));
+                offsets.push(outcomes.len() as u32);
+            }
+        }
+        let start = mdp
+            .start()
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|&(_, p)| p > 0.0);
+        Self {
+            discount: mdp.discount(),
+            actions: mdp.actions(),
+            start: start.collect(),
+            offsets,
+            outcomes,
+        }
+    }
+
+    fn begin(&self, random: &mut Stream) -> usize {
+        if let [(state, _)] = self.start[..] {
+            return state;
+        }
+        let mut left = uniform(random);
+        for &(state, p) in &self.start {
+            left -= p;
+            if left < 0.0 {
+                return state;
+            }
+        }
+        self.start[self.start.len() - 1].0
+    }
+
+    fn step(&self, state: usize, action: usize, random: &mut Stream) -> (Option<usize>, f64) {
+        let row = state * self.actions + action;
+        let possible = &self.outcomes[self.offsets[row] as usize..self.offsets[row + 1] as usize];
+        let outcome = match possible {
+            [outcome] => outcome,
+            _ => {
+                let mut left = uniform(random);
+                possible
+                    .iter()
+                    .find(|outcome| {
+                        left -= outcome.probability;
+                        left < 0.0
+                    })
+                    .unwrap_or(&possible[possible.len() - 1])
+            }
+        };
+        let mut reward = outcome.reward;
+        if outcome.reward_std > 0.0 {
+            let noise: f64 = StandardNormal.sample(random);
+            reward += outcome.reward_std * noise;
+        }
+        (
+            (outcome.next != END).then_some(outcome.next as usize),
+            reward,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Direction, FPg};
+    use super::*;
+    use crate::exact::FiniteHorizon;
+    use crate::mdp::{deep_sea_stochastic, garnet, nchain};
+    use crate::{Divergence, SoftargmaxPolicy};
+    use burn_tsallis::experiment::{Purpose, stream};
+
+    /// Whether the estimator's mean over so many batches of one is the exact gradient, in every component,
+    /// within 4.5 standard errors.
+    fn unbiased(mdp: &Mdp, divergence: Divergence, horizon: usize, batches: usize) {
+        let mut policy = SoftargmaxPolicy::uniform(divergence, mdp.states(), mdp.actions());
+        let logits: Vec<f64> = (0..policy.logits().len())
+            .map(|i| f64::from((i as u32 * 7) % 5) * 0.4 - 0.8)
+            .collect();
+        policy.set_logits(&logits);
+        let steps = horizon.min(mdp.episode_steps().unwrap_or(horizon));
+        let exact = FiniteHorizon::new(mdp, steps).gradient(&policy, 0.3);
+        let sampling = Sampling { batch: 1, horizon };
+        let learner = FPg::new(policy, 0.3);
+        let mut run = Reinforce::new(
+            mdp,
+            learner,
+            sampling,
+            stream(5, Purpose::TabularEpisodes, 0),
+        );
+        let n = exact.len();
+        let (mut sum, mut squares) = (vec![0.0; n], vec![0.0; n]);
+        for _ in 0..batches {
+            run.sample();
+            let mut estimate = vec![0.0; n];
+            run.learner().estimate(run.batch(), |state, gradient| {
+                let range = run.learner().policy().range(state);
+                estimate[range].copy_from_slice(gradient);
+            });
+            for i in 0..n {
+                sum[i] += estimate[i];
+                squares[i] += estimate[i] * estimate[i];
+            }
+        }
+        let count = batches as f64;
+        for i in 0..n {
+            let mean = sum[i] / count;
+            let error = ((squares[i] / count - mean * mean).max(0.0) / count).sqrt();
+            let off = (mean - exact[i]).abs();
+            assert!(
+                off <= 4.5 * error + 1e-12,
+                "{} {divergence}: component {i} is {mean}, not {}: {:.1} standard errors",
+                mdp.name(),
+                exact[i],
+                off / error
+            );
+        }
+    }
+
+    #[test]
+    fn the_estimator_is_unbiased() {
+        let chain = nchain(4).expect("a length");
+        let sea = deep_sea_stochastic(3).expect("a size");
+        let random = garnet(3, 3, 2, 0.8, 6).expect("sizes");
+        for divergence in [0.1, 0.5, 1.0].map(Divergence::Tsallis) {
+            unbiased(&chain, divergence, 6, 100_000);
+            unbiased(&sea, divergence, 25, 100_000);
+        }
+        for divergence in [
+            Divergence::Tsallis(0.5),
+            Divergence::Tsallis(1.5),
+            Divergence::JensenShannon,
+        ] {
+            unbiased(&random, divergence, 4, 100_000);
+        }
+    }
+
+    #[test]
+    fn without_discount_of_the_future_only_the_first_step_counts() {
+        let mdp = garnet(3, 2, 2, 0.0, 6).expect("sizes");
+        unbiased(&mdp, Divergence::Tsallis(0.5), 3, 20_000);
+
+        // The states of the later steps are visited, and count for nothing.
+        let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 3, 2);
+        let learner = FPg::new(policy, 0.3).with_direction(Direction::Natural);
+        let sampling = Sampling {
+            batch: 1,
+            horizon: 9,
+        };
+        let random = stream(5, Purpose::TabularEpisodes, 0);
+        let mut run = Reinforce::new(&mdp, learner, sampling, random);
+        (0..20).for_each(|_| {
+            run.iterate(0.1);
+        });
+        let logits = run.learner().policy().logits();
+        assert!(logits.iter().all(|x| x.is_finite()), "{logits:?}");
+        assert!(logits.iter().any(|x| *x != 0.0), "{logits:?}");
+    }
+
+    #[test]
+    fn episodes_beyond_where_the_discount_is_zero_teach_as_much() {
+        let mdp = garnet(3, 2, 2, 0.1, 6).expect("sizes");
+        let learnt = |horizon, direction| {
+            let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 3, 2);
+            let learner = FPg::new(policy, 0.3).with_direction(direction);
+            let sampling = Sampling { batch: 1, horizon };
+            let random = stream(5, Purpose::TabularEpisodes, 0);
+            let mut run = Reinforce::new(&mdp, learner, sampling, random);
+            run.iterate(0.1);
+            run.learner().policy().logits().to_vec()
+        };
+        let long = learnt(400, Direction::Gradient);
+        assert!(long.iter().any(|x| x.abs() > 1e-3), "{long:?}");
+        // What comes after 330 steps is weighted by less than the smallest number.
+        assert_eq!(long, learnt(330, Direction::Gradient));
+        let natural = learnt(400, Direction::Natural);
+        assert!(natural.iter().all(|x| x.is_finite()), "{natural:?}");
+    }
+
+    #[test]
+    fn actions_are_taken_as_often_as_they_are_likely() {
+        let row = [0.2, 0.0, 0.5, 0.3];
+        let mut random = stream(1, Purpose::TabularEpisodes, 0);
+        let mut counts = [0.0; 4];
+        for _ in 0..100_000 {
+            counts[choose(&row, &mut random)] += 1e-5;
+        }
+        assert_eq!(counts[1], 0.0);
+        assert!(
+            counts.iter().zip(row).all(|(c, p)| (c - p).abs() < 6e-3),
+            "{counts:?}"
+        );
+        // Rounding may leave a rest; it goes to an action that can be taken.
+        assert_eq!(choose(&[1e-300, 0.0], &mut random), 0);
+    }
+}

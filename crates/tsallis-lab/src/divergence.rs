@@ -1,0 +1,150 @@
+//! The divergence that couples a parameterisation and its regulariser.
+
+use burn_tsallis::math::{Generator, Hellinger, JensenShannon, LeCam, Tsallis, is_order};
+use std::fmt;
+use std::str::FromStr;
+
+/// An f-divergence by name: the Tsallis family of any order, or one beside it.
+///
+/// ```
+/// use tsallis_lab::Divergence;
+///
+/// assert_eq!("0.5".parse(), Ok(Divergence::Tsallis(0.5)));
+/// assert_eq!("kl".parse(), Ok(Divergence::Tsallis(1.0)));
+/// assert_eq!("jensen-shannon".parse(), Ok(Divergence::JensenShannon));
+/// assert!("0.5x".parse::<Divergence>().is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Divergence {
+    /// The Tsallis divergence of this order: Kullback-Leibler at one, its reverse at zero.
+    Tsallis(f64),
+    /// The squared Hellinger distance, half the Tsallis divergence of order one half.
+    Hellinger,
+    /// Twice the Jensen-Shannon divergence.
+    JensenShannon,
+    /// The Le Cam divergence, whose policies are sparse.
+    LeCam,
+}
+
+impl Divergence {
+    /// The order, of a member of the Tsallis family.
+    pub fn order(&self) -> Option<f64> {
+        match *self {
+            Self::Tsallis(alpha) => Some(alpha),
+            Self::Hellinger => Some(0.5),
+            Self::JensenShannon | Self::LeCam => None,
+        }
+    }
+
+    /// Whether a policy may give an action the probability zero.
+    pub fn is_sparse(&self) -> bool {
+        self.derivative_at_zero().is_finite()
+    }
+}
+
+/// Calls a method of the generator that is meant.
+macro_rules! of_generator {
+    ($divergence:expr, $f:ident => $call:expr) => {
+        match *$divergence {
+            Divergence::Tsallis(alpha) => {
+                let $f = Tsallis::<f64>::new(alpha);
+                $call
+            }
+            Divergence::Hellinger => {
+                let $f = Hellinger;
+                $call
+            }
+            Divergence::JensenShannon => {
+                let $f = JensenShannon;
+                $call
+            }
+            Divergence::LeCam => {
+                let $f = LeCam;
+                $call
+            }
+        }
+    };
+}
+
+impl Generator<f64> for Divergence {
+    fn value(&self, u: f64) -> f64 {
+        of_generator!(self, f => f.value(u))
+    }
+
+    fn derivative(&self, u: f64) -> f64 {
+        of_generator!(self, f => f.derivative(u))
+    }
+
+    fn second_derivative(&self, u: f64) -> f64 {
+        of_generator!(self, f => f.second_derivative(u))
+    }
+
+    fn inverse_derivative(&self, y: f64) -> f64 {
+        of_generator!(self, f => f.inverse_derivative(y))
+    }
+
+    fn derivative_at_zero(&self) -> f64 {
+        of_generator!(self, f => Generator::<f64>::derivative_at_zero(&f))
+    }
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tsallis(alpha) => write!(f, "{alpha}"),
+            Self::Hellinger => f.write_str("hellinger"),
+            Self::JensenShannon => f.write_str("jensen-shannon"),
+            Self::LeCam => f.write_str("le-cam"),
+        }
+    }
+}
+
+/// A text that names no divergence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{0}\" is no divergence: an order from -50 to 50, kl, reverse-kl, pearson, neyman, hellinger, \
+     jensen-shannon or le-cam is one"
+)]
+pub struct UnknownDivergence(String);
+
+impl FromStr for Divergence {
+    type Err = UnknownDivergence;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "kl" => Self::Tsallis(1.0),
+            "reverse-kl" => Self::Tsallis(0.0),
+            "pearson" => Self::Tsallis(2.0),
+            "neyman" => Self::Tsallis(-1.0),
+            "hellinger" => Self::Hellinger,
+            "jensen-shannon" => Self::JensenShannon,
+            "le-cam" => Self::LeCam,
+            _ => match text.parse() {
+                Ok(alpha) if is_order(alpha) => Self::Tsallis(alpha),
+                _ => return Err(UnknownDivergence(text.to_owned())),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for text in ["0.1", "-1", "1.5", "hellinger", "jensen-shannon", "le-cam"] {
+            let divergence: Divergence = text.parse().expect(text);
+            assert_eq!(divergence.to_string(), text);
+        }
+        for text in ["", "NaN", "51", "tsallis", "inf"] {
+            assert!(text.parse::<Divergence>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sparse_where_the_generator_is() {
+        assert!(Divergence::LeCam.is_sparse() && Divergence::Tsallis(1.5).is_sparse());
+        assert!(!Divergence::Tsallis(1.0).is_sparse() && !Divergence::JensenShannon.is_sparse());
+    }
+}

@@ -1,0 +1,265 @@
+use super::evaluator::{Evaluator, Values, dot};
+use crate::policy::TablePolicy;
+use crate::{Mdp, Policy, SoftargmaxPolicy};
+
+/// Policy iterations after which rounding has the last word; a dozen are what it takes.
+const ITERATIONS: usize = 1000;
+
+/// A change of the values, relative to the largest, that is rounding.
+const SETTLED: f64 = 1e-14;
+
+/// The regularised optimum of a process: the fixed point of `V(s) = lambda smax(Q(s, .) / lambda)`.
+#[derive(Clone, Debug)]
+pub struct Optimum {
+    /// The values.
+    pub values: Values,
+    /// The optimal policy, whose logits are `theta* = Q* / lambda`.
+    pub policy: SoftargmaxPolicy,
+    /// `V*(rho)`.
+    pub objective: f64,
+}
+
+/// Finds the regularised optimum by policy iteration, which is Newton's method on the regularised Bellman
+/// equation: the policy of logits `Q / lambda` against the values of the last one, until they settle. The
+/// divergence and the reference are those of `policy`, whatever its logits.
+///
+/// # Panics
+///
+/// If the temperature is not positive.
+pub fn optimum(evaluator: &Evaluator<'_>, policy: &SoftargmaxPolicy, temperature: f64) -> Optimum {
+    assert!(
+        temperature > 0.0,
+        "a regularised optimum needs a positive temperature, not {temperature}"
+    );
+    let mut policy = policy.clone();
+    policy.set_logits(&vec![0.0; policy.logits().len()]);
+    let mut values = evaluator.values(&policy, temperature);
+    for _ in 0..ITERATIONS {
+        let logits: Vec<f64> = values.actions.iter().map(|q| q / temperature).collect();
+        policy.set_logits(&logits);
+        let next = evaluator.values(&policy, temperature);
+        let settled = distance(&next.states, &values.states) <= SETTLED * largest(&next.states);
+        values = next;
+        if settled {
+            break;
+        }
+    }
+    Optimum {
+        objective: dot(evaluator.mdp().start(), &values.states),
+        values,
+        policy,
+    }
+}
+
+/// The sweeps of regularised value iteration, `V <- max_p <p, Q> - lambda D`, from values of zero. Each
+/// shrinks the distance to the optimum by `gamma` at least.
+#[derive(Clone, Debug)]
+pub struct Sweeps<'a> {
+    mdp: &'a Mdp,
+    policy: SoftargmaxPolicy,
+    temperature: f64,
+    values: Vec<f64>,
+}
+
+/// Begins regularised value iteration with the divergence and the reference of `policy`.
+///
+/// # Panics
+///
+/// If the temperature is not positive.
+pub fn value_iteration<'a>(
+    mdp: &'a Mdp,
+    policy: &SoftargmaxPolicy,
+    temperature: f64,
+) -> Sweeps<'a> {
+    assert!(
+        temperature > 0.0,
+        "regularised value iteration needs a positive temperature, not {temperature}"
+    );
+    Sweeps {
+        mdp,
+        policy: policy.clone(),
+        temperature,
+        values: vec![0.0; mdp.states()],
+    }
+}
+
+impl Sweeps<'_> {
+    /// The policy that the last sweep was greedy with.
+    pub fn policy(&self) -> &SoftargmaxPolicy {
+        &self.policy
+    }
+
+    /// The values after the last sweep.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+}
+
+impl Iterator for Sweeps<'_> {
+    /// The largest change of a value.
+    type Item = f64;
+
+    fn next(&mut self) -> Option<f64> {
+        let mut q = vec![0.0; self.mdp.actions()];
+        let mut next = vec![0.0; self.values.len()];
+        for (state, value) in next.iter_mut().enumerate() {
+            self.mdp.back_up(state, &self.values, &mut q);
+            self.policy.change(state, |logits| {
+                for (logit, q) in logits.iter_mut().zip(&q) {
+                    *logit = q / self.temperature;
+                }
+            });
+            let paid = self.temperature * self.policy.divergences()[state];
+            *value = dot(self.policy.row(state), &q) - paid;
+        }
+        let change = distance(&next, &self.values);
+        self.values = next;
+        Some(change)
+    }
+}
+
+/// `V*(rho)` without regularisation, by policy iteration.
+pub fn best_value(evaluator: &Evaluator<'_>) -> f64 {
+    let mdp = evaluator.mdp();
+    let mut choices = vec![0; mdp.states()];
+    let mut best = f64::NEG_INFINITY;
+    for _ in 0..ITERATIONS {
+        let policy = TablePolicy::deterministic(&choices, mdp.actions());
+        let values = evaluator.values(&policy, 0.0);
+        let objective: f64 = values.states.iter().sum();
+        // Policy iteration only rises; where it does not, what differs is rounding.
+        let rose = objective > best + SETTLED * objective.abs();
+        best = best.max(objective);
+        let mut changed = false;
+        for (choice, row) in choices.iter_mut().zip(values.actions.chunks(mdp.actions())) {
+            let greedy = argmax(row);
+            if row[greedy] > row[*choice] {
+                *choice = greedy;
+                changed = true;
+            }
+        }
+        if !changed || !rose {
+            return dot(mdp.start(), &values.states);
+        }
+    }
+    evaluator.objective(&TablePolicy::deterministic(&choices, mdp.actions()), 0.0)
+}
+
+/// The largest `E sum_{t < H} gamma^t r_t` of any policy that may see the time, by dynamic programming.
+pub fn best_value_within(mdp: &Mdp, steps: usize) -> f64 {
+    let mut v = vec![0.0; mdp.states()];
+    let mut q = vec![0.0; mdp.actions()];
+    for _ in 0..steps {
+        let mut next = vec![0.0; mdp.states()];
+        for (state, value) in next.iter_mut().enumerate() {
+            mdp.back_up(state, &v, &mut q);
+            *value = q[argmax(&q)];
+        }
+        v = next;
+    }
+    dot(mdp.start(), &v)
+}
+
+fn argmax(row: &[f64]) -> usize {
+    (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f64::max)
+}
+
+fn largest(a: &[f64]) -> f64 {
+    a.iter().map(|a| a.abs()).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Divergence;
+    use crate::exact::FiniteHorizon;
+    use crate::mdp::{deep_sea, garnet, nchain};
+
+    #[test]
+    fn best_values_of_the_chain_and_the_sea() {
+        let close = |got: f64, want: f64| assert!((got - want).abs() < 1e-6, "{got} {want}");
+        let chain = |n| nchain(n).expect("a length");
+        let sea = |n| deep_sea(n).expect("a size");
+        // Cut at 25 steps, or by the chain's own limit of n + 8.
+        for (n, best, left, uniform) in [
+            (10, 8.823093, 0.155486, 0.0813),
+            (15, 8.390674, 0.196386, 0.0274),
+            (20, 5.669240, 0.212179, 0.0243),
+        ] {
+            let mdp = chain(n);
+            let steps = mdp.episode_steps().expect("a limit").min(25);
+            close(best_value_within(&mdp, steps), best);
+            let horizon = FiniteHorizon::new(&mdp, steps);
+            let always = |action| TablePolicy::deterministic(&vec![action; n], 2);
+            close(horizon.objective(&always(1), 0.0), best);
+            close(horizon.objective(&always(0), 0.0), left);
+            let got = horizon.objective(&TablePolicy::uniform(n, 2), 0.0);
+            assert!((got - uniform).abs() < 5e-5, "{got} {uniform}");
+        }
+        for (n, best) in [
+            (10, 0.903955),
+            (15, 0.859416),
+            (20, 0.817064),
+            (30, 0.738495),
+        ] {
+            let mdp = sea(n);
+            close(best_value(&Evaluator::new(&mdp)), best);
+            close(best_value_within(&mdp, n), best);
+            let undiscounted = mdp.with_discount(1.0 - 1e-12).expect("a discount");
+            close(best_value_within(&undiscounted, n), 0.99);
+        }
+        let uniform = TablePolicy::uniform(225, 2);
+        let value = Evaluator::new(&sea(15)).objective(&uniform, 0.0);
+        assert!((value + 0.0047).abs() < 5e-4, "{value}");
+    }
+
+    #[test]
+    fn policy_iteration_and_value_iteration_find_the_same_optimum() {
+        let mdp = garnet(6, 3, 2, 0.8, 11).expect("sizes");
+        let evaluator = Evaluator::new(&mdp);
+        for divergence in [
+            Divergence::Tsallis(0.1),
+            Divergence::Tsallis(1.0),
+            Divergence::Tsallis(2.0),
+            Divergence::JensenShannon,
+            Divergence::LeCam,
+        ] {
+            let policy = SoftargmaxPolicy::uniform(divergence, 6, 3);
+            let optimum = optimum(&evaluator, &policy, 0.1);
+            let mut sweeps = value_iteration(&mdp, &policy, 0.1);
+            let changes: Vec<f64> = sweeps.by_ref().take(170).collect();
+            // A contraction by gamma, each sweep.
+            for pair in changes.windows(2).take(60) {
+                assert!(pair[1] <= 0.8 * pair[0] + 1e-12, "{divergence}: {pair:?}");
+            }
+            for (a, b) in sweeps.values().iter().zip(&optimum.values.states) {
+                assert!((a - b).abs() < 1e-12, "{divergence}: {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_price_of_regularisation_is_within_its_bound() {
+        let mdp = garnet(6, 3, 2, 0.8, 3).expect("sizes");
+        let evaluator = Evaluator::new(&mdp);
+        let best = best_value(&evaluator);
+        for temperature in [0.01, 0.1, 1.0] {
+            let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 6, 3);
+            let optimum = optimum(&evaluator, &policy, temperature);
+            let kept = evaluator.objective(&optimum.policy, 0.0);
+            // lambda D_max / (1 - gamma); for three actions and alpha = 1/2, D_max = 4 - 4 / sqrt(3).
+            let bound = temperature * (4.0 - 4.0 / 3_f64.sqrt()) / 0.2;
+            assert!(
+                best - kept >= -1e-12 && best - kept <= bound,
+                "{best} {kept} {bound}"
+            );
+        }
+    }
+}

@@ -1,0 +1,250 @@
+use super::{Mdp, MdpError, Outcome};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A process as a JSON file holds it.
+///
+/// ```
+/// let text = r#"{
+///     "name": "two rooms", "discount": 0.9, "states": 2, "actions": 1, "start": [1.0, 0.0],
+///     "transitions": [
+///         {"state": 0, "action": 0, "next": 1, "reward": 0.5},
+///         {"state": 1, "action": 0, "next": 0, "probability": 0.25},
+///         {"state": 1, "action": 0, "next": null, "probability": 0.75, "reward": 1.0}
+///     ]
+/// }"#;
+/// let mdp: tsallis_lab::Mdp = serde_json::from_str(text)?;
+/// assert_eq!(mdp.reward(1, 0), 0.75);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MdpFile {
+    /// What it is called.
+    #[serde(default)]
+    pub name: String,
+    /// `gamma`, at least 0 and below 1.
+    pub discount: f64,
+    /// How many states there are, the first is 0.
+    pub states: usize,
+    /// How many actions each state has, the first is 0.
+    pub actions: usize,
+    /// The probability that an episode begins in each state; state 0 where it is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub start: Vec<f64>,
+    /// Steps after which an episode is cut when it is played.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub episode_steps: Option<usize>,
+    /// What may follow each action of each state.
+    pub transitions: Vec<Transition>,
+}
+
+/// One thing that may follow an action.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transition {
+    /// The state.
+    pub state: usize,
+    /// The action.
+    pub action: usize,
+    /// The next state; `null` where the episode ends, which is not what leaving it out means.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub next: Option<usize>,
+    /// How likely it is.
+    #[serde(default = "one")]
+    pub probability: f64,
+    /// The mean of its reward.
+    #[serde(default)]
+    pub reward: f64,
+    /// The standard deviation of Gaussian noise on the reward.
+    #[serde(default)]
+    pub reward_std: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// A file of a process that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The operating system refused.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It is not JSON, or not the process that it should be.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Reads a process from a JSON file; without a name of its own it is called as the file.
+///
+/// # Errors
+///
+/// If the file cannot be read, is not JSON, or what it holds is no process.
+pub fn read(path: &Path) -> Result<Mdp, ReadError> {
+    let text = std::fs::read(path).map_err(|source| ReadError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mut mdp: Mdp = serde_json::from_slice(&text).map_err(|error| ReadError::Malformed {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    if mdp.name.is_empty() {
+        mdp.name = path.file_stem().unwrap_or_default().display().to_string();
+    }
+    Ok(mdp)
+}
+
+impl TryFrom<MdpFile> for Mdp {
+    type Error = MdpError;
+
+    fn try_from(file: MdpFile) -> Result<Self, MdpError> {
+        let MdpFile {
+            name,
+            discount,
+            states,
+            actions,
+            start,
+            episode_steps,
+            transitions,
+        } = file;
+        if states == 0 || actions == 0 {
+            return Err(MdpError::Empty { states, actions });
+        }
+        super::fits(states, actions)?;
+        let start = if start.is_empty() {
+            super::begins_in(0, states)
+        } else {
+            start
+        };
+        if start.len() != states {
+            return Err(MdpError::Start {
+                what: format!("{} are given for {states} states", start.len()),
+            });
+        }
+        let mut table = vec![Vec::new(); states.saturating_mul(actions)];
+        for transition in transitions {
+            let within = |what, index, count| {
+                if index < count {
+                    Ok(())
+                } else {
+                    Err(MdpError::Missing { what, index, count })
+                }
+            };
+            within("state", transition.state, states)?;
+            within("action", transition.action, actions)?;
+            table[transition.state * actions + transition.action].push(Outcome {
+                probability: transition.probability,
+                next: transition.next,
+                reward: transition.reward,
+                reward_std: transition.reward_std,
+            });
+        }
+        Self::new(name, discount, start, actions, |state, action| {
+            std::mem::take(&mut table[state * actions + action])
+        })?
+        .with_episode_steps(episode_steps)
+    }
+}
+
+impl From<Mdp> for MdpFile {
+    fn from(mdp: Mdp) -> Self {
+        let transitions = (0..mdp.states())
+            .flat_map(|state| (0..mdp.actions()).map(move |action| (state, action)))
+            .flat_map(|(state, action)| {
+                mdp.outcomes(state, action)
+                    .iter()
+                    .map(move |outcome| Transition {
+                        state,
+                        action,
+                        next: outcome.next,
+                        probability: outcome.probability,
+                        reward: outcome.reward,
+                        reward_std: outcome.reward_std,
+                    })
+            })
+            .collect();
+        Self {
+            name: mdp.name.clone(),
+            discount: mdp.discount,
+            states: mdp.states(),
+            actions: mdp.actions,
+            episode_steps: mdp.episode_steps,
+            transitions,
+            start: mdp.start,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{deep_sea_stochastic, garnet, nchain};
+    use super::*;
+
+    #[test]
+    fn a_process_is_read_as_it_was_written() {
+        for mdp in [
+            nchain(5).expect("valid"),
+            garnet(4, 3, 2, 0.8, 1).expect("valid"),
+            deep_sea_stochastic(3).expect("valid"),
+        ] {
+            let text = serde_json::to_string(&mdp).expect("JSON");
+            let back: Mdp = serde_json::from_str(&text).expect("the same process");
+            assert_eq!(back, mdp);
+        }
+    }
+
+    #[test]
+    fn a_bad_file_says_what_is_wrong() {
+        let cases = [
+            (r#"{"discount": 0.9"#, "EOF"),
+            (
+                r#"{"discount": 0.9, "states": 1, "actions": 1, "transitions": []}"#,
+                "action 0 in state 0: nothing follows it",
+            ),
+            (
+                r#"{"discount": 0.9, "states": 1, "actions": 1, "transitions": [{"state": 0, "action": 4, "next": 0}]}"#,
+                "action 4 does not exist: there are 1, the first is 0",
+            ),
+            (
+                r#"{"discount": 1.0, "states": 1, "actions": 1, "transitions": [{"state": 0, "action": 0, "next": 0}]}"#,
+                "the discount must be at least 0 and below 1, not 1",
+            ),
+            (
+                r#"{"discount": 0.9, "states": 2, "actions": 1, "start": [1.0], "transitions": []}"#,
+                "1 are given for 2 states",
+            ),
+            (
+                r#"{"discount": 0.9, "states": 0, "actions": 1, "transitions": []}"#,
+                "at least one state",
+            ),
+            (
+                r#"{"discount": 0.9, "states": 1, "actions": 1, "transitions": [{"state": 0, "action": 0}]}"#,
+                "missing field `next`",
+            ),
+            (r#"{"gamma": 0.9}"#, "unknown field `gamma`"),
+        ];
+        for (text, what) in cases {
+            let error = serde_json::from_str::<Mdp>(text).expect_err(what);
+            assert!(error.to_string().contains(what), "{error}");
+        }
+        let missing = read(Path::new("/nowhere/mdp.json")).expect_err("no file");
+        assert!(
+            missing
+                .to_string()
+                .starts_with("cannot read /nowhere/mdp.json")
+        );
+    }
+}

@@ -1,0 +1,449 @@
+//! Finite Markov decision processes.
+
+mod chain;
+mod deep_sea;
+mod file;
+mod grid;
+mod name;
+mod random;
+mod unrolled;
+
+pub use chain::{bandit, nchain};
+pub use deep_sea::{deep_sea, deep_sea_stochastic};
+pub use file::{MdpFile, ReadError, Transition, read};
+pub use grid::{cliff_walking, gridworld};
+pub use name::{NAMES, NameError};
+pub use random::garnet;
+
+use serde::{Deserialize, Serialize};
+
+/// Largest number of actions of all states: what a table of them takes stays below a gigabyte.
+const LARGEST: usize = 10_000_000;
+
+/// How far the probabilities of an action may sum from one.
+const SUM_TOLERANCE: f64 = 1e-9;
+
+/// What may follow an action.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// How likely it is.
+    pub probability: f64,
+    /// The next state; nothing where the episode ends.
+    pub next: Option<usize>,
+    /// The mean of the reward.
+    pub reward: f64,
+    /// The standard deviation of Gaussian noise on the reward.
+    pub reward_std: f64,
+}
+
+impl Outcome {
+    /// What follows for certain.
+    pub fn certain(next: impl Into<Option<usize>>, reward: f64) -> Self {
+        Self {
+            probability: 1.0,
+            next: next.into(),
+            reward,
+            reward_std: 0.0,
+        }
+    }
+
+    /// The same with another probability.
+    pub fn with_probability(self, probability: f64) -> Self {
+        Self {
+            probability,
+            ..self
+        }
+    }
+}
+
+/// A finite Markov decision process with the same actions in every state.
+///
+/// The end of an episode is a state of its own that is left out of every table: nothing is earned and
+/// nothing is paid there, so that its value is zero.
+///
+/// ```
+/// use tsallis_lab::mdp::{Mdp, Outcome};
+///
+/// // One state, two arms, an episode of one pull.
+/// let mdp = Mdp::new("coins", 0.9, vec![1.0], 2, |_, arm| {
+///     vec![Outcome::certain(None, arm as f64)]
+/// })?;
+/// assert_eq!(mdp.reward(0, 1), 1.0);
+/// # Ok::<(), tsallis_lab::MdpError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "MdpFile", into = "MdpFile")]
+pub struct Mdp {
+    name: String,
+    discount: f64,
+    start: Vec<f64>,
+    actions: usize,
+    /// The outcomes of `(state, action)` are those from `offsets[state * actions + action]` on.
+    offsets: Vec<usize>,
+    outcomes: Vec<Outcome>,
+    rewards: Vec<f64>,
+    episode_steps: Option<usize>,
+}
+
+/// What is wrong with a process.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MdpError {
+    /// No state or no action.
+    #[error("a process needs at least one state and one action, not {states} and {actions}")]
+    Empty {
+        /// Its states.
+        states: usize,
+        /// Its actions.
+        actions: usize,
+    },
+    /// A discount that does not discount.
+    #[error("the discount must be at least 0 and below 1, not {0}")]
+    Discount(f64),
+    /// No distribution of the first state.
+    #[error("the probabilities of the first state must be from 0 to 1 and sum to 1: {what}")]
+    Start {
+        /// Which part is wrong.
+        what: String,
+    },
+    /// An action that leads nowhere in particular.
+    #[error("action {action} in state {state}: {what}")]
+    Action {
+        /// The state.
+        state: usize,
+        /// The action.
+        action: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A state or an action that is not there.
+    #[error("{what} {index} does not exist: there are {count}, the first is 0")]
+    Missing {
+        /// `"state"` or `"action"`.
+        what: &'static str,
+        /// The number that was given.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// More states than a table can be made of.
+    #[error(
+        "{states} states of {actions} actions are too many: a process has at most {LARGEST} of both"
+    )]
+    TooLarge {
+        /// Its states.
+        states: usize,
+        /// Its actions.
+        actions: usize,
+    },
+    /// Episodes of no step.
+    #[error("an episode needs at least one step")]
+    EpisodeSteps,
+    /// A size that a process of this kind cannot have.
+    #[error("{kind} needs {needs}, not {got}")]
+    Size {
+        /// The kind of process.
+        kind: &'static str,
+        /// What it needs.
+        needs: &'static str,
+        /// What it was given.
+        got: String,
+    },
+}
+
+impl Mdp {
+    /// A process of as many states as `start` has probabilities, with the outcomes that `outcomes` gives
+    /// for a state and an action.
+    ///
+    /// # Errors
+    ///
+    /// If it has no state or no action, the discount is not in `[0, 1)`, a probability is not one or a sum
+    /// of them is not 1, a reward is not finite, or an outcome leads to a state that does not exist.
+    pub fn new(
+        name: impl Into<String>,
+        discount: f64,
+        start: Vec<f64>,
+        actions: usize,
+        mut outcomes: impl FnMut(usize, usize) -> Vec<Outcome>,
+    ) -> Result<Self, MdpError> {
+        let states = start.len();
+        if states == 0 || actions == 0 {
+            return Err(MdpError::Empty { states, actions });
+        }
+        fits(states, actions)?;
+        if !(0.0..1.0).contains(&discount) {
+            return Err(MdpError::Discount(discount));
+        }
+        if let Some(what) = distribution_error(&start, "state") {
+            return Err(MdpError::Start { what });
+        }
+        let mut mdp = Self {
+            name: name.into(),
+            discount,
+            start,
+            actions,
+            offsets: vec![0],
+            outcomes: Vec::new(),
+            rewards: Vec::with_capacity(states * actions),
+            episode_steps: None,
+        };
+        for state in 0..states {
+            for action in 0..actions {
+                let outcomes = outcomes(state, action);
+                if let Some(what) = outcome_error(&outcomes, states) {
+                    return Err(MdpError::Action {
+                        state,
+                        action,
+                        what,
+                    });
+                }
+                let mean = outcomes.iter().map(|o| o.probability * o.reward).sum();
+                mdp.rewards.push(mean);
+                mdp.outcomes.extend(outcomes);
+                mdp.offsets.push(mdp.outcomes.len());
+            }
+        }
+        Ok(mdp)
+    }
+
+    /// The same process whose episodes are cut after so many steps when they are played. Values without
+    /// end do not see it.
+    ///
+    /// # Errors
+    ///
+    /// If it is no step at all.
+    pub fn with_episode_steps(mut self, steps: Option<usize>) -> Result<Self, MdpError> {
+        if steps == Some(0) {
+            return Err(MdpError::EpisodeSteps);
+        }
+        self.episode_steps = steps;
+        Ok(self)
+    }
+
+    /// The same process with another discount.
+    ///
+    /// # Errors
+    ///
+    /// If it is not in `[0, 1)`.
+    pub fn with_discount(mut self, discount: f64) -> Result<Self, MdpError> {
+        if !(0.0..1.0).contains(&discount) {
+            return Err(MdpError::Discount(discount));
+        }
+        self.discount = discount;
+        Ok(self)
+    }
+
+    /// A checksum of all but the name, by which a process of a file is known again.
+    pub(crate) fn checksum(&self) -> u32 {
+        let mut sum = 0;
+        let mut add = |bytes: [u8; 8]| sum = crc32c::crc32c_append(sum, &bytes);
+        for number in [self.discount].iter().chain(&self.start) {
+            add(number.to_le_bytes());
+        }
+        for size in [self.actions, self.episode_steps.unwrap_or(0)]
+            .iter()
+            .chain(&self.offsets)
+        {
+            add((*size as u64).to_le_bytes());
+        }
+        for outcome in &self.outcomes {
+            let next = outcome.next.map_or(u64::MAX, |next| next as u64);
+            add(next.to_le_bytes());
+            for number in [outcome.probability, outcome.reward, outcome.reward_std] {
+                add(number.to_le_bytes());
+            }
+        }
+        sum
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `gamma`.
+    pub fn discount(&self) -> f64 {
+        self.discount
+    }
+
+    /// `rho`: the probability that an episode begins in each state.
+    pub fn start(&self) -> &[f64] {
+        &self.start
+    }
+
+    /// How many states there are, the end of an episode not counted.
+    pub fn states(&self) -> usize {
+        self.start.len()
+    }
+
+    /// How many actions each state has.
+    pub fn actions(&self) -> usize {
+        self.actions
+    }
+
+    /// Steps after which an episode is cut when it is played.
+    pub fn episode_steps(&self) -> Option<usize> {
+        self.episode_steps
+    }
+
+    /// What may follow an action.
+    pub fn outcomes(&self, state: usize, action: usize) -> &[Outcome] {
+        let row = state * self.actions + action;
+        &self.outcomes[self.offsets[row]..self.offsets[row + 1]]
+    }
+
+    /// The mean reward of an action.
+    pub fn reward(&self, state: usize, action: usize) -> f64 {
+        self.rewards[state * self.actions + action]
+    }
+
+    /// How far apart the mean rewards of two steps can be. Where an episode can end, what is earned after it
+    /// counts, which is 0.
+    pub fn reward_span(&self) -> f64 {
+        let ends = self
+            .outcomes
+            .iter()
+            .any(|o| o.next.is_none() && o.probability > 0.0);
+        let rewards = self.rewards.iter().copied().chain(ends.then_some(0.0));
+        let (least, most) = rewards.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), r| {
+            (lo.min(r), hi.max(r))
+        });
+        most - least
+    }
+
+    /// `r(s, a) + gamma E v(s')` for every action of a state, into `q`.
+    pub(super) fn back_up(&self, state: usize, v: &[f64], q: &mut [f64]) {
+        for (action, q) in q.iter_mut().enumerate() {
+            let ahead: f64 = self
+                .outcomes(state, action)
+                .iter()
+                .filter_map(|o| o.next.map(|next| o.probability * v[next]))
+                .sum();
+            *q = self.reward(state, action) + self.discount * ahead;
+        }
+    }
+}
+
+/// Whether a process of this size can be built.
+fn fits(states: usize, actions: usize) -> Result<(), MdpError> {
+    if states.saturating_mul(actions) > LARGEST {
+        return Err(MdpError::TooLarge { states, actions });
+    }
+    Ok(())
+}
+
+/// What keeps probabilities from being a distribution.
+fn distribution_error(probabilities: &[f64], of: &str) -> Option<String> {
+    if let Some((i, p)) = probabilities
+        .iter()
+        .enumerate()
+        .find(|(_, p)| !(0.0..=1.0).contains(*p))
+    {
+        return Some(format!("that of {of} {i} is {p}"));
+    }
+    let sum: f64 = probabilities.iter().sum();
+    ((sum - 1.0).abs() > SUM_TOLERANCE).then(|| format!("the sum is {sum}"))
+}
+
+fn outcome_error(outcomes: &[Outcome], states: usize) -> Option<String> {
+    if outcomes.is_empty() {
+        return Some("nothing follows it".to_owned());
+    }
+    for outcome in outcomes {
+        if !outcome.reward.is_finite() {
+            return Some(format!("its reward is {}", outcome.reward));
+        }
+        if !(outcome.reward_std >= 0.0 && outcome.reward_std.is_finite()) {
+            return Some(format!(
+                "the standard deviation of its reward is {}",
+                outcome.reward_std
+            ));
+        }
+        if let Some(next) = outcome.next.filter(|&next| next >= states) {
+            return Some(format!(
+                "it leads to state {next}, and the last one is {}",
+                states - 1
+            ));
+        }
+    }
+    let probabilities: Vec<f64> = outcomes.iter().map(|o| o.probability).collect();
+    distribution_error(&probabilities, "outcome").map(|what| {
+        format!("the probabilities of what follows must be from 0 to 1 and sum to 1: {what}")
+    })
+}
+
+/// The distribution that begins in one state.
+fn begins_in(state: usize, states: usize) -> Vec<f64> {
+    let mut start = vec![0.0; states];
+    start[state] = 1.0;
+    start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(outcomes: Vec<Outcome>) -> Result<Mdp, MdpError> {
+        Mdp::new("test", 0.9, vec![0.5, 0.5], 2, |state, action| {
+            if (state, action) == (1, 0) {
+                outcomes.clone()
+            } else {
+                vec![Outcome::certain(0, 1.0)]
+            }
+        })
+    }
+
+    #[test]
+    fn errors_name_state_and_action() {
+        let cases = [
+            (vec![], "nothing follows it"),
+            (
+                vec![Outcome::certain(0, 1.0).with_probability(0.7)],
+                "the probabilities of what follows must be from 0 to 1 and sum to 1: the sum is 0.7",
+            ),
+            (
+                vec![Outcome::certain(0, 1.0).with_probability(-0.5)],
+                "the probabilities of what follows must be from 0 to 1 and sum to 1: that of outcome 0 is -0.5",
+            ),
+            (vec![Outcome::certain(0, f64::NAN)], "its reward is NaN"),
+            (
+                vec![Outcome::certain(7, 0.0)],
+                "it leads to state 7, and the last one is 1",
+            ),
+        ];
+        for (outcomes, what) in cases {
+            let error = with(outcomes).expect_err(what);
+            assert_eq!(error.to_string(), format!("action 0 in state 1: {what}"));
+        }
+    }
+
+    #[test]
+    fn the_end_of_an_episode_earns_nothing() {
+        let steps = |end| {
+            Mdp::new("", 0.5, vec![1.0], 2, |_, action| {
+                let next = if end && action == 1 { None } else { Some(0) };
+                vec![Outcome::certain(next, 3.0 + action as f64)]
+            })
+        };
+        assert_eq!(steps(false).expect("valid").reward_span(), 1.0);
+        assert_eq!(steps(true).expect("valid").reward_span(), 4.0);
+    }
+
+    #[test]
+    fn discount_start_and_sizes_are_checked() {
+        let certain = |_, _| vec![Outcome::certain(None, 0.0)];
+        for discount in [1.0, -0.1, f64::NAN] {
+            assert!(Mdp::new("", discount, vec![1.0], 1, certain).is_err());
+        }
+        for start in [vec![], vec![0.5], vec![2.0, -1.0], vec![f64::NAN]] {
+            assert!(Mdp::new("", 0.5, start, 1, certain).is_err());
+        }
+        assert!(Mdp::new("", 0.5, vec![1.0], 0, certain).is_err());
+        let mdp = Mdp::new("", 0.5, vec![1.0], 1, certain).expect("valid");
+        assert_eq!(
+            mdp.clone().with_episode_steps(Some(0)),
+            Err(MdpError::EpisodeSteps)
+        );
+        assert!(mdp.with_discount(1.5).is_err());
+    }
+}

@@ -1,0 +1,338 @@
+//! Grids of stochastic runs over every core, and the table that they fill.
+
+mod best;
+mod grid;
+mod table;
+
+pub use best::{Best, Setting, best_settings, settings};
+pub use grid::{Grid, GridError, Method, Planned};
+pub use table::{Key, Row, Short, Table, TableError};
+
+use super::Mdp;
+use super::algorithms::run;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+
+/// Makes every run of a grid that the table does not hold yet, on the threads of rayon's pool, and appends
+/// each as it ends. `each` is called with every new row; once `stop` is set no run is begun any more.
+///
+/// # Errors
+///
+/// If the table cannot be written, or a run cannot be made. The runs in progress end first.
+pub fn sweep(
+    processes: &[Mdp],
+    grid: &Grid,
+    table: &mut Table,
+    stop: &AtomicBool,
+    mut each: impl FnMut(&Row),
+) -> Result<(), TableError> {
+    let by_name: BTreeMap<&str, &Mdp> = processes.iter().map(|mdp| (mdp.name(), mdp)).collect();
+    let mut planned = grid.runs(processes);
+    planned.retain(|planned| !table.holds(planned));
+    let (send, receive) = channel();
+    let mut failed = None;
+    rayon::in_place_scope(|scope| {
+        scope.spawn(|_| {
+            // In order, so that a table that was stopped holds whole settings rather than bits of all.
+            planned
+                .into_iter()
+                .par_bridge()
+                .for_each_with(send, |send, planned| {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let curve = run(by_name[planned.process.as_str()], &planned.settings);
+                    // Nobody listens any more only if the table failed.
+                    let _ = send.send(curve.map(|curve| Row::new(&planned, &curve)));
+                });
+        });
+        for row in receive {
+            if failed.is_some() {
+                continue;
+            }
+            match row
+                .map_err(TableError::from)
+                .and_then(|row| table.append(row))
+            {
+                Ok(row) => each(row),
+                Err(error) => {
+                    stop.store(true, Ordering::Relaxed);
+                    failed = Some(error);
+                }
+            }
+        }
+    });
+    failed.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithms::{Algorithm, Curve, Sampling};
+    use crate::mdp::nchain;
+    use std::path::PathBuf;
+
+    fn grid() -> Grid {
+        Grid {
+            methods: vec![
+                Method::FPg(vec![
+                    "0.5".parse().expect("an order"),
+                    "1".parse().expect("an order"),
+                ]),
+                Method::Hadamard,
+            ],
+            step_sizes: vec![0.1, 1.0],
+            temperatures: vec![0.01],
+            seeds: 3,
+            iterations: 200,
+            sampling: Sampling {
+                batch: 2,
+                horizon: 10,
+            },
+            every: 50,
+            project: false,
+        }
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let folder =
+            std::env::temp_dir().join(format!("tsallis-sweep-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[test]
+    fn a_stopped_sweep_goes_on_where_it_was_and_gives_the_same_table() {
+        let processes = [nchain(4).expect("a length"), nchain(5).expect("a length")];
+        let grid = grid();
+        let never = AtomicBool::new(false);
+        let whole = folder("whole");
+        let mut table = Table::open(&whole, &grid, &processes).expect("a new table");
+        sweep(&processes, &grid, &mut table, &never, |_| ()).expect("swept");
+        assert_eq!(table.rows().len(), 2 * (2 + 1) * 2 * 3);
+
+        let parts = folder("parts");
+        let mut table = Table::open(&parts, &grid, &processes).expect("a new table");
+        let stop = AtomicBool::new(false);
+        let mut count = 0;
+        sweep(&processes, &grid, &mut table, &stop, |_| {
+            count += 1;
+            stop.store(count >= 5, Ordering::Relaxed);
+        })
+        .expect("stopped");
+        assert!((5..36).contains(&table.rows().len()));
+        drop(table);
+        // A line that a killed process left half written.
+        let path = parts.join("results.csv");
+        let mut text = std::fs::read_to_string(&path).expect("the table");
+        text.push_str("nchain:4,fpg,0.5,0.1,0.0");
+        std::fs::write(&path, text).expect("the table");
+        let mut table = Table::open(&parts, &grid, &processes).expect("the table, mended");
+        sweep(&processes, &grid, &mut table, &never, |_| ()).expect("swept");
+        drop(table);
+
+        let lines = |folder: &PathBuf| {
+            let text = std::fs::read_to_string(folder.join("results.csv")).expect("the table");
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(lines(&whole), lines(&parts));
+
+        let mut other = grid.clone();
+        other.iterations = 300;
+        let error = Table::open(&whole, &other, &processes)
+            .expect_err("other settings")
+            .to_string();
+        assert!(error.contains("iterations 200, not 300"), "{error}");
+        let longer = nchain(4).expect("a length").with_episode_steps(Some(30));
+        let error = Table::open(&parts, &grid, &[longer.expect("steps")])
+            .expect_err("another process")
+            .to_string();
+        assert!(error.contains("another process \"nchain:4\""), "{error}");
+        for folder in [whole, parts] {
+            std::fs::remove_dir_all(folder).expect("removed");
+        }
+    }
+
+    #[test]
+    fn a_table_has_one_writer_and_one_row_of_each_run() {
+        let processes = [nchain(4).expect("a length")];
+        let grid = grid();
+        let folder = folder("twice");
+        let mut table = Table::open(&folder, &grid, &processes).expect("a new table");
+        let error = Table::open(&folder, &grid, &processes)
+            .expect_err("two writers")
+            .to_string();
+        assert!(error.contains("another process"), "{error}");
+        sweep(
+            &processes,
+            &grid,
+            &mut table,
+            &AtomicBool::new(false),
+            |_| (),
+        )
+        .expect("swept");
+        let rows = table.rows().to_vec();
+        drop(table);
+        // What two processes at once left before the table had a lock.
+        let path = folder.join("results.csv");
+        let text = std::fs::read_to_string(&path).expect("the table");
+        let (_, again) = text.split_once('\n').expect("a header");
+        std::fs::write(&path, text.clone() + again).expect("the table");
+        let table = Table::open(&folder, &grid, &processes).expect("the table");
+        assert_eq!(table.rows(), rows);
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn a_table_without_its_settings_is_not_gone_on_with() {
+        let processes = [nchain(4).expect("a length")];
+        let folder = folder("unknown");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("results.csv");
+        // What a process leaves that is killed as it begins.
+        std::fs::write(&path, "").expect("a file");
+        let table = Table::open(&folder, &grid(), &processes).expect("a new table");
+        drop(table);
+        std::fs::remove_file(folder.join("sweep.json")).expect("removed");
+        std::fs::write(&path, "mdp,algorithm\ntorn").expect("a file");
+        let error = Table::open(&folder, &grid(), &processes)
+            .expect_err("no settings")
+            .to_string();
+        assert!(
+            error.contains("results.csv holds runs") && error.contains("sweep.json"),
+            "{error}"
+        );
+        let kept = std::fs::read_to_string(&path).expect("the file");
+        assert_eq!(kept, "mdp,algorithm\ntorn");
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn a_few_lucky_seeds_are_not_the_best() {
+        let processes = [nchain(4).expect("a length")];
+        let grid = grid();
+        let row = |planned: &Planned, value| {
+            let curve = Curve {
+                iterations: vec![0],
+                values: vec![value],
+                returns: vec![value],
+            };
+            Row::new(planned, &curve)
+        };
+        // Each seed of the first step size earns 1, and the one of the second that was run, 9.
+        let planned = grid.runs(&processes);
+        let rows: Vec<Row> = planned[..4]
+            .iter()
+            .zip([1.0, 1.0, 1.0, 9.0])
+            .map(|(planned, value)| row(planned, value))
+            .collect();
+        assert_ne!(rows[0].step_size, rows[3].step_size);
+        let best = best_settings(&rows);
+        assert_eq!((best[0].final_value, best[0].seeds), (1.0, 3));
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_made_ends_the_sweep_with_its_reason() {
+        // A single action leaves nothing to project onto, which only the process shows.
+        let processes = [crate::mdp::bandit(&[1.0], 0.0).expect("an arm")];
+        let mut grid = grid();
+        grid.project = true;
+        let folder = folder("refused");
+        let mut table = Table::open(&folder, &grid, &processes).expect("a new table");
+        let stop = AtomicBool::new(false);
+        let error = sweep(&processes, &grid, &mut table, &stop, |_| ()).expect_err("no reference");
+        assert!(error.to_string().contains("at most 1/2, not 1"), "{error}");
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn the_best_setting_is_that_of_the_largest_mean() {
+        let processes = [nchain(4).expect("a length")];
+        let grid = grid();
+        let folder = folder("best");
+        let mut table = Table::open(&folder, &grid, &processes).expect("a new table");
+        sweep(
+            &processes,
+            &grid,
+            &mut table,
+            &AtomicBool::new(false),
+            |_| (),
+        )
+        .expect("swept");
+        let best = best_settings(table.rows());
+        assert_eq!(best.len(), 3);
+        for best in &best {
+            assert_eq!(
+                (best.seeds, best.iterations.len(), best.settings),
+                (3, 5, 2)
+            );
+            let same = |row: &&Row| row.algorithm == best.algorithm && row.order == best.order;
+            let of = |eta: f64| {
+                let rows = table
+                    .rows()
+                    .iter()
+                    .filter(same)
+                    .filter(|row| row.step_size == eta);
+                rows.map(|row| row.final_value).sum::<f64>() / 3.0
+            };
+            assert!((best.final_value - of(0.1).max(of(1.0))).abs() < 1e-12);
+        }
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn an_empty_grid_and_a_bad_number_are_named() {
+        let error = |change: fn(&mut Grid)| {
+            let mut grid = grid();
+            change(&mut grid);
+            grid.validate().expect_err("not valid").to_string()
+        };
+        assert_eq!(error(|g| g.step_sizes.clear()), "the grid has no step size");
+        assert_eq!(error(|g| g.seeds = 0), "the grid has no seed");
+        assert_eq!(
+            error(|g| g.methods = vec![Method::FPg(vec![])]),
+            "the grid has no order for fpg"
+        );
+        let sparse = error(|g| {
+            g.methods = vec![Method::FPg(vec!["2".parse().expect("an order")])];
+            g.project = true;
+        });
+        assert!(
+            sparse.starts_with("no projection: the theory covers"),
+            "{sparse}"
+        );
+        assert_eq!(
+            error(|g| g.temperatures = vec![0.0]),
+            "the temperature must be positive and finite, not 0"
+        );
+        assert_eq!(
+            error(|g| {
+                g.methods = vec![Method::Hadamard];
+                g.project = true;
+            }),
+            "only fpg projects, not hadamard"
+        );
+        let endless = error(|g| g.seeds = u64::MAX);
+        assert!(
+            endless.ends_with("a table is for at most 10000000"),
+            "{endless}"
+        );
+        // A value that is given twice is run once.
+        let mut twice = grid();
+        twice.step_sizes.push(0.1);
+        twice.methods.push(Method::Hadamard);
+        let processes = [nchain(3).expect("a length")];
+        assert_eq!(twice.runs(&processes), grid().runs(&processes));
+        // What Hadamard does not have does not multiply its runs.
+        let hadamard = grid().runs(&[nchain(3).expect("a length")]);
+        let count = hadamard
+            .iter()
+            .filter(|p| p.settings.algorithm == Algorithm::Hadamard)
+            .count();
+        assert_eq!(count, 6);
+    }
+}

@@ -1,0 +1,148 @@
+//! How accurate an answer has to be.
+
+use super::case::{Case, ROW_COTANGENT};
+use crate::op::{Output, Wrt};
+use burn::tensor::DType;
+
+/// The accuracy that every path of the operator owes in one dtype. `relative` is the unit: a rounding of
+/// the arithmetic, accumulated.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Of probabilities and their logarithms at `alpha <= 1`, by `max(1, |ln p|)`.
+    relative: f64,
+    /// Of probabilities at `alpha > 1`.
+    absolute: f64,
+    /// Of `ln p` by the change of a gap by its rounding.
+    log_gap: f64,
+    /// Of values and divergences, by `max(1, |V|)`.
+    row: f64,
+    /// Of gradients, by the largest of the row.
+    gradient: f64,
+    /// Of gradients at `alpha > 1`, by the change of a gap by its rounding.
+    gradient_gap: f64,
+    /// Of gradients in the order.
+    order: f64,
+    /// Half the distance of neighbouring numbers of the storage, relative, and the smallest number; zero
+    /// where the storage is the arithmetic.
+    storage: f64,
+    smallest: f64,
+    /// The largest number of the storage.
+    largest: f64,
+}
+
+impl Bounds {
+    /// The bounds of a dtype.
+    pub fn of(dtype: DType) -> Self {
+        let f32 = Self {
+            relative: 2e-6,
+            absolute: 1e-6,
+            log_gap: 1e-6,
+            row: 4e-6,
+            gradient: 5e-5,
+            gradient_gap: 5e-7,
+            order: 1e-4,
+            storage: 0.0,
+            smallest: 1e-37,
+            largest: f64::from(f32::MAX),
+        };
+        match dtype {
+            DType::F64 => Self {
+                relative: 1e-12,
+                absolute: 1e-12,
+                log_gap: 1e-12,
+                row: 2e-12,
+                gradient: 1e-10,
+                gradient_gap: 1e-12,
+                order: 1e-10,
+                smallest: 1e-300,
+                largest: f64::MAX,
+                ..f32
+            },
+            DType::F16 => Self {
+                storage: f64::powi(2.0, -11),
+                smallest: f64::powi(2.0, -24),
+                largest: 65504.0,
+                ..f32
+            },
+            DType::BF16 => Self {
+                storage: f64::powi(2.0, -8),
+                ..f32
+            },
+            _ => f32,
+        }
+    }
+
+    /// The bound of entry `i` of an output whose exact value is `want`.
+    pub fn output(&self, case: &Case, output: Output, i: usize, want: f64) -> f64 {
+        let computed = match output {
+            Output::Probabilities if !(-2.0..=3.0).contains(&case.alpha) => 1e-4,
+            Output::Probabilities if case.alpha > 1.0 => self.absolute,
+            Output::Probabilities if want < self.smallest => self.smallest,
+            Output::Probabilities => self.relative * want.ln().abs().max(1.0) * want,
+            Output::LogProbabilities if want == f64::NEG_INFINITY => 0.0,
+            Output::LogProbabilities => {
+                let log_u = want - case.exact.q[i].ln();
+                let slope = ((1.0 - case.alpha) * log_u).exp();
+                let edge = self.log_gap * case.exact.gaps[i] * slope;
+                self.relative * want.abs().max(1.0) + edge
+            }
+            Output::Value => self.row * want.abs().max(1.0),
+            Output::Divergence => self.row * want.max(1.0),
+        };
+        computed + self.stored(want)
+    }
+
+    /// The bound of the gradients of one row, whose largest exact entry is `largest`.
+    pub fn gradient(&self, case: &Case, output: Output, wrt: Wrt, largest: f64) -> f64 {
+        let cotangent = case.cotangent_of(output);
+        // ln u is right to a rounding of itself, absolutely: what is made of f(u) rather than of p cannot
+        // be better, and neither can a difference of ratios.
+        let floor = match (output, wrt) {
+            (Output::Probabilities, _) | (Output::Value, Wrt::Logits) => 0.0,
+            (Output::LogProbabilities, Wrt::Alpha) => 0.0,
+            (Output::LogProbabilities, _) => 1e-2 * self.gradient * case.largest_score(),
+            (Output::Divergence, Wrt::Logits) => 0.0,
+            (Output::Value | Output::Divergence, Wrt::Alpha | Wrt::Reference) => {
+                self.row * ROW_COTANGENT
+            }
+        };
+        let computed = floor
+            + match wrt {
+                Wrt::Alpha => self.order * largest.max(1e-3 * cotangent),
+                Wrt::Logits | Wrt::Reference => self.gradient * largest.max(1e-30),
+            };
+        let edge = if case.alpha > 1.0 {
+            self.gradient_gap * cotangent * case.exact.sensitivity
+        } else {
+            0.0
+        };
+        let stored = match wrt {
+            Wrt::Logits => self.stored(largest),
+            Wrt::Alpha | Wrt::Reference => 0.0,
+        };
+        // The cotangent is rounded to the storage as well, and stands in every entry.
+        computed + edge + stored + 2.0 * self.storage * largest
+    }
+
+    fn stored(&self, want: f64) -> f64 {
+        if self.storage == 0.0 || !want.is_finite() {
+            0.0
+        } else {
+            self.storage * want.abs() + self.smallest
+        }
+    }
+
+    /// What the storage holds of a number.
+    pub fn held(&self, want: f64) -> f64 {
+        if want.abs() > self.largest {
+            f64::INFINITY.copysign(want)
+        } else {
+            want
+        }
+    }
+
+    /// Off the support `ln p` is `-inf`; a probability within its bound of zero is as good.
+    pub fn off_support(&self, got: f64) -> bool {
+        got.exp() <= self.absolute
+    }
+}

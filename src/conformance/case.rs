@@ -1,0 +1,443 @@
+//! The rows that are checked: lines of a file, or the built-in set.
+
+use super::exact::Exact;
+use crate::math::{Measure, Row, Solver};
+use crate::op::{Output, Wrt};
+use burn::tensor::{DType, bf16, f16};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// One row, with its exact answers.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// How a report names it.
+    pub name: String,
+    /// The order.
+    pub alpha: f64,
+    /// The reference.
+    pub reference: CaseReference,
+    /// `-inf` where the entry is not allowed.
+    pub logits: Vec<f64>,
+    /// Of the outputs that are one number for each entry.
+    pub cotangent: Vec<f64>,
+    /// The answers.
+    pub exact: Exact,
+    /// The gradients of `<c, p>` that a file gives: in the logits, the order and the reference.
+    given: Option<[Vec<f64>; 3]>,
+}
+
+/// The reference of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CaseReference {
+    /// One over the number of allowed entries.
+    Uniform,
+    /// One for every entry.
+    Ones,
+    /// One number for each entry.
+    Given(Vec<f64>),
+}
+
+impl CaseReference {
+    /// As the scalar layer takes it.
+    pub fn measure(&self) -> Measure<'_, f64> {
+        match self {
+            Self::Uniform => Measure::Uniform,
+            Self::Ones => Measure::Ones,
+            Self::Given(q) => Measure::Given(q),
+        }
+    }
+}
+
+/// The cotangent of the outputs that are one number for each row.
+pub const ROW_COTANGENT: f64 = 0.75;
+
+impl Case {
+    /// A row whose answers are those of the scalar layer in `f64`, on inputs rounded to `dtype`.
+    pub fn computed(
+        name: String,
+        alpha: f64,
+        reference: CaseReference,
+        logits: Vec<f64>,
+        cotangent: Vec<f64>,
+        dtype: DType,
+    ) -> Self {
+        let logits: Vec<f64> = logits.into_iter().map(|x| rounded(x, dtype)).collect();
+        let reference = match reference {
+            // Kept in f32 beside logits of half precision.
+            CaseReference::Given(q) => CaseReference::Given(
+                q.into_iter()
+                    .map(|q| {
+                        rounded(
+                            q,
+                            if dtype == DType::F64 {
+                                dtype
+                            } else {
+                                DType::F32
+                            },
+                        )
+                    })
+                    .collect(),
+            ),
+            other => other,
+        };
+        Self {
+            exact: Exact::new(&logits, reference.measure(), alpha),
+            cotangent: cotangent.into_iter().map(|c| rounded(c, dtype)).collect(),
+            name,
+            alpha,
+            reference,
+            logits,
+            given: None,
+        }
+    }
+
+    /// The exact output.
+    pub fn output(&self, output: Output) -> Vec<f64> {
+        match output {
+            Output::Probabilities => self.exact.p.clone(),
+            Output::LogProbabilities => self.exact.log_p.clone(),
+            Output::Value => vec![self.exact.value],
+            Output::Divergence => vec![self.exact.divergence],
+        }
+    }
+
+    /// The exact gradient.
+    pub fn gradient(&self, output: Output, wrt: Wrt) -> Vec<f64> {
+        if let (Output::Probabilities, Some(given)) = (output, &self.given) {
+            return match wrt {
+                Wrt::Logits => given[0].clone(),
+                Wrt::Alpha => given[1].clone(),
+                Wrt::Reference => given[2].clone(),
+            };
+        }
+        let row = Row::new(&self.logits, self.reference.measure(), self.alpha);
+        let state = &row.solve(Solver::Newton);
+        let (c, one) = (&self.cotangent, ROW_COTANGENT);
+        let mut grad = vec![0.0; self.logits.len()];
+        match (output, wrt) {
+            (Output::Probabilities, Wrt::Logits) => row.softargmax_backward(state, c, &mut grad),
+            (Output::Probabilities, Wrt::Alpha) => {
+                return vec![row.softargmax_backward_alpha(state, c)];
+            }
+            (Output::Probabilities, Wrt::Reference) => {
+                row.softargmax_backward_reference(state, c, &mut grad);
+            }
+            (Output::LogProbabilities, Wrt::Logits) => {
+                row.log_softargmax_backward(state, c, &mut grad);
+            }
+            (Output::LogProbabilities, Wrt::Alpha) => {
+                return vec![row.log_softargmax_backward_alpha(state, c)];
+            }
+            (Output::LogProbabilities, Wrt::Reference) => {
+                row.log_softargmax_backward_reference(state, c, &mut grad);
+            }
+            (Output::Value, Wrt::Logits) => row.value_backward(state, one, &mut grad),
+            (Output::Value, Wrt::Alpha) => return vec![row.value_backward_alpha(state, one)],
+            (Output::Value, Wrt::Reference) => row.value_backward_reference(state, one, &mut grad),
+            (Output::Divergence, Wrt::Logits) => row.divergence_backward(state, one, &mut grad),
+            (Output::Divergence, Wrt::Alpha) => {
+                return vec![row.divergence_backward_alpha(state, one)];
+            }
+            (Output::Divergence, Wrt::Reference) => {
+                row.divergence_backward_reference(state, one, &mut grad);
+            }
+        }
+        grad
+    }
+
+    /// The largest `|c_i| u_i^(1 - alpha)`, of which the gradients of `<c, ln p>` are differences.
+    pub(super) fn largest_score(&self) -> f64 {
+        (0..self.exact.p.len())
+            .filter(|&i| self.exact.p[i] > 0.0)
+            .map(|i| {
+                let log_u = self.exact.log_p[i] - self.exact.q[i].ln();
+                self.cotangent[i].abs() * ((1.0 - self.alpha) * log_u).exp()
+            })
+            .fold(0.0, f64::max)
+    }
+
+    /// The largest cotangent that reaches the probabilities.
+    pub fn cotangent_of(&self, output: Output) -> f64 {
+        let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0_f64, f64::max);
+        match output {
+            Output::Probabilities | Output::LogProbabilities => {
+                largest(&mut self.cotangent.iter().map(|c| c.abs()))
+            }
+            Output::Value => ROW_COTANGENT,
+            // f'(u) of every entry on the support.
+            Output::Divergence => {
+                let generator = crate::math::Tsallis::<f64>::new(self.alpha);
+                let on_support = (0..self.exact.p.len()).filter(|&i| self.exact.p[i] > 0.0);
+                let slopes = largest(&mut on_support.map(|i| {
+                    let log_u = self.exact.log_p[i] - self.exact.q[i].ln();
+                    generator.derivative_at_log(log_u).abs()
+                }));
+                ROW_COTANGENT * slopes
+            }
+        }
+    }
+}
+
+/// A number as a dtype holds it.
+pub fn rounded(x: f64, dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => x,
+        DType::F16 => f16::from_f64(x).to_f64(),
+        DType::BF16 => bf16::from_f64(x).to_f64(),
+        _ => f64::from(x as f32),
+    }
+}
+
+/// A file of cases that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A line is not a case.
+    #[error("{}, line {line}: {what}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from one.
+        line: usize,
+        /// Why.
+        what: String,
+    },
+    /// There is no line.
+    #[error("{} holds no case", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// One line, as `tests/vectors/README.md` says.
+#[derive(Deserialize)]
+struct Line {
+    id: serde_json::Value,
+    alpha: f64,
+    reference: LineReference,
+    logits: Vec<Option<f64>>,
+    cotangent: Vec<f64>,
+    p: Vec<f64>,
+    log_p: Vec<Option<f64>>,
+    value: f64,
+    divergence: f64,
+    grad_logits: Vec<f64>,
+    grad_alpha: f64,
+    grad_reference: Vec<Option<f64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum LineReference {
+    Name(String),
+    Values(Vec<f64>),
+}
+
+/// Reads a file, for a device that stores this dtype.
+pub fn read(path: &Path, dtype: DType) -> Result<Vec<Case>, CaseError> {
+    let text = std::fs::read_to_string(path).map_err(|error| CaseError::Read {
+        path: path.to_owned(),
+        error,
+    })?;
+    parse(&text, path, dtype)
+}
+
+/// The exact values that the program has with it: those of `tests/vectors`.
+pub fn vectors(dtype: DType) -> Result<Vec<Case>, CaseError> {
+    let text = include_str!("../../tests/vectors/tsallis_softargmax.jsonl");
+    parse(text, Path::new("the program's own vectors"), dtype)
+}
+
+fn parse(text: &str, path: &Path, dtype: DType) -> Result<Vec<Case>, CaseError> {
+    let mut cases = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let case = serde_json::from_str::<Line>(line)
+            .map_err(|error| error.to_string())
+            .and_then(|line| line.into_case(dtype));
+        cases.push(case.map_err(|what| CaseError::Line {
+            path: path.to_owned(),
+            line: index + 1,
+            what,
+        })?);
+    }
+    if cases.is_empty() {
+        return Err(CaseError::Empty {
+            path: path.to_owned(),
+        });
+    }
+    Ok(cases)
+}
+
+impl Line {
+    fn into_case(self, dtype: DType) -> Result<Case, String> {
+        let columns = self.logits.len();
+        let lengths = [
+            ("cotangent", self.cotangent.len()),
+            ("p", self.p.len()),
+            ("log_p", self.log_p.len()),
+            ("grad_logits", self.grad_logits.len()),
+            ("grad_reference", self.grad_reference.len()),
+        ];
+        for (name, length) in lengths {
+            if length != columns {
+                return Err(format!("{columns} logits and {length} numbers in {name}"));
+            }
+        }
+        if columns == 0 || self.logits.iter().all(Option::is_none) {
+            return Err("no logit is allowed".to_owned());
+        }
+        if !crate::math::is_order(self.alpha) {
+            return Err(format!(
+                "alpha is {}: it must be from -50 to 50",
+                self.alpha
+            ));
+        }
+        let reference = match self.reference {
+            LineReference::Name(name) if name == "uniform" => CaseReference::Uniform,
+            LineReference::Name(name) if name == "ones" => CaseReference::Ones,
+            LineReference::Name(name) => {
+                return Err(format!(
+                    "reference is {name:?}: it must be \"uniform\", \"ones\" or a list of numbers"
+                ));
+            }
+            LineReference::Values(q) if q.len() == columns => CaseReference::Given(q),
+            LineReference::Values(q) => {
+                return Err(format!(
+                    "{columns} logits and {} numbers in reference",
+                    q.len()
+                ));
+            }
+        };
+        let name = match self.id {
+            serde_json::Value::String(id) => id,
+            id => id.to_string(),
+        };
+        let name = format!("{name} (alpha {}, {columns} columns)", self.alpha);
+        let logits = numbers(self.logits, f64::NEG_INFINITY);
+        // The inputs are exact in f32; a coarser type has answers of its own.
+        if !matches!(dtype, DType::F32 | DType::F64) {
+            let case = Case::computed(name, self.alpha, reference, logits, self.cotangent, dtype);
+            return Ok(case);
+        }
+        let mut exact = Exact::new(&logits, reference.measure(), self.alpha);
+        exact.p = self.p;
+        exact.log_p = numbers(self.log_p, f64::NEG_INFINITY);
+        exact.value = self.value;
+        exact.divergence = self.divergence;
+        exact.measure_edges(&logits, self.alpha);
+        Ok(Case {
+            name,
+            alpha: self.alpha,
+            reference,
+            logits,
+            cotangent: self.cotangent,
+            exact,
+            given: Some([
+                self.grad_logits,
+                vec![self.grad_alpha],
+                numbers(self.grad_reference, 0.0),
+            ]),
+        })
+    }
+}
+
+fn numbers(list: Vec<Option<f64>>, null: f64) -> Vec<f64> {
+    list.into_iter().map(|x| x.unwrap_or(null)).collect()
+}
+
+/// Orders of the built-in set: the range of the bounds, its special cases and the neighbourhood of one.
+const ORDERS: [f64; 19] = [
+    -2.0,
+    -1.0,
+    -0.5,
+    0.0,
+    0.1,
+    0.5,
+    2.0 / 3.0,
+    0.7,
+    0.75,
+    0.9,
+    0.999,
+    1.0,
+    1.001,
+    1.25,
+    1.5,
+    1.75,
+    2.0,
+    2.5,
+    3.0,
+];
+
+/// Lengths of the built-in rows: both kernels of a device, and the ends of their chunks.
+const LENGTHS: [usize; 7] = [1, 2, 7, 18, 33, 257, 1000];
+
+/// The built-in set: every order with every length; references, scales, ties and masks take turns.
+pub fn built_in(dtype: DType) -> Vec<Case> {
+    let mut random = Random(0x853c_49e6_748f_ea9b);
+    let mut cases = Vec::new();
+    for (i, alpha) in ORDERS.into_iter().enumerate() {
+        for (j, columns) in LENGTHS.into_iter().enumerate() {
+            let turn = i + j;
+            let scale = [1.0, 0.01, 5.0, 50.0][turn % 4];
+            let offset = [0.0, 0.0, 300.0][turn % 3];
+            let mut logits: Vec<f64> = (0..columns)
+                .map(|_| offset + scale * random.centred())
+                .collect();
+            if turn.is_multiple_of(5) {
+                // Ties at the top.
+                let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                for x in logits.iter_mut().step_by(3) {
+                    *x = top;
+                }
+            }
+            if turn.is_multiple_of(2) {
+                for x in logits.iter_mut().skip(1).step_by(4) {
+                    *x = f64::NEG_INFINITY;
+                }
+            }
+            let reference = match turn % 3 {
+                0 => CaseReference::Uniform,
+                1 => CaseReference::Ones,
+                _ => CaseReference::Given(
+                    (0..columns)
+                        .map(|_| (0.2 + random.centred().abs()) / columns as f64)
+                        .collect(),
+                ),
+            };
+            let cotangent = (0..columns).map(|_| 2.0 * random.centred()).collect();
+            let name = format!(
+                "built-in {} (alpha {alpha}, {columns} columns)",
+                cases.len()
+            );
+            cases.push(Case::computed(
+                name, alpha, reference, logits, cotangent, dtype,
+            ));
+        }
+    }
+    cases
+}
+
+/// A linear congruential sequence: the same numbers on every machine.
+struct Random(u64);
+
+impl Random {
+    /// From -1 to 1.
+    fn centred(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 40) as f64 / f64::from(1_u32 << 23) - 1.0
+    }
+}

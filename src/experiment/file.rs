@@ -1,0 +1,82 @@
+use super::error::FileError;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes a file such that its name holds either what it held before or all of `bytes`, even after the
+/// process is killed or the power fails.
+///
+/// # Errors
+///
+/// If the file cannot be written; what was written of it is then removed.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let partial = beside(path, ".partial");
+    let write = || {
+        write_synced(&partial, bytes)?;
+        fs::rename(&partial, path)?;
+        sync_folder(path.parent().unwrap_or(path))
+    };
+    write().map_err(|source| {
+        // The error that is reported is that of the write.
+        let _ = fs::remove_file(&partial);
+        FileError::io("write", path)(source)
+    })
+}
+
+/// Writes a file to the disk itself.
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Writes the names in a folder to the disk itself, where the system has that.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        // The parent of a relative name is the empty path.
+        let here = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        File::open(here)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// A name with something appended.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Keeps other processes from a file that this one writes, until it is closed or the process ends.
+pub(crate) fn lock(file: &File, folder: &Path) -> Result<(), FileError> {
+    match file.try_lock() {
+        Err(fs::TryLockError::WouldBlock) => Err(FileError::InUse(folder.to_owned())),
+        // A file system without locks is not a reason to refuse.
+        Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named_and_the_old_one_stays() {
+        let folder = std::env::temp_dir().join(format!("tsallis-file-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("config.json");
+        write_atomically(&path, b"one").expect("written");
+        // A folder where the partial file would be.
+        fs::create_dir(folder.join("config.json.partial")).expect("a folder");
+        let error = write_atomically(&path, b"two").expect_err("it cannot be created");
+        assert!(error.to_string().contains("cannot write"), "{error}");
+        assert!(error.to_string().contains("config.json"), "{error}");
+        assert_eq!(fs::read(&path).expect("still there"), b"one");
+        fs::remove_dir_all(&folder).expect("removed");
+    }
+}

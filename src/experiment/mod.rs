@@ -1,0 +1,20 @@
+//! What every experiment needs: random streams that give the same numbers alone and beside others, and files that
+//! a killed process does not leave torn.
+//!
+//! | item | what it is for |
+//! |---|---|
+//! | [`stream`], [`Purpose`] | a random stream for each seed and purpose |
+//! | [`CsvTable`], [`read_table`] | a CSV file that grows by whole rows |
+//! | [`write_atomically`] | a file that holds either its old bytes or all of its new ones |
+
+mod error;
+mod file;
+mod random;
+mod table;
+
+pub use error::FileError;
+pub use file::write_atomically;
+#[cfg(feature = "rl")]
+pub(crate) use file::{lock, sync_folder, write_synced};
+pub use random::{Purpose, Stream, stream};
+pub use table::{CsvTable, read_table};

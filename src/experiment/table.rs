@@ -1,0 +1,237 @@
+use super::error::FileError;
+use super::file::lock;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+/// A CSV file of rows `R` that grows by whole rows. A row that a killed process left torn is cut when the
+/// file is opened again.
+#[derive(Debug)]
+pub struct CsvTable<R> {
+    path: PathBuf,
+    writer: csv::Writer<File>,
+    rows: PhantomData<fn(R)>,
+}
+
+impl<R: Serialize> CsvTable<R> {
+    /// Makes the file.
+    ///
+    /// # Errors
+    ///
+    /// If it exists, or cannot be written.
+    pub fn create(path: impl Into<PathBuf>) -> Result<Self, FileError> {
+        let path = path.into();
+        let file = File::create_new(&path).map_err(FileError::io("create", &path))?;
+        Self::over(path, file, true)
+    }
+
+    fn over(path: PathBuf, file: File, empty: bool) -> Result<Self, FileError> {
+        lock(&file, path.parent().unwrap_or(&path))?;
+        Ok(Self {
+            path,
+            writer: csv::WriterBuilder::new()
+                .has_headers(empty)
+                .from_writer(file),
+            rows: PhantomData,
+        })
+    }
+
+    /// Appends a row, all or nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn append(&mut self, row: &R) -> Result<(), FileError> {
+        let mut write = || {
+            self.writer.serialize(row)?;
+            self.writer.flush()
+        };
+        write().map_err(FileError::io("write", &self.path))
+    }
+
+    /// Writes what was appended to the disk itself.
+    ///
+    /// # Errors
+    ///
+    /// If that fails.
+    pub fn sync(&self) -> Result<(), FileError> {
+        let synced = self.writer.get_ref().sync_data();
+        synced.map_err(FileError::io("write", &self.path))
+    }
+}
+
+impl<R: Serialize + DeserializeOwned> CsvTable<R> {
+    /// Opens the file to append, makes it if there is none, and cuts what comes after its first rows that
+    /// are whole and that `keep` holds of. Returns the rows that stay.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or written, or if a whole line of it is not such a row.
+    pub fn reopen(
+        path: impl Into<PathBuf>,
+        keep: impl Fn(&R) -> bool,
+    ) -> Result<(Self, Vec<R>), FileError> {
+        let path = path.into();
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(FileError::io("open", &path))?;
+        // Before anything is cut.
+        lock(&file, path.parent().unwrap_or(&path))?;
+        let (mut rows, mut length) = (Vec::new(), 0);
+        for row in whole_rows(&path)? {
+            let (row, end) = row?;
+            let Some(row) = row else {
+                length = end;
+                continue;
+            };
+            if !keep(&row) {
+                break;
+            }
+            rows.push(row);
+            length = end;
+        }
+        let mut cut = || {
+            file.set_len(length)?;
+            file.seek(SeekFrom::End(0))
+        };
+        cut().map_err(FileError::io("write", &path))?;
+        Ok((Self::over(path, file, length == 0)?, rows))
+    }
+}
+
+/// The whole rows of a table; none of one that does not exist.
+///
+/// # Errors
+///
+/// If the file cannot be read, or if a whole line of it is not such a row.
+pub fn read_table<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>, FileError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let rows = whole_rows(path)?;
+    rows.filter_map(|row| row.map(|(row, _)| row).transpose())
+        .collect()
+}
+
+/// The header, as none, and the rows of a file up to its last end of line, each with where it ends.
+fn whole_rows<R: DeserializeOwned>(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<(Option<R>, u64), FileError>>, FileError> {
+    let mut bytes = std::fs::read(path).map_err(FileError::io("read", path))?;
+    let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
+    bytes.truncate(whole);
+    let path = path.to_owned();
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(std::io::Cursor::new(bytes));
+    let mut header = None;
+    let mut record = csv::StringRecord::new();
+    Ok(std::iter::from_fn(move || {
+        match reader.read_record(&mut record) {
+            Err(error) => Some(Err(FileError::malformed(&path, error))),
+            Ok(false) => None,
+            Ok(true) => {
+                let end = reader.position().byte();
+                let Some(header) = &header else {
+                    header = Some(record.clone());
+                    return Some(Ok((None, end)));
+                };
+                let row = record.deserialize(Some(header));
+                Some(match row {
+                    Ok(row) => Ok((Some(row), end)),
+                    Err(error) => Err(FileError::malformed(&path, error)),
+                })
+            }
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use std::fs;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Row {
+        step: usize,
+        value: Option<f64>,
+    }
+
+    fn row(step: usize) -> Row {
+        Row {
+            step,
+            value: (!step.is_multiple_of(2)).then_some(step as f64 / 3.0),
+        }
+    }
+
+    fn path(test: &str) -> PathBuf {
+        let name = format!("tsallis-table-{test}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_file(&path);
+        path
+    }
+
+    /// Cut at every byte, a table goes on to be what it would have been.
+    #[test]
+    fn a_table_torn_anywhere_goes_on() {
+        let path = path("torn");
+        let mut table = CsvTable::create(&path).expect("made");
+        for step in 1..=6 {
+            table.append(&row(step)).expect("appended");
+        }
+        drop(table);
+        let whole = fs::read(&path).expect("the table");
+        for length in 0..=whole.len() {
+            fs::write(&path, &whole[..length]).expect("torn");
+            let (mut table, rows) =
+                CsvTable::reopen(&path, |row: &Row| row.step <= 4).expect("opened");
+            assert!(rows.len() <= 4);
+            assert_eq!(rows, (1..=rows.len()).map(row).collect::<Vec<_>>());
+            for step in rows.len() + 1..=6 {
+                table.append(&row(step)).expect("appended");
+            }
+            drop(table);
+            assert_eq!(
+                fs::read(&path).expect("the table"),
+                whole,
+                "cut at {length}"
+            );
+        }
+        assert_eq!(read_table::<Row>(&path).expect("rows").len(), 6);
+        fs::remove_file(&path).expect("removed");
+    }
+
+    #[test]
+    fn what_is_not_a_table_is_named_and_left_alone() {
+        let path = path("foreign");
+        fs::write(&path, "step,value\n1,2.0\nthesis,3.0\n").expect("a file");
+        let error = CsvTable::reopen(&path, |_: &Row| true).expect_err("refused");
+        let error = error.to_string();
+        assert!(error.contains("cannot be read"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert_eq!(fs::read(&path).expect("kept").len(), 28);
+        fs::remove_file(&path).expect("removed");
+        assert!(read_table::<Row>(&path).expect("none").is_empty());
+    }
+
+    #[test]
+    fn a_table_has_one_writer() {
+        let path = path("locked");
+        let table: CsvTable<Row> = CsvTable::create(&path).expect("made");
+        assert!(matches!(
+            CsvTable::reopen(&path, |_: &Row| true),
+            Err(FileError::InUse(_))
+        ));
+        drop(table);
+        assert!(CsvTable::reopen(&path, |_: &Row| true).is_ok());
+        fs::remove_file(&path).expect("removed");
+    }
+}

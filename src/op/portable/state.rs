@@ -1,0 +1,26 @@
+use super::values::Values;
+use crate::op::request::STATE;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, TensorMetadata};
+use burn::tensor::Slice;
+
+/// [`crate::math::RowState`] of every row.
+pub(super) struct State<B: Backend> {
+    pub(super) root: Values<B>,
+    pub(super) rest: Values<B>,
+}
+
+impl<B: Backend> State<B> {
+    /// The columns of the tensor that the extension passes.
+    pub(super) fn new(state: FloatTensor<B>) -> Self {
+        let last = state.rank() - 1;
+        let shape = state.shape();
+        let column = |n: usize| {
+            let mut slices: Vec<_> = (0..last).map(|dim| Slice::from(0..shape[dim])).collect();
+            slices.push(Slice::from(n..n + 1));
+            Values::<B>(B::float_slice(state.clone(), &slices))
+        };
+        let [root, rest]: [_; STATE] = [0, 1].map(column);
+        Self { root, rest }
+    }
+}
