@@ -7,6 +7,14 @@ pub struct TestDevice {
     pub f64: bool,
 }
 
+impl TestDevice {
+    /// Whether the device compiles a kernel for every layout of a row, and a reduction for every length: a software
+    /// driver takes seconds for each, so that tests go over a few lengths there.
+    pub fn compiles(&self) -> bool {
+        !self.f64
+    }
+}
+
 /// The devices of this build.
 pub fn all() -> Vec<TestDevice> {
     let cpus = [

@@ -44,7 +44,12 @@ fn a_bad_number_is_its_row_s_alone() {
     for test in devices::all() {
         let device = test.device.clone().autodiff();
         for divergence in DIVERGENCES {
-            for empty_row in [EmptyRow::NaN, EmptyRow::Zero] {
+            let answers: &[_] = if test.compiles() {
+                &[EmptyRow::NaN]
+            } else {
+                &[EmptyRow::NaN, EmptyRow::Zero]
+            };
+            for &empty_row in answers {
                 let options = |q: &[f32]| {
                     FSoftargmaxOptions::new(divergence)
                         .with_reference(Reference::Tensor(matrix(q, 3, &device)))
