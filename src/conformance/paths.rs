@@ -151,8 +151,8 @@ macro_rules! portable_on {
 fn portable_on_flex() {
     for dtype in [DType::F32, DType::F64] {
         let mut path = portable_on!(burn::backend::Flex, Device::flex(), dtype);
-        path.holds(&every(3, file(dtype)));
-        path.holds(&every(3, built_in(dtype)));
+        path.holds(&every(5, file(dtype)));
+        path.holds(&every(9, built_in(dtype)));
         path.solver = Solver::Bisection;
         path.alpha_rows = true;
         path.holds(&every(23, file(dtype)));

@@ -1,7 +1,12 @@
 use burn::tensor::{Device, DeviceKind, DeviceType};
 use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The default wgpu device, for tests; nothing where no adapter is found.
+/// The wgpu device for the tests of this thread; nothing where no adapter is found.
+///
+/// It is the default device. A software adapter is also a device under its own name, with a thread of its own that
+/// compiles kernels: the threads that call this take turns with the two, so that tests compile side by side.
 ///
 /// Without an adapter it prints once, even where the test harness captures the output, that the WGSL kernels are
 /// not tested.
@@ -10,18 +15,31 @@ use std::io::Write;
 ///
 /// If no adapter is found and the environment variable `TSALLIS_REQUIRE_WGPU` is set.
 pub fn wgpu_device() -> Option<Device> {
-    if !Device::enumerate(DeviceType::Wgpu).is_empty() {
-        return Some(Device::wgpu(DeviceKind::DefaultDevice));
+    static DEVICES: OnceLock<Vec<Device>> = OnceLock::new();
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed));
+
+    let devices = DEVICES.get_or_init(find);
+    let turn = THREAD.with(|&thread| thread % devices.len().max(1));
+    devices.get(turn).cloned()
+}
+
+fn find() -> Vec<Device> {
+    let adapters = Device::enumerate(DeviceType::Wgpu).into_vec();
+    if !adapters.is_empty() {
+        let software = Device::wgpu(DeviceKind::Cpu);
+        let mut devices = vec![Device::wgpu(DeviceKind::DefaultDevice)];
+        if adapters == [software.clone()] {
+            devices.push(software);
+        }
+        return devices;
     }
     assert!(
         std::env::var_os("TSALLIS_REQUIRE_WGPU").is_none(),
         "TSALLIS_REQUIRE_WGPU is set and no wgpu adapter was found"
     );
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let line = "SKIPPED: no wgpu adapter was found, so the WGSL kernels were not tested\n";
-        // The harness captures what the print macros write, and not what the handle does.
-        let _ = std::io::stderr().write_all(line.as_bytes());
-    });
-    None
+    let line = "SKIPPED: no wgpu adapter was found, so the WGSL kernels were not tested\n";
+    // The harness captures what the print macros write, and not what the handle does.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    Vec::new()
 }

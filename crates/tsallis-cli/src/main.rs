@@ -260,6 +260,29 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    /// `cargo run --features X` selects a feature of this package, so that each backend of the plugin is one here.
+    #[test]
+    fn the_program_has_the_backends_of_the_plugin() {
+        let features = |manifest: &str| {
+            let path = format!("{}/{manifest}", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(path).expect("a manifest of the workspace");
+            let manifest: toml::Table = text.parse().expect("TOML");
+            manifest["features"].as_table().expect("a table").clone()
+        };
+        let (plugin, program) = (features("../../Cargo.toml"), features("Cargo.toml"));
+        // Layers, which the program has anyway, and what the backends are made of.
+        let others = ["conformance", "experiment", "rl", "cube"];
+        let wanted: Vec<_> = plugin
+            .keys()
+            .filter(|name| !others.contains(&name.as_str()))
+            .collect();
+        assert_eq!(program.keys().collect::<Vec<_>>(), wanted);
+        for name in wanted.into_iter().filter(|&name| name != "default") {
+            let forwarded = toml::Value::from(vec![format!("burn-tsallis/{name}")]);
+            assert_eq!(program[name], forwarded, "{name}");
+        }
+    }
+
     #[test]
     fn numbers_as_words() {
         assert_eq!(thousands(0), "0");
