@@ -1,4 +1,4 @@
-//! Environment steps per second of the whole learner on CartPole, and where the time goes.
+//! Environment steps per second of the whole learner on `CartPole`, and where the time goes.
 //!
 //! ```text
 //! RAYON_NUM_THREADS=1 cargo bench --bench learner

@@ -73,7 +73,7 @@ impl AlphaConfig {
     pub fn with_interval(self, min: f64, max: f64) -> Self {
         match self {
             Self::Learnt { start, .. } => Self::Learnt { start, min, max },
-            fixed => fixed,
+            fixed @ Self::Fixed { .. } => fixed,
         }
     }
 

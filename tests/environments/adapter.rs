@@ -116,7 +116,7 @@ fn there_and_back() {
         |state: [f64; 4]| state.map(|x| x as f32),
         |action| action,
     );
-    let mut adapted = adapted.with_seed(|cartpole, seed, index| cartpole.seed(seed, index));
+    let mut adapted = adapted.with_seed(DiscreteEnvironment::seed);
     direct.seed(3, 0);
     direct.reset();
     adapted.seed(3, 0);

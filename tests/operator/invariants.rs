@@ -465,9 +465,9 @@ fn gradients_agree_with_differences_in_f64() {
                         let moved = |by: f64| {
                             let (mut x, mut q) = (x0.clone(), q0.clone());
                             if in_x {
-                                x[i] += by
+                                x[i] += by;
                             } else {
-                                q[i] += by
+                                q[i] += by;
                             }
                             at(&x, &q)
                         };

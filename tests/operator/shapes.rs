@@ -155,7 +155,7 @@ fn half_precision_is_one_rounding_from_f32() {
             let gradients = p.square().sum().backward();
             let gradient = x.grad(&gradients).expect("tracked");
             assert_eq!(gradient.dtype(), dtype);
-            assert!(gradient.into_data().iter::<f32>().all(|g| g.is_finite()));
+            assert!(gradient.into_data().iter::<f32>().all(f32::is_finite));
         }
     }
 }

@@ -316,8 +316,8 @@ impl TsallisTransformerEncoderLayer {
     ///
     /// # Shapes
     /// - input and output: `[batch, length, d_model]`
-    /// - mask_pad: `[batch, length]`
-    /// - mask_attn: `[batch, length, length]`
+    /// - `mask_pad`: `[batch, length]`
+    /// - `mask_attn`: `[batch, length, length]`
     ///
     /// # Panics
     /// If a shape is another.

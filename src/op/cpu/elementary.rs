@@ -8,7 +8,7 @@ const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 /// `e^x` to 1.5 roundings; zero below the smallest normal number, and above `e^88` that number.
 #[inline(always)]
-pub(super) fn exp<S: Simd>(x: V<S>) -> V<S> {
+pub(crate) fn exp<S: Simd>(x: V<S>) -> V<S> {
     let c = splat::<S>;
     // Adding this number leaves the nearest integer in the low bits.
     let shift = c(12_582_912.0);
@@ -70,29 +70,4 @@ pub(super) fn ln<S: Simd>(x: V<S>) -> V<S> {
     let mantissa = s.mul_add(t.mul_add(tail, c(1.0) - m), f);
     let n = n.to_float();
     n.mul_add(c(LN_2_HIGH), n.mul_add(c(LN_2_LOW), mantissa))
-}
-
-/// Where the series of [`tanh`] and its form by the exponential meet.
-#[cfg(feature = "rl")]
-const TANH_SERIES: f32 = 0.625;
-
-/// `tanh x` to 2.5 roundings, odd to the last bit.
-#[cfg(feature = "rl")]
-#[inline(always)]
-pub(crate) fn tanh<S: Simd>(x: V<S>) -> V<S> {
-    let c = splat::<S>;
-    let sign = x.reinterpret::<u32>() & (1_u32 << 31).splat::<S>();
-    let a = (x.reinterpret::<u32>() ^ sign).reinterpret::<f32>();
-    // (tanh a - a) / a^3 in a^2: the polynomial that Chebyshev's nodes give, 1.7e-8 of tanh.
-    let t = a * a;
-    let tail = t.mul_add(c(-6.096_714e-3), c(2.099_718e-2));
-    let tail = t.mul_add(tail, c(-5.385_091e-2));
-    let tail = t.mul_add(tail, c(0.133_327_7));
-    let tail = t.mul_add(tail, c(-0.333_333_28));
-    let small = (a * t).mul_add(tail, a);
-    let large = c(1.0) - c(2.0) / (exp::<S>(a + a) + c(1.0));
-    let y = a.lt(c(TANH_SERIES)).select(small, large);
-    let y = (y.reinterpret::<u32>() ^ sign).reinterpret::<f32>();
-    // NaN equals nothing.
-    x.eq(x).select(y, x)
 }

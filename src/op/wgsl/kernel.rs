@@ -131,7 +131,7 @@ impl RowKernel {
     /// The bindings, in the order of the launch's arguments.
     ///
     /// Every declared binding must be used, so the optional ones are declared only where they are given. All
-    /// tensors are read_write: Burn's buffers are slices of shared pages, which no dispatch may bind in two
+    /// tensors are `read_write`: Burn's buffers are slices of shared pages, which no dispatch may bind in two
     /// ways.
     fn bindings(&self) -> Vec<Replacement> {
         // The logits are the first.

@@ -80,7 +80,9 @@ impl VectorEnvironment {
             }
         }
         Ok(Self {
-            has_action_mask: environments.iter().any(|e| e.has_action_mask()),
+            has_action_mask: environments
+                .iter()
+                .any(DiscreteEnvironment::has_action_mask),
             environments,
             observation_size: first.0,
             actions: first.1,
@@ -220,7 +222,11 @@ impl VectorEnvironment {
 
     /// The states of all environments; none where one of them does not save its own.
     pub fn save(&self) -> Option<Value> {
-        let states: Option<Vec<_>> = self.environments.iter().map(|e| e.save()).collect();
+        let states: Option<Vec<_>> = self
+            .environments
+            .iter()
+            .map(DiscreteEnvironment::save)
+            .collect();
         states.map(Value::Array)
     }
 

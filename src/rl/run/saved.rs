@@ -107,7 +107,7 @@ impl SavedRun {
     pub fn remove_checkpoints(&self) -> Result<(), RunError> {
         let folder = self.path.join(CHECKPOINTS);
         if folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(RunError::io("remove", &folder))?;
+            fs::remove_dir_all(&folder).map_err(RunError::io("remove", &folder))?;
         }
         Ok(())
     }

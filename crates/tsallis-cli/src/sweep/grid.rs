@@ -124,7 +124,7 @@ impl Grid {
         vary(&mut settings, &self.noise_std, |c, &v| c.noise_std = v);
         vary(&mut settings, &self.beta, |c, &v| c.beta = v);
         vary(&mut settings, &self.learning_rate, |c, &v| {
-            c.learning_rate = v
+            c.learning_rate = v;
         });
         vary(&mut settings, &self.regulariser_alpha, |c, &v| {
             c.regulariser_alpha = v;

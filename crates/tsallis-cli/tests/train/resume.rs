@@ -159,7 +159,7 @@ fn what_cannot_be_resumed_is_left_alone() {
                 &run.join("config.json"),
                 "[\n        8\n      ]",
                 "[\n        9\n      ]",
-            )
+            );
         },
         "optimiser.bpk cannot be read",
     );
@@ -170,7 +170,7 @@ fn what_cannot_be_resumed_is_left_alone() {
                 &run.join("config.json"),
                 "\"version\": \"0.1.",
                 "\"version\": \"7.3.",
-            )
+            );
         },
         "is a run of version 7.3.0, and this is 0.1.0",
     );

@@ -282,7 +282,7 @@ fn output_that_cannot_be_written() {
     for arguments in [&["eval", name(&run), "--episodes", "1"][..], &["devices"]] {
         let output = shell(gone, arguments);
         assert_eq!(stderr(&output), "0\n", "{arguments:?}");
-        if std::path::Path::new("/dev/full").exists() {
+        if Path::new("/dev/full").exists() {
             let output = shell("exec \"$0\" \"$@\" >/dev/full", arguments);
             let said = stderr(&output);
             assert_eq!(output.status.code(), Some(2), "{said}");
