@@ -36,8 +36,8 @@ fn every_output_and_gradient_over_the_loopback_address() {
     // Every operation of the portable path is a message: a part of the cases is minutes enough.
     let cases: Vec<Case> = file
         .into_iter()
-        .step_by(20)
-        .chain(built_in(dtype).into_iter().step_by(20))
+        .step_by(40)
+        .chain(built_in(dtype).into_iter().step_by(40))
         .collect();
     let on_device = OnDevice {
         device,
