@@ -1,6 +1,4 @@
-/// The orders whose curve [`RatioCurve`](super::RatioCurve) needs no transcendental function, as `(alpha, n)`: with
-/// `B = u_max^-c + c g`, `c = 1 - alpha` and `g` the gap to the largest logit, `u = B_+^-n` for the integer
-/// `n = 1 / c`.
+/// The orders whose curve [`RatioCurve`](super::RatioCurve) needs no transcendental function, with their integer.
 const CLOSED_FORMS: [(f64, i32); 6] = [
     (0.0, 1),
     (0.5, 2),
@@ -10,10 +8,20 @@ const CLOSED_FORMS: [(f64, i32); 6] = [
     (2.0, -1),
 ];
 
-/// The integer `n` of an order at which kernels compute `u = B_+^-n` by multiplications.
+/// The integer `n = 1 / (1 - alpha)` of an order at which the ratio is an integer power,
+/// `u = [u_max^-c + c g]_+^-n` with `c = 1 - alpha` and `g` the gap to the largest logit: kernels compute it by
+/// multiplications.
 ///
-/// Exactly at these orders: close to them, the error of the power would be that of the order.
-pub(crate) fn closed_form(alpha: f64) -> Option<i32> {
+/// It is exactly these orders: close to them, the error of the power would be that of the order.
+///
+/// ```
+/// use burn_tsallis::math::closed_form;
+///
+/// assert_eq!(closed_form(0.5), Some(2));
+/// assert_eq!(closed_form(1.5), Some(-2));
+/// assert_eq!(closed_form(0.7), None);
+/// ```
+pub fn closed_form(alpha: f64) -> Option<i32> {
     CLOSED_FORMS
         .into_iter()
         .find_map(|(order, n)| (order == alpha).then_some(n))

@@ -18,7 +18,7 @@ mod row;
 mod softargmax;
 mod solver;
 
-pub(crate) use closed_form::closed_form;
+pub use closed_form::closed_form;
 pub use deformed::{exp_difference, expm1_over, log1p_over};
 pub use generator::{
     Generator, Hellinger, JensenShannon, KullbackLeibler, LeCam, NeymanChiSquared,
