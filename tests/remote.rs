@@ -33,11 +33,12 @@ fn every_output_and_gradient_over_the_loopback_address() {
 
     let dtype = DType::F32;
     let file = vectors(dtype).expect("the file of the repository");
-    // Every operation of the portable path is a message: a part of the cases is minutes enough.
+    // Every operation of the portable path is a message, and Newton's method, from 0 to 2, takes a fifth of them.
     let cases: Vec<Case> = file
         .into_iter()
-        .step_by(40)
-        .chain(built_in(dtype).into_iter().step_by(40))
+        .filter(|case| (0.0..=2.0).contains(&case.alpha))
+        .step_by(30)
+        .chain(built_in(dtype).into_iter().step_by(60))
         .collect();
     let on_device = OnDevice {
         device,
