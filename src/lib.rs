@@ -50,6 +50,8 @@
 //! when the operator reaches it, so name here every backend you name there. Beside them are `conformance`,
 //! `experiment`, `rl`, and `train`, the learner inside Burn's training loop. The default feature is `flex`.
 #![warn(missing_docs)]
+// Each item that needs a feature says so on docs.rs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // burn-ndarray and burn-tch are deprecated as a whole since Burn 0.22; they stay supported here until Burn
 // drops them.
 #![cfg_attr(any(feature = "ndarray", feature = "tch"), allow(deprecated))]

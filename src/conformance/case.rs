@@ -91,6 +91,26 @@ impl Case {
         }
     }
 
+    /// Appends columns that are not allowed, up to this length.
+    pub(super) fn pad(&mut self, columns: usize) {
+        // A cotangent of its own size at a column that is not allowed must not reach the others.
+        let cotangent = self.cotangent[0];
+        self.logits.resize(columns, f64::NEG_INFINITY);
+        self.cotangent.resize(columns, cotangent);
+        let q = match &mut self.reference {
+            CaseReference::Given(q) => {
+                q.resize(columns, 1.0);
+                1.0
+            }
+            CaseReference::Uniform | CaseReference::Ones => self.exact.q[0],
+        };
+        self.exact.pad(columns, q);
+        if let Some([logits, _, reference]) = &mut self.given {
+            logits.resize(columns, 0.0);
+            reference.resize(columns, 0.0);
+        }
+    }
+
     /// The exact output.
     pub fn output(&self, output: Output) -> Vec<f64> {
         match output {
@@ -356,8 +376,8 @@ fn numbers(list: Vec<Option<f64>>, null: f64) -> Vec<f64> {
     list.into_iter().map(|x| x.unwrap_or(null)).collect()
 }
 
-/// Orders of the built-in set: the range of the bounds, its special cases and the neighbourhood of one.
-const ORDERS: [f64; 19] = [
+/// Alphas of the built-in set: the range of the bounds, its special cases and the neighborhood of one.
+const ALPHAS: [f64; 19] = [
     -2.0,
     -1.0,
     -0.5,
@@ -382,47 +402,33 @@ const ORDERS: [f64; 19] = [
 /// Lengths of the built-in rows: both kernels of a device, and the ends of their chunks.
 const LENGTHS: [usize; 7] = [1, 2, 7, 18, 33, 257, 1000];
 
-/// The built-in set: every order with every length; references, scales, ties and masks take turns.
+/// Rows of each alpha and length, which share a batch.
+const ROWS: usize = 3;
+
+/// The built-in set: every alpha with every length, [`ROWS`] rows of each. Kinds of reference take turns with alphas
+/// and lengths; scales, ties and masks with the rows.
 pub fn built_in(dtype: DType) -> Vec<Case> {
     let mut random = Random(0x853c_49e6_748f_ea9b);
     let mut cases = Vec::new();
-    for (i, alpha) in ORDERS.into_iter().enumerate() {
+    for (i, alpha) in ALPHAS.into_iter().enumerate() {
         for (j, columns) in LENGTHS.into_iter().enumerate() {
-            let turn = i + j;
-            let scale = [1.0, 0.01, 5.0, 50.0][turn % 4];
-            let offset = [0.0, 0.0, 300.0][turn % 3];
-            let mut logits: Vec<f64> = (0..columns)
-                .map(|_| offset + scale * random.centred())
-                .collect();
-            if turn.is_multiple_of(5) {
-                // Ties at the top.
-                let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                for x in logits.iter_mut().step_by(3) {
-                    *x = top;
+            let mut reference = random.reference(i + j, columns);
+            for turn in i + j..i + j + ROWS {
+                // The same numbers for every row, or others for each.
+                if i.is_multiple_of(2) {
+                    reference = random.reference(i + j, columns);
                 }
+                let name = format!(
+                    "built-in {} (alpha {alpha}, {columns} columns)",
+                    cases.len()
+                );
+                let logits = random.logits(turn, columns);
+                let cotangent = (0..columns).map(|_| 2.0 * random.centered()).collect();
+                let reference = reference.clone();
+                cases.push(Case::computed(
+                    name, alpha, reference, logits, cotangent, dtype,
+                ));
             }
-            if turn.is_multiple_of(2) {
-                for x in logits.iter_mut().skip(1).step_by(4) {
-                    *x = f64::NEG_INFINITY;
-                }
-            }
-            let reference = match turn % 3 {
-                0 => CaseReference::Uniform,
-                1 => CaseReference::Ones,
-                _ => CaseReference::Given(
-                    (0..columns)
-                        .map(|_| (0.2 + random.centred().abs()) / columns as f64)
-                        .collect(),
-                ),
-            };
-            let cotangent = (0..columns).map(|_| 2.0 * random.centred()).collect();
-            let name = format!(
-                "built-in {} (alpha {alpha}, {columns} columns)",
-                cases.len()
-            );
-            cases.push(Case::computed(
-                name, alpha, reference, logits, cotangent, dtype,
-            ));
         }
     }
     cases
@@ -433,11 +439,43 @@ struct Random(u64);
 
 impl Random {
     /// From -1 to 1.
-    fn centred(&mut self) -> f64 {
+    fn centered(&mut self) -> f64 {
         self.0 = self
             .0
             .wrapping_mul(6364136223846793005)
             .wrapping_add(1442695040888963407);
         (self.0 >> 40) as f64 / f64::from(1_u32 << 23) - 1.0
+    }
+
+    fn logits(&mut self, turn: usize, columns: usize) -> Vec<f64> {
+        let scale = [1.0, 0.01, 5.0, 50.0][turn % 4];
+        let offset = [0.0, 0.0, 300.0][turn % 3];
+        let mut logits: Vec<f64> = (0..columns)
+            .map(|_| offset + scale * self.centered())
+            .collect();
+        if turn.is_multiple_of(5) {
+            // Ties at the top.
+            let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            for x in logits.iter_mut().step_by(3) {
+                *x = top;
+            }
+        }
+        if turn.is_multiple_of(2) {
+            for x in logits.iter_mut().skip(1).step_by(4) {
+                *x = f64::NEG_INFINITY;
+            }
+        }
+        logits
+    }
+
+    fn reference(&mut self, turn: usize, columns: usize) -> CaseReference {
+        match turn % 3 {
+            0 => CaseReference::Uniform,
+            1 => CaseReference::Ones,
+            _ => {
+                let q = (0..columns).map(|_| (0.2 + self.centered().abs()) / columns as f64);
+                CaseReference::Given(q.collect())
+            }
+        }
     }
 }

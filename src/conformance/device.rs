@@ -1,10 +1,10 @@
 //! The operator on a device, through its public functions.
 
-use super::case::{Case, CaseReference, ROW_COTANGENT};
+use super::batch::{AlphaForm, Batch, BatchReference};
 use super::report::Implementation;
 use crate::math::Solver;
 use crate::op::{
-    Output, Reference, TsallisOptions, Wrt, tsallis_divergence, tsallis_log_softargmax,
+    Alpha, Output, Reference, TsallisOptions, Wrt, tsallis_divergence, tsallis_log_softargmax,
     tsallis_softargmax, tsallis_value,
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -21,12 +21,13 @@ pub struct OnDevice {
 }
 
 impl OnDevice {
-    fn tensor(&self, values: &[f64], device: &Device, dtype: DType) -> Tensor<2> {
-        let data = TensorData::new(values.to_vec(), [1, values.len()]);
+    fn tensor(&self, values: Vec<f64>, rows: usize, device: &Device, dtype: DType) -> Tensor<2> {
+        let columns = values.len() / rows;
+        let data = TensorData::new(values, [rows, columns]);
         Tensor::from_data(data, (device, dtype))
     }
 
-    /// The dtype of orders and references.
+    /// The dtype of alphas and references.
     fn arithmetic(&self) -> DType {
         match self.dtype {
             DType::F64 => DType::F64,
@@ -34,21 +35,48 @@ impl OnDevice {
         }
     }
 
+    fn logits(&self, batch: &Batch, device: &Device) -> Tensor<2> {
+        self.tensor(batch.logits(), batch.rows().len(), device, self.dtype)
+    }
+
+    fn alphas(&self, batch: &Batch, device: &Device) -> Tensor<2> {
+        self.tensor(
+            batch.alphas(),
+            batch.rows().len(),
+            device,
+            self.arithmetic(),
+        )
+    }
+
+    fn alpha(&self, batch: &Batch, device: &Device) -> Alpha<2> {
+        match batch.alpha_form() {
+            AlphaForm::Number => Alpha::Number(batch.rows()[0].alpha),
+            AlphaForm::Tensor => Alpha::Tensor(self.alphas(batch, device)),
+        }
+    }
+
+    fn reference(&self, batch: &Batch, device: &Device) -> Reference<2> {
+        match batch.reference() {
+            BatchReference::Uniform => Reference::Uniform,
+            BatchReference::Ones => Reference::Ones,
+            BatchReference::Vector(q) => Reference::Values(q.to_vec()),
+            BatchReference::Rows(q) => {
+                let q = self.tensor(q, batch.rows().len(), device, self.arithmetic());
+                Reference::Tensor(q)
+            }
+        }
+    }
+
     fn call(
         &self,
         x: Tensor<2>,
-        options: TsallisOptions<2>,
-        case: &Case,
-        q: Option<Tensor<2>>,
+        alpha: Alpha<2>,
+        reference: Reference<2>,
         output: Output,
     ) -> Tensor<2> {
-        let reference = match (&case.reference, q) {
-            (_, Some(q)) => Reference::Tensor(q),
-            (CaseReference::Given(q), None) => Reference::Values(q.clone()),
-            (CaseReference::Ones, None) => Reference::Ones,
-            (CaseReference::Uniform, None) => Reference::Uniform,
-        };
-        let options = options.with_reference(reference).with_solver(self.solver);
+        let options = TsallisOptions::new(alpha)
+            .with_reference(reference)
+            .with_solver(self.solver);
         match output {
             Output::Probabilities => tsallis_softargmax(x, options, -1),
             Output::LogProbabilities => tsallis_log_softargmax(x, options, -1),
@@ -59,48 +87,41 @@ impl OnDevice {
 }
 
 impl Implementation for OnDevice {
-    fn output(&self, case: &Case, output: Output) -> Vec<f64> {
-        let x = self.tensor(&case.logits, &self.device, self.dtype);
-        let y = self.call(x, TsallisOptions::new(case.alpha), case, None, output);
-        y.into_data().iter().collect()
+    fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>> {
+        let device = &self.device;
+        let (x, alpha) = (self.logits(batch, device), self.alpha(batch, device));
+        let y = self.call(x, alpha, self.reference(batch, device), output);
+        Some(y.into_data().iter().collect())
     }
 
-    fn gradient(&self, case: &Case, output: Output, wrt: Wrt) -> Option<Vec<f64>> {
-        let device = self.device.clone().autodiff();
-        let x = self.tensor(&case.logits, &device, self.dtype);
-        let mut options = TsallisOptions::new(case.alpha);
-        let mut q = None;
-        let (x, tracked) = match wrt {
+    /// In alpha of a batch whose alphas are a tensor only.
+    fn gradient(&self, batch: &Batch, output: Output, wrt: Wrt) -> Option<Vec<f64>> {
+        let device = &self.device.clone().autodiff();
+        let rows = batch.rows().len();
+        let mut x = self.logits(batch, device);
+        let mut alpha = self.alpha(batch, device);
+        let mut reference = self.reference(batch, device);
+        let tracked = match wrt {
             Wrt::Logits => {
-                let x = x.require_grad();
-                (x.clone(), x)
+                x = x.require_grad();
+                x.clone()
             }
             Wrt::Alpha => {
-                let alpha = self.tensor(&[case.alpha], &device, self.arithmetic());
-                let alpha = alpha.require_grad();
-                options = TsallisOptions::new(alpha.clone());
-                (x, alpha)
-            }
-            Wrt::Reference => {
-                let CaseReference::Given(values) = &case.reference else {
+                let Alpha::Tensor(alphas) = &mut alpha else {
                     return None;
                 };
-                let tensor = self
-                    .tensor(values, &device, self.arithmetic())
-                    .require_grad();
-                q = Some(tensor.clone());
-                (x, tensor)
+                *alphas = alphas.clone().require_grad();
+                alphas.clone()
+            }
+            Wrt::Reference => {
+                let q = self.tensor(batch.reference_rows()?, rows, device, self.arithmetic());
+                let q = q.require_grad();
+                reference = Reference::Tensor(q.clone());
+                q
             }
         };
-        let y = self.call(x, options, case, q, output);
-        let cotangent = match output {
-            Output::Probabilities | Output::LogProbabilities => {
-                self.tensor(&case.cotangent, &device, self.dtype)
-            }
-            Output::Value | Output::Divergence => {
-                self.tensor(&[ROW_COTANGENT], &device, self.dtype)
-            }
-        };
+        let y = self.call(x, alpha, reference, output);
+        let cotangent = self.tensor(batch.cotangent(output), rows, device, self.dtype);
         // Without a sum, which Burn would tune for every length of a row.
         let gradients = (y * cotangent).backward();
         let gradient = tracked.grad(&gradients)?;

@@ -48,6 +48,14 @@ impl Exact {
         exact
     }
 
+    /// Appends entries that are not allowed, up to this length, with the reference `q`.
+    pub(super) fn pad(&mut self, columns: usize, q: f64) {
+        self.q.resize(columns, q);
+        self.gaps.resize(columns, 0.0);
+        self.p.resize(columns, 0.0);
+        self.log_p.resize(columns, f64::NEG_INFINITY);
+    }
+
     /// Fills in what the bounds need.
     pub fn measure_edges(&mut self, logits: &[f64], alpha: f64) {
         let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);

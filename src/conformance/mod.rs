@@ -1,20 +1,44 @@
-//! Whether an implementation of the operator is right: rows with exact answers, the accuracy that is owed for each
-//! output and gradient, and their comparison, on any device and any backend.
+//! Checks an implementation of the operator, on any device and any backend: rows with exact answers, a bound for each
+//! output and gradient, and their comparison.
+//!
+//! | item | what it is |
+//! |---|---|
+//! | [`Case`] | a row with its exact answers; [`built_in`], [`vectors`] and [`read`] return rows |
+//! | [`Batch`] | rows that go to the implementation in one call |
+//! | [`Bounds`] | the accuracy that each output and gradient must have, for a dtype |
+//! | [`Implementation`] | what is checked; [`OnDevice`] is this crate's operator on a device |
+//! | [`compare`] | returns the worst error of each [`Quantity`] |
+//!
+//! The operator of this crate on a device:
 //!
 //! ```
 //! # #[cfg(feature = "flex")] {
 //! use burn::tensor::{DType, Device};
 //! use burn_tsallis::Solver;
-//! use burn_tsallis::conformance::{Bounds, OnDevice, built_in, compare};
+//! use burn_tsallis::conformance::{Batch, Bounds, OnDevice, built_in, compare};
 //!
 //! let dtype = DType::F32;
+//! let batches = Batch::every_form(&built_in(dtype)[..20]);
 //! let on_device = OnDevice { device: Device::flex(), dtype, solver: Solver::Newton };
-//! for quantity in compare(&on_device, &built_in(dtype)[..20], &Bounds::of(dtype)) {
+//! for quantity in compare(&on_device, &batches, &Bounds::of(dtype)) {
 //!     assert!(quantity.ratio() <= 1.0, "{quantity:?}");
 //! }
 //! # }
 //! ```
+//!
+//! # A kernel of your own
+//!
+//! A kernel that Burn does not dispatch to implements [`Implementation`]: `output` and `gradient` compute a batch of
+//! rows, and return nothing for what the kernel does not offer. The example `conformance` checks such a function:
+//!
+//! ```text
+//! cargo run --release --example conformance
+//! ```
+//!
+//! Rows go in batches whose neighbors differ in alpha, mask and scale, so that a fault between the lanes of a vector or
+//! between the rows of a workgroup shows.
 
+mod batch;
 mod bounds;
 mod case;
 mod device;
@@ -25,6 +49,7 @@ mod report;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 
+pub use batch::{AlphaForm, Batch, BatchReference, Grouping};
 pub use bounds::Bounds;
 pub use case::{Case, CaseError, CaseReference, ROW_COTANGENT, built_in, read, rounded, vectors};
 pub use device::OnDevice;

@@ -1,16 +1,19 @@
 //! The comparison of an implementation with the exact answers.
 
+use super::batch::Batch;
 use super::bounds::Bounds;
 use super::case::Case;
 use crate::op::{Output, Wrt};
 
 /// An implementation of the operator.
 pub trait Implementation {
-    /// The output of a row.
-    fn output(&self, case: &Case, output: Output) -> Vec<f64>;
+    /// Computes the output of every row of the batch, one row after another. Returns nothing if the implementation does
+    /// not offer the output.
+    fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>>;
 
-    /// The gradient of `<c, output>`, with the case's cotangent, or nothing if it offers none.
-    fn gradient(&self, case: &Case, output: Output, wrt: Wrt) -> Option<Vec<f64>>;
+    /// Computes the gradient of `<c, output>` of every row, with the batch's cotangent, one row after another. Returns
+    /// nothing if the implementation does not offer the gradient.
+    fn gradient(&self, batch: &Batch, output: Output, wrt: Wrt) -> Option<Vec<f64>>;
 }
 
 /// What was compared, and the worst of it.
@@ -18,8 +21,8 @@ pub trait Implementation {
 pub struct Quantity {
     /// The output, or the derivative.
     pub name: &'static str,
-    /// How many rows were compared.
-    pub cases: usize,
+    /// The number of rows that were compared.
+    pub rows: usize,
     /// The error that is largest in units of its bound.
     pub worst: Option<Worst>,
 }
@@ -36,6 +39,60 @@ pub struct Worst {
 }
 
 impl Quantity {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            rows: 0,
+            worst: None,
+        }
+    }
+
+    fn compare_output(&mut self, row: &Case, output: Output, got: &[f64], bounds: &Bounds) {
+        let want = row.output(output);
+        self.rows += 1;
+        if got.len() != want.len() {
+            self.take(row, f64::NAN, 0.0);
+            return;
+        }
+        for (i, (&got, &want)) in got.iter().zip(&want).enumerate() {
+            let want = bounds.held(want);
+            let is_zero = want == f64::NEG_INFINITY && bounds.off_support(got);
+            let error = if got == want || is_zero {
+                0.0
+            } else {
+                (got - want).abs()
+            };
+            self.take(row, error, bounds.output(row, output, i, want));
+        }
+    }
+
+    fn compare_gradient(
+        &mut self,
+        row: &Case,
+        output: Output,
+        wrt: Wrt,
+        got: &[f64],
+        bounds: &Bounds,
+    ) {
+        let want = row.gradient(output, wrt);
+        let largest = want.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+        let bound = bounds.gradient(row, output, wrt, largest);
+        self.rows += 1;
+        if got.len() != want.len() {
+            self.take(row, f64::NAN, 0.0);
+            return;
+        }
+        for (&got, &want) in got.iter().zip(&want) {
+            // The others are not in the storage of the logits.
+            let want = match wrt {
+                Wrt::Logits => bounds.held(want),
+                Wrt::Alpha | Wrt::Reference => want,
+            };
+            let error = if got == want { 0.0 } else { (got - want).abs() };
+            self.take(row, error, bound);
+        }
+    }
+
     /// The error of the worst case in units of its bound.
     pub fn ratio(&self) -> f64 {
         self.worst.as_ref().map_or(0.0, Worst::ratio)
@@ -76,78 +133,61 @@ const OUTPUTS: [Output; 4] = [
 
 const INPUTS: [Wrt; 3] = [Wrt::Logits, Wrt::Alpha, Wrt::Reference];
 
-/// Runs every case through every output and gradient.
+/// Runs every batch through every output and gradient.
 pub fn compare(
     implementation: &impl Implementation,
-    cases: &[Case],
+    batches: &[Batch],
     bounds: &Bounds,
 ) -> Vec<Quantity> {
     let mut quantities = Vec::new();
     for output in OUTPUTS {
-        let mut quantity = Quantity {
-            name: output_name(output),
-            cases: 0,
-            worst: None,
-        };
-        for case in cases {
-            let got = implementation.output(case, output);
-            let want = case.output(output);
-            quantity.cases += 1;
-            if got.len() != want.len() {
-                quantity.take(case, f64::NAN, 0.0);
+        let mut quantity = Quantity::new(output_name(output));
+        for batch in batches {
+            let Some(got) = implementation.output(batch, output) else {
                 continue;
-            }
-            for (i, (&got, &want)) in got.iter().zip(&want).enumerate() {
-                let want = bounds.held(want);
-                let error = if got == want || (want == f64::NEG_INFINITY && bounds.off_support(got))
-                {
-                    0.0
-                } else {
-                    (got - want).abs()
-                };
-                quantity.take(case, error, bounds.output(case, output, i, want));
+            };
+            for (row, got) in rows_of(batch, got.as_slice()) {
+                quantity.compare_output(row, output, got, bounds);
             }
         }
         quantities.push(quantity);
         for wrt in INPUTS {
-            let mut quantity = Quantity {
-                name: gradient_name(output, wrt),
-                cases: 0,
-                worst: None,
-            };
-            for case in cases {
-                // <c, ln p> is a number only where every probability is positive, and the edge of the
-                // support has no gradient.
-                let defined =
-                    output != Output::LogProbabilities || case.exact.p.iter().all(|&p| p > 0.0);
-                if !defined || case.exact.is_at_a_kink(case.alpha) {
-                    continue;
-                }
-                let Some(got) = implementation.gradient(case, output, wrt) else {
+            let mut quantity = Quantity::new(gradient_name(output, wrt));
+            for batch in batches {
+                let Some(got) = implementation.gradient(batch, output, wrt) else {
                     continue;
                 };
-                let want = case.gradient(output, wrt);
-                let largest = want.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-                let bound = bounds.gradient(case, output, wrt, largest);
-                quantity.cases += 1;
-                if got.len() != want.len() {
-                    quantity.take(case, f64::NAN, 0.0);
-                    continue;
-                }
-                for (&got, &want) in got.iter().zip(&want) {
-                    // The others are not in the storage of the logits.
-                    let want = match wrt {
-                        Wrt::Logits => bounds.held(want),
-                        Wrt::Alpha | Wrt::Reference => want,
-                    };
-                    let error = if got == want { 0.0 } else { (got - want).abs() };
-                    quantity.take(case, error, bound);
+                for (row, got) in rows_of(batch, got.as_slice()) {
+                    if is_differentiable(row, output) {
+                        quantity.compare_gradient(row, output, wrt, got, bounds);
+                    }
                 }
             }
             quantities.push(quantity);
         }
     }
     quantities
+}
+
+/// The rows of a batch, each with its part of what an implementation returned; with nothing if the parts do not come
+/// out even.
+fn rows_of<'a>(batch: &'a Batch, got: &'a [f64]) -> impl Iterator<Item = (&'a Case, &'a [f64])> {
+    let rows = batch.rows();
+    let width = if got.len().is_multiple_of(rows.len()) {
+        got.len() / rows.len()
+    } else {
+        0
+    };
+    rows.iter()
+        .enumerate()
+        .map(move |(i, row)| (row, &got[i * width..(i + 1) * width]))
+}
+
+/// Whether the output of a row has a gradient: `<c, ln p>` is a number only where every allowed probability is positive,
+/// and the edge of the support has no gradient.
+fn is_differentiable(row: &Case, output: Output) -> bool {
+    let is_finite = output != Output::LogProbabilities || row.exact.p.iter().all(|&p| p > 0.0);
+    is_finite && !row.exact.is_at_a_kink(row.alpha)
 }
 
 fn output_name(output: Output) -> &'static str {

@@ -3,7 +3,8 @@
 use crate::vectors::file;
 use burn::tensor::DType;
 use burn_tsallis::conformance::{
-    Bounds, Case, CaseReference, Implementation, ROW_COTANGENT, built_in, compare,
+    AlphaForm, Batch, Bounds, Case, CaseReference, Grouping, Implementation, ROW_COTANGENT,
+    built_in, compare,
 };
 use burn_tsallis::math::{Measure, Real, Row, RowState, Solver};
 use burn_tsallis::op::{Output, Wrt};
@@ -26,7 +27,22 @@ impl<F: Real> Scalar<F> {
 }
 
 impl<F: Real> Implementation for Scalar<F> {
-    fn output(&self, case: &Case, output: Output) -> Vec<f64> {
+    fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>> {
+        let rows = batch.rows().iter();
+        Some(rows.flat_map(|row| self.output_of(row, output)).collect())
+    }
+
+    fn gradient(&self, batch: &Batch, output: Output, wrt: Wrt) -> Option<Vec<f64>> {
+        let rows = batch.rows().iter();
+        Some(
+            rows.flat_map(|row| self.gradient_of(row, output, wrt))
+                .collect(),
+        )
+    }
+}
+
+impl<F: Real> Scalar<F> {
+    fn output_of(&self, case: &Case, output: Output) -> Vec<f64> {
         self.with(case, |row, state| {
             let mut y = vec![F::zero(); case.logits.len()];
             match output {
@@ -39,7 +55,7 @@ impl<F: Real> Implementation for Scalar<F> {
         })
     }
 
-    fn gradient(&self, case: &Case, output: Output, wrt: Wrt) -> Option<Vec<f64>> {
+    fn gradient_of(&self, case: &Case, output: Output, wrt: Wrt) -> Vec<f64> {
         let c: Vec<F> = case.cotangent.iter().map(|&c| F::of(c)).collect();
         let one = F::of(ROW_COTANGENT);
         let gradient = self.with(case, |row, state| {
@@ -76,13 +92,19 @@ impl<F: Real> Implementation for Scalar<F> {
             }
             g
         });
-        Some(gradient.into_iter().map(F::wide).collect())
+        gradient.into_iter().map(F::wide).collect()
     }
 }
 
 fn holds<F: Real>(solver: Solver, dtype: DType, cases: &[Case]) {
     let scalar = Scalar::<F>(solver, PhantomData);
-    for quantity in compare(&scalar, cases, &Bounds::of(dtype)) {
+    let rows = Grouping {
+        alpha: AlphaForm::Tensor,
+        padded: false,
+        least_rows: 1,
+    };
+    let batches = Batch::group(cases, rows);
+    for quantity in compare(&scalar, &batches, &Bounds::of(dtype)) {
         assert!(
             quantity.ratio() <= 1.0,
             "{dtype:?} {solver:?}: {quantity:?}"

@@ -4,7 +4,7 @@ use super::{CommandError, device};
 use burn::tensor::DType;
 use burn_tsallis::Solver;
 use burn_tsallis::conformance::{
-    Bounds, CaseError, OnDevice, Quantity, built_in, compare, read, vectors,
+    Batch, Bounds, CaseError, OnDevice, Quantity, built_in, compare, read, vectors,
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -103,7 +103,8 @@ impl Check {
             dtype,
             solver,
         };
-        let quantities = compare(&implementation, &cases, &Bounds::of(dtype));
+        let batches = Batch::every_form(&cases);
+        let quantities = compare(&implementation, &batches, &Bounds::of(dtype));
         // A launch that failed without a word shows here.
         device
             .sync()
@@ -121,12 +122,12 @@ impl Check {
 fn print(quantities: &[Quantity]) -> usize {
     println!(
         "{:<14} {:>6} {:>12} {:>12} {:>8}  case",
-        "quantity", "cases", "worst error", "bound", "share"
+        "quantity", "rows", "worst error", "bound", "share"
     );
     let mut broken = 0;
     for quantity in quantities {
         let Some(worst) = &quantity.worst else {
-            println!("{:<14} {:>6}", quantity.name, quantity.cases);
+            println!("{:<14} {:>6}", quantity.name, quantity.rows);
             continue;
         };
         // A NaN fails the comparison too.
@@ -135,7 +136,7 @@ fn print(quantities: &[Quantity]) -> usize {
         println!(
             "{:<14} {:>6} {:>12.3e} {:>12.3e} {:>8.3}  {}{}",
             quantity.name,
-            quantity.cases,
+            quantity.rows,
             worst.error,
             worst.bound,
             quantity.ratio(),

@@ -1,0 +1,261 @@
+//! Rows that an implementation computes in one call.
+
+use super::case::{Case, CaseReference, ROW_COTANGENT};
+use crate::op::Output;
+
+/// Rows of one length, with references of one kind, for one call of an implementation.
+///
+/// Neighbors differ in mask and scale, and in alpha where it is a tensor: a fault between the lanes of a vector, or
+/// between the rows of a workgroup, shows as a wrong row.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    rows: Vec<Case>,
+    alpha: AlphaForm,
+}
+
+/// How a batch gives alpha.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlphaForm {
+    /// A number, the same for every row.
+    Number,
+    /// A tensor with a number for each row.
+    Tensor,
+}
+
+/// How rows are put into batches.
+#[derive(Clone, Copy, Debug)]
+pub struct Grouping {
+    /// How a batch gives alpha.
+    pub alpha: AlphaForm,
+    /// Whether rows of several lengths share a batch: the shorter ones get columns that are not allowed.
+    pub padded: bool,
+    /// A batch of fewer rows has each of them several times.
+    pub least_rows: usize,
+}
+
+impl Grouping {
+    /// Rows of their own lengths, first with alpha as a number, then with a tensor of alphas, and rows of several
+    /// lengths with alpha as a number: every form in which a caller gives rows, in more rows than a workgroup has.
+    pub const EVERY_FORM: [Self; 3] = [
+        Self {
+            alpha: AlphaForm::Number,
+            padded: false,
+            least_rows: 3,
+        },
+        Self {
+            alpha: AlphaForm::Tensor,
+            padded: false,
+            least_rows: 70,
+        },
+        Self {
+            alpha: AlphaForm::Number,
+            padded: true,
+            least_rows: 3,
+        },
+    ];
+}
+
+/// The lengths below which padded rows share a batch. Longer rows are not padded.
+const PADDED_LENGTHS: [usize; 3] = [16, 32, 128];
+
+/// The reference of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BatchReference<'a> {
+    /// One over the number of allowed entries.
+    Uniform,
+    /// One for every entry.
+    Ones,
+    /// The same numbers for every row.
+    Vector(&'a [f64]),
+    /// The numbers of each row, one row after another.
+    Rows(Vec<f64>),
+}
+
+impl Batch {
+    /// Puts rows into the batches of [`Grouping::EVERY_FORM`].
+    pub fn every_form(rows: &[Case]) -> Vec<Self> {
+        let forms = Grouping::EVERY_FORM.into_iter();
+        forms.flat_map(|form| Self::group(rows, form)).collect()
+    }
+
+    /// Puts rows into batches. Within a batch they keep their order.
+    pub fn group(rows: &[Case], grouping: Grouping) -> Vec<Self> {
+        let mut batches: Vec<(Key, Vec<Case>)> = Vec::new();
+        for row in rows {
+            let key = Key::new(row, grouping);
+            match batches.iter_mut().find(|(other, _)| *other == key) {
+                Some((_, rows)) => rows.push(row.clone()),
+                None => batches.push((key, vec![row.clone()])),
+            }
+        }
+        let batches = batches.into_iter().map(|(_, mut rows)| {
+            let columns = rows.iter().map(|row| row.logits.len()).max().unwrap_or(0);
+            rows.iter_mut().for_each(|row| row.pad(columns));
+            let count = rows.len().max(grouping.least_rows);
+            Self {
+                rows: rows.into_iter().cycle().take(count).collect(),
+                alpha: grouping.alpha,
+            }
+        });
+        batches.collect()
+    }
+
+    /// The rows, with their exact answers.
+    pub fn rows(&self) -> &[Case] {
+        &self.rows
+    }
+
+    /// The length of the rows.
+    pub fn columns(&self) -> usize {
+        self.rows[0].logits.len()
+    }
+
+    /// How alpha is given.
+    pub fn alpha_form(&self) -> AlphaForm {
+        self.alpha
+    }
+
+    /// Alpha of each row.
+    pub fn alphas(&self) -> Vec<f64> {
+        self.rows.iter().map(|row| row.alpha).collect()
+    }
+
+    /// The logits, one row after another.
+    pub fn logits(&self) -> Vec<f64> {
+        self.rows
+            .iter()
+            .flat_map(|row| row.logits.clone())
+            .collect()
+    }
+
+    /// The cotangent of an output, of the output's shape, one row after another.
+    pub fn cotangent(&self, output: Output) -> Vec<f64> {
+        match output {
+            Output::Probabilities | Output::LogProbabilities => {
+                let rows = self.rows.iter();
+                rows.flat_map(|row| row.cotangent.clone()).collect()
+            }
+            Output::Value | Output::Divergence => vec![ROW_COTANGENT; self.rows.len()],
+        }
+    }
+
+    /// The reference.
+    pub fn reference(&self) -> BatchReference<'_> {
+        let given = |row: &Case| match &row.reference {
+            CaseReference::Given(q) => q.clone(),
+            CaseReference::Uniform | CaseReference::Ones => Vec::new(),
+        };
+        match &self.rows[0].reference {
+            CaseReference::Uniform => BatchReference::Uniform,
+            CaseReference::Ones => BatchReference::Ones,
+            first @ CaseReference::Given(q)
+                if self.rows.iter().all(|row| row.reference == *first) =>
+            {
+                BatchReference::Vector(q)
+            }
+            CaseReference::Given(_) => {
+                BatchReference::Rows(self.rows.iter().flat_map(given).collect())
+            }
+        }
+    }
+
+    /// The reference as a number for each entry, where it is given.
+    pub fn reference_rows(&self) -> Option<Vec<f64>> {
+        match self.reference() {
+            BatchReference::Uniform | BatchReference::Ones => None,
+            BatchReference::Vector(q) => Some(q.repeat(self.rows.len())),
+            BatchReference::Rows(q) => Some(q),
+        }
+    }
+}
+
+/// What the rows of a batch have in common.
+#[derive(PartialEq)]
+struct Key {
+    reference: std::mem::Discriminant<CaseReference>,
+    columns: usize,
+    alpha: Option<f64>,
+}
+
+impl Key {
+    fn new(row: &Case, grouping: Grouping) -> Self {
+        let columns = row.logits.len();
+        let padded = PADDED_LENGTHS
+            .into_iter()
+            .find(|&length| grouping.padded && columns <= length);
+        Self {
+            reference: std::mem::discriminant(&row.reference),
+            columns: padded.unwrap_or(columns),
+            alpha: (grouping.alpha == AlphaForm::Number).then_some(row.alpha),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::{built_in, vectors};
+    use burn::tensor::DType;
+
+    fn groupings() -> impl Iterator<Item = Grouping> {
+        [AlphaForm::Number, AlphaForm::Tensor]
+            .into_iter()
+            .flat_map(|alpha| {
+                [false, true].map(|padded| Grouping {
+                    alpha,
+                    padded,
+                    least_rows: 3,
+                })
+            })
+    }
+
+    #[test]
+    fn every_row_is_in_a_batch_and_every_batch_is_uniform() {
+        let mut rows = vectors(DType::F32).expect("the file of the repository");
+        rows.extend(built_in(DType::F32));
+        for grouping in groupings() {
+            let batches = Batch::group(&rows, grouping);
+            let mut names = std::collections::HashSet::new();
+            for batch in &batches {
+                assert!(batch.rows().len() >= 3);
+                assert_eq!(batch.logits().len(), batch.rows().len() * batch.columns());
+                for row in batch.rows() {
+                    names.insert(row.name.clone());
+                    assert_eq!(row.cotangent.len(), batch.columns());
+                    assert_eq!(row.exact.p.len(), batch.columns());
+                    if grouping.alpha == AlphaForm::Number {
+                        assert_eq!(row.alpha, batch.rows()[0].alpha);
+                    }
+                }
+            }
+            assert_eq!(names.len(), rows.len(), "{grouping:?}");
+        }
+    }
+
+    /// A padded row has the answers that the scalar layer gives it.
+    #[test]
+    fn padding_changes_no_answer() {
+        let rows = vectors(DType::F64).expect("the file of the repository");
+        for row in rows {
+            let mut padded = row.clone();
+            padded.pad(row.logits.len() + 5);
+            let computed = Case::computed(
+                row.name.clone(),
+                row.alpha,
+                padded.reference.clone(),
+                padded.logits.clone(),
+                padded.cotangent.clone(),
+                DType::F64,
+            );
+            for (i, (&p, &want)) in padded.exact.p.iter().zip(&computed.exact.p).enumerate() {
+                assert!(
+                    (p - want).abs() <= 1e-12 * want.max(1e-300),
+                    "{} [{i}]",
+                    row.name
+                );
+            }
+            assert_eq!(padded.exact.q, computed.exact.q, "{}", row.name);
+            assert_eq!(padded.exact.gaps, computed.exact.gaps, "{}", row.name);
+        }
+    }
+}
