@@ -8,9 +8,9 @@
 
 use burn::tensor::DType;
 use burn_tsallis::conformance::{
-    Batch, BatchReference, Bounds, Implementation, Quantity, built_in, compare,
+    Batch, BatchReference, Bounds, Gradients, Implementation, Quantity, built_in, compare,
 };
-use burn_tsallis::op::{Output, Wrt};
+use burn_tsallis::math::Output;
 
 /// Finds the root of each row by bisection.
 struct HostBisection;
@@ -31,8 +31,8 @@ impl Implementation for HostBisection {
         Some(p.map(f64::from).collect())
     }
 
-    fn gradient(&self, _batch: &Batch, _output: Output, _wrt: Wrt) -> Option<Vec<f64>> {
-        None
+    fn gradients(&self, _batch: &Batch, _output: Output) -> Gradients {
+        Gradients::default()
     }
 }
 

@@ -1,15 +1,10 @@
 
-// The gradient of <cotangent, output> in the logits, the order or the reference, from the root that the
-// forward kernel found: math::row::backward.
+// The gradients of <cotangent, output> in the logits, alpha and the reference, from the root that the forward kernel
+// found: math::row::backward.
 
-@group(0) @binding({{ state_binding }}) var<storage, read_write> state: array<f32>;
-@group(0) @binding({{ cotangent_binding }}) var<storage, read_write> cotangent: array<{{ stored }}>;
-
-const LOGITS: u32 = 0u;
-const ALPHA: u32 = 1u;
-const REFERENCE: u32 = 2u;
-// The input of the gradient.
-const WRT: u32 = {{ wrt }}u;
+// Which gradients the kernel writes.
+const WANTS_LOGITS: bool = {{ wants_logits }};
+const WANTS_ALPHA: bool = {{ wants_alpha }};
 
 // k = q u^(2 - alpha) and u, zero off the support, which is tested: the power is one there at alpha = 2.
 fn weight_at(gap: vec2<f32>, q: f32) -> vec2<f32> {
@@ -40,56 +35,18 @@ fn cotangent_at(base: u32, column: u32, gap: vec2<f32>) -> f32 {
     return {{ cotangent_at }};
 }
 
-// The gradient of p, V or D in the logit or the reference of an entry.
-fn entry(
-    row: RowSummary,
-    base: u32,
-    column: u32,
-    gap: vec2<f32>,
-    q: f32,
-    centre: f32,
-    mean: f32,
-    share: f32,
-    row_cotangent: f32,
-) -> f32 {
-    if OUTPUT == VALUE && WRT == LOGITS {
-        let m = q * mass_at(gap);
-        return max(m.x + share * m.y, 0.0) * row_cotangent;
-    }
-    var value = 0.0;
-    if OUTPUT != VALUE {
-        let weight = weight_at(gap, q);
-        let factor = select(weight.x, weight.y, WRT == REFERENCE);
-        if factor > 0.0 {
-            value = factor * ((cotangent_at(base, column, gap) - centre) - mean);
-        }
-    }
-    if OUTPUT == PROBABILITIES {
-        return value;
-    }
-    if WRT == REFERENCE {
-        let ratio = ratio_at(gap);
-        let conj = conjugate(row, ratio.on_support, ratio.log_u);
-        value = select(value - conj, conj, OUTPUT == VALUE);
-    }
-    return value * row_cotangent;
-}
-
-// The gradient of ln p in the logit of an entry.
-fn log_entry(row: RowSummary, base: u32, column: u32, gap: vec2<f32>, q: f32, slope: f32) -> f32 {
+// The gradient of ln p in the logit of an entry; `mean` is the sum of the scores over that of the weights.
+fn log_entry(row: RowSummary, base: u32, column: u32, gap: vec2<f32>, q: f32, mean: f32) -> f32 {
     let ratio = ratio_at(gap);
     if !ratio.on_support {
         return 0.0;
     }
     let score = cotangent_at(base, column, gap) * exp_accurate(row.c * ratio.log_u);
-    return score - weight_at(gap, q).x * slope;
+    return score - weight_at(gap, q).x * mean;
 }
 
-// From the gradient of ln p in the logits to that in the reference: times u / k.
-fn in_wrt(row: RowSummary, value: f32, gap: vec2<f32>, q: f32) -> f32 {
-    if WRT != REFERENCE {
-        return value;
-    }
+// From the gradient of ln p in a logit to that in the reference: times u / k.
+fn log_entry_in_reference(row: RowSummary, value: f32, gap: vec2<f32>, q: f32) -> f32 {
     let ratio = ratio_at(gap);
     if !ratio.on_support {
         return 0.0;
@@ -97,40 +54,46 @@ fn in_wrt(row: RowSummary, value: f32, gap: vec2<f32>, q: f32) -> f32 {
     return value * exp_accurate(-row.c * ratio.log_u) / q;
 }
 
-// What an entry adds to the gradient in the order.
-fn order_term(
-    row: RowSummary,
+// The gradients of V: p in the logits, minus the sum of q df/dalpha in alpha, f* in the reference.
+fn write_value_gradients(
+    local: u32,
     base: u32,
-    column: u32,
-    gap: vec2<f32>,
-    q: f32,
-    centre: f32,
-    mean: f32,
-    top_fall: f32,
-) -> f32 {
-    let ratio = ratio_at(gap);
-    var term = 0.0;
-    if OUTPUT == VALUE || OUTPUT == DIVERGENCE {
-        term = q * order_derivative(row, ratio.on_support, ratio.log_u);
+    row_index: u32,
+    columns: u32,
+    row: RowSummary,
+    row_cotangent: f32,
+) {
+    var share = 0.0;
+    if WANTS_LOGITS {
+        share = residual(local, base, columns, row);
     }
-    if OUTPUT == VALUE {
-        return -term;
+    var sums = vec4<f32>(0.0);
+    for (var slot = 0u; slot < slots(columns); slot++) {
+        let column = column_of(local, slot);
+        if column >= columns {
+            continue;
+        }
+        let x = x_slot(base, local, slot);
+        let q = q_at(base, column);
+        var in_logit = 0.0;
+        var in_reference = 0.0;
+        if is_allowed(x, q) {
+            let gap = gap_of(row.max, x);
+            if WANTS_LOGITS {
+                let m = q * mass_at(gap);
+                in_logit = max(m.x + share * m.y, 0.0) * row_cotangent;
+            }
+            if WANTS_ALPHA || WRITES_REFERENCE {
+                let ratio = ratio_at(gap);
+                sums.z += q * order_derivative(row, ratio.on_support, ratio.log_u);
+                in_reference = conjugate(row, ratio.on_support, ratio.log_u) * row_cotangent;
+            }
+        }
+        put(base, local, slot, in_logit);
+        put_reference(base, local, slot, in_reference);
     }
-    if !ratio.on_support {
-        return term;
-    }
-    let slope = order_slope(ratio.fall, top_fall);
-    if OUTPUT == LOG_PROBABILITIES {
-        let score = exp_accurate(row.c * ratio.log_u);
-        return cotangent_at(base, column, gap) * (slope - score * mean);
-    }
-    let centred = (cotangent_at(base, column, gap) - centre) - mean;
-    return term + centred * (q * exp_accurate(ratio.log_u)) * slope;
-}
-
-fn put_entry(base: u32, local: u32, slot: u32, value: f32) {
-    if WRT != ALPHA {
-        put(base, local, slot, value);
+    if WANTS_ALPHA {
+        put_row(local, row_index, -reduce(local, sums).z * row_cotangent);
     }
 }
 
@@ -140,9 +103,12 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
         fill_row(local, base, row_index, columns, without_answer(row));
         return;
     }
-    let root = vec2<f32>(state[2u * row_index], state[2u * row_index + 1u]);
-    set_root(row, root);
+    set_root(row, vec2<f32>(state[2u * row_index], state[2u * row_index + 1u]));
     let row_cotangent = {{ row_cotangent }};
+    if OUTPUT == VALUE {
+        write_value_gradients(local, base, row_index, columns, row, row_cotangent);
+        return;
+    }
 
     // The sum of the weights and the column of the largest.
     var totals = vec4<f32>(0.0);
@@ -184,29 +150,26 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
             continue;
         }
         let gap = gap_of(row.max, x);
-        if OUTPUT == PROBABILITIES || OUTPUT == DIVERGENCE {
+        if OUTPUT == LOG_PROBABILITIES {
+            let ratio = ratio_at(gap);
+            if ratio.on_support {
+                sums.z += cotangent_at(base, column, gap) * exp_accurate(row.c * ratio.log_u);
+                if WANTS_ALPHA {
+                    sums.w += q * exp_accurate(ratio.log_u) * order_slope(ratio.fall, top_fall);
+                }
+            }
+        } else {
             // An entry off the support has no weight, whatever its cotangent is.
             let k = weight_at(gap, q).x;
             if k > 0.0 {
                 sums.z += k * (cotangent_at(base, column, gap) - centre);
             }
-        } else if OUTPUT == LOG_PROBABILITIES {
-            let ratio = ratio_at(gap);
-            if ratio.on_support && WRT == ALPHA {
-                sums.z += q * exp_accurate(ratio.log_u) * order_slope(ratio.fall, top_fall);
-            } else if ratio.on_support {
-                sums.z += cotangent_at(base, column, gap) * exp_accurate(row.c * ratio.log_u);
-            }
         }
     }
-    let sum = reduce(local, sums).z;
-    let mean = sum / total;
-    var share = 0.0;
-    if OUTPUT == VALUE && WRT == LOGITS {
-        share = residual(local, base, columns, row);
-    }
+    let means = reduce(local, sums) / total;
+    let mean = means.z;
 
-    // What is left for the largest weight of a gradient of ln p, and the gradient in the order.
+    // The gradients, with what is left for the largest weight of a gradient of ln p, and the sum of that in alpha.
     var rest = vec4<f32>(0.0);
     for (var slot = 0u; slot < slots(columns); slot++) {
         let column = column_of(local, slot);
@@ -216,31 +179,69 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
         let x = x_slot(base, local, slot);
         let q = q_at(base, column);
         if !is_allowed(x, q) {
-            put_entry(base, local, slot, 0.0);
+            put(base, local, slot, 0.0);
+            put_reference(base, local, slot, 0.0);
             continue;
         }
         let gap = gap_of(row.max, x);
-        if WRT == ALPHA {
-            rest.z += order_term(row, base, column, gap, q, centre, mean, top_fall);
-        } else if OUTPUT == LOG_PROBABILITIES {
-            let value = log_entry(row, base, column, gap, q, sum / total);
+        if WANTS_ALPHA {
+            let ratio = ratio_at(gap);
+            if OUTPUT == DIVERGENCE {
+                rest.w += q * order_derivative(row, ratio.on_support, ratio.log_u);
+            }
+            if ratio.on_support {
+                let c = cotangent_at(base, column, gap);
+                let slope = order_slope(ratio.fall, top_fall);
+                if OUTPUT == LOG_PROBABILITIES {
+                    rest.w += c * (slope - exp_accurate(row.c * ratio.log_u) * means.w);
+                } else {
+                    rest.w += ((c - centre) - mean) * (q * exp_accurate(ratio.log_u)) * slope;
+                }
+            }
+        }
+        if OUTPUT == LOG_PROBABILITIES {
+            let value = log_entry(row, base, column, gap, q, mean);
             if column != largest {
                 rest.z += value;
-                put_entry(base, local, slot, in_wrt(row, value, gap, q));
+                if WRITES_REFERENCE {
+                    put_reference(base, local, slot, log_entry_in_reference(row, value, gap, q));
+                }
+                put(base, local, slot, value);
             }
-        } else {
-            put_entry(base, local, slot, entry(row, base, column, gap, q, centre, mean, share, row_cotangent));
+            continue;
         }
+        let weight = weight_at(gap, q);
+        var in_logit = 0.0;
+        var in_reference = 0.0;
+        if weight.x > 0.0 || (WRITES_REFERENCE && weight.y > 0.0) {
+            let centred = (cotangent_at(base, column, gap) - centre) - mean;
+            in_logit = select(0.0, weight.x * centred, weight.x > 0.0);
+            in_reference = select(0.0, weight.y * centred, weight.y > 0.0);
+        }
+        if OUTPUT == DIVERGENCE {
+            in_logit *= row_cotangent;
+            if WRITES_REFERENCE {
+                let ratio = ratio_at(gap);
+                let conj = conjugate(row, ratio.on_support, ratio.log_u);
+                in_reference = (in_reference - conj) * row_cotangent;
+            }
+        }
+        put(base, local, slot, in_logit);
+        put_reference(base, local, slot, in_reference);
     }
-    if WRT == ALPHA {
-        var value = reduce(local, rest).z;
-        if OUTPUT == VALUE || OUTPUT == DIVERGENCE {
-            value *= row_cotangent;
-        }
-        fill_row(local, base, row_index, columns, value);
-    } else if OUTPUT == LOG_PROBABILITIES {
+    if !WANTS_ALPHA && OUTPUT != LOG_PROBABILITIES {
+        return;
+    }
+    let left = reduce(local, rest);
+    if WANTS_ALPHA {
+        put_row(local, row_index, select(left.w, left.w * row_cotangent, OUTPUT == DIVERGENCE));
+    }
+    if OUTPUT == LOG_PROBABILITIES {
         // The row sums to zero: at the largest weight, the sum of the others keeps the digits.
-        let value = -reduce(local, rest).z;
-        put_late(base, local, largest, in_wrt(row, value, top_gap, q_at(base, largest)));
+        put_late(base, local, largest, -left.z);
+        if WRITES_REFERENCE {
+            let value = log_entry_in_reference(row, -left.z, top_gap, q_at(base, largest));
+            put_reference_late(base, local, largest, value);
+        }
     }
 }

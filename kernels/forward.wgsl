@@ -1,20 +1,19 @@
 
 // An output of a row and its root: math::Row::{solve, softargmax, log_softargmax, value, divergence}.
 
-@group(0) @binding({{ state_binding }}) var<storage, read_write> state: array<f32>;
 
 // math::Solver::STOP_ROUNDINGS, in f32.
-const TOLERANCE: f32 = 4.7683716e-7;
+const TOLERANCE: f32 = {{ tolerance }};
 // math::Real::HALVINGS for f32, and math::Solver::REACH_STEPS.
-const HALVINGS: u32 = 40u;
-const REACH_STEPS: u32 = 120u;
+const HALVINGS: u32 = {{ halvings }}u;
+const REACH_STEPS: u32 = {{ reach_steps }}u;
 
 // math::solve_log_ratio. The loops are left by all that share the row at once, since what they decide on is
 // the same number for each.
 fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
     let c = row.c;
-    let form = bitcast<i32>(info[8]);
-    var newton_steps = info[4];
+    let form = info.form;
+    var newton_steps = info.newton_steps;
     if row.alpha > NEWTON_MAX_ALPHA {
         newton_steps = 0u;
     }
@@ -93,7 +92,7 @@ fn solve_reach(local: u32, base: u32, columns: u32, row: RowSummary) -> vec2<f32
         let halved = abs(error) <= before * 0.5;
         before = abs(error);
         var next = newton;
-        if info[4] == 0u || !halved || !is_less(lo, newton) || !is_less(newton, hi) {
+        if info.newton_steps == 0u || !halved || !is_less(lo, newton) || !is_less(newton, hi) {
             before = LARGEST;
             if hi.x > 4.0 * lo.x {
                 next = vec2<f32>(sqrt(lo.x) * sqrt(hi.x), 0.0);
@@ -109,17 +108,81 @@ fn solve_reach(local: u32, base: u32, columns: u32, row: RowSummary) -> vec2<f32
     return m;
 }
 
+// p or ln p of every entry.
+fn write_entries(local: u32, base: u32, columns: u32, row: RowSummary) {
+    let share = residual(local, base, columns, row);
+    for (var slot = 0u; slot < slots(columns); slot++) {
+        let column = column_of(local, slot);
+        if column >= columns {
+            continue;
+        }
+        let x = x_slot(base, local, slot);
+        let q = q_at(base, column);
+        var y = 0.0;
+        if OUTPUT == LOG_PROBABILITIES {
+            y = info.negative_infinity;
+            if is_allowed(x, q) {
+                let ratio = ratio_at(gap_of(row.max, x));
+                let change = share * ratio.relative;
+                if ratio.on_support && change > -1.0 {
+                    y = ln(q) + ratio.log_u + log1p(change);
+                }
+            }
+        } else if is_allowed(x, q) {
+            let m = q * mass_at(gap_of(row.max, x));
+            y = max(m.x + share * m.y, 0.0);
+        }
+        put(base, local, slot, y);
+    }
+}
+
+// V or D of the row.
+fn row_output(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
+    // The value is stationary in the root, and the divergence is not: it follows the probabilities, which have what
+    // the root left of their mass.
+    var share = 0.0;
+    if OUTPUT == DIVERGENCE {
+        share = residual(local, base, columns, row);
+    }
+    var terms = vec4<f32>(0.0);
+    for (var slot = 0u; slot < slots(columns); slot++) {
+        let column = column_of(local, slot);
+        if column >= columns {
+            continue;
+        }
+        let x = x_slot(base, local, slot);
+        let q = q_at(base, column);
+        if is_allowed(x, q) {
+            let ratio = ratio_at(gap_of(row.max, x));
+            if OUTPUT == DIVERGENCE {
+                terms.z += q * generator(row, ratio.on_support, ratio.log_u);
+                if ratio.on_support {
+                    let change = share * q * exp_accurate(ratio.log_u) * ratio.relative;
+                    terms.z += change * derivative(row, ratio.log_u);
+                }
+            } else {
+                terms.z += q * conjugate(row, ratio.on_support, ratio.log_u);
+            }
+        }
+    }
+    let sum = reduce(local, terms).z;
+    if OUTPUT == VALUE {
+        return sum + (row.max - derivative(row, ratio_l));
+    }
+    // By rounding: a divergence is not negative.
+    return select(sum, 0.0, sum < 0.0);
+}
+
 fn work(local: u32, base: u32, row_index: u32, columns: u32) {
     let row = summarise(local, base, row_index, columns);
     if row.kind != SOLVABLE {
-        let nan = bitcast<f32>(info[5]);
         if speaks_for_the_row(local) {
-            state[2u * row_index] = nan;
-            state[2u * row_index + 1u] = nan;
+            state[2u * row_index] = info.nan;
+            state[2u * row_index + 1u] = info.nan;
         }
         var answer = without_answer(row);
         if OUTPUT == LOG_PROBABILITIES && answer == 0.0 {
-            answer = bitcast<f32>(info[6]);
+            answer = info.negative_infinity;
         }
         fill_row(local, base, row_index, columns, answer);
         return;
@@ -131,7 +194,11 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
         root.x = solve_log_ratio(local, base, columns, row);
     }
     set_root(row, root);
-    write_output(local, base, row_index, columns, row);
+    if IS_BY_ENTRY {
+        write_entries(local, base, columns, row);
+    } else {
+        put_row(local, row_index, row_output(local, base, columns, row));
+    }
     if speaks_for_the_row(local) {
         state[2u * row_index] = root.x;
         state[2u * row_index + 1u] = root.y;

@@ -2,7 +2,7 @@
 // u = p / q as a function of the gap x_max - x, given the root of the row: math::RatioCurve.
 
 // math::Real::LOG_SPACE, and the largest product whose logarithm is taken directly.
-const LOG_SPACE: f32 = 60.0;
+const LOG_SPACE: f32 = {{ log_space }};
 const LARGEST_PRODUCT: f32 = 1e36;
 
 var<private> ratio_c: f32;

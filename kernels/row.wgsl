@@ -2,11 +2,25 @@
 // What the first reading of a row finds: math::Row::new. The functions of the layout, a file of kernels/layout,
 // say which entries an invocation works on.
 
-// rows, columns, c = 1 - alpha, alpha, Newton steps, NaN, -inf, +inf, the form of the ratio, whether an empty
-// row answers zero
-@group(0) @binding({{ info_binding }}) var<storage, read> info: array<u32>;
-{{ alpha_declaration }}
-{{ reference_declaration }}
+struct Info {
+    rows: u32,
+    columns: u32,
+    // 1 - alpha and alpha, where alpha is a number.
+    c: f32,
+    alpha: f32,
+    // Zero for bisection.
+    newton_steps: u32,
+    // WGSL has no literals for these.
+    nan: f32,
+    negative_infinity: f32,
+    infinity: f32,
+    // math::closed_form of alpha, or zero.
+    form: i32,
+    empty_row_is_zero: u32,
+}
+
+@group(0) @binding({{ info_binding }}) var<storage, read> info: Info;
+{{ declarations }}
 
 // Whether the reference is given, or one over the number of allowed entries; else it is one.
 const GIVEN: bool = {{ given }};
@@ -16,9 +30,11 @@ const LOG_PROBABILITIES: u32 = 1u;
 const VALUE: u32 = 2u;
 const DIVERGENCE: u32 = 3u;
 const OUTPUT: u32 = {{ output }}u;
-// math::MAX_ALPHA and math::Solver::NEWTON_MAX_ALPHA
-const MAX_ALPHA: f32 = 50.0;
-const NEWTON_MAX_ALPHA: f32 = 2.0;
+const IS_BY_ENTRY: bool = {{ is_by_entry }};
+// Whether the gradient in the reference is written.
+const WRITES_REFERENCE: bool = {{ writes_reference }};
+const MAX_ALPHA: f32 = {{ max_alpha }};
+const NEWTON_MAX_ALPHA: f32 = {{ newton_max_alpha }};
 
 const SOLVABLE: u32 = 0u;
 const POISONED: u32 = 1u;
@@ -128,7 +144,7 @@ fn set_root(row: RowSummary, root: vec2<f32>) {
     if row.by_reach {
         set_reach(row.c, root);
     } else {
-        set_log_ratio(row.c, root.x, bitcast<i32>(info[8]));
+        set_log_ratio(row.c, root.x, info.form);
     }
 }
 
@@ -183,7 +199,7 @@ fn generator(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
         return exp_accurate(log_u) * derivative(row, log_u) - conj;
     }
     if row.alpha * log_u > 88.0 {
-        return bitcast<f32>(info[7]);
+        return info.infinity;
     }
     if row.alpha > 1.0 {
         // The two powers of the form below would cancel.
@@ -203,8 +219,26 @@ fn order_derivative(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
 
 // The answer of a row that has none: math::Row::without_answer.
 fn without_answer(row: RowSummary) -> f32 {
-    if row.kind == EMPTY && info[9] != 0u {
+    if row.kind == EMPTY && info.empty_row_is_zero != 0u {
         return 0.0;
     }
-    return bitcast<f32>(info[5]);
+    return info.nan;
+}
+
+// Every number that the kernel writes of the row.
+fn fill_row(local: u32, base: u32, row_index: u32, columns: u32, value: f32) {
+    for (var slot = 0u; slot < slots(columns); slot++) {
+        if column_of(local, slot) < columns {
+            put(base, local, slot, value);
+            put_reference(base, local, slot, value);
+        }
+    }
+    put_row(local, row_index, value);
+}
+
+// The number of the row, if the kernel writes one.
+fn put_row(local: u32, row_index: u32, value: f32) {
+    if speaks_for_the_row(local) {
+        {{ write_row_number }}
+    }
 }

@@ -1,11 +1,11 @@
 
 // A workgroup to a row that fits into its registers: read once, written once. Every invocation holds SLOTS
-// entries, in groups of LANES neighbours that are read and written together, by the files beside this one.
+// entries, in groups of LANES neighbors that are read and written together.
 
 @group(0) @binding(0) var<storage, read_write> logits: array<{{ logits_group }}>;
-@group(0) @binding({{ sink_binding }}) var<storage, read_write> sink: array<{{ sink_group }}>;
 
 const SLOTS: u32 = {{ slots }}u;
+const LANES: u32 = {{ lanes }}u;
 
 // The logits, and in the end the output.
 var<private> held: array<f32, SLOTS>;
@@ -22,11 +22,17 @@ fn x_slot(base: u32, local: u32, slot: u32) -> f32 {
     return held[slot];
 }
 
+fn x_of(base: u32, column: u32) -> f32 {
+    let at = base + column;
+    return f32({{ logit_at }});
+}
+
 fn read_row(local: u32, base: u32, columns: u32) {
     for (var slot = 0u; slot < SLOTS; slot += LANES) {
         let column = column_of(local, slot);
         if column < columns {
-            read_group(base + column, slot);
+            let at = base + column;
+            {{ read_group }}
         }
     }
 }
@@ -48,7 +54,8 @@ fn write_row(local: u32, base: u32, columns: u32) {
     for (var slot = 0u; slot < SLOTS; slot += LANES) {
         let column = column_of(local, slot);
         if column < columns {
-            write_group(base + column, slot);
+            let at = base + column;
+            {{ write_group }}
         }
     }
 }

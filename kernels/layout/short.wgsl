@@ -3,14 +3,14 @@
 // entries are one stretch of memory, which is read and written in order through workgroup memory.
 
 @group(0) @binding(0) var<storage, read_write> logits: array<{{ stored }}>;
-@group(0) @binding({{ sink_binding }}) var<storage, read_write> sink: array<{{ sink }}>;
 
 const WORKGROUP: u32 = {{ workgroup }}u;
 // Entries of a tile.
 const TILE: u32 = {{ tile }}u;
 
+// The logits; in the end the gradient in the reference, if the kernel writes it.
 var<workgroup> tile_x: array<f32, TILE>;
-// The cotangent, if there is one for each entry; then the output.
+// The cotangent, if there is one for each entry; in the end the output.
 var<workgroup> tile_y: array<f32, TILE>;
 var<private> tile_row: u32;
 
@@ -51,6 +51,17 @@ fn put_late(base: u32, local: u32, column: u32, value: f32) {
     tile_y[tile_row + column] = value;
 }
 
+// The gradient in the reference of an entry: its logit has been read.
+fn put_reference(base: u32, local: u32, slot: u32, value: f32) {
+    if WRITES_REFERENCE {
+        tile_x[tile_row + slot] = value;
+    }
+}
+
+fn put_reference_late(base: u32, local: u32, column: u32, value: f32) {
+    tile_x[tile_row + column] = value;
+}
+
 // From row to row in a tile: odd, so that the rows begin in different banks.
 fn stride(columns: u32) -> u32 {
     return columns | 1u;
@@ -59,4 +70,39 @@ fn stride(columns: u32) -> u32 {
 // Where entry i of the workgroup's stretch lies in a tile.
 fn in_tile(i: u32, columns: u32) -> u32 {
     return i / columns * stride(columns) + i % columns;
+}
+
+@compute @workgroup_size({{ workgroup }}, 1, 1)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let rows = info.rows;
+    let columns = info.columns;
+    let first = (group.y * groups.x + group.x) * WORKGROUP;
+    if first >= rows {
+        return;
+    }
+    let start = first * columns;
+    let entries_here = min(WORKGROUP, rows - first) * columns;
+    for (var i = local; i < entries_here; i += WORKGROUP) {
+        let at = in_tile(i, columns);
+        tile_x[at] = f32(logits[start + i]);
+        {{ read_cotangent }}
+    }
+    workgroupBarrier();
+    let row_index = first + local;
+    if row_index < rows {
+        tile_row = local * stride(columns);
+        work(local, row_index * columns, row_index, columns);
+    }
+    workgroupBarrier();
+    for (var i = local; i < entries_here; i += WORKGROUP) {
+        let at = start + i;
+        var value = tile_y[in_tile(i, columns)];
+        {{ write_entry }}
+        value = tile_x[in_tile(i, columns)];
+        {{ write_reference }}
+    }
 }

@@ -2,7 +2,6 @@
 // A workgroup to a row of any length, read again for every pass.
 
 @group(0) @binding(0) var<storage, read_write> logits: array<{{ stored }}>;
-@group(0) @binding({{ sink_binding }}) var<storage, read_write> sink: array<{{ sink }}>;
 
 fn slots(columns: u32) -> u32 {
     return (columns + WORKGROUP - 1u) / WORKGROUP;
@@ -23,12 +22,15 @@ fn x_of(base: u32, column: u32) -> f32 {
 fn read_row(local: u32, base: u32, columns: u32) {}
 
 fn put(base: u32, local: u32, slot: u32, value: f32) {
-    sink[base + column_of(local, slot)] = {{ sink }}(value);
+    let at = base + column_of(local, slot);
+    {{ write_entry }}
 }
 
+// In the place of what another pass has put.
 fn put_late(base: u32, local: u32, column: u32, value: f32) {
     if local == 0u {
-        sink[base + column] = {{ sink }}(value);
+        let at = base + column;
+        {{ write_entry }}
     }
 }
 

@@ -34,3 +34,54 @@ fn reduce(local: u32, value: vec4<f32>) -> vec4<f32> {
     }
     return workgroupUniformLoad(&scratch[0]);
 }
+
+// The gradient in the reference of an entry, if the kernel writes it.
+fn put_reference(base: u32, local: u32, slot: u32, value: f32) {
+    let at = base + column_of(local, slot);
+    {{ write_reference }}
+}
+
+fn put_reference_late(base: u32, local: u32, column: u32, value: f32) {
+    if local == 0u {
+        let at = base + column;
+        {{ write_reference }}
+    }
+}
+
+var<workgroup> best_column: array<u32, WORKGROUP>;
+
+// The column of the largest value of the row, the first of equals.
+fn largest_of_row(local: u32, value: f32, column: u32) -> u32 {
+    scratch[local] = vec4<f32>(value);
+    best_column[local] = column;
+    for (var stride = WORKGROUP / 2u; stride > 0u; stride = stride / 2u) {
+        workgroupBarrier();
+        if local < stride {
+            let other = scratch[local + stride].x;
+            let own = scratch[local].x;
+            let earlier = best_column[local + stride] < best_column[local];
+            if other > own || (other == own && earlier) {
+                scratch[local] = vec4<f32>(other);
+                best_column[local] = best_column[local + stride];
+            }
+        }
+    }
+    return workgroupUniformLoad(&best_column[0]);
+}
+
+@compute @workgroup_size({{ workgroup }}, 1, 1)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let columns = info.columns;
+    let row_index = group.y * groups.x + group.x;
+    if row_index >= info.rows {
+        return;
+    }
+    let base = row_index * columns;
+    read_row(local, base, columns);
+    work(local, base, row_index, columns);
+    write_row(local, base, columns);
+}

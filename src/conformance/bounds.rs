@@ -1,7 +1,8 @@
 //! How accurate an answer has to be.
 
 use super::case::{Case, ROW_COTANGENT};
-use crate::op::{Output, Wrt};
+use super::report::Input;
+use crate::math::Output;
 use burn::tensor::DType;
 
 /// The accuracy that every path of the operator owes in one dtype. `relative` is the unit: a rounding of
@@ -93,32 +94,32 @@ impl Bounds {
     }
 
     /// The bound of the gradients of one row, whose largest exact entry is `largest`.
-    pub fn gradient(&self, case: &Case, output: Output, wrt: Wrt, largest: f64) -> f64 {
+    pub fn gradient(&self, case: &Case, output: Output, input: Input, largest: f64) -> f64 {
         let cotangent = case.cotangent_of(output);
         // ln u is right to a rounding of itself, absolutely: what is made of f(u) rather than of p cannot
         // be better, and neither can a difference of ratios.
-        let floor = match (output, wrt) {
-            (Output::Probabilities, _) | (Output::Value, Wrt::Logits) => 0.0,
-            (Output::LogProbabilities, Wrt::Alpha) => 0.0,
+        let floor = match (output, input) {
+            (Output::Probabilities, _) | (Output::Value, Input::Logits) => 0.0,
+            (Output::LogProbabilities, Input::Alpha) => 0.0,
             (Output::LogProbabilities, _) => 1e-2 * self.gradient * case.largest_score(),
-            (Output::Divergence, Wrt::Logits) => 0.0,
-            (Output::Value | Output::Divergence, Wrt::Alpha | Wrt::Reference) => {
+            (Output::Divergence, Input::Logits) => 0.0,
+            (Output::Value | Output::Divergence, Input::Alpha | Input::Reference) => {
                 self.row * ROW_COTANGENT
             }
         };
         let computed = floor
-            + match wrt {
-                Wrt::Alpha => self.order * largest.max(1e-3 * cotangent),
-                Wrt::Logits | Wrt::Reference => self.gradient * largest.max(1e-30),
+            + match input {
+                Input::Alpha => self.order * largest.max(1e-3 * cotangent),
+                Input::Logits | Input::Reference => self.gradient * largest.max(1e-30),
             };
         let edge = if case.alpha > 1.0 {
             self.gradient_gap * cotangent * case.exact.sensitivity
         } else {
             0.0
         };
-        let stored = match wrt {
-            Wrt::Logits => self.stored(largest),
-            Wrt::Alpha | Wrt::Reference => 0.0,
+        let stored = match input {
+            Input::Logits => self.stored(largest),
+            Input::Alpha | Input::Reference => 0.0,
         };
         // The cotangent is rounded to the storage as well, and stands in every entry.
         computed + edge + stored + 2.0 * self.storage * largest

@@ -1,8 +1,8 @@
 //! The rows that are checked: lines of a file, or the built-in set.
 
 use super::exact::Exact;
-use crate::math::{Measure, Row, Solver};
-use crate::op::{Output, Wrt};
+use super::report::Gradients;
+use crate::math::{Measure, Output, Row, RowGradients, Solver};
 use burn::tensor::{DType, bf16, f16};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ pub struct Case {
     pub cotangent: Vec<f64>,
     /// The answers.
     pub exact: Exact,
-    /// The gradients of `<c, p>` that a file gives: in the logits, the order and the reference.
-    given: Option<[Vec<f64>; 3]>,
+    /// The gradients of `<c, p>` that a file gives.
+    given: Option<Gradients>,
 }
 
 /// The reference of a row.
@@ -105,9 +105,11 @@ impl Case {
             CaseReference::Uniform | CaseReference::Ones => self.exact.q[0],
         };
         self.exact.pad(columns, q);
-        if let Some([logits, _, reference]) = &mut self.given {
-            logits.resize(columns, 0.0);
-            reference.resize(columns, 0.0);
+        if let Some(given) = &mut self.given {
+            let entries = [&mut given.logits, &mut given.reference];
+            for entries in entries.into_iter().flatten() {
+                entries.resize(columns, 0.0);
+            }
         }
     }
 
@@ -121,48 +123,31 @@ impl Case {
         }
     }
 
-    /// The exact gradient.
-    pub fn gradient(&self, output: Output, wrt: Wrt) -> Vec<f64> {
+    /// The exact gradients of `<c, output>`, with [`ROW_COTANGENT`] where the output is one number.
+    pub fn gradients(&self, output: Output) -> Gradients {
         if let (Output::Probabilities, Some(given)) = (output, &self.given) {
-            return match wrt {
-                Wrt::Logits => given[0].clone(),
-                Wrt::Alpha => given[1].clone(),
-                Wrt::Reference => given[2].clone(),
-            };
+            return given.clone();
         }
         let row = Row::new(&self.logits, self.reference.measure(), self.alpha);
-        let state = &row.solve(Solver::Newton);
-        let (c, one) = (&self.cotangent, ROW_COTANGENT);
-        let mut grad = vec![0.0; self.logits.len()];
-        match (output, wrt) {
-            (Output::Probabilities, Wrt::Logits) => row.softargmax_backward(state, c, &mut grad),
-            (Output::Probabilities, Wrt::Alpha) => {
-                return vec![row.softargmax_backward_alpha(state, c)];
-            }
-            (Output::Probabilities, Wrt::Reference) => {
-                row.softargmax_backward_reference(state, c, &mut grad);
-            }
-            (Output::LogProbabilities, Wrt::Logits) => {
-                row.log_softargmax_backward(state, c, &mut grad);
-            }
-            (Output::LogProbabilities, Wrt::Alpha) => {
-                return vec![row.log_softargmax_backward_alpha(state, c)];
-            }
-            (Output::LogProbabilities, Wrt::Reference) => {
-                row.log_softargmax_backward_reference(state, c, &mut grad);
-            }
-            (Output::Value, Wrt::Logits) => row.value_backward(state, one, &mut grad),
-            (Output::Value, Wrt::Alpha) => return vec![row.value_backward_alpha(state, one)],
-            (Output::Value, Wrt::Reference) => row.value_backward_reference(state, one, &mut grad),
-            (Output::Divergence, Wrt::Logits) => row.divergence_backward(state, one, &mut grad),
-            (Output::Divergence, Wrt::Alpha) => {
-                return vec![row.divergence_backward_alpha(state, one)];
-            }
-            (Output::Divergence, Wrt::Reference) => {
-                row.divergence_backward_reference(state, one, &mut grad);
-            }
+        let (mut logits, mut reference) =
+            (vec![0.0; self.logits.len()], vec![0.0; self.logits.len()]);
+        let mut alpha = 0.0;
+        let cotangent: &[f64] = if output.is_by_entry() {
+            &self.cotangent
+        } else {
+            &[ROW_COTANGENT]
+        };
+        let gradients = RowGradients {
+            logits: Some(&mut logits),
+            alpha: Some(&mut alpha),
+            reference: Some(&mut reference),
+        };
+        row.backward(output, &row.solve(Solver::Newton), cotangent, gradients);
+        Gradients {
+            logits: Some(logits),
+            alpha: Some(vec![alpha]),
+            reference: Some(reference),
         }
-        grad
     }
 
     /// The largest `|c_i| u_i^(1 - alpha)`, of which the gradients of `<c, ln p>` are differences.
@@ -363,11 +348,11 @@ impl Line {
             logits,
             cotangent: self.cotangent,
             exact,
-            given: Some([
-                self.grad_logits,
-                vec![self.grad_alpha],
-                numbers(self.grad_reference, 0.0),
-            ]),
+            given: Some(Gradients {
+                logits: Some(self.grad_logits),
+                alpha: Some(vec![self.grad_alpha]),
+                reference: Some(numbers(self.grad_reference, 0.0)),
+            }),
         })
     }
 }

@@ -1,10 +1,10 @@
 //! The operator on a device, through its public functions.
 
 use super::batch::{AlphaForm, Batch, BatchReference};
-use super::report::Implementation;
-use crate::math::Solver;
+use super::report::{Gradients, Implementation};
+use crate::math::{Output, Solver};
 use crate::op::{
-    Alpha, Output, Reference, TsallisOptions, Wrt, tsallis_divergence, tsallis_log_softargmax,
+    Alpha, Reference, TsallisOptions, tsallis_divergence, tsallis_log_softargmax,
     tsallis_softargmax, tsallis_value,
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -94,37 +94,38 @@ impl Implementation for OnDevice {
         Some(y.into_data().iter().collect())
     }
 
-    /// In alpha of a batch whose alphas are a tensor only.
-    fn gradient(&self, batch: &Batch, output: Output, wrt: Wrt) -> Option<Vec<f64>> {
+    /// The gradients in the logits, in alphas that are a tensor, and in references that differ from row to row: that of
+    /// one reference for all rows is summed over the rows.
+    fn gradients(&self, batch: &Batch, output: Output) -> Gradients {
         let device = &self.device.clone().autodiff();
-        let rows = batch.rows().len();
-        let mut x = self.logits(batch, device);
-        let mut alpha = self.alpha(batch, device);
-        let mut reference = self.reference(batch, device);
-        let tracked = match wrt {
-            Wrt::Logits => {
-                x = x.require_grad();
-                x.clone()
-            }
-            Wrt::Alpha => {
-                let Alpha::Tensor(alphas) = &mut alpha else {
-                    return None;
-                };
-                *alphas = alphas.clone().require_grad();
-                alphas.clone()
-            }
-            Wrt::Reference => {
-                let q = self.tensor(batch.reference_rows()?, rows, device, self.arithmetic());
-                let q = q.require_grad();
-                reference = Reference::Tensor(q.clone());
-                q
-            }
+        let x = self.logits(batch, device).require_grad();
+        let alpha = match self.alpha(batch, device) {
+            Alpha::Tensor(alpha) => Alpha::Tensor(alpha.require_grad()),
+            number @ Alpha::Number(_) => number,
         };
-        let y = self.call(x, alpha, reference, output);
+        let reference = match self.reference(batch, device) {
+            Reference::Tensor(q) => Reference::Tensor(q.require_grad()),
+            constant => constant,
+        };
+        let y = self.call(x.clone(), alpha.clone(), reference.clone(), output);
+        let rows = batch.rows().len();
         let cotangent = self.tensor(batch.cotangent(output), rows, device, self.dtype);
         // Without a sum, which Burn would tune for every length of a row.
         let gradients = (y * cotangent).backward();
-        let gradient = tracked.grad(&gradients)?;
-        Some(gradient.into_data().iter().collect())
+        let read = |tensor: Tensor<2>| {
+            let gradient = tensor.grad(&gradients)?;
+            Some(gradient.into_data().iter().collect())
+        };
+        Gradients {
+            logits: read(x),
+            alpha: match alpha {
+                Alpha::Tensor(alpha) => read(alpha),
+                Alpha::Number(_) => None,
+            },
+            reference: match reference {
+                Reference::Tensor(q) => read(q),
+                _ => None,
+            },
+        }
     }
 }

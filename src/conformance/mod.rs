@@ -28,7 +28,7 @@
 //!
 //! # A kernel of your own
 //!
-//! A kernel that Burn does not dispatch to implements [`Implementation`]: `output` and `gradient` compute a batch of
+//! A kernel that Burn does not dispatch to implements [`Implementation`]: `output` and `gradients` compute a batch of
 //! rows, and return nothing for what the kernel does not offer. The example `conformance` checks such a function:
 //!
 //! ```text
@@ -54,6 +54,6 @@ pub use bounds::Bounds;
 pub use case::{Case, CaseError, CaseReference, ROW_COTANGENT, built_in, read, rounded, vectors};
 pub use device::OnDevice;
 pub use exact::Exact;
-pub use report::{Implementation, Quantity, Worst, compare};
+pub use report::{Gradients, Implementation, Input, Quantity, Worst, compare};
 #[cfg(feature = "wgpu")]
 pub use wgpu::wgpu_device;

@@ -3,7 +3,7 @@
 use super::batch::Batch;
 use super::bounds::Bounds;
 use super::case::Case;
-use crate::op::{Output, Wrt};
+use crate::math::Output;
 
 /// An implementation of the operator.
 pub trait Implementation {
@@ -11,9 +11,47 @@ pub trait Implementation {
     /// not offer the output.
     fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>>;
 
-    /// Computes the gradient of `<c, output>` of every row, with the batch's cotangent, one row after another. Returns
-    /// nothing if the implementation does not offer the gradient.
-    fn gradient(&self, batch: &Batch, output: Output, wrt: Wrt) -> Option<Vec<f64>>;
+    /// Computes the gradients of `<c, output>` of every row, with the batch's cotangent, one row after another. Leaves out
+    /// those that the implementation does not offer.
+    fn gradients(&self, batch: &Batch, output: Output) -> Gradients;
+}
+
+/// An input that a gradient is taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The logits.
+    Logits,
+    /// Alpha.
+    Alpha,
+    /// The reference.
+    Reference,
+}
+
+impl Input {
+    /// Every input.
+    pub const ALL: [Self; 3] = [Self::Logits, Self::Alpha, Self::Reference];
+}
+
+/// The gradients of a row, or of rows one after another.
+#[derive(Clone, Debug, Default)]
+pub struct Gradients {
+    /// One number for each entry.
+    pub logits: Option<Vec<f64>>,
+    /// One number for each row.
+    pub alpha: Option<Vec<f64>>,
+    /// One number for each entry.
+    pub reference: Option<Vec<f64>>,
+}
+
+impl Gradients {
+    /// The gradient in an input.
+    pub fn of(&self, input: Input) -> Option<&[f64]> {
+        match input {
+            Input::Logits => self.logits.as_deref(),
+            Input::Alpha => self.alpha.as_deref(),
+            Input::Reference => self.reference.as_deref(),
+        }
+    }
 }
 
 /// What was compared, and the worst of it.
@@ -69,24 +107,23 @@ impl Quantity {
     fn compare_gradient(
         &mut self,
         row: &Case,
-        output: Output,
-        wrt: Wrt,
+        (output, input): (Output, Input),
+        want: &[f64],
         got: &[f64],
         bounds: &Bounds,
     ) {
-        let want = row.gradient(output, wrt);
         let largest = want.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-        let bound = bounds.gradient(row, output, wrt, largest);
+        let bound = bounds.gradient(row, output, input, largest);
         self.rows += 1;
         if got.len() != want.len() {
             self.take(row, f64::NAN, 0.0);
             return;
         }
-        for (&got, &want) in got.iter().zip(&want) {
+        for (&got, &want) in got.iter().zip(want) {
             // The others are not in the storage of the logits.
-            let want = match wrt {
-                Wrt::Logits => bounds.held(want),
-                Wrt::Alpha | Wrt::Reference => want,
+            let want = match input {
+                Input::Logits => bounds.held(want),
+                Input::Alpha | Input::Reference => want,
             };
             let error = if got == want { 0.0 } else { (got - want).abs() };
             self.take(row, error, bound);
@@ -124,15 +161,6 @@ impl Worst {
     }
 }
 
-const OUTPUTS: [Output; 4] = [
-    Output::Probabilities,
-    Output::LogProbabilities,
-    Output::Value,
-    Output::Divergence,
-];
-
-const INPUTS: [Wrt; 3] = [Wrt::Logits, Wrt::Alpha, Wrt::Reference];
-
 /// Runs every batch through every output and gradient.
 pub fn compare(
     implementation: &impl Implementation,
@@ -140,31 +168,33 @@ pub fn compare(
     bounds: &Bounds,
 ) -> Vec<Quantity> {
     let mut quantities = Vec::new();
-    for output in OUTPUTS {
-        let mut quantity = Quantity::new(output_name(output));
+    for output in Output::ALL {
+        let mut values = Quantity::new(output_name(output));
+        let mut gradients = Input::ALL.map(|input| Quantity::new(gradient_name(output, input)));
         for batch in batches {
-            let Some(got) = implementation.output(batch, output) else {
-                continue;
-            };
-            for (row, got) in rows_of(batch, got.as_slice()) {
-                quantity.compare_output(row, output, got, bounds);
+            if let Some(got) = implementation.output(batch, output) {
+                for (row, got) in rows_of(batch, &got) {
+                    values.compare_output(row, output, got, bounds);
+                }
             }
-        }
-        quantities.push(quantity);
-        for wrt in INPUTS {
-            let mut quantity = Quantity::new(gradient_name(output, wrt));
-            for batch in batches {
-                let Some(got) = implementation.gradient(batch, output, wrt) else {
-                    continue;
-                };
-                for (row, got) in rows_of(batch, got.as_slice()) {
+            let got = implementation.gradients(batch, output);
+            let exact: Vec<_> = batch
+                .rows()
+                .iter()
+                .map(|row| row.gradients(output))
+                .collect();
+            for (input, quantity) in Input::ALL.into_iter().zip(&mut gradients) {
+                let Some(got) = got.of(input) else { continue };
+                for ((row, got), exact) in rows_of(batch, got).zip(&exact) {
                     if is_differentiable(row, output) {
-                        quantity.compare_gradient(row, output, wrt, got, bounds);
+                        let want = exact.of(input).unwrap_or_default();
+                        quantity.compare_gradient(row, (output, input), want, got, bounds);
                     }
                 }
             }
-            quantities.push(quantity);
         }
+        quantities.push(values);
+        quantities.extend(gradients);
     }
     quantities
 }
@@ -199,19 +229,19 @@ fn output_name(output: Output) -> &'static str {
     }
 }
 
-fn gradient_name(output: Output, wrt: Wrt) -> &'static str {
-    match (output, wrt) {
-        (Output::Probabilities, Wrt::Logits) => "dp/dx",
-        (Output::Probabilities, Wrt::Alpha) => "dp/dalpha",
-        (Output::Probabilities, Wrt::Reference) => "dp/dq",
-        (Output::LogProbabilities, Wrt::Logits) => "dln p/dx",
-        (Output::LogProbabilities, Wrt::Alpha) => "dln p/dalpha",
-        (Output::LogProbabilities, Wrt::Reference) => "dln p/dq",
-        (Output::Value, Wrt::Logits) => "dV/dx",
-        (Output::Value, Wrt::Alpha) => "dV/dalpha",
-        (Output::Value, Wrt::Reference) => "dV/dq",
-        (Output::Divergence, Wrt::Logits) => "dD/dx",
-        (Output::Divergence, Wrt::Alpha) => "dD/dalpha",
-        (Output::Divergence, Wrt::Reference) => "dD/dq",
+fn gradient_name(output: Output, input: Input) -> &'static str {
+    match (output, input) {
+        (Output::Probabilities, Input::Logits) => "dp/dx",
+        (Output::Probabilities, Input::Alpha) => "dp/dalpha",
+        (Output::Probabilities, Input::Reference) => "dp/dq",
+        (Output::LogProbabilities, Input::Logits) => "dln p/dx",
+        (Output::LogProbabilities, Input::Alpha) => "dln p/dalpha",
+        (Output::LogProbabilities, Input::Reference) => "dln p/dq",
+        (Output::Value, Input::Logits) => "dV/dx",
+        (Output::Value, Input::Alpha) => "dV/dalpha",
+        (Output::Value, Input::Reference) => "dV/dq",
+        (Output::Divergence, Input::Logits) => "dD/dx",
+        (Output::Divergence, Input::Alpha) => "dD/dalpha",
+        (Output::Divergence, Input::Reference) => "dD/dq",
     }
 }

@@ -27,7 +27,7 @@ pub use generator::{
 pub use jacobian::jacobian_product;
 pub use pair::Pair;
 pub use real::Real;
-pub use row::{EmptyRow, Gap, Measure, Ratio, RatioCurve, Row, RowState};
+pub use row::{EmptyRow, Gap, Measure, Output, Ratio, RatioCurve, Row, RowGradients, RowState};
 pub use softargmax::FSoftargmax;
 pub use solver::{Solver, solve_log_ratio, solve_reach};
 

@@ -1,7 +1,10 @@
 //! The backward step of the operator, for any backend under Burn's autodiff.
 
 use super::backend::TsallisBackend;
-use super::request::{AlphaTensor, ReferenceTensor, RowParameters, Wrt};
+use super::request::{
+    AlphaTensor, DivergenceTerm, GradientMask, InputGradients, OptionalTensor, ReferenceTensor,
+    RowParameters,
+};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -10,9 +13,18 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{AutodiffBackend, TensorMetadata};
 use burn::tensor::{FloatDType, Shape};
 
-/// The step in these inputs.
+/// An input that a parent of a step stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    /// The logits, or the probabilities of a divergence.
+    Entries,
+    Alpha,
+    Reference,
+}
+
+/// The backward step of the operator, whose parents are these inputs.
 #[derive(Clone, Copy, Debug)]
-struct RowStep<const N: usize>([Wrt; N]);
+struct RowStep<const N: usize>([Input; N]);
 
 /// What the step needs: the inputs and the root, and no probability.
 #[derive(Clone, Debug)]
@@ -35,41 +47,60 @@ impl<B: TsallisBackend, const N: usize> Backward<B, N> for RowStep<N> {
     ) {
         let cotangent = grads.consume::<B>(&ops.node);
         let saved = ops.state;
-        for (node, wrt) in ops.parents.into_iter().zip(self.0) {
-            let Some(node) = node else { continue };
-            let rows = B::tsallis_backward(
-                saved.logits.clone(),
-                saved.alpha.clone(),
-                saved.reference.clone(),
-                saved.state.clone(),
-                cotangent.clone(),
-                saved.parameters,
-                wrt,
-            );
-            let gradient = match (wrt, &saved.reference) {
-                (Wrt::Reference, ReferenceTensor::Vector(_)) => sum_of_rows::<B>(rows),
-                _ => rows,
+        let is_tracked = |input| {
+            let mut parents = ops.parents.iter().zip(self.0);
+            parents.any(|(node, parent)| node.is_some() && parent == input)
+        };
+        let wanted = GradientMask {
+            logits: is_tracked(Input::Entries),
+            alpha: is_tracked(Input::Alpha),
+            reference: is_tracked(Input::Reference),
+        };
+        let is_vector = matches!(saved.reference, ReferenceTensor::Vector(_));
+        let InputGradients {
+            logits,
+            alpha,
+            reference,
+        } = B::tsallis_backward(
+            saved.logits,
+            saved.alpha,
+            saved.reference,
+            saved.state,
+            cotangent,
+            saved.parameters,
+            wanted,
+        );
+        let [mut logits, mut alpha, mut reference] =
+            [logits, alpha, reference].map(OptionalTensor::into_option);
+        for (node, input) in ops.parents.into_iter().zip(self.0) {
+            let gradient = match input {
+                Input::Entries => logits.take(),
+                Input::Alpha => alpha.take(),
+                Input::Reference if is_vector => reference.take().map(sum_of_rows::<B>),
+                Input::Reference => reference.take(),
             };
-            grads.register::<B>(node.id, gradient);
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                grads.register::<B>(node.id, gradient);
+            }
         }
     }
 }
 
-/// The step of the terms of a divergence, in these inputs.
+/// The backward step of the terms of a divergence, whose parents are these inputs.
 #[derive(Clone, Copy, Debug)]
-struct EntriesStep<const N: usize>([Wrt; N]);
+struct TermsStep<const N: usize>([Input; N]);
 
-/// What it needs.
+/// What that step needs.
 #[derive(Clone, Debug)]
-struct SavedEntries<B: TsallisBackend> {
+struct SavedTerms<B: TsallisBackend> {
     probabilities: FloatTensor<B>,
     alpha: AlphaTensor<B>,
     reference: ReferenceTensor<B>,
     parameters: RowParameters,
 }
 
-impl<B: TsallisBackend, const N: usize> Backward<B, N> for EntriesStep<N> {
-    type State = SavedEntries<B>;
+impl<B: TsallisBackend, const N: usize> Backward<B, N> for TermsStep<N> {
+    type State = SavedTerms<B>;
 
     fn backward(
         self,
@@ -79,21 +110,26 @@ impl<B: TsallisBackend, const N: usize> Backward<B, N> for EntriesStep<N> {
     ) {
         let cotangent = grads.consume::<B>(&ops.node);
         let saved = ops.state;
-        for (node, wrt) in ops.parents.into_iter().zip(self.0) {
+        for (node, input) in ops.parents.into_iter().zip(self.0) {
             let Some(node) = node else { continue };
-            let derivative = B::tsallis_divergence_entries(
+            let term = match input {
+                Input::Entries => DivergenceTerm::ProbabilityDerivative,
+                Input::Alpha => DivergenceTerm::AlphaDerivative,
+                Input::Reference => DivergenceTerm::ReferenceDerivative,
+            };
+            let derivative = B::tsallis_divergence_terms(
                 saved.probabilities.clone(),
                 saved.alpha.clone(),
                 saved.reference.clone(),
                 saved.parameters,
-                Some(wrt),
+                term,
             );
             let last = derivative.rank() - 1;
             let dtype = FloatDType::from(derivative.dtype());
             let rows = B::float_mul(derivative, B::float_cast(cotangent.clone(), dtype));
-            let gradient = match (wrt, &saved.reference) {
-                (Wrt::Alpha, _) => B::float_sum_dim(rows, last),
-                (Wrt::Reference, ReferenceTensor::Vector(_)) => sum_of_rows::<B>(rows),
+            let gradient = match (input, &saved.reference) {
+                (Input::Alpha, _) => B::float_sum_dim(rows, last),
+                (Input::Reference, ReferenceTensor::Vector(_)) => sum_of_rows::<B>(rows),
                 _ => rows,
             };
             grads.register::<B>(node.id, gradient);
@@ -112,17 +148,17 @@ fn sum_of_rows<B: TsallisBackend>(rows: FloatTensor<B>) -> FloatTensor<B> {
 
 type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
 
-/// The call with the inputs `wrt` as its parents.
+/// The call with these inputs as its parents.
 fn forward<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
     parents: [NodeGuard; N],
-    wrt: [Wrt; N],
+    inputs: [Input; N],
     logits: FloatTensor<B>,
     alpha: AlphaTensor<B>,
     reference: ReferenceTensor<B>,
     parameters: RowParameters,
 ) -> (Tracked<B, C>, Tracked<B, C>) {
     // Compute-bound: the root is what is saved, and finding it again is what the step avoids.
-    let prepared = RowStep(wrt)
+    let prepared = RowStep(inputs)
         .prepare::<C>(parents)
         .compute_bound()
         .stateful();
@@ -145,22 +181,22 @@ fn forward<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
     (output, row_state)
 }
 
-/// As [`forward`], for the terms of a divergence.
-fn entries<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
+/// The terms of a divergence with these inputs as parents.
+fn terms<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
     parents: [NodeGuard; N],
-    wrt: [Wrt; N],
-    saved: SavedEntries<B>,
+    inputs: [Input; N],
+    saved: SavedTerms<B>,
 ) -> Tracked<B, C> {
-    let prepared = EntriesStep(wrt)
+    let prepared = TermsStep(inputs)
         .prepare::<C>(parents)
         .compute_bound()
         .stateful();
-    let output = B::tsallis_divergence_entries(
+    let output = B::tsallis_divergence_terms(
         saved.probabilities.clone(),
         saved.alpha.clone(),
         saved.reference.clone(),
         saved.parameters,
-        None,
+        DivergenceTerm::Value,
     );
     match prepared {
         OpsKind::Tracked(prepared) => prepared.finish(saved, output),
@@ -210,24 +246,24 @@ impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C>
         let (alpha, alpha_node) = split_alpha(alpha);
         let (q, q_node) = split_reference(reference);
         match (alpha_node, q_node) {
-            (None, None) => forward::<B, C, 1>([x_node], [Wrt::Logits], x, alpha, q, parameters),
+            (None, None) => forward::<B, C, 1>([x_node], [Input::Entries], x, alpha, q, parameters),
             (Some(node), None) => {
-                let wrt = [Wrt::Logits, Wrt::Alpha];
-                forward::<B, C, 2>([x_node, node], wrt, x, alpha, q, parameters)
+                let inputs = [Input::Entries, Input::Alpha];
+                forward::<B, C, 2>([x_node, node], inputs, x, alpha, q, parameters)
             }
             (None, Some(node)) => {
-                let wrt = [Wrt::Logits, Wrt::Reference];
-                forward::<B, C, 2>([x_node, node], wrt, x, alpha, q, parameters)
+                let inputs = [Input::Entries, Input::Reference];
+                forward::<B, C, 2>([x_node, node], inputs, x, alpha, q, parameters)
             }
             (Some(alpha_node), Some(q_node)) => {
-                let wrt = [Wrt::Logits, Wrt::Alpha, Wrt::Reference];
+                let inputs = [Input::Entries, Input::Alpha, Input::Reference];
                 let nodes = [x_node, alpha_node, q_node];
-                forward::<B, C, 3>(nodes, wrt, x, alpha, q, parameters)
+                forward::<B, C, 3>(nodes, inputs, x, alpha, q, parameters)
             }
         }
     }
 
-    /// First-order: the gradient is a constant of the graph.
+    /// First-order: the gradients are constants of the graph.
     fn tsallis_backward(
         logits: FloatTensor<Self>,
         alpha: AlphaTensor<Self>,
@@ -235,52 +271,66 @@ impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C>
         state: FloatTensor<Self>,
         cotangent: FloatTensor<Self>,
         parameters: RowParameters,
-        wrt: Wrt,
-    ) -> FloatTensor<Self> {
-        let gradient = B::tsallis_backward(
+        wanted: GradientMask,
+    ) -> InputGradients<Self> {
+        let InputGradients {
+            logits,
+            alpha,
+            reference,
+        } = B::tsallis_backward(
             logits.into_primitive(),
             split_alpha::<B, C>(alpha).0,
             split_reference::<B, C>(reference).0,
             state.into_primitive(),
             cotangent.into_primitive(),
             parameters,
-            wrt,
+            wanted,
         );
-        <Self as AutodiffBackend>::from_inner(gradient)
+        let constant = |gradient| match gradient {
+            OptionalTensor::None => OptionalTensor::None,
+            OptionalTensor::Some(gradient) => {
+                OptionalTensor::Some(<Self as AutodiffBackend>::from_inner(gradient))
+            }
+        };
+        InputGradients {
+            logits: constant(logits),
+            alpha: constant(alpha),
+            reference: constant(reference),
+        }
     }
 
-    fn tsallis_divergence_entries(
+    fn tsallis_divergence_terms(
         probabilities: FloatTensor<Self>,
         alpha: AlphaTensor<Self>,
         reference: ReferenceTensor<Self>,
         parameters: RowParameters,
-        wrt: Option<Wrt>,
+        term: DivergenceTerm,
     ) -> FloatTensor<Self> {
         let (probabilities, p_node) = probabilities.into_parts();
         let (alpha, alpha_node) = split_alpha(alpha);
         let (reference, q_node) = split_reference(reference);
-        if wrt.is_some() {
+        if term != DivergenceTerm::Value {
             let derivative =
-                B::tsallis_divergence_entries(probabilities, alpha, reference, parameters, wrt);
+                B::tsallis_divergence_terms(probabilities, alpha, reference, parameters, term);
             return <Self as AutodiffBackend>::from_inner(derivative);
         }
-        let saved = SavedEntries {
+        let saved = SavedTerms {
             probabilities,
             alpha,
             reference,
             parameters,
         };
         match (alpha_node, q_node) {
-            (None, None) => entries::<B, C, 1>([p_node], [Wrt::Logits], saved),
+            (None, None) => terms::<B, C, 1>([p_node], [Input::Entries], saved),
             (Some(node), None) => {
-                entries::<B, C, 2>([p_node, node], [Wrt::Logits, Wrt::Alpha], saved)
+                terms::<B, C, 2>([p_node, node], [Input::Entries, Input::Alpha], saved)
             }
             (None, Some(node)) => {
-                entries::<B, C, 2>([p_node, node], [Wrt::Logits, Wrt::Reference], saved)
+                terms::<B, C, 2>([p_node, node], [Input::Entries, Input::Reference], saved)
             }
             (Some(alpha_node), Some(q_node)) => {
-                let wrt = [Wrt::Logits, Wrt::Alpha, Wrt::Reference];
-                entries::<B, C, 3>([p_node, alpha_node, q_node], wrt, saved)
+                let inputs = [Input::Entries, Input::Alpha, Input::Reference];
+                terms::<B, C, 3>([p_node, alpha_node, q_node], inputs, saved)
             }
         }
     }

@@ -11,7 +11,9 @@
 )]
 
 use super::portable;
-use super::request::{AlphaTensor, ReferenceTensor, RowParameters, Wrt};
+use super::request::{
+    AlphaTensor, DivergenceTerm, GradientMask, InputGradients, ReferenceTensor, RowParameters,
+};
 #[cfg(feature = "cube")]
 use super::request::{STATE, arithmetic_dtype};
 use burn::backend::tensor::FloatTensor;
@@ -54,19 +56,10 @@ pub trait TsallisBackend: Backend {
         portable::forward::<Self>(logits, alpha, reference, parameters)
     }
 
-    /// The gradient of `<cotangent, output>` in the input `wrt`, row by row: of the logits' shape and
-    /// dtype; for the reference of the logits' shape, for the order `[.., 1]`, both in the arithmetic
-    /// dtype of the logits. No root is found again: `state` is what the forward call returned.
-    #[fusion(meta = |logits, _alpha, _reference, _state, _cotangent, _parameters, wrt| {
-        let mut gradient = logits.clone();
-        if *wrt != Wrt::Logits {
-            gradient.dtype = arithmetic_dtype(logits.dtype);
-        }
-        if *wrt == Wrt::Alpha {
-            let last = logits.shape.num_dims() - 1;
-            gradient.shape[last] = 1;
-        }
-        gradient
+    /// The gradients of `<cotangent, output>` in the inputs of `wanted`, row by row. No root is found again: `state` is
+    /// what the forward call returned.
+    #[fusion(meta = |logits, _alpha, _reference, _state, _cotangent, _parameters, wanted| {
+        InputGradients::<B>::metadata(logits, *wanted)
     }, id = "burn_tsallis::backward")]
     fn tsallis_backward(
         logits: FloatTensor<Self>,
@@ -75,22 +68,24 @@ pub trait TsallisBackend: Backend {
         state: FloatTensor<Self>,
         cotangent: FloatTensor<Self>,
         parameters: RowParameters,
-        wrt: Wrt,
-    ) -> FloatTensor<Self> {
-        portable::backward::<Self>(logits, alpha, reference, state, cotangent, parameters, wrt)
+        wanted: GradientMask,
+    ) -> InputGradients<Self> {
+        portable::backward::<Self>(
+            logits, alpha, reference, state, cotangent, parameters, wanted,
+        )
     }
 
-    /// The terms `q f(p / q)` of the divergence of probabilities that are given, or their derivatives
-    /// in the input `wrt`, where [`Wrt::Logits`] stands for the probabilities: of their shape.
+    /// The terms `q f(p / q)` of the divergence of given probabilities, or their derivatives: of the probabilities'
+    /// shape.
     #[fusion(default)]
-    fn tsallis_divergence_entries(
+    fn tsallis_divergence_terms(
         probabilities: FloatTensor<Self>,
         #[extension_type] alpha: AlphaTensor<Self>,
         #[extension_type] reference: ReferenceTensor<Self>,
         parameters: RowParameters,
-        wrt: Option<Wrt>,
+        term: DivergenceTerm,
     ) -> FloatTensor<Self> {
-        portable::divergence_entries::<Self>(probabilities, alpha, reference, parameters, wrt)
+        portable::divergence_terms::<Self>(probabilities, alpha, reference, parameters, term)
     }
 }
 

@@ -1,9 +1,11 @@
 //! From tensors along any dimension to the rows that backends compute.
 
 use super::backend::TsallisBackend;
-use super::request::{AlphaTensor, Output, ReferenceTensor, RowParameters, Wrt, arithmetic_dtype};
+use super::request::{
+    AlphaTensor, DivergenceTerm, GradientMask, ReferenceTensor, RowParameters, arithmetic_dtype,
+};
 use super::{Alpha, Reference, TsallisError, TsallisOptions};
-use crate::math::EmptyRow;
+use crate::math::{EmptyRow, Output};
 use burn::Tensor;
 use burn::backend::Dispatch;
 use burn::tensor::{DType, TensorData};
@@ -122,14 +124,14 @@ impl<const D: usize> Call<D> {
         if self.has_no_column() {
             return self.empty_rows();
         }
-        let entries = Dispatch::tsallis_divergence_entries(
+        let terms = Dispatch::tsallis_divergence_terms(
             self.logits.clone().into_dispatch(),
             self.alpha.clone(),
             self.reference.clone(),
             self.parameters,
-            None,
+            DivergenceTerm::Value,
         );
-        self.answer(Tensor::from_dispatch(entries).sum_dim(D - 1))
+        self.answer(Tensor::from_dispatch(terms).sum_dim(D - 1))
     }
 
     /// The gradient of `<cotangent, output>` in the caller's logits, a constant to autodiff.
@@ -145,15 +147,16 @@ impl<const D: usize> Call<D> {
             self.reference.clone(),
             self.parameters,
         );
-        let gradient = Dispatch::tsallis_backward(
+        let gradients = Dispatch::tsallis_backward(
             logits,
             self.alpha.clone(),
             self.reference.clone(),
             state,
             cotangent.swap_dims(self.dim, D - 1).into_dispatch(),
             self.parameters,
-            Wrt::Logits,
+            GradientMask::LOGITS,
         );
+        let gradient = gradients.logits.into_option().expect("it is wanted");
         self.answer(scaled(
             Tensor::from_dispatch(gradient),
             1.0 / self.temperature,

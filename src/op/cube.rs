@@ -3,7 +3,7 @@
 
 use super::backend::TsallisBackend;
 use super::portable;
-use super::request::{AlphaTensor, ReferenceTensor, RowParameters, Wrt};
+use super::request::{AlphaTensor, GradientMask, InputGradients, ReferenceTensor, RowParameters};
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::CubeBackend;
 
@@ -28,14 +28,16 @@ impl TsallisBackend for CubeBackend {
         state: FloatTensor<Self>,
         cotangent: FloatTensor<Self>,
         parameters: RowParameters,
-        wrt: Wrt,
-    ) -> FloatTensor<Self> {
+        wanted: GradientMask,
+    ) -> InputGradients<Self> {
         #[cfg(feature = "wgpu")]
         if super::wgsl::runs_on(&logits) {
             return super::wgsl::backward(
-                logits, alpha, reference, state, cotangent, parameters, wrt,
+                logits, alpha, reference, state, cotangent, parameters, wanted,
             );
         }
-        portable::backward::<Self>(logits, alpha, reference, state, cotangent, parameters, wrt)
+        portable::backward::<Self>(
+            logits, alpha, reference, state, cotangent, parameters, wanted,
+        )
     }
 }

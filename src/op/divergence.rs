@@ -1,6 +1,6 @@
 use super::call::Call;
-use super::request::Output;
 use super::{TsallisError, TsallisOptions};
+use crate::math::Output;
 use burn::Tensor;
 
 /// The Tsallis divergence of given probabilities from a reference:

@@ -3,7 +3,10 @@
 use super::backend::TsallisBackend;
 use super::cpu::{Orders, References, Rows, Storage};
 use super::portable;
-use super::request::{AlphaTensor, Output, ReferenceTensor, RowParameters, STATE, Wrt, row_shape};
+use super::request::{
+    AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
+    STATE, row_shape,
+};
 use crate::math::Measure;
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::FloatTensor;
@@ -85,30 +88,42 @@ where
     let shape = inputs.logits.shape();
     let (output, states) = inputs.rows::<E>().forward();
     let states = tensor(states, row_shape(&shape, STATE));
-    let output_shape = match inputs.parameters.output {
-        Output::Probabilities | Output::LogProbabilities => shape,
-        Output::Value | Output::Divergence => row_shape(&shape, 1),
+    let output_shape = if inputs.parameters.output.is_by_entry() {
+        shape
+    } else {
+        row_shape(&shape, 1)
     };
     (tensor(output, output_shape), states)
 }
 
-fn backward<E, G>(inputs: &Inputs, state: FlexTensor, cotangent: FlexTensor, wrt: Wrt) -> FlexTensor
+fn backward<E>(
+    inputs: &Inputs,
+    state: FlexTensor,
+    cotangent: FlexTensor,
+    wanted: GradientMask,
+) -> InputGradients<Flex>
 where
     E: Storage + Element + bytemuck::Pod,
     E::Real: Element + bytemuck::Pod,
-    G: Storage<Real = E::Real> + Element,
 {
-    let gradient: Vec<G> = inputs.rows::<E>().backward(
+    let gradients = inputs.rows::<E>().backward(
         elements(&state.to_contiguous()),
         elements(&cotangent.to_contiguous()),
-        wrt,
+        wanted,
     );
     let shape = inputs.logits.shape();
-    let shape = match wrt {
-        Wrt::Logits | Wrt::Reference => shape,
-        Wrt::Alpha => row_shape(&shape, 1),
-    };
-    tensor(gradient, shape)
+    InputGradients {
+        logits: optional(gradients.logits, &shape),
+        alpha: optional(gradients.alpha, &row_shape(&shape, 1)),
+        reference: optional(gradients.reference, &shape),
+    }
+}
+
+fn optional<E: Element>(values: Option<Vec<E>>, shape: &Shape) -> OptionalTensor<Flex> {
+    match values {
+        None => OptionalTensor::None,
+        Some(values) => OptionalTensor::Some(tensor(values, shape.clone())),
+    }
 }
 
 impl TsallisBackend for Flex {
@@ -135,22 +150,20 @@ impl TsallisBackend for Flex {
         state: FloatTensor<Self>,
         cotangent: FloatTensor<Self>,
         parameters: RowParameters,
-        wrt: Wrt,
-    ) -> FloatTensor<Self> {
-        let run = match (logits.dtype(), wrt) {
-            (DType::F32, _) => backward::<f32, f32>,
-            (DType::F64, _) => backward::<f64, f64>,
-            (DType::F16, Wrt::Logits) => backward::<f16, f16>,
-            (DType::F16, _) => backward::<f16, f32>,
-            (DType::BF16, Wrt::Logits) => backward::<bf16, bf16>,
-            (DType::BF16, _) => backward::<bf16, f32>,
+        wanted: GradientMask,
+    ) -> InputGradients<Self> {
+        let run = match logits.dtype() {
+            DType::F32 => backward::<f32>,
+            DType::F64 => backward::<f64>,
+            DType::F16 => backward::<f16>,
+            DType::BF16 => backward::<bf16>,
             _ => {
                 return portable::backward::<Self>(
-                    logits, alpha, reference, state, cotangent, parameters, wrt,
+                    logits, alpha, reference, state, cotangent, parameters, wanted,
                 );
             }
         };
         let inputs = Inputs::new(logits, alpha, reference, parameters);
-        run(&inputs, state, cotangent, wrt)
+        run(&inputs, state, cotangent, wanted)
     }
 }

@@ -39,6 +39,7 @@ mod softargmax;
 #[cfg(feature = "wgpu")]
 pub(crate) mod wgsl;
 
+pub use crate::math::Output;
 pub use backend::TsallisBackend;
 pub use divergence::{
     try_tsallis_divergence_from_probabilities, tsallis_divergence_from_probabilities,
@@ -48,7 +49,10 @@ pub use f_softargmax::{FDivergence, FSoftargmaxOptions, f_softargmax, try_f_soft
 pub use options::{Alpha, Reference, TsallisOptions};
 pub use path::{KernelPath, kernel_path};
 pub(crate) use request::arithmetic_dtype;
-pub use request::{AlphaTensor, Output, ReferenceTensor, RowParameters, Wrt};
+pub use request::{
+    AlphaTensor, DivergenceTerm, GradientMask, InputGradients, OptionalTensor, ReferenceTensor,
+    RowParameters,
+};
 pub use softargmax::{
     try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax,
     try_tsallis_softargmax_jvp, try_tsallis_softargmax_vjp, try_tsallis_value, tsallis_divergence,

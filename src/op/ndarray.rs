@@ -3,7 +3,10 @@
 use super::backend::TsallisBackend;
 use super::cpu::{Orders, References, Rows};
 use super::portable;
-use super::request::{AlphaTensor, ReferenceTensor, RowParameters, STATE, Wrt, row_shape};
+use super::request::{
+    AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
+    STATE, row_shape,
+};
 use crate::math::Measure;
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
@@ -12,6 +15,16 @@ use burn_ndarray::{NdArray, NdArrayTensor};
 
 fn tensor<E: burn::backend::Element>(values: Vec<E>, shape: Shape) -> NdArrayTensor {
     NdArrayTensor::from_data(TensorData::new(values, shape))
+}
+
+fn optional<E: burn::backend::Element>(
+    values: Option<Vec<E>>,
+    shape: &Shape,
+) -> OptionalTensor<NdArray> {
+    match values {
+        None => OptionalTensor::None,
+        Some(values) => OptionalTensor::Some(tensor(values, shape.clone())),
+    }
 }
 
 /// Binds the elements of a storage in row-major order: in place where it is contiguous, else copied.
@@ -122,39 +135,39 @@ impl TsallisBackend for NdArray {
         state: FloatTensor<Self>,
         cotangent: FloatTensor<Self>,
         parameters: RowParameters,
-        wrt: Wrt,
-    ) -> FloatTensor<Self> {
-        let input_shape = logits.shape();
-        let shape = match wrt {
-            Wrt::Logits | Wrt::Reference => input_shape.clone(),
-            Wrt::Alpha => row_shape(&input_shape, 1),
-        };
+        wanted: GradientMask,
+    ) -> InputGradients<Self> {
+        let shape = logits.shape();
         macro_rules! run {
-            ($logits:expr, $state:expr, $cotangent:expr, $variant:ident, $real:ty) => {{
-                let gradient = with_rows!(
+            ($logits:expr, $state:expr, $cotangent:expr, $variant:ident) => {{
+                let gradients = with_rows!(
                     $logits,
-                    input_shape,
+                    shape,
                     alpha,
                     reference,
                     parameters,
                     $variant,
                     |rows| with_elements!($state, |state| with_elements!(
                         $cotangent,
-                        |cotangent| rows.backward::<$real>(state, cotangent, wrt)
+                        |cotangent| rows.backward(state, cotangent, wanted)
                     ))
                 );
-                tensor(gradient, shape)
+                InputGradients {
+                    logits: optional(gradients.logits, &shape),
+                    alpha: optional(gradients.alpha, &row_shape(&shape, 1)),
+                    reference: optional(gradients.reference, &shape),
+                }
             }};
         }
         match (&logits, &state, &cotangent) {
             (NdArrayTensor::F32(x), NdArrayTensor::F32(l), NdArrayTensor::F32(c)) => {
-                run!(x, l, c, F32, f32)
+                run!(x, l, c, F32)
             }
             (NdArrayTensor::F64(x), NdArrayTensor::F64(l), NdArrayTensor::F64(c)) => {
-                run!(x, l, c, F64, f64)
+                run!(x, l, c, F64)
             }
             _ => portable::backward::<Self>(
-                logits, alpha, reference, state, cotangent, parameters, wrt,
+                logits, alpha, reference, state, cotangent, parameters, wanted,
             ),
         }
     }

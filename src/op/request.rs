@@ -1,7 +1,7 @@
-//! What a backend is asked: the order and the reference as tensors or numbers, the output or the differentiated
-//! input, and the host values of a call.
+//! The arguments and results of a backend's functions: alpha and the reference as tensors or numbers, the output, the
+//! wanted gradients, and the host values of a call.
 
-use crate::math::{EmptyRow, Solver};
+use crate::math::{EmptyRow, Output, Solver};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, ExtensionType};
 use burn::tensor::DType;
@@ -33,36 +33,109 @@ pub enum ReferenceTensor<B: Backend> {
     Rows(FloatTensor<B>),
 }
 
-/// Which output of a row is computed or differentiated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Output {
-    /// `p`, of the logits' shape.
-    Probabilities,
-    /// `ln p`, of the logits' shape.
-    LogProbabilities,
-    /// `V = max_p <p, x> - D_f(p || q)`, shape `[.., 1]`.
-    Value,
-    /// `D_f(p || q)`, shape `[.., 1]`.
-    Divergence,
+/// The inputs whose gradients a backward call returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct GradientMask {
+    /// The logits.
+    pub logits: bool,
+    /// Alpha, one gradient for each row.
+    pub alpha: bool,
+    /// The reference, its entries as free coordinates, one gradient for each entry of each row: the sum over the rows
+    /// is left to the caller.
+    pub reference: bool,
 }
 
-impl Output {
-    /// Whether there is one number for each entry, and not one for each row.
-    pub(super) fn is_by_entry(self) -> bool {
-        matches!(self, Self::Probabilities | Self::LogProbabilities)
+impl GradientMask {
+    /// The gradient in the logits alone.
+    pub const LOGITS: Self = Self {
+        logits: true,
+        alpha: false,
+        reference: false,
+    };
+}
+
+/// A tensor, or nothing.
+#[derive(Clone, Debug, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "cube"))]
+pub enum OptionalTensor<B: Backend> {
+    /// Nothing.
+    None,
+    /// A tensor.
+    Some(FloatTensor<B>),
+}
+
+impl<B: Backend> OptionalTensor<B> {
+    /// Returns the tensor.
+    pub fn into_option(self) -> Option<FloatTensor<B>> {
+        match self {
+            Self::None => None,
+            Self::Some(tensor) => Some(tensor),
+        }
+    }
+
+    /// Computes the tensor if it is wanted.
+    pub fn when(wanted: bool, tensor: impl FnOnce() -> FloatTensor<B>) -> Self {
+        if wanted {
+            Self::Some(tensor())
+        } else {
+            Self::None
+        }
     }
 }
 
-/// Which input a gradient is taken in.
+/// The gradients that a backward call returns: those of its [`GradientMask`].
+#[derive(Clone, Debug, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "cube"))]
+pub struct InputGradients<B: Backend> {
+    /// Of the logits' shape and dtype.
+    #[extension_type]
+    pub logits: OptionalTensor<B>,
+    /// Shape `[.., 1]`, in the arithmetic dtype of the logits.
+    #[extension_type]
+    pub alpha: OptionalTensor<B>,
+    /// Of the logits' shape, in the arithmetic dtype of the logits.
+    #[extension_type]
+    pub reference: OptionalTensor<B>,
+}
+
+#[cfg(feature = "cube")]
+impl<B: Backend> InputGradients<B> {
+    /// The shapes and dtypes of the gradients, which fusion asks for before they are computed.
+    pub(super) fn metadata(
+        logits: &burn::backend::fusion::custom::TensorSpec,
+        wanted: GradientMask,
+    ) -> InputGradientsMetadata {
+        let when = |wanted: bool, spec| {
+            if wanted {
+                OptionalTensorMetadata::Some(spec)
+            } else {
+                OptionalTensorMetadata::None
+            }
+        };
+        let mut entries = logits.clone();
+        entries.dtype = arithmetic_dtype(logits.dtype);
+        let mut rows = entries.clone();
+        let last = rows.shape.num_dims() - 1;
+        rows.shape[last] = 1;
+        InputGradientsMetadata {
+            logits: when(wanted.logits, logits.clone()),
+            alpha: when(wanted.alpha, rows),
+            reference: when(wanted.reference, entries),
+        }
+    }
+}
+
+/// What is computed of the terms `q f(p / q)` of a divergence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Wrt {
-    /// The logits.
-    Logits,
-    /// The order, one gradient for each row.
-    Alpha,
-    /// The reference, its entries as free coordinates, one gradient for each row: the sum over the
-    /// rows is the caller's.
-    Reference,
+pub enum DivergenceTerm {
+    /// The terms.
+    Value,
+    /// Their derivatives in the probabilities.
+    ProbabilityDerivative,
+    /// Their derivatives in alpha.
+    AlphaDerivative,
+    /// Their derivatives in the reference.
+    ReferenceDerivative,
 }
 
 /// The host values of one call.

@@ -1,6 +1,6 @@
 use super::call::Call;
-use super::request::Output;
 use super::{TsallisError, TsallisOptions};
+use crate::math::Output;
 use burn::Tensor;
 
 /// The Tsallis softargmax of the logits along a dimension:

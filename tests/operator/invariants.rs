@@ -2,7 +2,7 @@
 
 use crate::devices;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
-use burn_tsallis::math::{Measure, Row, Solver};
+use burn_tsallis::math::{Measure, Output, Row, RowGradients, Solver};
 use burn_tsallis::{
     Reference, TsallisError, TsallisOptions, try_tsallis_softargmax, tsallis_divergence,
     tsallis_divergence_from_probabilities, tsallis_log_softargmax, tsallis_softargmax,
@@ -540,7 +540,16 @@ fn gradients_with_a_tiny_reference() {
         );
         let row = Row::new(&x64, Measure::Given(&q64), -2.0);
         let mut want = [0.0; 2];
-        row.softargmax_backward(&row.solve(Solver::Bisection), &[1.0, 0.0], &mut want);
+        let wanted = RowGradients {
+            logits: Some(&mut want),
+            ..Default::default()
+        };
+        row.backward(
+            Output::Probabilities,
+            &row.solve(Solver::Bisection),
+            &[1.0, 0.0],
+            wanted,
+        );
         for (got, want) in gradient.iter().zip(want) {
             let error = (f64::from(*got) / want - 1.0).abs();
             assert!(

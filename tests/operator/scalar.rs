@@ -3,11 +3,10 @@
 use crate::vectors::file;
 use burn::tensor::DType;
 use burn_tsallis::conformance::{
-    AlphaForm, Batch, Bounds, Case, CaseReference, Grouping, Implementation, ROW_COTANGENT,
-    built_in, compare,
+    AlphaForm, Batch, Bounds, Case, CaseReference, Gradients, Grouping, Implementation,
+    ROW_COTANGENT, built_in, compare,
 };
-use burn_tsallis::math::{Measure, Real, Row, RowState, Solver};
-use burn_tsallis::op::{Output, Wrt};
+use burn_tsallis::math::{Measure, Output, Real, Row, RowGradients, RowState, Solver};
 use std::marker::PhantomData;
 
 struct Scalar<F>(Solver, PhantomData<F>);
@@ -28,71 +27,50 @@ impl<F: Real> Scalar<F> {
 
 impl<F: Real> Implementation for Scalar<F> {
     fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>> {
-        let rows = batch.rows().iter();
-        Some(rows.flat_map(|row| self.output_of(row, output)).collect())
-    }
-
-    fn gradient(&self, batch: &Batch, output: Output, wrt: Wrt) -> Option<Vec<f64>> {
-        let rows = batch.rows().iter();
-        Some(
-            rows.flat_map(|row| self.gradient_of(row, output, wrt))
-                .collect(),
-        )
-    }
-}
-
-impl<F: Real> Scalar<F> {
-    fn output_of(&self, case: &Case, output: Output) -> Vec<f64> {
-        self.with(case, |row, state| {
-            let mut y = vec![F::zero(); case.logits.len()];
-            match output {
-                Output::Probabilities => row.softargmax(state, &mut y),
-                Output::LogProbabilities => row.log_softargmax(state, &mut y),
-                Output::Value => y = vec![row.value(state)],
-                Output::Divergence => y = vec![row.divergence(state)],
-            }
-            y.into_iter().map(F::wide).collect()
-        })
-    }
-
-    fn gradient_of(&self, case: &Case, output: Output, wrt: Wrt) -> Vec<f64> {
-        let c: Vec<F> = case.cotangent.iter().map(|&c| F::of(c)).collect();
-        let one = F::of(ROW_COTANGENT);
-        let gradient = self.with(case, |row, state| {
-            let mut g = vec![F::zero(); case.logits.len()];
-            match (output, wrt) {
-                (Output::Probabilities, Wrt::Logits) => row.softargmax_backward(state, &c, &mut g),
-                (Output::Probabilities, Wrt::Alpha) => {
-                    g = vec![row.softargmax_backward_alpha(state, &c)];
-                }
-                (Output::Probabilities, Wrt::Reference) => {
-                    row.softargmax_backward_reference(state, &c, &mut g);
-                }
-                (Output::LogProbabilities, Wrt::Logits) => {
-                    row.log_softargmax_backward(state, &c, &mut g);
-                }
-                (Output::LogProbabilities, Wrt::Alpha) => {
-                    g = vec![row.log_softargmax_backward_alpha(state, &c)];
-                }
-                (Output::LogProbabilities, Wrt::Reference) => {
-                    row.log_softargmax_backward_reference(state, &c, &mut g);
-                }
-                (Output::Value, Wrt::Logits) => row.value_backward(state, one, &mut g),
-                (Output::Value, Wrt::Alpha) => g = vec![row.value_backward_alpha(state, one)],
-                (Output::Value, Wrt::Reference) => {
-                    row.value_backward_reference(state, one, &mut g);
-                }
-                (Output::Divergence, Wrt::Logits) => row.divergence_backward(state, one, &mut g),
-                (Output::Divergence, Wrt::Alpha) => {
-                    g = vec![row.divergence_backward_alpha(state, one)];
-                }
-                (Output::Divergence, Wrt::Reference) => {
-                    row.divergence_backward_reference(state, one, &mut g);
-                }
-            }
-            g
+        let rows = batch.rows().iter().flat_map(|case| {
+            let numbers = if output.is_by_entry() {
+                case.logits.len()
+            } else {
+                1
+            };
+            let mut y = vec![F::zero(); numbers];
+            self.with(case, |row, state| row.output(output, state, &mut y));
+            y.into_iter().map(F::wide)
         });
-        gradient.into_iter().map(F::wide).collect()
+        Some(rows.collect())
+    }
+
+    fn gradients(&self, batch: &Batch, output: Output) -> Gradients {
+        let (mut logits, mut alpha, mut reference) = (Vec::new(), Vec::new(), Vec::new());
+        for case in batch.rows() {
+            let columns = case.logits.len();
+            let (mut x, mut a, mut q) = (
+                vec![F::zero(); columns],
+                F::zero(),
+                vec![F::zero(); columns],
+            );
+            let cotangent: Vec<F> = if output.is_by_entry() {
+                case.cotangent.iter().map(|&c| F::of(c)).collect()
+            } else {
+                vec![F::of(ROW_COTANGENT)]
+            };
+            self.with(case, |row, state| {
+                let gradients = RowGradients {
+                    logits: Some(&mut x),
+                    alpha: Some(&mut a),
+                    reference: Some(&mut q),
+                };
+                row.backward(output, state, &cotangent, gradients);
+            });
+            logits.extend(x.into_iter().map(F::wide));
+            alpha.push(a.wide());
+            reference.extend(q.into_iter().map(F::wide));
+        }
+        Gradients {
+            logits: Some(logits),
+            alpha: Some(alpha),
+            reference: Some(reference),
+        }
     }
 }
 

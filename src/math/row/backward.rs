@@ -1,4 +1,4 @@
-//! The gradients of a row, in the logits, the order and the reference, its entries as free coordinates.
+//! The gradients of a row, in the logits, alpha and the reference, its entries as free coordinates.
 //!
 //! With `k_i = q_i u_i^(2 - alpha)`, `W = sum k`, `w = k / W`, `y_i = f'(u_i)`, `h_i` the derivative of
 //! `p_i` in `alpha` at a fixed `mu`:
@@ -12,7 +12,7 @@
 //!
 //! and those of `ln p` are those of `p` divided by it, which stays a number where `p` underflows.
 
-use super::{Kind, Ratio, Row, RowState};
+use super::{Output, Ratio, Row, RowState};
 use crate::math::deformed::exp_curvature;
 use crate::math::{Real, expm1_over};
 
@@ -96,9 +96,8 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
         move |i| (c(i) - centre) - mean
     }
 
-    /// `<c, dp/dalpha> = sum_i (c_i - <w, c>) h_i`.
-    fn order_gradient(&self, cotangent: impl Fn(usize) -> F) -> f64 {
-        let centred = self.centred(cotangent);
+    /// `<c, dp/dalpha> = sum_i (c_i - <w, c>) h_i`, from the centred cotangent.
+    fn order_gradient(&self, centred: impl Fn(usize) -> F) -> f64 {
         self.over_support(|i| (centred(i) * self.p(i) * self.order_slope(i)).wide())
     }
 
@@ -136,163 +135,175 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
             };
         }
     }
+
+    /// The gradients of `<cotangent, p>`.
+    fn softargmax_backward(&self, cotangent: &[F], gradients: RowGradients<'_, F>) {
+        let centred = self.centred(|i| cotangent[i]);
+        if let Some(logits) = gradients.logits {
+            self.fill(logits, |i| self.weights[i] * centred(i));
+        }
+        if let Some(alpha) = gradients.alpha {
+            *alpha = F::of(self.order_gradient(&centred));
+        }
+        if let Some(reference) = gradients.reference {
+            self.fill(reference, |i| self.ratios[i].log_u.exp() * centred(i));
+        }
+    }
+
+    /// The gradients of `<cotangent, ln p>`: `s_i - w_i sum_j s_j` in the logits, with
+    /// `s_i = c_i u_i^(1 - alpha)` on the support, that times `u_i / k_i` in the reference, and the sum over the
+    /// support of `c_i (h_i / p_i - u_i^(1 - alpha) sum h / W)` in alpha.
+    fn log_softargmax_backward(&self, cotangent: &[F], gradients: RowGradients<'_, F>) {
+        if let Some(alpha) = gradients.alpha {
+            let slopes: Vec<F> = (0..self.ratios.len())
+                .map(|i| self.order_slope(i))
+                .collect();
+            let mean = self.over_support(|i| self.p(i).wide() * slopes[i].wide()) / self.total;
+            *alpha = F::of(self.over_support(|i| {
+                cotangent[i].wide() * (slopes[i].wide() - self.score(i).wide() * mean)
+            }));
+        }
+        if let Some(logits) = gradients.logits {
+            self.log_backward(cotangent, logits);
+        }
+        if let Some(reference) = gradients.reference {
+            self.log_backward(cotangent, reference);
+            for i in self.support() {
+                let power = (-self.row.generator.c() * self.ratios[i].log_u).exp();
+                reference[i] = reference[i] * power / self.row.q(i);
+            }
+        }
+    }
+
+    /// The gradients of `cotangent D`.
+    fn divergence_backward(&self, cotangent: F, gradients: RowGradients<'_, F>) {
+        let row = self.row;
+        let centred = self.centred(|i| self.y(i));
+        if let Some(logits) = gradients.logits {
+            self.fill(logits, |i| cotangent * (self.weights[i] * centred(i)));
+        }
+        if let Some(alpha) = gradients.alpha {
+            let through_p = self.order_gradient(&centred);
+            *alpha = F::of(row.order_derivatives(&self.ratios) + through_p) * cotangent;
+        }
+        if let Some(reference) = gradients.reference {
+            // f(u) - u y = -f*(y), so what is left of u <w, y> is the centred u y.
+            for (i, grad) in reference.iter_mut().enumerate() {
+                let log_u = self.ratios[i].log_u;
+                *grad = if !row.allowed(i) {
+                    F::zero()
+                } else if log_u == F::neg_infinity() {
+                    cotangent * row.generator.value_at_log(log_u)
+                } else {
+                    let conjugate = row.generator.conjugate_at_log(log_u);
+                    cotangent * (log_u.exp() * centred(i) - conjugate)
+                };
+            }
+        }
+    }
+}
+
+/// The gradients of a row that a backward pass fills; `None` where one is not wanted.
+#[derive(Debug)]
+pub struct RowGradients<'g, F> {
+    /// The gradient in each logit.
+    pub logits: Option<&'g mut [F]>,
+    /// The gradient in alpha.
+    pub alpha: Option<&'g mut F>,
+    /// The gradient in each entry of the reference.
+    pub reference: Option<&'g mut [F]>,
+}
+
+impl<F> Default for RowGradients<'_, F> {
+    fn default() -> Self {
+        Self {
+            logits: None,
+            alpha: None,
+            reference: None,
+        }
+    }
+}
+
+impl<F: Real> RowGradients<'_, F> {
+    fn fill(self, value: F) {
+        if let Some(logits) = self.logits {
+            logits.fill(value);
+        }
+        if let Some(alpha) = self.alpha {
+            *alpha = value;
+        }
+        if let Some(reference) = self.reference {
+            reference.fill(value);
+        }
+    }
 }
 
 impl<F: Real> Row<'_, F> {
-    fn ratios(&self, state: &RowState<F>) -> Option<Vec<Ratio<F>>> {
-        let curve = self.curve(state)?;
-        Some(
-            (0..self.logits.len())
-                .map(|i| curve.at(self.gap(i)))
-                .collect(),
-        )
-    }
-
-    fn jacobian(&self, state: &RowState<F>) -> Option<Jacobian<'_, '_, F>> {
-        Some(Jacobian::new(self, self.ratios(state)?))
-    }
-
-    /// The gradient of `<cotangent, p>` in the logits.
-    pub fn softargmax_backward(&self, state: &RowState<F>, cotangent: &[F], grad: &mut [F]) {
-        let Some(jacobian) = self.jacobian(state) else {
-            return grad.fill(self.without_answer());
-        };
-        let centred = jacobian.centred(|i| cotangent[i]);
-        jacobian.fill(grad, |i| jacobian.weights[i] * centred(i));
-    }
-
-    /// The gradient of `<cotangent, p>` in the order.
-    pub fn softargmax_backward_alpha(&self, state: &RowState<F>, cotangent: &[F]) -> F {
-        match self.jacobian(state) {
-            Some(jacobian) => F::of(jacobian.order_gradient(|i| cotangent[i])),
-            None => self.without_answer(),
-        }
-    }
-
-    /// The gradient of `<cotangent, p>` in the reference.
-    pub fn softargmax_backward_reference(
+    /// Computes the gradients of `<cotangent, output>`.
+    ///
+    /// The cotangent has one number for each entry where the output has, else one number.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Measure, Output, Row, RowGradients, Solver};
+    ///
+    /// let row = Row::<f64>::new(&[0.3, -1.2, 2.0, 0.7], Measure::Uniform, 0.5);
+    /// let state = row.solve(Solver::Newton);
+    /// let mut logits = [0.0; 4];
+    /// let wanted = RowGradients { logits: Some(&mut logits), ..Default::default() };
+    /// row.backward(Output::Probabilities, &state, &[0.0, 0.0, 1.0, 0.0], wanted);
+    /// // A larger logit has a larger probability, and the probabilities keep their sum.
+    /// assert!(logits[2] > 0.0 && logits.iter().sum::<f64>().abs() < 1e-12);
+    /// ```
+    pub fn backward(
         &self,
+        output: Output,
         state: &RowState<F>,
         cotangent: &[F],
-        grad: &mut [F],
+        gradients: RowGradients<'_, F>,
     ) {
-        let Some(jacobian) = self.jacobian(state) else {
-            return grad.fill(self.without_answer());
-        };
-        let centred = jacobian.centred(|i| cotangent[i]);
-        jacobian.fill(grad, |i| jacobian.ratios[i].log_u.exp() * centred(i));
-    }
-
-    /// The gradient of `<cotangent, ln p>` in the logits: `s_i - w_i sum_j s_j` with
-    /// `s_i = c_i u_i^(1 - alpha)` on the support.
-    pub fn log_softargmax_backward(&self, state: &RowState<F>, cotangent: &[F], grad: &mut [F]) {
-        match self.jacobian(state) {
-            Some(jacobian) => jacobian.log_backward(cotangent, grad),
-            None => grad.fill(self.without_answer()),
-        }
-    }
-
-    /// The gradient of `<cotangent, ln p>` in the order: the sum over the support of
-    /// `c_i (h_i / p_i - u_i^(1 - alpha) sum h / W)`.
-    pub fn log_softargmax_backward_alpha(&self, state: &RowState<F>, cotangent: &[F]) -> F {
-        let Some(jacobian) = self.jacobian(state) else {
-            return self.without_answer();
-        };
-        let slopes: Vec<F> = (0..self.logits.len())
-            .map(|i| jacobian.order_slope(i))
-            .collect();
-        let mean =
-            jacobian.over_support(|i| jacobian.p(i).wide() * slopes[i].wide()) / jacobian.total;
-        F::of(jacobian.over_support(|i| {
-            cotangent[i].wide() * (slopes[i].wide() - jacobian.score(i).wide() * mean)
-        }))
-    }
-
-    /// The gradient of `<cotangent, ln p>` in the reference: that in the logits times `u_i / k_i`.
-    pub fn log_softargmax_backward_reference(
-        &self,
-        state: &RowState<F>,
-        cotangent: &[F],
-        grad: &mut [F],
-    ) {
-        let Some(jacobian) = self.jacobian(state) else {
-            return grad.fill(self.without_answer());
-        };
-        jacobian.log_backward(cotangent, grad);
-        for i in jacobian.support() {
-            let power = (-self.generator.c() * jacobian.ratios[i].log_u).exp();
-            grad[i] = grad[i] * power / self.q(i);
-        }
-    }
-
-    /// The gradient of `cotangent V` in the logits: `p`, times the cotangent.
-    pub fn value_backward(&self, state: &RowState<F>, cotangent: F, grad: &mut [F]) {
-        self.softargmax(state, grad);
-        if self.kind == Kind::Solvable {
-            grad.iter_mut().for_each(|grad| *grad = *grad * cotangent);
-        }
-    }
-
-    /// The gradient of `cotangent V` in the order.
-    pub fn value_backward_alpha(&self, state: &RowState<F>, cotangent: F) -> F {
-        match self.ratios(state) {
-            Some(ratios) => F::of(-self.order_derivatives(&ratios)) * cotangent,
-            None => self.without_answer(),
-        }
-    }
-
-    /// The gradient of `cotangent V` in the reference.
-    pub fn value_backward_reference(&self, state: &RowState<F>, cotangent: F, grad: &mut [F]) {
         let Some(curve) = self.curve(state) else {
-            return grad.fill(self.without_answer());
+            return gradients.fill(self.without_answer());
         };
-        for (i, grad) in grad.iter_mut().enumerate() {
-            *grad = if self.allowed(i) {
-                cotangent * self.generator.conjugate_at_log(curve.at(self.gap(i)).log_u)
-            } else {
-                F::zero()
-            };
-        }
-    }
-
-    /// The gradient of `cotangent D` in the logits.
-    pub fn divergence_backward(&self, state: &RowState<F>, cotangent: F, grad: &mut [F]) {
-        let Some(jacobian) = self.jacobian(state) else {
-            return grad.fill(self.without_answer());
-        };
-        let centred = jacobian.centred(|i| jacobian.y(i));
-        jacobian.fill(grad, |i| cotangent * (jacobian.weights[i] * centred(i)));
-    }
-
-    /// The gradient of `cotangent D` in the order.
-    pub fn divergence_backward_alpha(&self, state: &RowState<F>, cotangent: F) -> F {
-        match self.jacobian(state) {
-            Some(jacobian) => {
-                let direct = self.order_derivatives(&jacobian.ratios);
-                let through_p = jacobian.order_gradient(|i| jacobian.y(i));
-                F::of(direct + through_p) * cotangent
+        let ratios: Vec<_> = (0..self.logits.len())
+            .map(|i| curve.at(self.gap(i)))
+            .collect();
+        match output {
+            Output::Probabilities => {
+                Jacobian::new(self, ratios).softargmax_backward(cotangent, gradients);
             }
-            None => self.without_answer(),
+            Output::LogProbabilities => {
+                Jacobian::new(self, ratios).log_softargmax_backward(cotangent, gradients);
+            }
+            Output::Value => self.value_backward(state, &ratios, cotangent[0], gradients),
+            Output::Divergence => {
+                Jacobian::new(self, ratios).divergence_backward(cotangent[0], gradients);
+            }
         }
     }
 
-    /// The gradient of `cotangent D` in the reference.
-    pub fn divergence_backward_reference(&self, state: &RowState<F>, cotangent: F, grad: &mut [F]) {
-        let Some(jacobian) = self.jacobian(state) else {
-            return grad.fill(self.without_answer());
-        };
-        // f(u) - u y = -f*(y), so what is left of u <w, y> is the centred u y.
-        let centred = jacobian.centred(|i| jacobian.y(i));
-        for (i, grad) in grad.iter_mut().enumerate() {
-            let log_u = jacobian.ratios[i].log_u;
-            *grad = if !self.allowed(i) {
-                F::zero()
-            } else if log_u == F::neg_infinity() {
-                cotangent * self.generator.value_at_log(log_u)
-            } else {
-                let conjugate = self.generator.conjugate_at_log(log_u);
-                cotangent * (log_u.exp() * centred(i) - conjugate)
-            };
+    /// The gradients of `cotangent V`: `p` in the logits, times the cotangent.
+    fn value_backward(
+        &self,
+        state: &RowState<F>,
+        ratios: &[Ratio<F>],
+        cotangent: F,
+        gradients: RowGradients<'_, F>,
+    ) {
+        if let Some(logits) = gradients.logits {
+            self.softargmax(state, logits);
+            logits.iter_mut().for_each(|grad| *grad = *grad * cotangent);
+        }
+        if let Some(alpha) = gradients.alpha {
+            *alpha = F::of(-self.order_derivatives(ratios)) * cotangent;
+        }
+        if let Some(reference) = gradients.reference {
+            for (i, grad) in reference.iter_mut().enumerate() {
+                *grad = if self.allowed(i) {
+                    cotangent * self.generator.conjugate_at_log(ratios[i].log_u)
+                } else {
+                    F::zero()
+                };
+            }
         }
     }
 

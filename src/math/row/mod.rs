@@ -4,6 +4,7 @@
 mod backward;
 mod ratio;
 
+pub use backward::RowGradients;
 pub use ratio::{Gap, Ratio, RatioCurve};
 
 use super::solver::{solve_log_ratio, solve_reach};
@@ -31,6 +32,34 @@ pub enum EmptyRow {
     /// Probabilities, value, divergence and gradients of zero, and logarithms of `-inf`: what
     /// attention wants of a query that may look at no key.
     Zero,
+}
+
+/// An output of the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Output {
+    /// `p`, of the logits' shape.
+    Probabilities,
+    /// `ln p`, of the logits' shape.
+    LogProbabilities,
+    /// `V = max_p <p, x> - D_f(p || q)`, one number for each row.
+    Value,
+    /// `D_f(p || q)`, one number for each row.
+    Divergence,
+}
+
+impl Output {
+    /// Every output.
+    pub const ALL: [Self; 4] = [
+        Self::Probabilities,
+        Self::LogProbabilities,
+        Self::Value,
+        Self::Divergence,
+    ];
+
+    /// Whether there is one number for each entry, and not one for each row.
+    pub fn is_by_entry(self) -> bool {
+        matches!(self, Self::Probabilities | Self::LogProbabilities)
+    }
 }
 
 /// One row of the operator: logits, reference and order.
@@ -211,6 +240,16 @@ impl<'a, F: Real> Row<'a, F> {
             }
         }
         (F::of(s), F::of(w))
+    }
+
+    /// Computes an output into `y`, which has one number where the output is one for each row.
+    pub fn output(&self, output: Output, state: &RowState<F>, y: &mut [F]) {
+        match output {
+            Output::Probabilities => self.softargmax(state, y),
+            Output::LogProbabilities => self.log_softargmax(state, y),
+            Output::Value => y[0] = self.value(state),
+            Output::Divergence => y[0] = self.divergence(state),
+        }
     }
 
     /// `p_i = q_i u_i`.

@@ -21,7 +21,7 @@ pub(crate) mod vector;
 
 pub(super) use storage::Storage;
 
-use super::request::{RowParameters, STATE, Wrt};
+use super::request::{GradientMask, RowParameters, STATE};
 use crate::math::{Measure, Real};
 use long::LongRow;
 use macerator::{AutoArch, Simd, WithSimd};
@@ -52,7 +52,7 @@ type State<F> = [F; STATE];
 
 /// An arithmetic, with vectorised kernels or without. Each says what it has answered; the rest is the scalar
 /// layer's, as is everything on a machine without vectors.
-pub(super) trait Arithmetic: Real {
+pub(super) trait Arithmetic: Real + Storage<Real = Self> {
     /// The rows from `first` on, at most as many as a vector of `f32` has lanes.
     fn short_forward<V: Simd, S: Storage<Real = Self>>(
         _short: &mut ShortRows,
@@ -64,13 +64,13 @@ pub(super) trait Arithmetic: Real {
         Answered::NONE
     }
 
-    fn short_backward<V: Simd, S: Storage<Real = Self>, G: Storage<Real = Self>>(
+    fn short_backward<V: Simd, S: Storage<Real = Self>>(
         _short: &mut ShortRows,
         _rows: &Rows<'_, S>,
         _first: usize,
         _states: &[Self],
         _cotangent: &[S],
-        _gradient: &mut [G],
+        _gradient: &mut [S],
     ) -> Answered {
         Answered::NONE
     }
@@ -113,18 +113,18 @@ impl Arithmetic for f32 {
     }
 
     #[inline(always)]
-    fn short_backward<V: Simd, S: Storage<Real = f32>, G: Storage<Real = f32>>(
+    fn short_backward<V: Simd, S: Storage<Real = f32>>(
         short: &mut ShortRows,
         rows: &Rows<'_, S>,
         first: usize,
         states: &[f32],
         cotangent: &[S],
-        gradient: &mut [G],
+        gradient: &mut [S],
     ) -> Answered {
         if const { !has_vectors::<V>() } {
             return Answered::NONE;
         }
-        short.backward::<V, S, G>(rows, first, states, cotangent, gradient)
+        short.backward::<V, S>(rows, first, states, cotangent, gradient)
     }
 
     #[inline(always)]
@@ -240,41 +240,51 @@ impl<'a, S: Storage> Rows<'a, S> {
         (output, states)
     }
 
-    /// The gradient of `<cotangent, output>` in the input `wrt`, row by row.
-    pub fn backward<G: Storage<Real = S::Real>>(
+    /// The gradients of `<cotangent, output>` in the wanted inputs, row by row.
+    pub fn backward(
         &self,
         states: &[S::Real],
         cotangent: &[S],
-        wrt: Wrt,
-    ) -> Vec<G> {
-        let width = match wrt {
-            Wrt::Logits | Wrt::Reference => self.columns,
-            Wrt::Alpha => 1,
+        wanted: GradientMask,
+    ) -> CpuGradients<S> {
+        let entries = self.count * self.columns;
+        let zeros = |wanted: bool, numbers: usize| {
+            wanted.then(|| vec![<S::Real as Storage>::ZERO; numbers])
         };
-        let mut gradient = vec![G::ZERO; self.count * width];
-        if !self.logits.is_empty() {
-            let rows = self.rows_of_a_task();
-            let task = |(i, gradient): (usize, &mut [G])| {
-                AutoArch::new().dispatch(Backward {
-                    rows: self,
-                    states,
-                    cotangent,
-                    wrt,
-                    width,
-                    first: i * rows,
-                    gradient,
-                });
-            };
-            if self.count <= rows {
-                task((0, &mut gradient));
-            } else {
-                gradient
-                    .par_chunks_mut(rows * width)
-                    .enumerate()
-                    .for_each(task);
-            }
+        let mut gradients = CpuGradients {
+            logits: wanted.logits.then(|| vec![S::ZERO; entries]),
+            alpha: zeros(wanted.alpha, self.count),
+            reference: zeros(wanted.reference, entries),
+        };
+        if self.logits.is_empty() {
+            return gradients;
         }
-        gradient
+        let rows = self.rows_of_a_task();
+        let mut tasks = Vec::with_capacity(self.count.div_ceil(rows));
+        let mut rest = GradientRows {
+            count: self.count,
+            logits: gradients.logits.as_deref_mut(),
+            alpha: gradients.alpha.as_deref_mut(),
+            reference: gradients.reference.as_deref_mut(),
+        };
+        while rest.count > 0 {
+            tasks.push(rest.split_off(rows, self.columns));
+        }
+        let task = |(i, gradients)| {
+            AutoArch::new().dispatch(Backward {
+                rows: self,
+                states,
+                cotangent,
+                first: i * rows,
+                gradients,
+            });
+        };
+        if tasks.len() == 1 {
+            tasks.into_iter().enumerate().for_each(task);
+        } else {
+            tasks.into_par_iter().enumerate().for_each(task);
+        }
+        gradients
     }
 
     /// Rows to a task: as many as make it worth waking another thread.
@@ -288,6 +298,43 @@ impl<'a, S: Storage> Rows<'a, S> {
             self.columns
         } else {
             1
+        }
+    }
+}
+
+/// The gradients of a call; `None` where one is not wanted.
+pub(super) struct CpuGradients<S: Storage> {
+    pub logits: Option<Vec<S>>,
+    pub alpha: Option<Vec<S::Real>>,
+    pub reference: Option<Vec<S::Real>>,
+}
+
+/// The gradients of some rows, to be filled.
+struct GradientRows<'g, S: Storage> {
+    count: usize,
+    logits: Option<&'g mut [S]>,
+    alpha: Option<&'g mut [S::Real]>,
+    reference: Option<&'g mut [S::Real]>,
+}
+
+/// Takes the first numbers off a slice.
+fn split_front<'g, T>(slice: &mut Option<&'g mut [T]>, numbers: usize) -> Option<&'g mut [T]> {
+    let (front, rest) = slice.take()?.split_at_mut(numbers);
+    *slice = Some(rest);
+    Some(front)
+}
+
+impl<'g, S: Storage> GradientRows<'g, S> {
+    /// Takes off the first rows, or all where there are fewer.
+    #[inline(always)]
+    fn split_off(&mut self, rows: usize, columns: usize) -> Self {
+        let count = rows.min(self.count);
+        self.count -= count;
+        Self {
+            count,
+            logits: split_front(&mut self.logits, count * columns),
+            alpha: split_front(&mut self.alpha, count),
+            reference: split_front(&mut self.reference, count * columns),
         }
     }
 }
@@ -363,56 +410,70 @@ impl<S: Storage> WithSimd for Forward<'_, '_, S> {
 }
 
 /// A block of rows, backward.
-struct Backward<'r, 'a, S: Storage, G> {
+struct Backward<'r, 'a, S: Storage> {
     rows: &'r Rows<'a, S>,
     states: &'r [S::Real],
     cotangent: &'r [S],
-    wrt: Wrt,
     first: usize,
-    width: usize,
-    gradient: &'r mut [G],
+    gradients: GradientRows<'r, S>,
 }
 
-impl<S: Storage, G: Storage<Real = S::Real>> WithSimd for Backward<'_, '_, S, G> {
+impl<S: Storage> WithSimd for Backward<'_, '_, S> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<V: Simd>(self) {
+    fn with_simd<V: Simd>(mut self) {
         let mut scratch = Scratch::default();
         let group = lanes::<V>();
-        let width = self.rows.output_width();
-        for (i, gradient) in self.gradient.chunks_mut(group * self.width).enumerate() {
-            let first = self.first + i * group;
-            let last = first + gradient.len() / self.width;
+        let (width, columns) = (self.rows.output_width(), self.rows.columns);
+        let mut first = self.first;
+        while self.gradients.count > 0 {
+            let mut gradients = self.gradients.split_off(group, columns);
+            let last = first + gradients.count;
             let states = &self.states[first * STATE..last * STATE];
             let cotangent = &self.cotangent[first * width..last * width];
-            let answered = if self.wrt == Wrt::Logits {
-                let short = &mut scratch.short;
-                S::Real::short_backward::<V, S, G>(
-                    short, self.rows, first, states, cotangent, gradient,
-                )
-            } else {
-                Answered::NONE
+            let answered = match &mut gradients.logits {
+                Some(logits) => {
+                    let short = &mut scratch.short;
+                    S::Real::short_backward::<V, S>(
+                        short, self.rows, first, states, cotangent, logits,
+                    )
+                }
+                None => Answered::NONE,
             };
-            let rows = gradient.chunks_exact_mut(self.width);
             let given = states
                 .chunks_exact(STATE)
                 .zip(cotangent.chunks_exact(width));
-            for (i, (g, (state, c))) in rows.zip(given).enumerate() {
+            for (i, (state, c)) in given.enumerate() {
+                let GradientRows {
+                    mut logits,
+                    alpha,
+                    reference,
+                    ..
+                } = gradients.split_off(1, columns);
                 if answered.has(i) {
+                    logits = None;
+                }
+                if logits.is_none() && alpha.is_none() && reference.is_none() {
                     continue;
                 }
                 let row = self.rows.row(first + i, &mut scratch.logits);
                 let state = [state[0], state[1]];
                 let c = S::read(c, &mut scratch.cotangent);
-                let place = G::place(g, &mut scratch.output);
-                let answered = self.wrt == Wrt::Logits
-                    && S::Real::long_backward::<V>(&mut scratch.long, row, state, c, place);
-                if !answered {
-                    scalar::backward(&mut scratch.wide, row, state, c, place, self.wrt);
+                if let Some(stored) = &mut logits {
+                    let place = S::place(stored, &mut scratch.output);
+                    let long = &mut scratch.long;
+                    if S::Real::long_backward::<V>(long, row, state, c, place) {
+                        S::keep(stored, &scratch.output);
+                        logits = None;
+                    }
                 }
-                G::keep(g, &scratch.output);
+                if logits.is_some() || alpha.is_some() || reference.is_some() {
+                    let alpha = alpha.map(|alpha| &mut alpha[0]);
+                    scalar::backward(&mut scratch.wide, row, state, c, logits, alpha, reference);
+                }
             }
+            first = last;
         }
     }
 }

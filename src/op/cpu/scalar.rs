@@ -1,8 +1,7 @@
 //! Rows by the scalar layer, in `f64` whatever they are stored in.
 
-use super::{RowCall, State};
-use crate::math::{Measure, Real, Row, RowState};
-use crate::op::request::{Output, Wrt};
+use super::{RowCall, State, Storage};
+use crate::math::{Measure, Output, Real, Row, RowGradients, RowState};
 
 /// A row in `f64`.
 #[derive(Default)]
@@ -10,12 +9,25 @@ pub(super) struct Wide {
     logits: Vec<f64>,
     reference: Vec<f64>,
     cotangent: Vec<f64>,
-    output: Vec<f64>,
+    results: Results,
+}
+
+/// Where a row is computed.
+#[derive(Default)]
+struct Results {
+    entries: Vec<f64>,
+    reference: Vec<f64>,
 }
 
 fn widen<F: Real>(buffer: &mut Vec<f64>, values: &[F]) {
     buffer.clear();
     buffer.extend(values.iter().map(|x| x.wide()));
+}
+
+fn zeros(buffer: &mut Vec<f64>, numbers: usize) -> &mut [f64] {
+    buffer.clear();
+    buffer.resize(numbers, 0.0);
+    buffer
 }
 
 fn narrow<F: Real>(values: &mut [F], buffer: &[f64]) {
@@ -25,12 +37,11 @@ fn narrow<F: Real>(values: &mut [F], buffer: &[f64]) {
 }
 
 impl Wide {
-    /// The row of a call, and a buffer for its cotangent and one for what is computed.
+    /// The row of a call, and the buffers for its cotangent and its results.
     fn row<F: Real>(
         &mut self,
         call: RowCall<'_, F>,
-        numbers: usize,
-    ) -> (Row<'_, f64>, &mut Vec<f64>, &mut Vec<f64>) {
+    ) -> (Row<'_, f64>, &mut Vec<f64>, &mut Results) {
         widen(&mut self.logits, call.logits);
         let measure = match call.reference {
             Measure::Uniform => Measure::Uniform,
@@ -40,11 +51,9 @@ impl Wide {
                 Measure::Given(self.reference.as_slice())
             }
         };
-        self.output.clear();
-        self.output.resize(numbers, 0.0);
         let row =
             Row::new(&self.logits, measure, call.alpha).with_empty_row(call.parameters.empty_row);
-        (row, &mut self.cotangent, &mut self.output)
+        (row, &mut self.cotangent, &mut self.results)
     }
 }
 
@@ -54,20 +63,16 @@ pub(super) fn forward<F: Real>(
     call: RowCall<'_, F>,
     output: &mut [F],
 ) -> State<F> {
-    let (row, _, y) = wide.row(call, output.len());
+    let (row, _, results) = wide.row(call);
+    let y = zeros(&mut results.entries, output.len());
     let state = row.solve(call.parameters.solver);
-    match call.parameters.output {
-        Output::Probabilities => row.softargmax(&state, y),
-        Output::LogProbabilities => {
-            row.log_softargmax(&state, y);
-            // A logarithm that only this type is too narrow for stays a number.
-            let lowest = F::min_value().wide();
-            for log_p in y.iter_mut().filter(|log_p| log_p.is_finite()) {
-                *log_p = log_p.max(lowest);
-            }
+    row.output(call.parameters.output, &state, y);
+    if call.parameters.output == Output::LogProbabilities {
+        // A logarithm that only this type is too narrow for stays a number.
+        let lowest = F::min_value().wide();
+        for log_p in y.iter_mut().filter(|log_p| log_p.is_finite()) {
+            *log_p = log_p.max(lowest);
         }
-        Output::Value => y[0] = row.value(&state),
-        Output::Divergence => y[0] = row.divergence(&state),
     }
     narrow(output, y);
     split(state)
@@ -89,39 +94,40 @@ fn joined<F: Real>([root, rest]: State<F>) -> RowState<f64> {
     }
 }
 
+/// Fills the gradients that are given a place.
 #[inline(never)]
-pub(super) fn backward<F: Real>(
+pub(super) fn backward<S: Storage>(
     wide: &mut Wide,
-    call: RowCall<'_, F>,
-    state: State<F>,
-    cotangent: &[F],
-    gradient: &mut [F],
-    wrt: Wrt,
+    call: RowCall<'_, S::Real>,
+    state: State<S::Real>,
+    cotangent: &[S::Real],
+    logits: Option<&mut [S]>,
+    alpha: Option<&mut S::Real>,
+    reference: Option<&mut [S::Real]>,
 ) {
-    let (row, c, grad) = wide.row(call, gradient.len());
+    let (row, c, results) = wide.row(call);
     widen(c, cotangent);
-    let state = &joined(state);
-    match (call.parameters.output, wrt) {
-        (Output::Probabilities, Wrt::Logits) => row.softargmax_backward(state, c, grad),
-        (Output::Probabilities, Wrt::Alpha) => grad[0] = row.softargmax_backward_alpha(state, c),
-        (Output::Probabilities, Wrt::Reference) => {
-            row.softargmax_backward_reference(state, c, grad);
-        }
-        (Output::LogProbabilities, Wrt::Logits) => row.log_softargmax_backward(state, c, grad),
-        (Output::LogProbabilities, Wrt::Alpha) => {
-            grad[0] = row.log_softargmax_backward_alpha(state, c);
-        }
-        (Output::LogProbabilities, Wrt::Reference) => {
-            row.log_softargmax_backward_reference(state, c, grad);
-        }
-        (Output::Value, Wrt::Logits) => row.value_backward(state, c[0], grad),
-        (Output::Value, Wrt::Alpha) => grad[0] = row.value_backward_alpha(state, c[0]),
-        (Output::Value, Wrt::Reference) => row.value_backward_reference(state, c[0], grad),
-        (Output::Divergence, Wrt::Logits) => row.divergence_backward(state, c[0], grad),
-        (Output::Divergence, Wrt::Alpha) => grad[0] = row.divergence_backward_alpha(state, c[0]),
-        (Output::Divergence, Wrt::Reference) => {
-            row.divergence_backward_reference(state, c[0], grad);
-        }
+    let columns = call.logits.len();
+    let mut alpha_gradient = 0.0;
+    let gradients = RowGradients {
+        logits: logits
+            .is_some()
+            .then(|| zeros(&mut results.entries, columns)),
+        alpha: alpha.is_some().then_some(&mut alpha_gradient),
+        reference: reference
+            .is_some()
+            .then(|| zeros(&mut results.reference, columns)),
+    };
+    row.backward(call.parameters.output, &joined(state), c, gradients);
+    if let Some(stored) = logits {
+        let mut buffer = Vec::new();
+        narrow(S::place(stored, &mut buffer), &results.entries);
+        S::keep(stored, &buffer);
     }
-    narrow(gradient, grad);
+    if let Some(alpha) = alpha {
+        *alpha = S::Real::of(alpha_gradient);
+    }
+    if let Some(reference) = reference {
+        narrow(reference, &results.reference);
+    }
 }

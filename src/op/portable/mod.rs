@@ -12,11 +12,16 @@ mod solve;
 mod state;
 mod values;
 
-use super::request::{AlphaTensor, Output, ReferenceTensor, RowParameters, Wrt, arithmetic_dtype};
+use super::request::{
+    AlphaTensor, DivergenceTerm, GradientMask, InputGradients, OptionalTensor, ReferenceTensor,
+    RowParameters, arithmetic_dtype,
+};
+use crate::math::Output;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use generator::Order;
 use gradient::Support;
+use ratio::Ratios;
 use reference::Reference;
 use rows::Rows;
 use state::State;
@@ -70,88 +75,120 @@ pub(crate) fn backward<B: Backend>(
     state: FloatTensor<B>,
     cotangent: FloatTensor<B>,
     parameters: RowParameters,
-    wrt: Wrt,
-) -> FloatTensor<B> {
+    wanted: GradientMask,
+) -> InputGradients<B> {
     let dtype = logits.dtype();
     let cotangent = Values::<B>(cotangent).cast(arithmetic_dtype(dtype));
     let rows = Rows::<B>::new(logits, alpha, reference, parameters);
-    let Rows {
-        order, reference, ..
-    } = &rows;
     let state = State::new(state);
     let ratio = rows.ratio(&state);
     let support = Support::new(&rows, &ratio);
-    let gradient = match (parameters.output, wrt) {
-        (Output::Probabilities, Wrt::Logits) => &support.k * support.centred(&cotangent),
-        (Output::Probabilities, Wrt::Alpha) => support.order_gradient(&cotangent),
-        (Output::Probabilities, Wrt::Reference) => &support.u * support.centred(&cotangent),
-        (Output::LogProbabilities, Wrt::Logits) => support.log_gradient(&cotangent),
-        (Output::LogProbabilities, Wrt::Alpha) => support.log_order_gradient(&cotangent),
-        (Output::LogProbabilities, Wrt::Reference) => {
-            let power = (-(&order.c * &support.log_u)).exp();
-            support.log_gradient(&cotangent) * power / &reference.q
-        }
-        (Output::Value, Wrt::Logits) => {
-            let share = (rows.residual(&ratio) * &ratio.relative + 1.0).at_least(0.0);
-            &reference.q * &support.u * share * cotangent
-        }
-        (Output::Value, Wrt::Alpha) => {
-            -reference.over_allowed(&reference.q * order.order_derivative(&ratio.log_u)) * cotangent
-        }
-        (Output::Value, Wrt::Reference) => order.conjugate(&ratio.log_u) * cotangent,
-        (Output::Divergence, Wrt::Logits) => &support.k * support.centred(&support.y()) * cotangent,
-        (Output::Divergence, Wrt::Alpha) => {
-            let direct =
-                reference.over_allowed(&reference.q * order.order_derivative(&ratio.log_u));
-            (direct + support.order_gradient(&support.y())) * cotangent
-        }
-        (Output::Divergence, Wrt::Reference) => {
-            let centred = (&support.u * support.centred(&support.y())).fill(&support.off, 0.0);
-            (centred - order.conjugate(&ratio.log_u)) * cotangent
-        }
-    };
-    // Off the support only the generator itself depends on an input, the reference.
-    let gradient = match (parameters.output, wrt) {
-        (_, Wrt::Alpha) => gradient,
-        (Output::Value | Output::Divergence, Wrt::Reference) => {
-            gradient.fill(&reference.ignored, 0.0)
-        }
-        _ => gradient.fill(&support.off, 0.0),
-    };
-    let gradient = reference.answer(gradient, 0.0);
-    match wrt {
-        Wrt::Logits => gradient.cast(dtype).0,
-        Wrt::Alpha | Wrt::Reference => gradient.0,
+    let output = parameters.output;
+    InputGradients {
+        logits: OptionalTensor::when(wanted.logits, || {
+            let gradient = logits_gradient(&support, &ratio, output, &cotangent);
+            rows.reference.answer(gradient, 0.0).cast(dtype).0
+        }),
+        alpha: OptionalTensor::when(wanted.alpha, || {
+            let gradient = alpha_gradient(&support, &ratio, output, &cotangent);
+            rows.reference.answer(gradient, 0.0).0
+        }),
+        reference: OptionalTensor::when(wanted.reference, || {
+            let gradient = reference_gradient(&support, &ratio, output, &cotangent);
+            rows.reference.answer(gradient, 0.0).0
+        }),
     }
 }
 
-/// `q f(p / q)` of every entry, or its derivative in the input `wrt`, which is the probabilities where it
-/// is the logits: [`crate::math::Tsallis`].
-pub(super) fn divergence_entries<B: Backend>(
+fn logits_gradient<B: Backend>(
+    support: &Support<'_, B>,
+    ratio: &Ratios<B>,
+    output: Output,
+    cotangent: &Values<B>,
+) -> Values<B> {
+    let Rows { reference, .. } = support.rows;
+    let gradient = match output {
+        Output::Probabilities => &support.k * support.centred(cotangent),
+        Output::LogProbabilities => support.log_gradient(cotangent),
+        Output::Value => {
+            let residual = support.rows.residual(ratio);
+            let share = (residual * &ratio.relative + 1.0).at_least(0.0);
+            &reference.q * &support.u * share * cotangent
+        }
+        Output::Divergence => &support.k * support.centred(&support.y()) * cotangent,
+    };
+    gradient.fill(&support.off, 0.0)
+}
+
+fn alpha_gradient<B: Backend>(
+    support: &Support<'_, B>,
+    ratio: &Ratios<B>,
+    output: Output,
+    cotangent: &Values<B>,
+) -> Values<B> {
+    let Rows {
+        order, reference, ..
+    } = support.rows;
+    let direct = || reference.over_allowed(&reference.q * order.order_derivative(&ratio.log_u));
+    match output {
+        Output::Probabilities => support.order_gradient(cotangent),
+        Output::LogProbabilities => support.log_order_gradient(cotangent),
+        Output::Value => -direct() * cotangent,
+        Output::Divergence => (direct() + support.order_gradient(&support.y())) * cotangent,
+    }
+}
+
+fn reference_gradient<B: Backend>(
+    support: &Support<'_, B>,
+    ratio: &Ratios<B>,
+    output: Output,
+    cotangent: &Values<B>,
+) -> Values<B> {
+    let Rows {
+        order, reference, ..
+    } = support.rows;
+    // Off the support only the generator itself depends on the reference.
+    match output {
+        Output::Probabilities => (&support.u * support.centred(cotangent)).fill(&support.off, 0.0),
+        Output::LogProbabilities => {
+            let power = (-(&order.c * &support.log_u)).exp();
+            (support.log_gradient(cotangent) * power / &reference.q).fill(&support.off, 0.0)
+        }
+        Output::Value => (order.conjugate(&ratio.log_u) * cotangent).fill(&reference.ignored, 0.0),
+        Output::Divergence => {
+            let centred = (&support.u * support.centred(&support.y())).fill(&support.off, 0.0);
+            let gradient = (centred - order.conjugate(&ratio.log_u)) * cotangent;
+            gradient.fill(&reference.ignored, 0.0)
+        }
+    }
+}
+
+/// `q f(p / q)` of every entry, or its derivative: [`crate::math::Tsallis`].
+pub(super) fn divergence_terms<B: Backend>(
     probabilities: FloatTensor<B>,
     alpha: AlphaTensor<B>,
     reference: ReferenceTensor<B>,
     parameters: RowParameters,
-    wrt: Option<Wrt>,
+    term: DivergenceTerm,
 ) -> FloatTensor<B> {
     let dtype = probabilities.dtype();
     let p = Values::<B>(probabilities).cast(arithmetic_dtype(dtype));
     let order = Order::new(alpha, parameters.alpha, &p);
     let reference = Reference::new(reference, &p, &order, parameters.empty_row);
     let log_u = (p.ln() - reference.q.ln()).fill(&p.equals(0.0), f64::NEG_INFINITY);
-    let entries = match wrt {
-        None => {
+    let entries = match term {
+        DivergenceTerm::Value => {
             let terms = &reference.q * order.generator(&log_u);
             // By rounding: a generator is not negative.
             terms.fill(&terms.below(0.0), 0.0)
         }
-        Some(Wrt::Logits) => order.derivative(&log_u),
-        Some(Wrt::Alpha) => &reference.q * order.order_derivative(&log_u),
-        Some(Wrt::Reference) => -order.conjugate(&log_u),
+        DivergenceTerm::ProbabilityDerivative => order.derivative(&log_u),
+        DivergenceTerm::AlphaDerivative => &reference.q * order.order_derivative(&log_u),
+        DivergenceTerm::ReferenceDerivative => -order.conjugate(&log_u),
     };
     let entries = reference.answer(entries.fill(&reference.ignored, 0.0), 0.0);
-    match wrt {
-        None | Some(Wrt::Logits) => entries.cast(dtype).0,
-        Some(_) => entries.0,
+    match term {
+        DivergenceTerm::Value | DivergenceTerm::ProbabilityDerivative => entries.cast(dtype).0,
+        DivergenceTerm::AlphaDerivative | DivergenceTerm::ReferenceDerivative => entries.0,
     }
 }

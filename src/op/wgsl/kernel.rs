@@ -1,7 +1,8 @@
 //! A kernel's text, put together from the files in `kernels/`.
 
 use super::layout::Layout;
-use crate::op::request::{Output, Wrt};
+use crate::math::{MAX_ALPHA, Output, Real, Solver};
+use crate::op::request::GradientMask;
 use burn_cubecl::cubecl::CubeDim;
 use burn_cubecl::cubecl::prelude::KernelId;
 use burn_wgpu::{KernelSource, SourceTemplate};
@@ -17,7 +18,7 @@ macro_rules! file {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Pass {
     Forward,
-    Backward(Wrt),
+    Backward(GradientMask),
 }
 
 /// The kinds of a [`ReferenceTensor`](crate::op::ReferenceTensor).
@@ -44,12 +45,25 @@ pub(super) struct RowKernel {
 }
 
 impl RowKernel {
-    /// Whether the kernel writes a number for each entry, and not for each row.
-    fn writes_entries(&self) -> bool {
+    /// Whether the kernel writes a number for each entry: an output, or the gradient in the logits.
+    pub fn writes_entries(&self) -> bool {
         match self.pass {
             Pass::Forward => self.output.is_by_entry(),
-            Pass::Backward(wrt) => wrt != Wrt::Alpha,
+            Pass::Backward(wanted) => wanted.logits,
         }
+    }
+
+    /// Whether the kernel writes a number for each row: an output, or the gradient in alpha.
+    pub fn writes_rows(&self) -> bool {
+        match self.pass {
+            Pass::Forward => !self.output.is_by_entry(),
+            Pass::Backward(wanted) => wanted.alpha,
+        }
+    }
+
+    /// Whether the kernel writes the gradient in the reference.
+    pub fn writes_reference(&self) -> bool {
+        matches!(self.pass, Pass::Backward(wanted) if wanted.reference)
     }
 
     /// Whether there is a cotangent for each entry.
@@ -62,70 +76,34 @@ impl RowKernel {
         matches!(self.measure, Measure::Vector | Measure::Rows)
     }
 
-    /// The type of the logits and of their cotangents.
+    /// The type of the logits, of their cotangents and gradients, and of the outputs.
     fn stored(&self) -> &'static str {
         if self.half { "f16" } else { "f32" }
     }
 
-    /// The type of what the kernel writes.
-    fn sink(&self) -> &'static str {
-        match self.pass {
-            Pass::Forward | Pass::Backward(Wrt::Logits) => self.stored(),
-            Pass::Backward(Wrt::Alpha | Wrt::Reference) => "f32",
-        }
-    }
-
     /// The files, with placeholders.
     fn text(&self) -> String {
-        let mut files = vec![file!("elementary.wgsl"), file!("ratio.wgsl")];
-        match self.layout {
-            Layout::Short { .. } => files.push(file!("layout/short.wgsl")),
-            Layout::Streaming => {
-                files.extend([
-                    file!("layout/workgroup.wgsl"),
-                    file!("layout/streaming.wgsl"),
-                ]);
-            }
-            Layout::Registers { by_four, .. } => {
-                files.extend([
-                    file!("layout/workgroup.wgsl"),
-                    file!("layout/registers.wgsl"),
-                ]);
-                files.push(if by_four {
-                    file!("layout/read_four.wgsl")
-                } else {
-                    file!("layout/read_one.wgsl")
-                });
-                files.push(if by_four && self.writes_entries() {
-                    file!("layout/write_four.wgsl")
-                } else {
-                    file!("layout/write_one.wgsl")
-                });
-            }
-        }
-        let short = matches!(self.layout, Layout::Short { .. });
-        files.push(if self.writes_entries() {
-            file!("sink_entries.wgsl")
-        } else {
-            file!("sink_rows.wgsl")
-        });
-        files.push(file!("row.wgsl"));
-        match self.pass {
-            Pass::Forward if self.output.is_by_entry() => files.push(file!("output_entries.wgsl")),
-            Pass::Forward => files.push(file!("output_row.wgsl")),
-            Pass::Backward(_) if short => {}
-            Pass::Backward(_) => files.push(file!("layout/largest.wgsl")),
-        }
-        files.push(match self.pass {
+        let layout: &[&str] = match self.layout {
+            Layout::Short { .. } => &[file!("layout/short.wgsl")],
+            Layout::Registers { .. } => &[
+                file!("layout/workgroup.wgsl"),
+                file!("layout/registers.wgsl"),
+            ],
+            Layout::Streaming => &[
+                file!("layout/workgroup.wgsl"),
+                file!("layout/streaming.wgsl"),
+            ],
+        };
+        let pass = match self.pass {
             Pass::Forward => file!("forward.wgsl"),
             Pass::Backward(_) => file!("backward.wgsl"),
-        });
-        files.push(if short {
-            file!("layout/short_main.wgsl")
-        } else {
-            file!("layout/long_main.wgsl")
-        });
-        files.concat()
+        };
+        let shared = [
+            file!("elementary.wgsl"),
+            file!("ratio.wgsl"),
+            file!("row.wgsl"),
+        ];
+        [&shared, layout, &[pass]].concat().concat()
     }
 
     /// The bindings, in the order of the launch's arguments.
@@ -134,43 +112,43 @@ impl RowKernel {
     /// tensors are `read_write`: Burn's buffers are slices of shared pages, which no dispatch may bind in two
     /// ways.
     fn bindings(&self) -> Vec<Replacement> {
-        // The logits are the first.
-        let mut bindings = 1_u32..;
-        let mut next = |given: bool| given.then(|| bindings.next()).flatten();
-        let alpha = next(self.alpha_rows);
-        let reference = next(self.reads_reference());
-        let numbered = [
-            ("state_binding", next(true)),
-            ("cotangent_binding", next(self.pass != Pass::Forward)),
-            ("sink_binding", next(true)),
-            ("info_binding", next(true)),
-        ];
-        let declaration = |binding: Option<u32>, name: &str| {
-            binding.map_or(String::new(), |n| {
-                format!("@group(0) @binding({n}) var<storage, read_write> {name}: array<f32>;")
-            })
+        let stored = self.stored();
+        let entries = match self.layout {
+            Layout::Registers { by_four: true, .. } => format!("vec4<{stored}>"),
+            _ => stored.to_owned(),
         };
-        let numbered = numbered
+        let row_number = match self.pass {
+            Pass::Forward => stored,
+            Pass::Backward(_) => "f32",
+        };
+        let optional = [
+            ("alpha_rows", "f32", self.alpha_rows),
+            ("reference", "f32", self.reads_reference()),
+            ("state", "f32", true),
+            ("cotangent", stored, self.pass != Pass::Forward),
+            ("entries", &entries, self.writes_entries()),
+            ("row_numbers", row_number, self.writes_rows()),
+            ("reference_gradient", "f32", self.writes_reference()),
+        ];
+        let declarations: Vec<_> = optional
             .into_iter()
-            .filter_map(|(name, binding)| Some((name, binding?.to_string())));
-        [
-            ("alpha_declaration", declaration(alpha, "alpha_rows")),
-            ("reference_declaration", declaration(reference, "reference")),
+            .filter(|(_, _, declared)| *declared)
+            .map(|(name, of, _)| (name, of))
+            .enumerate()
+            .map(|(i, (name, of))| {
+                // The logits are the first, declared by the layout.
+                let n = i + 1;
+                format!("@group(0) @binding({n}) var<storage, read_write> {name}: array<{of}>;\n")
+            })
+            .collect();
+        vec![
+            ("info_binding", (declarations.len() + 1).to_string()),
+            ("declarations", declarations.concat()),
         ]
-        .into_iter()
-        .chain(numbered)
-        .collect()
     }
 
     fn by_layout(&self) -> Vec<Replacement> {
-        let by_four = matches!(self.layout, Layout::Registers { by_four: true, .. });
-        let group = |fours: bool, element: &str| {
-            if fours {
-                format!("vec4<{element}>")
-            } else {
-                element.to_owned()
-            }
-        };
+        let stored = self.stored();
         let short = matches!(self.layout, Layout::Short { .. });
         let (cotangent_at, read_cotangent) = match (self.reads_cotangents(), short) {
             (false, _) => ("0.0", ""),
@@ -180,53 +158,104 @@ impl RowKernel {
             ),
             (true, false) => ("f32(cotangent[base + column])", ""),
         };
+        let when = |writes: bool, statement: String| if writes { statement } else { String::new() };
         let mut replacements = vec![
             ("workgroup", self.workgroup.to_string()),
-            ("logits_group", group(by_four, self.stored())),
-            (
-                "sink_group",
-                group(by_four && self.writes_entries(), self.sink()),
-            ),
             ("cotangent_at", cotangent_at.to_owned()),
             ("read_cotangent", read_cotangent.to_owned()),
+            (
+                "write_entry",
+                when(
+                    self.writes_entries(),
+                    format!("entries[at] = {stored}(value);"),
+                ),
+            ),
+            (
+                "write_reference",
+                when(
+                    self.writes_reference(),
+                    "reference_gradient[at] = value;".to_owned(),
+                ),
+            ),
         ];
         match self.layout {
             Layout::Short { tile } => replacements.push(("tile", tile.to_string())),
-            Layout::Registers { slots, .. } => replacements.push(("slots", slots.to_string())),
+            Layout::Registers { slots, by_four } => {
+                let (lanes, group, logit_at, read_group, write_group) = if by_four {
+                    (
+                        4,
+                        format!("vec4<{stored}>"),
+                        "logits[at / 4u][at % 4u]",
+                        "let x = vec4<f32>(logits[at / 4u]);
+            held[slot] = x.x;
+            held[slot + 1u] = x.y;
+            held[slot + 2u] = x.z;
+            held[slot + 3u] = x.w;",
+                        format!(
+                            "entries[at / 4u] = vec4<{stored}>(vec4<f32>(
+                held[slot], held[slot + 1u], held[slot + 2u], held[slot + 3u],
+            ));"
+                        ),
+                    )
+                } else {
+                    (
+                        1,
+                        stored.to_owned(),
+                        "logits[at]",
+                        "held[slot] = f32(logits[at]);",
+                        format!("entries[at] = {stored}(held[slot]);"),
+                    )
+                };
+                replacements.extend([
+                    ("slots", slots.to_string()),
+                    ("lanes", lanes.to_string()),
+                    ("logits_group", group),
+                    ("logit_at", logit_at.to_owned()),
+                    ("read_group", read_group.to_owned()),
+                    ("write_group", when(self.writes_entries(), write_group)),
+                ]);
+            }
             Layout::Streaming => {}
         }
         replacements
     }
 
     fn by_pass(&self) -> Vec<Replacement> {
-        let enable = if self.half { "enable f16;" } else { "" };
-        // The numbers of the constants in row.wgsl and backward.wgsl.
+        // The numbers of the constants in row.wgsl.
         let output = match self.output {
             Output::Probabilities => "0",
             Output::LogProbabilities => "1",
             Output::Value => "2",
             Output::Divergence => "3",
         };
-        let wrt = match self.pass {
-            Pass::Forward | Pass::Backward(Wrt::Logits) => "0",
-            Pass::Backward(Wrt::Alpha) => "1",
-            Pass::Backward(Wrt::Reference) => "2",
+        let wanted = match self.pass {
+            Pass::Forward => GradientMask::default(),
+            Pass::Backward(wanted) => wanted,
         };
         let row_cotangent = if self.output.is_by_entry() {
             "0.0"
         } else {
             "f32(cotangent[row_index])"
         };
-        [
-            ("enable", enable),
-            ("stored", self.stored()),
-            ("sink", self.sink()),
-            ("output", output),
-            ("wrt", wrt),
-            ("row_cotangent", row_cotangent),
+        let write_row_number = match (self.writes_rows(), self.pass) {
+            (false, _) => String::new(),
+            (true, Pass::Forward) => format!("row_numbers[row_index] = {}(value);", self.stored()),
+            (true, Pass::Backward(_)) => "row_numbers[row_index] = value;".to_owned(),
+        };
+        vec![
+            (
+                "enable",
+                if self.half { "enable f16;" } else { "" }.to_owned(),
+            ),
+            ("stored", self.stored().to_owned()),
+            ("output", output.to_owned()),
+            ("is_by_entry", self.output.is_by_entry().to_string()),
+            ("wants_logits", wanted.logits.to_string()),
+            ("wants_alpha", wanted.alpha.to_string()),
+            ("writes_reference", self.writes_reference().to_string()),
+            ("row_cotangent", row_cotangent.to_owned()),
+            ("write_row_number", write_row_number),
         ]
-        .map(|(name, text)| (name, text.to_owned()))
-        .to_vec()
     }
 
     fn by_measure(&self) -> Vec<Replacement> {
@@ -238,18 +267,29 @@ impl RowKernel {
         let (alpha, c) = if self.alpha_rows {
             ("alpha_rows[row_index]", "1.0 - row.alpha")
         } else {
-            ("bitcast<f32>(info[3])", "bitcast<f32>(info[2])")
+            ("info.alpha", "info.c")
         };
-        let flag = |b: bool| if b { "true" } else { "false" };
-        [
-            ("given", flag(self.reads_reference())),
-            ("uniform", flag(self.measure == Measure::Uniform)),
-            ("q", q),
-            ("alpha", alpha),
-            ("c", c),
+        vec![
+            ("given", self.reads_reference().to_string()),
+            ("uniform", (self.measure == Measure::Uniform).to_string()),
+            ("q", q.to_owned()),
+            ("alpha", alpha.to_owned()),
+            ("c", c.to_owned()),
         ]
-        .map(|(name, text)| (name, text.to_owned()))
-        .to_vec()
+    }
+
+    /// The constants of [`crate::math`].
+    fn constants() -> Vec<Replacement> {
+        let float = |value: f64| format!("{:?}", value as f32);
+        let tolerance = Solver::STOP_ROUNDINGS * f64::from(f32::EPSILON);
+        vec![
+            ("tolerance", float(tolerance)),
+            ("halvings", f32::HALVINGS.to_string()),
+            ("reach_steps", Solver::REACH_STEPS.to_string()),
+            ("log_space", float(f32::LOG_SPACE.wide())),
+            ("max_alpha", float(MAX_ALPHA)),
+            ("newton_max_alpha", float(Solver::NEWTON_MAX_ALPHA)),
+        ]
     }
 }
 
@@ -263,6 +303,7 @@ impl KernelSource for RowKernel {
             self.by_layout(),
             self.by_pass(),
             self.by_measure(),
+            Self::constants(),
         ]
         .into_iter()
         .flatten()
@@ -288,18 +329,14 @@ mod tests {
 
     /// A kernel of every layout, pass, output and input, with a name.
     fn every_kernel() -> Vec<(String, RowKernel)> {
-        let outputs = [
-            Output::Probabilities,
-            Output::LogProbabilities,
-            Output::Value,
-            Output::Divergence,
-        ];
-        let passes = [
-            Pass::Forward,
-            Pass::Backward(Wrt::Logits),
-            Pass::Backward(Wrt::Alpha),
-            Pass::Backward(Wrt::Reference),
-        ];
+        let masks = (1..8).map(|bits| {
+            Pass::Backward(GradientMask {
+                logits: bits & 1 != 0,
+                alpha: bits & 2 != 0,
+                reference: bits & 4 != 0,
+            })
+        });
+        let passes: Vec<_> = [Pass::Forward].into_iter().chain(masks).collect();
         let measures = [
             Measure::Uniform,
             Measure::Ones,
@@ -309,8 +346,8 @@ mod tests {
         let mut kernels = Vec::new();
         for columns in [7, 18, 40, 41, 20_000] {
             let (layout, workgroup) = Layout::of_rows(columns, 256);
-            for pass in passes {
-                for output in outputs {
+            for &pass in &passes {
+                for output in Output::ALL {
                     for measure in measures {
                         for (alpha_rows, half) in
                             [(false, false), (false, true), (true, false), (true, true)]
@@ -325,18 +362,34 @@ mod tests {
                                 workgroup,
                             };
                             // The gradient in an input that is no tensor is not asked for.
-                            if (pass == Pass::Backward(Wrt::Alpha) && !alpha_rows)
-                                || (pass == Pass::Backward(Wrt::Reference)
-                                    && !kernel.reads_reference())
+                            let wanted = match pass {
+                                Pass::Forward => GradientMask::default(),
+                                Pass::Backward(wanted) => wanted,
+                            };
+                            if (wanted.alpha && !alpha_rows)
+                                || (wanted.reference && !kernel.reads_reference())
                             {
                                 continue;
                             }
+                            let pass = match pass {
+                                Pass::Forward => "forward".to_owned(),
+                                Pass::Backward(wanted) => [
+                                    ("logits", wanted.logits),
+                                    ("alpha", wanted.alpha),
+                                    ("reference", wanted.reference),
+                                ]
+                                .iter()
+                                .filter(|(_, wanted)| *wanted)
+                                .map(|(name, _)| *name)
+                                .collect::<Vec<_>>()
+                                .join("+"),
+                            };
                             let name = format!(
-                                "{columns}-{pass:?}-{output:?}-{measure:?}-{}-{}",
+                                "{columns}-{pass}-{output:?}-{measure:?}-{}-{}",
                                 if alpha_rows { "alphas" } else { "alpha" },
                                 kernel.stored(),
                             );
-                            kernels.push((name.replace(['(', ')'], ""), kernel));
+                            kernels.push((name, kernel));
                         }
                     }
                 }

@@ -75,8 +75,8 @@ impl Call {
         )
     }
 
-    /// Launches the kernel; `sink` is what it writes for each entry, or for each row.
-    pub fn launch(self, others: &[&CubeTensor], sink: &CubeTensor) {
+    /// Launches the kernel on these tensors beside its inputs, in the order of its bindings.
+    pub fn launch(self, read: &[&CubeTensor], written: &[&CubeTensor]) {
         let shape = self.logits.shape();
         let columns = shape[shape.num_dims() - 1];
         // Without columns there is nothing to compute, and a state that nothing reads.
@@ -84,21 +84,18 @@ impl Call {
             return;
         }
         let rows = shape.num_elements() / columns;
-        let forward = self.kernel.pass == Pass::Forward;
-        let mut arguments =
-            KernelArguments::new().with_buffer_io(binding(&self.logits), BufferIOAttr::ReadOnly);
-        for input in [&self.alpha, &self.reference].into_iter().flatten() {
+        let mut arguments = KernelArguments::new();
+        let inputs = [
+            Some(&self.logits),
+            self.alpha.as_ref(),
+            self.reference.as_ref(),
+        ];
+        for input in inputs.into_iter().flatten().chain(read.iter().copied()) {
             arguments = arguments.with_buffer_io(binding(input), BufferIOAttr::ReadOnly);
         }
-        for other in others {
-            let io = if forward {
-                BufferIOAttr::WriteOnly
-            } else {
-                BufferIOAttr::ReadOnly
-            };
-            arguments = arguments.with_buffer_io(binding(other), io);
+        for output in written {
+            arguments = arguments.with_buffer_io(binding(output), BufferIOAttr::WriteOnly);
         }
-        let arguments = arguments.with_buffer_io(binding(sink), BufferIOAttr::WriteOnly);
         let RowParameters {
             alpha,
             solver,
@@ -114,28 +111,53 @@ impl Call {
             Some(_) => 0,
             None => closed_form(alpha).unwrap_or(0),
         };
-        let words = [
-            rows as u32,
-            columns as u32,
-            ((1.0 - alpha) as f32).to_bits(),
-            (alpha as f32).to_bits(),
+        let info = Info {
+            rows: rows as u32,
+            columns: columns as u32,
+            c: (1.0 - alpha) as f32,
+            alpha: alpha as f32,
             newton_steps,
-            // WGSL has no way to write these three.
-            f32::NAN.to_bits(),
-            f32::NEG_INFINITY.to_bits(),
-            f32::INFINITY.to_bits(),
-            form as u32,
-            u32::from(empty_row == EmptyRow::Zero),
-        ];
-        let words = words
-            .chunks_exact(2)
-            .map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32)
-            .collect();
+            form,
+            empty_row_is_zero: empty_row == EmptyRow::Zero,
+        };
         let groups = match self.kernel.layout {
             Layout::Short { .. } => rows.div_ceil(self.kernel.workgroup as usize),
             Layout::Registers { .. } | Layout::Streaming => rows,
         };
-        launch(&self.logits.client, self.kernel, groups, arguments, words);
+        launch(&self.logits.client, self.kernel, groups, arguments, info);
+    }
+}
+
+/// The numbers of a launch: `Info` of `kernels/row.wgsl`.
+struct Info {
+    rows: u32,
+    columns: u32,
+    c: f32,
+    alpha: f32,
+    newton_steps: u32,
+    form: i32,
+    empty_row_is_zero: bool,
+}
+
+impl Info {
+    /// The fields in the order of the kernel's struct, two to a word.
+    fn words(&self) -> Vec<u64> {
+        let fields = [
+            self.rows,
+            self.columns,
+            self.c.to_bits(),
+            self.alpha.to_bits(),
+            self.newton_steps,
+            f32::NAN.to_bits(),
+            f32::NEG_INFINITY.to_bits(),
+            f32::INFINITY.to_bits(),
+            self.form as u32,
+            u32::from(self.empty_row_is_zero),
+        ];
+        let words = fields.chunks_exact(2);
+        words
+            .map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32)
+            .collect()
     }
 }
 
@@ -144,7 +166,7 @@ fn launch(
     kernel: RowKernel,
     groups: usize,
     arguments: KernelArguments,
-    words: Vec<u64>,
+    info: Info,
 ) {
     // In two dimensions: one of them holds 65 535 workgroups.
     let widest = client.properties().hardware.max_cube_count.0.max(1) as usize;
@@ -154,7 +176,7 @@ fn launch(
     client.launch(
         Box::new(SourceKernel::new(kernel, workgroup)),
         grid,
-        arguments.with_info(MetadataBindingInfo::custom(words)),
+        arguments.with_info(MetadataBindingInfo::custom(info.words())),
     );
 }
 

@@ -13,7 +13,10 @@ mod kernel;
 mod launch;
 mod layout;
 
-use super::request::{AlphaTensor, ReferenceTensor, RowParameters, STATE, Wrt, row_shape};
+use super::request::{
+    AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
+    STATE, row_shape,
+};
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, Device, Tensor};
 use burn_wgpu::{CubeBackend, CubeTensor, into_contiguous};
@@ -56,7 +59,7 @@ pub(crate) fn forward(
         call.empty(row_shape(&shape, 1), call.logits.dtype)
     };
     let state = call.empty(row_shape(&shape, STATE), DType::F32);
-    call.launch(&[&state], &output);
+    call.launch(&[], &[&state, &output]);
     (output, state)
 }
 
@@ -67,16 +70,26 @@ pub(crate) fn backward(
     state: CubeTensor,
     cotangent: CubeTensor,
     parameters: RowParameters,
-    wrt: Wrt,
-) -> CubeTensor {
-    let call = Call::new(logits, alpha, reference, parameters, Pass::Backward(wrt));
-    let shape = call.logits.shape();
-    let gradient = match wrt {
-        Wrt::Logits => call.empty(shape, call.logits.dtype),
-        Wrt::Reference => call.empty(shape, DType::F32),
-        Wrt::Alpha => call.empty(row_shape(&shape, 1), DType::F32),
-    };
+    wanted: GradientMask,
+) -> InputGradients<CubeBackend> {
+    let call = Call::new(logits, alpha, reference, parameters, Pass::Backward(wanted));
+    let (shape, dtype) = (call.logits.shape(), call.logits.dtype);
+    let empty = |wanted: bool, shape, dtype| wanted.then(|| call.empty(shape, dtype));
+    let gradients = [
+        empty(wanted.logits, shape.clone(), dtype),
+        empty(wanted.alpha, row_shape(&shape, 1), DType::F32),
+        empty(wanted.reference, shape, DType::F32),
+    ];
     let (state, cotangent) = (into_contiguous(state), into_contiguous(cotangent));
-    call.launch(&[&state, &cotangent], &gradient);
-    gradient
+    let written: Vec<_> = gradients.iter().flatten().collect();
+    call.launch(&[&state, &cotangent], &written);
+    let [logits, alpha, reference] = gradients.map(|gradient| match gradient {
+        None => OptionalTensor::None,
+        Some(gradient) => OptionalTensor::Some(gradient),
+    });
+    InputGradients {
+        logits,
+        alpha,
+        reference,
+    }
 }

@@ -1,6 +1,6 @@
 use super::{LabError, check, check_positive, make_folder, say_written, write_table};
 use crate::plot::{Axis, Figure, Surface, decade_above};
-use burn_tsallis::math::{Measure, Row, Solver, Tsallis, is_order};
+use burn_tsallis::math::{Measure, Output, Row, RowGradients, Solver, Tsallis, is_order};
 use clap::Args;
 use rayon::prelude::*;
 use std::path::PathBuf;
@@ -208,7 +208,11 @@ impl Landscape {
             slope[a] = self.rewards[a] - self.temperature * cost_slope;
         }
         let mut gradient = [0.0; 2];
-        row.softargmax_backward(&state, &slope, &mut gradient);
+        let wanted = RowGradients {
+            logits: Some(&mut gradient),
+            ..Default::default()
+        };
+        row.backward(Output::Probabilities, &state, &slope, wanted);
         Point {
             value,
             gradient: gradient[0].hypot(gradient[1]),

@@ -1,10 +1,10 @@
 //! The gradients of a row in the logits.
 
 use super::{BLOCK, LongRow, Summary};
+use crate::math::Output;
 use crate::op::cpu::curve::{Curve, Root};
 use crate::op::cpu::order::{Kernel, Order};
 use crate::op::cpu::vector::{lanes, load, load_row, splat, store, store_row};
-use crate::op::request::Output;
 use macerator::Simd;
 
 /// The gradient of an output, given `l = ln u_max`.

@@ -2,13 +2,13 @@
 
 use super::solve::RowRoot;
 use super::{BLOCK, LongRow, Summary};
+use crate::math::Output;
 use crate::math::{expm1_over, non_negative};
 use crate::op::cpu::curve::{Curve, Root, conjugate_at_log};
 use crate::op::cpu::elementary::ln;
 use crate::op::cpu::order::{Kernel, Order};
 use crate::op::cpu::vector::{lanes, load, splat, store_row};
 use crate::op::cpu::{BY_PROBABILITIES, LARGEST_DERIVATIVE};
-use crate::op::request::Output;
 use crate::op::request::STATE;
 use macerator::Simd;
 

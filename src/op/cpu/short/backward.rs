@@ -2,11 +2,11 @@
 
 use super::summary::{Group, LARGEST_EXPONENT};
 use super::{Answered, Parts, ShortRows};
+use crate::math::Output;
 use crate::op::cpu::References;
 use crate::op::cpu::curve::{Curve, Root};
 use crate::op::cpu::order::{Kernel, Order};
 use crate::op::cpu::vector::{V, copied, lanes, load, splat, store};
-use crate::op::request::Output;
 use macerator::Simd;
 
 /// The gradients of the rows that have been gathered with their cotangents.

@@ -127,13 +127,13 @@ impl ShortRows {
 
     /// The gradients in the logits, likewise.
     #[inline(always)]
-    pub fn backward<S: Simd, T: Storage<Real = f32>, G: Storage<Real = f32>>(
+    pub fn backward<S: Simd, T: Storage<Real = f32>>(
         &mut self,
         rows: &Rows<'_, T>,
         first: usize,
         states: &[f32],
         cotangent: &[T],
-        gradient: &mut [G],
+        gradient: &mut [T],
     ) -> Answered {
         let Some(alpha) = Self::takes(rows) else {
             return Answered::NONE;
@@ -157,7 +157,7 @@ impl ShortRows {
             roots: &roots,
         };
         let answered = run::<S, _>(alpha, backward);
-        self.scatter::<S, G>(gradient, rows.columns);
+        self.scatter::<S, T>(gradient, rows.columns);
         answered
     }
 

@@ -3,12 +3,12 @@
 use super::solve::GroupRoots;
 use super::summary::Group;
 use super::{Answered, Parts, ShortRows};
+use crate::math::Output;
 use crate::op::cpu::curve::{Curve, Root, conjugate_at_log};
 use crate::op::cpu::elementary::ln;
 use crate::op::cpu::order::{Kernel, Order};
 use crate::op::cpu::vector::{M, V, copied, lanes, load, splat, store};
 use crate::op::cpu::{BY_PROBABILITIES, LARGEST_DERIVATIVE, References};
-use crate::op::request::Output;
 use macerator::Simd;
 
 /// Finds the roots of the rows that have been gathered, and computes their output.
