@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Batch, heads, positions and the size of a head.
 const SHAPE: [usize; 4] = [8, 8, 512, 64];
-const SAMPLES: usize = 7;
-const ORDERS: [f64; 5] = [0.5, 1.0, 1.25, 1.5, 2.0];
+const SAMPLE_COLUMNS: usize = 7;
+const ALPHAS: [f64; 5] = [0.5, 1.0, 1.25, 1.5, 2.0];
 
 /// What `tsallis_attention` is, with `softmax` in its place.
 fn softmax_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
@@ -50,7 +50,7 @@ fn median(mut samples: Vec<Duration>) -> f64 {
 fn main() {
     // `cargo test --benches` runs this too, where one small sample is enough.
     let samples = if std::env::args().any(|argument| argument == "--bench") {
-        SAMPLES
+        SAMPLE_COLUMNS
     } else {
         1
     };
@@ -78,7 +78,7 @@ fn main() {
             (context * cotangent.clone()).sum().backward();
         })
     };
-    for alpha in ORDERS {
+    for alpha in ALPHAS {
         let [mut softmax, mut tsallis] = [(); 2].map(|()| [Vec::new(), Vec::new()]);
         for _ in 0..samples {
             softmax[0].push(forward(None));

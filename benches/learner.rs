@@ -7,7 +7,7 @@
 //! Each line is the median over the updates of a run, after those that warm it up.
 
 use burn::tensor::Device;
-use burn_tsallis::rl::ppo::{Learner, LearnerError, PpoConfig, Times};
+use burn_tsallis::rl::ppo::{Learner, LearnerError, PpoConfig, UpdateTimes};
 use std::time::Duration;
 
 /// Updates before the measured ones.
@@ -24,7 +24,7 @@ fn main() -> Result<(), LearnerError> {
             "the same, alpha 0.7",
             PpoConfig {
                 alpha: 0.7,
-                regulariser_alpha: 0.7,
+                regularizer_alpha: 0.7,
                 ..paper.clone()
             },
         ),
@@ -32,7 +32,7 @@ fn main() -> Result<(), LearnerError> {
             "the same, alpha 1",
             PpoConfig {
                 alpha: 1.0,
-                regulariser_alpha: 1.0,
+                regularizer_alpha: 1.0,
                 ..paper.clone()
             },
         ),
@@ -49,7 +49,7 @@ fn main() -> Result<(), LearnerError> {
     ];
     println!(
         "{:44} {:>8}  {:>7} {:>7} {:>8} {:>9} {:>6}",
-        "configuration", "steps/s", "rollout", "forward", "backward", "optimiser", "rest"
+        "configuration", "steps/s", "rollout", "forward", "backward", "optimizer", "rest"
     );
     for (name, config) in configurations {
         let batch = config.batch() as f64;
@@ -65,12 +65,12 @@ fn main() -> Result<(), LearnerError> {
         }
         times.drain(..WARM_UP);
         let total = median(&times, |t| t.total);
-        let share = |of: fn(&Times) -> Duration| 100.0 * median(&times, of) / total;
+        let share = |of: fn(&UpdateTimes) -> Duration| 100.0 * median(&times, of) / total;
         let shares = [
             share(|t| t.rollout),
             share(|t| t.forward),
             share(|t| t.backward),
-            share(|t| t.optimiser),
+            share(|t| t.optimizer),
         ];
         let rest = 100.0 - shares.iter().sum::<f64>();
         println!(
@@ -85,7 +85,7 @@ fn main() -> Result<(), LearnerError> {
     Ok(())
 }
 
-fn median(times: &[Times], of: impl Fn(&Times) -> Duration) -> f64 {
+fn median(times: &[UpdateTimes], of: impl Fn(&UpdateTimes) -> Duration) -> f64 {
     let mut seconds: Vec<f64> = times.iter().map(|t| of(t).as_secs_f64()).collect();
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]

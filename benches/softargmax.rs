@@ -14,21 +14,21 @@ const SHAPES: [[usize; 2]; 5] = [
     [256, 32_000],
     [8, 131_072],
 ];
-const ORDERS: [Operator; 6] = [
+const OPERATORS: [Operator; 6] = [
     Operator::Softmax,
     Operator::Tsallis(0.5),
     Operator::Tsallis(0.7),
     Operator::Tsallis(1.5),
     Operator::Tsallis(2.0),
-    Operator::Learnt(0.7),
+    Operator::Learned(0.7),
 ];
 
 #[derive(Clone, Copy, Debug)]
 enum Operator {
     Softmax,
     Tsallis(f64),
-    /// An order for all rows in a tensor that has a gradient.
-    Learnt(f64),
+    /// An alpha for all rows in a tensor that has a gradient.
+    Learned(f64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ impl std::fmt::Display for Case {
         match self.operator {
             Operator::Softmax => f.write_str("softmax"),
             Operator::Tsallis(alpha) => write!(f, "alpha {alpha}"),
-            Operator::Learnt(alpha) => write!(f, "learnt alpha {alpha}"),
+            Operator::Learned(alpha) => write!(f, "learned alpha {alpha}"),
         }
     }
 }
@@ -65,12 +65,12 @@ impl Case {
         match self.operator {
             Operator::Softmax => activation::softmax(x, 1),
             Operator::Tsallis(alpha) => tsallis_softargmax(x, alpha, 1),
-            Operator::Learnt(alpha) => {
-                let mut order = Tensor::<2>::full([1, 1], alpha, &x.device());
+            Operator::Learned(alpha) => {
+                let mut alpha = Tensor::<2>::full([1, 1], alpha, &x.device());
                 if x.device().is_autodiff() {
-                    order = order.require_grad();
+                    alpha = alpha.require_grad();
                 }
-                tsallis_softargmax(x, order, 1)
+                tsallis_softargmax(x, alpha, 1)
             }
         }
     }
@@ -87,7 +87,7 @@ fn cases() -> impl Iterator<Item = Case> {
     // The operators of a shape stand together, so that what is compared runs together.
     devices.into_iter().flat_map(|device| {
         SHAPES.into_iter().flat_map(move |shape| {
-            ORDERS.into_iter().map(move |operator| Case {
+            OPERATORS.into_iter().map(move |operator| Case {
                 device,
                 shape,
                 operator,

@@ -1,5 +1,5 @@
 //! Trains a Tsallis policy on Noisy CartPole in Burn's own training loop, with its metrics, dashboard and
-//! checkpoints, and plays an episode with what was learnt. A number goes on from the checkpoint of that number.
+//! checkpoints, and plays an episode with what was learned. A number goes on from the checkpoint of that number.
 //!
 //! ```text
 //! cargo run --release --features train --example burn_training

@@ -10,7 +10,7 @@ use burn_tsallis::rl::ppo::{Learner, LearnerError, PpoConfig};
 fn main() -> Result<(), LearnerError> {
     let config = PpoConfig {
         alpha: 0.5,
-        regulariser_alpha: 0.5,
+        regularizer_alpha: 0.5,
         noise_std: 0.0,
         total_steps: 100_000,
         ..PpoConfig::default()

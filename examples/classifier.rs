@@ -13,7 +13,7 @@ use burn_tsallis::nn::{TsallisSoftargmax, TsallisSoftargmaxConfig};
 const DIGITS: &str = include_str!("data/digits.txt");
 const PIXELS: usize = 64;
 const CLASSES: usize = 10;
-const ORDERS: [f64; 5] = [0.5, 1.0, 1.25, 1.5, 2.0];
+const ALPHAS: [f64; 5] = [0.5, 1.0, 1.25, 1.5, 2.0];
 const SEEDS: u64 = 3;
 const EPOCHS: usize = 30;
 const BATCH: usize = 64;
@@ -78,7 +78,7 @@ impl Digits {
 
 /// Shares, in percent.
 #[derive(Default)]
-struct Scores {
+struct Metrics {
     accuracy: f64,
     calibration_error: f64,
     zeros: f64,
@@ -89,24 +89,24 @@ struct Scores {
 fn train(alpha: f64, digits: &Digits, device: &Device) -> Classifier {
     let loss = FenchelYoungLossConfig::new(alpha).init(device);
     let mut model = Classifier::new(device);
-    let mut optimiser: ModuleOptimizer = AdamConfig::new().init();
+    let mut optimizer: ModuleOptimizer = AdamConfig::new().init();
     for _ in 0..EPOCHS {
         for index in 0..digits.count().div_ceil(BATCH) {
             let (pixels, classes) = digits.batch(index);
             let value = loss.forward(model.logits(pixels), classes);
             let gradients = GradientsParams::from_grads(value.backward(), &model);
-            model = optimiser.step(3e-3, model, gradients);
+            model = optimizer.step(3e-3, model, gradients);
         }
     }
     model
 }
 
-fn score(model: &Classifier, softargmax: &TsallisSoftargmax, digits: &Digits) -> Scores {
+fn evaluate(model: &Classifier, softargmax: &TsallisSoftargmax, digits: &Digits) -> Metrics {
     let p = softargmax.forward(model.logits(digits.pixels.clone()));
     let p: Vec<f64> = p.into_data().iter().collect();
     let classes: Vec<i64> = digits.classes.clone().into_data().iter().collect();
     let count = classes.len() as f64;
-    let mut scores = Scores::default();
+    let mut metrics = Metrics::default();
     // Predictions, the sum of their confidences, and how many were right.
     let mut bins = [(0.0, 0.0); BINS];
     for (p, &class) in p.chunks(CLASSES).zip(&classes) {
@@ -117,15 +117,15 @@ fn score(model: &Classifier, softargmax: &TsallisSoftargmax, digits: &Digits) ->
         let bin = ((p[best] * BINS as f64) as usize).min(BINS - 1);
         bins[bin].0 += p[best];
         bins[bin].1 += right;
-        scores.accuracy += right / count;
-        scores.zeros += p.iter().filter(|&&p| p == 0.0).count() as f64 / (count * CLASSES as f64);
-        scores.covered += f64::from(u8::from(p[class as usize] > 0.0)) / count;
+        metrics.accuracy += right / count;
+        metrics.zeros += p.iter().filter(|&&p| p == 0.0).count() as f64 / (count * CLASSES as f64);
+        metrics.covered += f64::from(u8::from(p[class as usize] > 0.0)) / count;
     }
     let errors = bins
         .iter()
         .map(|(confidence, right)| (confidence - right).abs());
-    scores.calibration_error = errors.sum::<f64>() / count;
-    scores
+    metrics.calibration_error = errors.sum::<f64>() / count;
+    metrics
 }
 
 fn main() {
@@ -139,18 +139,18 @@ fn main() {
         test.count()
     );
     println!("alpha   accuracy   calibration error   exact zeros   true class not ruled out");
-    for alpha in ORDERS {
+    for alpha in ALPHAS {
         let softargmax = TsallisSoftargmaxConfig::new(alpha.into()).init(&Device::flex());
-        let mut mean = Scores::default();
+        let mut mean = Metrics::default();
         for seed in 0..SEEDS {
             device.seed(seed);
             let model = train(alpha, &training, &device).valid();
-            let scores = score(&model, &softargmax, &test);
+            let metrics = evaluate(&model, &softargmax, &test);
             let share = 100.0 / SEEDS as f64;
-            mean.accuracy += share * scores.accuracy;
-            mean.calibration_error += share * scores.calibration_error;
-            mean.zeros += share * scores.zeros;
-            mean.covered += share * scores.covered;
+            mean.accuracy += share * metrics.accuracy;
+            mean.calibration_error += share * metrics.calibration_error;
+            mean.zeros += share * metrics.zeros;
+            mean.covered += share * metrics.covered;
         }
         println!(
             "{alpha:<5} {:>9.1} % {:>17.2} % {:>11.1} % {:>24.1} %",

@@ -59,7 +59,7 @@ fn softargmax(logits: &[f64], alpha: f32, q: f32) -> Vec<f32> {
 fn main() {
     let dtype = DType::F32;
     let batches = Batch::every_form(&built_in(dtype));
-    for quantity in compare(&HostBisection, &batches, &Bounds::of(dtype)) {
+    for quantity in compare(&HostBisection, &batches, &Bounds::for_dtype(dtype)) {
         let Quantity { name, rows, worst } = &quantity;
         if let Some(worst) = worst {
             let verdict = if quantity.ratio() <= 1.0 {

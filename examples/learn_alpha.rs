@@ -1,4 +1,4 @@
-//! Orders learnt by gradient descent: rows of probabilities were made with orders that are kept secret, and
+//! Orders learned by gradient descent: rows of probabilities were made with orders that are kept secret, and
 //! each is found again from the rows alone.
 //!
 //! `cargo run --release --example learn_alpha`
@@ -8,44 +8,44 @@ use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Tensor};
 use burn_tsallis::nn::{AlphaConfig, TsallisSoftargmaxConfig};
 
-const SECRET: [f64; 5] = [0.2, 0.7, 1.0, 1.5, 2.0];
+const TRUE_ALPHAS: [f64; 5] = [0.2, 0.7, 1.0, 1.5, 2.0];
 const STEPS: usize = 400;
-const SHOWN: [usize; 7] = [0, 10, 25, 50, 100, 200, 400];
+const REPORTED_STEPS: [usize; 7] = [0, 10, 25, 50, 100, 200, 400];
 
 fn main() {
     let device = Device::flex().autodiff();
     device.seed(0);
-    let shape = vec![SECRET.len(), 1];
+    let shape = vec![TRUE_ALPHAS.len(), 1];
     let logits = Tensor::<3>::random(
-        [64, SECRET.len(), 8],
+        [64, TRUE_ALPHAS.len(), 8],
         Distribution::Normal(0.0, 2.0),
         &device,
     );
-    let targets = TsallisSoftargmaxConfig::new(AlphaConfig::fixed_each(SECRET))
+    let targets = TsallisSoftargmaxConfig::new(AlphaConfig::fixed_each(TRUE_ALPHAS))
         .with_alpha_shape(shape.clone())
         .init(&device)
         .forward(logits.clone());
 
     // All start as the softmax.
-    let mut module = TsallisSoftargmaxConfig::new(AlphaConfig::learnt(1.0))
+    let mut module = TsallisSoftargmaxConfig::new(AlphaConfig::learned(1.0))
         .with_alpha_shape(shape)
         .init(&device);
-    let mut optimiser: ModuleOptimizer = AdamConfig::new().init();
+    let mut optimizer: ModuleOptimizer = AdamConfig::new().init();
     println!("{:>6} {:>10}   alpha of each row", "step", "error");
     for step in 0..=STEPS {
         let error = (module.forward(logits.clone()) - targets.clone())
             .square()
             .mean();
-        if SHOWN.contains(&step) {
+        if REPORTED_STEPS.contains(&step) {
             let alphas: Vec<f32> = module.alpha.values(&device).into_data().iter().collect();
             let alphas: Vec<String> = alphas.iter().map(|a| format!("{a:>8.4}")).collect();
             let error: f32 = error.clone().into_scalar();
             println!("{step:>6} {error:>10.1e}   {}", alphas.join(""));
         }
         let gradients = GradientsParams::from_grads(error.backward(), &module);
-        module = optimiser.step(0.05, module, gradients);
+        module = optimizer.step(0.05, module, gradients);
     }
-    let secret: Vec<String> = SECRET.iter().map(|a| format!("{a:>8.4}")).collect();
+    let secret: Vec<String> = TRUE_ALPHAS.iter().map(|a| format!("{a:>8.4}")).collect();
     println!("{:>6} {:>10}   {}", "secret", "", secret.join(""));
     println!("\n{}", module.valid());
 }

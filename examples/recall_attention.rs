@@ -4,7 +4,7 @@
 //! attention need not.
 //!
 //! `cargo run --release --example recall_attention -- FOLDER` ends in a table, and in
-//! `FOLDER/recall_alpha.svg`: the order of each head as it is learnt.
+//! `FOLDER/recall_alpha.svg`: the order of each head as it is learned.
 
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
@@ -24,11 +24,11 @@ const MODEL: usize = 32;
 const HEADS: usize = 4;
 const BATCH: usize = 32;
 const STEPS: usize = 1500;
-const RATE: f64 = 3e-3;
+const LEARNING_RATE: f64 = 3e-3;
 /// The standard deviation of what is added to each of the sixteen numbers of a key.
 const NOISE: f64 = 0.3;
-const TRAINED: usize = 32;
-const TESTED: [usize; 4] = [32, 128, 512, 2048];
+const TRAINING_PAIRS: usize = 32;
+const TEST_PAIRS: [usize; 4] = [32, 128, 512, 2048];
 
 /// Memories and their queries.
 struct Recall {
@@ -103,24 +103,24 @@ impl Memory {
     }
 }
 
-/// A memory that has learnt, and the orders of its heads on the way.
+/// A memory that has learned, and the orders of its heads on the way.
 fn train(alpha: AlphaConfig, device: &Device) -> (Memory, Vec<Vec<f64>>) {
     device.seed(1);
     let mut memory = Memory::new(alpha, device);
-    let mut optimiser: ModuleOptimizer = AdamConfig::new().init();
+    let mut optimizer: ModuleOptimizer = AdamConfig::new().init();
     let loss = CrossEntropyLossConfig::new().init(device);
-    let mut path = Vec::new();
+    let mut history = Vec::new();
     for step in 0..STEPS {
-        path.push(memory.alphas(device));
-        let recall = Recall::draw(BATCH, TRAINED, device);
+        history.push(memory.alphas(device));
+        let recall = Recall::draw(BATCH, TRAINING_PAIRS, device);
         let (logits, _) = memory.forward(&recall);
         let value = loss.forward(logits, recall.answers);
         let gradients = GradientsParams::from_grads(value.backward(), &memory);
-        let rate = RATE * (1.0 - step as f64 / STEPS as f64);
-        memory = optimiser.step(rate, memory, gradients);
+        let rate = LEARNING_RATE * (1.0 - step as f64 / STEPS as f64);
+        memory = optimizer.step(rate, memory, gradients);
     }
-    path.push(memory.alphas(device));
-    (memory, path)
+    history.push(memory.alphas(device));
+    (memory, history)
 }
 
 /// The share of right answers with a memory of this size, and of weights that are zero.
@@ -153,18 +153,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("1 (softmax)", AlphaConfig::fixed(1.0)),
         ("1.5", AlphaConfig::fixed(1.5)),
         ("2", AlphaConfig::fixed(2.0)),
-        ("learnt from 1.25", AlphaConfig::learnt(1.25)),
+        ("learned from 1.25", AlphaConfig::learned(1.25)),
     ];
     println!(
         "right answers, and weights that are exactly zero, by the number of pairs in the memory\n"
     );
-    let header: Vec<String> = TESTED.iter().map(|pairs| format!("{pairs:>17}")).collect();
+    let header: Vec<String> = TEST_PAIRS
+        .iter()
+        .map(|pairs| format!("{pairs:>17}"))
+        .collect();
     println!("{:<17}{}", "alpha", header.join(""));
-    let mut learnt = Vec::new();
+    let mut learned = Vec::new();
     for (name, alpha) in kinds {
-        let (memory, path) = train(alpha, &training);
+        let (memory, history) = train(alpha, &training);
         let memory = memory.valid();
-        let cells: Vec<String> = TESTED
+        let cells: Vec<String> = TEST_PAIRS
             .iter()
             .map(|&pairs| {
                 let (right, zeros) = test(&memory, pairs, &device);
@@ -172,21 +175,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             })
             .collect();
         println!("{name:<17}{}", cells.join(""));
-        learnt = path;
+        learned = history;
     }
-    let last = learnt.last().expect("it was trained");
+    let last = learned.last().expect("it was trained");
     let heads: Vec<String> = last.iter().map(|alpha| format!("{alpha:.3}")).collect();
-    println!("\nlearnt orders of the {HEADS} heads: {}", heads.join(", "));
+    println!(
+        "\nlearned alphas of the {HEADS} heads: {}",
+        heads.join(", ")
+    );
     let picture = format!("{folder}/recall_alpha.svg");
-    draw(&picture, &learnt)?;
+    draw(&picture, &learned)?;
     println!("{picture}");
     Ok(())
 }
 
 /// The order of each head against the step.
-fn draw(file: &str, path: &[Vec<f64>]) -> Result<(), Box<dyn std::error::Error>> {
+fn draw(file: &str, history: &[Vec<f64>]) -> Result<(), Box<dyn std::error::Error>> {
     const FONT: &str = "sans-serif";
-    const COLOURS: [RGBColor; HEADS] = [
+    const COLORS: [RGBColor; HEADS] = [
         RGBColor(165, 30, 60),
         RGBColor(225, 120, 30),
         RGBColor(40, 130, 170),
@@ -194,7 +200,7 @@ fn draw(file: &str, path: &[Vec<f64>]) -> Result<(), Box<dyn std::error::Error>>
     ];
     register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
         .map_err(|_| "the built-in font cannot be read")?;
-    let all = || path.iter().flatten().copied();
+    let all = || history.iter().flatten().copied();
     let (lo, hi) = (all().fold(1.0, f64::min), all().fold(1.5, f64::max));
     let area = SVGBackend::new(file, (800, 480)).into_drawing_area();
     area.fill(&WHITE)?;
@@ -203,7 +209,7 @@ fn draw(file: &str, path: &[Vec<f64>]) -> Result<(), Box<dyn std::error::Error>>
         .margin_right(32)
         .x_label_area_size(48)
         .y_label_area_size(64)
-        .build_cartesian_2d(0..path.len() - 1, lo - 0.05..hi + 0.05)?;
+        .build_cartesian_2d(0..history.len() - 1, lo - 0.05..hi + 0.05)?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
@@ -212,16 +218,16 @@ fn draw(file: &str, path: &[Vec<f64>]) -> Result<(), Box<dyn std::error::Error>>
         .axis_desc_style((FONT, 18))
         .label_style((FONT, 15))
         .draw()?;
-    for (head, colour) in COLOURS.into_iter().enumerate() {
-        let points = path
+    for (head, color) in COLORS.into_iter().enumerate() {
+        let points = history
             .iter()
             .enumerate()
             .map(|(step, alphas)| (step, alphas[head]));
         chart
-            .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+            .draw_series(LineSeries::new(points, color.stroke_width(2)))?
             .label(format!("head {}", head + 1))
             .legend(move |(x, y)| {
-                PathElement::new(vec![(x, y), (x + 24, y)], colour.stroke_width(2))
+                PathElement::new(vec![(x, y), (x + 24, y)], color.stroke_width(2))
             });
     }
     chart

@@ -1,15 +1,15 @@
 //! Draws the probability of one of three entries against its logit, for several orders: the picture of the
 //! README. `cargo run --example softargmax_picture -- docs`
 
-use burn_tsallis::math::{Measure, Row, Solver};
+use burn_tsallis::math::{Row, RowReference, Solver};
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
 const SIZE: (u32, u32) = (960, 540);
 const FONT: &str = "sans-serif";
 const LOGITS: f64 = 8.0;
-/// Orders and their colours, from the heavy tail to the sparse side.
-const ORDERS: [(f64, RGBColor); 5] = [
+/// Orders and their colors, from the heavy tail to the sparse side.
+const ALPHAS: [(f64, RGBColor); 5] = [
     (0.0, RGBColor(165, 30, 60)),
     (0.5, RGBColor(225, 120, 30)),
     (1.0, RGBColor(40, 40, 40)),
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// `p` of the first of three entries whose logits are `x`, 0 and 0, under the reference `ones`.
 fn probability(alpha: f64, x: f64) -> f64 {
     let logits = [x, 0.0, 0.0];
-    let row = Row::new(&logits, Measure::Ones, alpha);
+    let row = Row::new(&logits, RowReference::Ones, alpha);
     let mut p = [0.0; 3];
     row.softargmax(&row.solve(Solver::Newton), &mut p);
     p[0]
@@ -67,7 +67,7 @@ where
         .label_style((FONT, 15))
         .y_label_formatter(&|p| format!("{p:.1}"))
         .draw()?;
-    for (alpha, colour) in ORDERS {
+    for (alpha, color) in ALPHAS {
         let points = (0..=800).map(|i| {
             let x = LOGITS * (f64::from(i) / 400.0 - 1.0);
             (x, probability(alpha, x))
@@ -78,10 +78,10 @@ where
             _ => format!("α = {alpha}"),
         };
         chart
-            .draw_series(LineSeries::new(points, colour.stroke_width(3)))?
+            .draw_series(LineSeries::new(points, color.stroke_width(3)))?
             .label(name)
             .legend(move |(x, y)| {
-                PathElement::new(vec![(x, y), (x + 24, y)], colour.stroke_width(3))
+                PathElement::new(vec![(x, y), (x + 24, y)], color.stroke_width(3))
             });
     }
     chart

@@ -8,7 +8,7 @@ const WANTS_ALPHA: bool = {{ wants_alpha }};
 
 // k = q u^(2 - alpha) and u, zero off the support, which is tested: the power is one there at alpha = 2.
 fn weight_at(gap: vec2<f32>, q: f32) -> vec2<f32> {
-    if ratio_by_reach || ratio_log_space {
+    if ratio_by_support_radius || ratio_log_space {
         let ratio = ratio_at(gap);
         if !ratio.on_support {
             return vec2<f32>(0.0);
@@ -21,10 +21,10 @@ fn weight_at(gap: vec2<f32>, q: f32) -> vec2<f32> {
     return vec2<f32>((q * m.y) * ratio_power, m.x);
 }
 
-// math::row::backward::order_slope, against the fall of the largest weight.
-fn order_slope(fall: f32, top_fall: f32) -> f32 {
-    let d = fall - top_fall;
-    return (ratio_l - top_fall) * expm1_over(-ratio_c, d) - d * d * exp_curvature(-ratio_c * d);
+// math::row::backward::alpha_slope, against the fall of the largest weight.
+fn alpha_slope(log_drop: f32, top_log_drop: f32) -> f32 {
+    let d = log_drop - top_log_drop;
+    return (ratio_l - top_log_drop) * expm1_over(-ratio_c, d) - d * d * exp_curvature(-ratio_c * d);
 }
 
 // The cotangent of p or ln p; for the divergence it is f'(u), up to what is the same for the row.
@@ -41,8 +41,8 @@ fn log_entry(row: RowSummary, base: u32, column: u32, gap: vec2<f32>, q: f32, me
     if !ratio.on_support {
         return 0.0;
     }
-    let score = cotangent_at(base, column, gap) * exp_accurate(row.c * ratio.log_u);
-    return score - weight_at(gap, q).x * mean;
+    let scaled = cotangent_at(base, column, gap) * exp_accurate(row.c * ratio.log_u);
+    return scaled - weight_at(gap, q).x * mean;
 }
 
 // From the gradient of ln p in a logit to that in the reference: times u / k.
@@ -73,7 +73,7 @@ fn write_value_gradients(
         if column >= columns {
             continue;
         }
-        let x = x_slot(base, local, slot);
+        let x = logit_in_slot(base, local, slot);
         let q = q_at(base, column);
         var in_logit = 0.0;
         var in_reference = 0.0;
@@ -85,22 +85,22 @@ fn write_value_gradients(
             }
             if WANTS_ALPHA || WRITES_REFERENCE {
                 let ratio = ratio_at(gap);
-                sums.z += q * order_derivative(row, ratio.on_support, ratio.log_u);
-                in_reference = conjugate(row, ratio.on_support, ratio.log_u) * row_cotangent;
+                sums.z += q * alpha_derivative_at_log(row, ratio.on_support, ratio.log_u);
+                in_reference = conjugate_at_log(row, ratio.on_support, ratio.log_u) * row_cotangent;
             }
         }
-        put(base, local, slot, in_logit);
-        put_reference(base, local, slot, in_reference);
+        store(base, local, slot, in_logit);
+        store_reference(base, local, slot, in_reference);
     }
     if WANTS_ALPHA {
-        put_row(local, row_index, -reduce(local, sums).z * row_cotangent);
+        store_row_number(local, row_index, -reduce(local, sums).z * row_cotangent);
     }
 }
 
-fn work(local: u32, base: u32, row_index: u32, columns: u32) {
-    let row = summarise(local, base, row_index, columns);
+fn process_row(local: u32, base: u32, row_index: u32, columns: u32) {
+    let row = summarize(local, base, row_index, columns);
     if row.kind != SOLVABLE {
-        fill_row(local, base, row_index, columns, without_answer(row));
+        fill_row(local, base, row_index, columns, fallback_value(row));
         return;
     }
     set_root(row, vec2<f32>(state[2u * row_index], state[2u * row_index + 1u]));
@@ -119,7 +119,7 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
         if column >= columns {
             continue;
         }
-        let x = x_slot(base, local, slot);
+        let x = logit_in_slot(base, local, slot);
         let q = q_at(base, column);
         if is_allowed(x, q) {
             let k = weight_at(gap_of(row.max, x), q).x;
@@ -132,19 +132,19 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
     }
     let total = reduce(local, totals).z;
     let largest = largest_of_row(local, own_k, own_column);
-    let top_gap = gap_of(row.max, x_of(base, largest));
-    let top_fall = ratio_at(top_gap).fall;
+    let top_gap = gap_of(row.max, logit_at(base, largest));
+    let top_log_drop = ratio_at(top_gap).log_drop;
 
     // Near a one-hot row the weighted mean equals the cotangent of the largest weight to rounding, and
-    // the gradient is what is left: centred on it, what is left keeps its digits.
-    let centre = cotangent_at(base, largest, top_gap);
+    // the gradient is what is left: centered on it, what is left keeps its digits.
+    let center = cotangent_at(base, largest, top_gap);
     var sums = vec4<f32>(0.0);
     for (var slot = 0u; slot < slots(columns); slot++) {
         let column = column_of(local, slot);
         if column >= columns {
             continue;
         }
-        let x = x_slot(base, local, slot);
+        let x = logit_in_slot(base, local, slot);
         let q = q_at(base, column);
         if !is_allowed(x, q) {
             continue;
@@ -155,14 +155,14 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
             if ratio.on_support {
                 sums.z += cotangent_at(base, column, gap) * exp_accurate(row.c * ratio.log_u);
                 if WANTS_ALPHA {
-                    sums.w += q * exp_accurate(ratio.log_u) * order_slope(ratio.fall, top_fall);
+                    sums.w += q * exp_accurate(ratio.log_u) * alpha_slope(ratio.log_drop, top_log_drop);
                 }
             }
         } else {
             // An entry off the support has no weight, whatever its cotangent is.
             let k = weight_at(gap, q).x;
             if k > 0.0 {
-                sums.z += k * (cotangent_at(base, column, gap) - centre);
+                sums.z += k * (cotangent_at(base, column, gap) - center);
             }
         }
     }
@@ -170,43 +170,43 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
     let mean = means.z;
 
     // The gradients, with what is left for the largest weight of a gradient of ln p, and the sum of that in alpha.
-    var rest = vec4<f32>(0.0);
+    var others = vec4<f32>(0.0);
     for (var slot = 0u; slot < slots(columns); slot++) {
         let column = column_of(local, slot);
         if column >= columns {
             continue;
         }
-        let x = x_slot(base, local, slot);
+        let x = logit_in_slot(base, local, slot);
         let q = q_at(base, column);
         if !is_allowed(x, q) {
-            put(base, local, slot, 0.0);
-            put_reference(base, local, slot, 0.0);
+            store(base, local, slot, 0.0);
+            store_reference(base, local, slot, 0.0);
             continue;
         }
         let gap = gap_of(row.max, x);
         if WANTS_ALPHA {
             let ratio = ratio_at(gap);
             if OUTPUT == DIVERGENCE {
-                rest.w += q * order_derivative(row, ratio.on_support, ratio.log_u);
+                others.w += q * alpha_derivative_at_log(row, ratio.on_support, ratio.log_u);
             }
             if ratio.on_support {
                 let c = cotangent_at(base, column, gap);
-                let slope = order_slope(ratio.fall, top_fall);
+                let slope = alpha_slope(ratio.log_drop, top_log_drop);
                 if OUTPUT == LOG_PROBABILITIES {
-                    rest.w += c * (slope - exp_accurate(row.c * ratio.log_u) * means.w);
+                    others.w += c * (slope - exp_accurate(row.c * ratio.log_u) * means.w);
                 } else {
-                    rest.w += ((c - centre) - mean) * (q * exp_accurate(ratio.log_u)) * slope;
+                    others.w += ((c - center) - mean) * (q * exp_accurate(ratio.log_u)) * slope;
                 }
             }
         }
         if OUTPUT == LOG_PROBABILITIES {
             let value = log_entry(row, base, column, gap, q, mean);
             if column != largest {
-                rest.z += value;
+                others.z += value;
                 if WRITES_REFERENCE {
-                    put_reference(base, local, slot, log_entry_in_reference(row, value, gap, q));
+                    store_reference(base, local, slot, log_entry_in_reference(row, value, gap, q));
                 }
-                put(base, local, slot, value);
+                store(base, local, slot, value);
             }
             continue;
         }
@@ -214,34 +214,34 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
         var in_logit = 0.0;
         var in_reference = 0.0;
         if weight.x > 0.0 || (WRITES_REFERENCE && weight.y > 0.0) {
-            let centred = (cotangent_at(base, column, gap) - centre) - mean;
-            in_logit = select(0.0, weight.x * centred, weight.x > 0.0);
-            in_reference = select(0.0, weight.y * centred, weight.y > 0.0);
+            let centered = (cotangent_at(base, column, gap) - center) - mean;
+            in_logit = select(0.0, weight.x * centered, weight.x > 0.0);
+            in_reference = select(0.0, weight.y * centered, weight.y > 0.0);
         }
         if OUTPUT == DIVERGENCE {
             in_logit *= row_cotangent;
             if WRITES_REFERENCE {
                 let ratio = ratio_at(gap);
-                let conj = conjugate(row, ratio.on_support, ratio.log_u);
+                let conj = conjugate_at_log(row, ratio.on_support, ratio.log_u);
                 in_reference = (in_reference - conj) * row_cotangent;
             }
         }
-        put(base, local, slot, in_logit);
-        put_reference(base, local, slot, in_reference);
+        store(base, local, slot, in_logit);
+        store_reference(base, local, slot, in_reference);
     }
     if !WANTS_ALPHA && OUTPUT != LOG_PROBABILITIES {
         return;
     }
-    let left = reduce(local, rest);
+    let left = reduce(local, others);
     if WANTS_ALPHA {
-        put_row(local, row_index, select(left.w, left.w * row_cotangent, OUTPUT == DIVERGENCE));
+        store_row_number(local, row_index, select(left.w, left.w * row_cotangent, OUTPUT == DIVERGENCE));
     }
     if OUTPUT == LOG_PROBABILITIES {
         // The row sums to zero: at the largest weight, the sum of the others keeps the digits.
-        put_late(base, local, largest, -left.z);
+        overwrite(base, local, largest, -left.z);
         if WRITES_REFERENCE {
             let value = log_entry_in_reference(row, -left.z, top_gap, q_at(base, largest));
-            put_reference_late(base, local, largest, value);
+            overwrite_reference(base, local, largest, value);
         }
     }
 }

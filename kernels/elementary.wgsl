@@ -1,6 +1,6 @@
 {{ enable }}
 // Elementary functions in f32, to a rounding or two: WGSL has no log1p and no expm1, and promises 2^-21 of
-// its log near one. NaN and infinities are recognised by their bits, since a compiler may assume that no
+// its log near one. NaN and infinities are recognized by their bits, since a compiler may assume that no
 // comparison meets them.
 
 const LN_2_HIGH: f32 = 0.693359375;
@@ -8,7 +8,7 @@ const LN_2_LOW: f32 = -2.12194440e-4;
 // Where the argument decides, and not the deformation: half a rounding of f32.
 const NEGLIGIBLE: f32 = 5.9604645e-8;
 // Rounds to the largest number. The usual 3.4028235e38 is above it, which a compiler may refuse.
-const LARGEST: f32 = 3.4028234e38;
+const F32_MAX: f32 = 3.4028234e38;
 
 fn is_negative_infinity(x: f32) -> bool {
     return bitcast<u32>(x) == 0xff800000u;

@@ -2,11 +2,11 @@
 // An output of a row and its root: math::Row::{solve, softargmax, log_softargmax, value, divergence}.
 
 
-// math::Solver::STOP_ROUNDINGS, in f32.
+// math::Solver::TOLERANCE_ULPS, in f32.
 const TOLERANCE: f32 = {{ tolerance }};
-// math::Real::HALVINGS for f32, and math::Solver::REACH_STEPS.
-const HALVINGS: u32 = {{ halvings }}u;
-const REACH_STEPS: u32 = {{ reach_steps }}u;
+// math::Real::BISECTION_STEPS for f32, and math::Solver::SUPPORT_RADIUS_STEPS.
+const BISECTION_STEPS: u32 = {{ bisection_steps }}u;
+const SUPPORT_RADIUS_STEPS: u32 = {{ support_radius_steps }}u;
 
 // math::solve_log_ratio. The loops are left by all that share the row at once, since what they decide on is
 // the same number for each.
@@ -40,7 +40,7 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
             return l;
         }
     }
-    for (var i = 0u; i < HALVINGS; i++) {
+    for (var i = 0u; i < BISECTION_STEPS; i++) {
         l = lo + 0.5 * (hi - lo);
         if l <= lo || l >= hi {
             break;
@@ -56,7 +56,7 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
 }
 
 // a + d, what does not fit the first number in the second.
-fn sum_of(a: vec2<f32>, d: f32) -> vec2<f32> {
+fn two_sum(a: vec2<f32>, d: f32) -> vec2<f32> {
     let total = a.x + d;
     let seen = total - a.x;
     let lost = (a.x - (total - seen)) + (d - seen) + a.y;
@@ -68,16 +68,16 @@ fn is_less(a: vec2<f32>, b: vec2<f32>) -> bool {
     return (a.x - b.x) + (a.y - b.y) < 0.0;
 }
 
-// math::solve_reach
-fn solve_reach(local: u32, base: u32, columns: u32, row: RowSummary) -> vec2<f32> {
+// math::solve_support_radius
+fn solve_support_radius(local: u32, base: u32, columns: u32, row: RowSummary) -> vec2<f32> {
     let beta = -row.c;
     var lo = vec2<f32>(exp_accurate(beta * row.lo) / beta, 0.0);
-    var hi = vec2<f32>(min(exp_accurate(beta * row.hi) / beta, row.widest + lo.x), 0.0);
+    var hi = vec2<f32>(min(exp_accurate(beta * row.hi) / beta, row.max_gap + lo.x), 0.0);
     hi.x = max(hi.x, lo.x);
     var m = hi;
-    var before = LARGEST;
-    for (var i = 0u; i < REACH_STEPS; i++) {
-        set_reach(row.c, m);
+    var previous_error = F32_MAX;
+    for (var i = 0u; i < SUPPORT_RADIUS_STEPS; i++) {
+        set_support_radius(row.c, m);
         let s = mass(local, base, columns, row.max);
         let error = 1.0 - s.x;
         if error == 0.0 {
@@ -88,16 +88,16 @@ fn solve_reach(local: u32, base: u32, columns: u32, row: RowSummary) -> vec2<f32
         } else {
             lo = m;
         }
-        let newton = sum_of(m, error * beta * m.x / s.y);
-        let halved = abs(error) <= before * 0.5;
-        before = abs(error);
+        let newton = two_sum(m, error * beta * m.x / s.y);
+        let halved = abs(error) <= previous_error * 0.5;
+        previous_error = abs(error);
         var next = newton;
         if info.newton_steps == 0u || !halved || !is_less(lo, newton) || !is_less(newton, hi) {
-            before = LARGEST;
+            previous_error = F32_MAX;
             if hi.x > 4.0 * lo.x {
                 next = vec2<f32>(sqrt(lo.x) * sqrt(hi.x), 0.0);
             } else {
-                next = sum_of(lo, 0.5 * ((hi.x - lo.x) + (hi.y - lo.y)));
+                next = two_sum(lo, 0.5 * ((hi.x - lo.x) + (hi.y - lo.y)));
             }
         }
         if !is_less(lo, next) || !is_less(next, hi) {
@@ -116,14 +116,14 @@ fn write_entries(local: u32, base: u32, columns: u32, row: RowSummary) {
         if column >= columns {
             continue;
         }
-        let x = x_slot(base, local, slot);
+        let x = logit_in_slot(base, local, slot);
         let q = q_at(base, column);
         var y = 0.0;
         if OUTPUT == LOG_PROBABILITIES {
             y = info.negative_infinity;
             if is_allowed(x, q) {
                 let ratio = ratio_at(gap_of(row.max, x));
-                let change = share * ratio.relative;
+                let change = share * ratio.relative_slope;
                 if ratio.on_support && change > -1.0 {
                     y = ln(q) + ratio.log_u + log1p(change);
                 }
@@ -132,7 +132,7 @@ fn write_entries(local: u32, base: u32, columns: u32, row: RowSummary) {
             let m = q * mass_at(gap_of(row.max, x));
             y = max(m.x + share * m.y, 0.0);
         }
-        put(base, local, slot, y);
+        store(base, local, slot, y);
     }
 }
 
@@ -150,46 +150,46 @@ fn row_output(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
         if column >= columns {
             continue;
         }
-        let x = x_slot(base, local, slot);
+        let x = logit_in_slot(base, local, slot);
         let q = q_at(base, column);
         if is_allowed(x, q) {
             let ratio = ratio_at(gap_of(row.max, x));
             if OUTPUT == DIVERGENCE {
-                terms.z += q * generator(row, ratio.on_support, ratio.log_u);
+                terms.z += q * value_at_log(row, ratio.on_support, ratio.log_u);
                 if ratio.on_support {
-                    let change = share * q * exp_accurate(ratio.log_u) * ratio.relative;
-                    terms.z += change * derivative(row, ratio.log_u);
+                    let change = share * q * exp_accurate(ratio.log_u) * ratio.relative_slope;
+                    terms.z += change * derivative_at_log(row, ratio.log_u);
                 }
             } else {
-                terms.z += q * conjugate(row, ratio.on_support, ratio.log_u);
+                terms.z += q * conjugate_at_log(row, ratio.on_support, ratio.log_u);
             }
         }
     }
     let sum = reduce(local, terms).z;
     if OUTPUT == VALUE {
-        return sum + (row.max - derivative(row, ratio_l));
+        return sum + (row.max - derivative_at_log(row, ratio_l));
     }
     // By rounding: a divergence is not negative.
     return select(sum, 0.0, sum < 0.0);
 }
 
-fn work(local: u32, base: u32, row_index: u32, columns: u32) {
-    let row = summarise(local, base, row_index, columns);
+fn process_row(local: u32, base: u32, row_index: u32, columns: u32) {
+    let row = summarize(local, base, row_index, columns);
     if row.kind != SOLVABLE {
-        if speaks_for_the_row(local) {
+        if is_row_leader(local) {
             state[2u * row_index] = info.nan;
             state[2u * row_index + 1u] = info.nan;
         }
-        var answer = without_answer(row);
-        if OUTPUT == LOG_PROBABILITIES && answer == 0.0 {
+        var value = fallback_value(row);
+        if OUTPUT == LOG_PROBABILITIES && value == 0.0 {
             answer = info.negative_infinity;
         }
-        fill_row(local, base, row_index, columns, answer);
+        fill_row(local, base, row_index, columns, value);
         return;
     }
     var root = vec2<f32>(0.0);
-    if row.by_reach {
-        root = solve_reach(local, base, columns, row);
+    if row.by_support_radius {
+        root = solve_support_radius(local, base, columns, row);
     } else {
         root.x = solve_log_ratio(local, base, columns, row);
     }
@@ -197,9 +197,9 @@ fn work(local: u32, base: u32, row_index: u32, columns: u32) {
     if IS_BY_ENTRY {
         write_entries(local, base, columns, row);
     } else {
-        put_row(local, row_index, row_output(local, base, columns, row));
+        store_row_number(local, row_index, row_output(local, base, columns, row));
     }
-    if speaks_for_the_row(local) {
+    if is_row_leader(local) {
         state[2u * row_index] = root.x;
         state[2u * row_index + 1u] = root.y;
     }

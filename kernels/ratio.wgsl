@@ -3,7 +3,7 @@
 
 // math::Real::LOG_SPACE, and the largest product whose logarithm is taken directly.
 const LOG_SPACE: f32 = {{ log_space }};
-const LARGEST_PRODUCT: f32 = 1e36;
+const MAX_PRODUCT: f32 = 1e36;
 
 var<private> ratio_c: f32;
 // ln u_max, e^(c l), and the gap beyond which products with it are taken in log space.
@@ -11,9 +11,9 @@ var<private> ratio_l: f32;
 var<private> ratio_power: f32;
 var<private> ratio_largest_gap: f32;
 var<private> ratio_log_space: bool;
-// The root where it is the reach, above alpha = 2.
-var<private> ratio_by_reach: bool;
-var<private> ratio_reach: vec2<f32>;
+// The root where it is the support radius, above alpha = 2.
+var<private> ratio_by_support_radius: bool;
+var<private> ratio_support_radius: vec2<f32>;
 // N where u is B^-N or, negative, B_+^-N, with B = b + c g: the orders without a transcendental function.
 var<private> ratio_form: i32;
 var<private> ratio_b: f32;
@@ -24,19 +24,19 @@ fn set_log_ratio(c: f32, l: f32, form: i32) {
     ratio_l = l;
     ratio_power = exp_accurate(c * l);
     ratio_log_space = c * l > LOG_SPACE;
-    ratio_largest_gap = LARGEST_PRODUCT / (max(ratio_power, 1.0) * max(abs(c), 1.0));
-    ratio_by_reach = false;
+    ratio_largest_gap = MAX_PRODUCT / (max(ratio_power, 1.0) * max(abs(c), 1.0));
+    ratio_by_support_radius = false;
     ratio_form = form;
     if form != 0 {
         ratio_b = exp_accurate(-c * l);
     }
 }
 
-// The curve of the reach m.
-fn set_reach(c: f32, m: vec2<f32>) {
+// The curve of the support radius m.
+fn set_support_radius(c: f32, m: vec2<f32>) {
     ratio_c = c;
-    ratio_by_reach = true;
-    ratio_reach = m;
+    ratio_by_support_radius = true;
+    ratio_support_radius = m;
     ratio_l = ln(-c * m.x) / -c;
     ratio_form = 0;
     ratio_log_space = false;
@@ -47,7 +47,7 @@ fn gap_of(row_max: f32, x: f32) -> vec2<f32> {
     let gap = row_max - x;
     if is_not_finite(gap) {
         // Finite logits may lie further apart than the largest number.
-        return vec2<f32>(LARGEST, 0.0);
+        return vec2<f32>(F32_MAX, 0.0);
     }
     let x_seen = row_max - gap;
     let max_seen = gap + x_seen;
@@ -58,20 +58,20 @@ struct Ratio {
     on_support: bool,
     log_u: f32,
     // ln u_max - ln u
-    fall: f32,
+    log_drop: f32,
     // (u / u_max)^c
-    relative: f32,
+    relative_slope: f32,
 }
 
 // math::RatioCurve::at
 fn ratio_at(gap: vec2<f32>) -> Ratio {
-    if ratio_by_reach {
-        let left = (ratio_reach.x - gap.x) + (ratio_reach.y - gap.y);
+    if ratio_by_support_radius {
+        let left = (ratio_support_radius.x - gap.x) + (ratio_support_radius.y - gap.y);
         if left <= 0.0 {
             return Ratio(false, 0.0, 0.0, 0.0);
         }
-        let fall = log1p_any(gap.x / left) / -ratio_c;
-        return Ratio(true, ln(-ratio_c * left) / -ratio_c, fall, ratio_reach.x / left);
+        let log_drop = log1p_saturating(gap.x / left) / -ratio_c;
+        return Ratio(true, ln(-ratio_c * left) / -ratio_c, log_drop, ratio_support_radius.x / left);
     }
     if ratio_log_space || gap.x > ratio_largest_gap {
         if gap.x <= 0.0 {
@@ -81,29 +81,29 @@ fn ratio_at(gap: vec2<f32>) -> Ratio {
             return Ratio(true, ratio_l - gap.x, gap.x, 1.0);
         }
         let t = ln(abs(ratio_c)) + ln(gap.x) + ratio_c * ratio_l;
-        var fall = 0.0;
+        var log_drop = 0.0;
         if ratio_c > 0.0 {
-            fall = max(t, 0.0) + log1p(exp_accurate(-abs(t)));
+            log_drop = max(t, 0.0) + log1p(exp_accurate(-abs(t)));
         } else if t >= 0.0 {
             return Ratio(false, 0.0, 0.0, 0.0);
         } else {
-            fall = log1p(-exp_accurate(t));
+            log_drop = log1p(-exp_accurate(t));
         }
-        return Ratio(true, ratio_l - fall / ratio_c, fall / ratio_c, exp_accurate(-fall));
+        return Ratio(true, ratio_l - log_drop / ratio_c, log_drop / ratio_c, exp_accurate(-log_drop));
     }
     let x = gap.x * ratio_power;
     let z = ratio_c * x;
     if z <= -1.0 {
         return Ratio(false, 0.0, 0.0, 0.0);
     }
-    let fall = log1p_over(ratio_c, x);
-    return Ratio(true, ratio_l - fall, fall, 1.0 / (1.0 + z));
+    let log_drop = log1p_over(ratio_c, x);
+    return Ratio(true, ratio_l - log_drop, log_drop, 1.0 / (1.0 + z));
 }
 
 // ln(1 + z) for a z that may overflow with one added.
-fn log1p_any(z: f32) -> f32 {
-    if z > LARGEST_PRODUCT || is_not_finite(z) {
-        return ln(min(z, LARGEST));
+fn log1p_saturating(z: f32) -> f32 {
+    if z > MAX_PRODUCT || is_not_finite(z) {
+        return ln(min(z, F32_MAX));
     }
     return log1p(z);
 }
@@ -137,5 +137,5 @@ fn mass_at(gap: vec2<f32>) -> vec2<f32> {
         return vec2<f32>(0.0);
     }
     let u = exp_accurate(ratio.log_u);
-    return vec2<f32>(u, u * ratio.relative);
+    return vec2<f32>(u, u * ratio.relative_slope);
 }

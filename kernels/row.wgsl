@@ -30,14 +30,14 @@ const LOG_PROBABILITIES: u32 = 1u;
 const VALUE: u32 = 2u;
 const DIVERGENCE: u32 = 3u;
 const OUTPUT: u32 = {{ output }}u;
-const IS_BY_ENTRY: bool = {{ is_by_entry }};
+const IS_BY_ENTRY: bool = {{ is_per_entry }};
 // Whether the gradient in the reference is written.
 const WRITES_REFERENCE: bool = {{ writes_reference }};
 const MAX_ALPHA: f32 = {{ max_alpha }};
 const NEWTON_MAX_ALPHA: f32 = {{ newton_max_alpha }};
 
 const SOLVABLE: u32 = 0u;
-const POISONED: u32 = 1u;
+const INVALID: u32 = 1u;
 const EMPTY: u32 = 2u;
 
 // The constant reference of the row.
@@ -53,9 +53,9 @@ fn is_allowed(x: f32, q: f32) -> bool {
 }
 
 // Whether the entry leaves its row without an answer.
-fn is_bad(x: f32, q: f32) -> bool {
-    let bad_x = is_not_finite(x) && !is_negative_infinity(x);
-    return bad_x || (GIVEN && (is_not_finite(q) || q < 0.0));
+fn is_invalid_entry(x: f32, q: f32) -> bool {
+    let invalid_x = is_not_finite(x) && !is_negative_infinity(x);
+    return invalid_x || (GIVEN && (is_not_finite(q) || q < 0.0));
 }
 
 struct RowSummary {
@@ -64,85 +64,85 @@ struct RowSummary {
     c: f32,
     max: f32,
     // The largest gap.
-    widest: f32,
+    max_gap: f32,
     // The bracket of ln u_max.
     lo: f32,
     hi: f32,
-    // Whether the root is the reach.
-    by_reach: bool,
+    // Whether the root is the support radius.
+    by_support_radius: bool,
 }
 
-fn summarise(local: u32, base: u32, row_index: u32, columns: u32) -> RowSummary {
+fn summarize(local: u32, base: u32, row_index: u32, columns: u32) -> RowSummary {
     var row: RowSummary;
     // Reduced together: the largest logit and its opposite, and the number of allowed entries and their total
-    // reference, or a negative number that outweighs them where an entry is bad.
-    var seen = vec4<f32>(-LARGEST, -LARGEST, 0.0, 0.0);
-    var bad = 0.0;
+    // reference, or a negative number that outweighs them where an entry is invalid.
+    var local_sums = vec4<f32>(-F32_MAX, -F32_MAX, 0.0, 0.0);
+    var invalid = 0.0;
     for (var slot = 0u; slot < slots(columns); slot++) {
         let column = column_of(local, slot);
         if column >= columns {
             continue;
         }
-        let x = x_slot(base, local, slot);
+        let x = logit_in_slot(base, local, slot);
         let q = q_at(base, column);
-        if is_bad(x, q) {
-            bad = 1.0;
+        if is_invalid_entry(x, q) {
+            invalid = 1.0;
         } else if is_allowed(x, q) {
-            seen = vec4<f32>(max(seen.x, x), max(seen.y, -x), seen.z + 1.0, seen.w + q);
+            local_sums = vec4<f32>(max(local_sums.x, x), max(local_sums.y, -x), local_sums.z + 1.0, local_sums.w + q);
         }
     }
-    let all = reduce(local, seen);
-    // The largest reference at the largest logit, whether any entry is bad, and the order, of which the others add
+    let row_sums = reduce(local, local_sums);
+    // The largest reference at the largest logit, whether any entry is invalid, and the order, of which the others add
     // nothing: read by each for itself, a barrier could not depend on it.
-    var more = vec4<f32>(0.0, bad, 0.0, 0.0);
-    if speaks_for_the_row(local) {
-        more.z = {{ alpha }};
+    var second_sums = vec4<f32>(0.0, invalid, 0.0, 0.0);
+    if is_row_leader(local) {
+        second_sums.z = {{ alpha }};
     }
     if GIVEN {
         for (var slot = 0u; slot < slots(columns); slot++) {
             let column = column_of(local, slot);
-            if column < columns && x_slot(base, local, slot) == all.x {
-                more.x = max(more.x, q_at(base, column));
+            if column < columns && logit_in_slot(base, local, slot) == row_sums.x {
+                second_sums.x = max(second_sums.x, q_at(base, column));
             }
         }
     }
-    more = reduce(local, more);
-    row.alpha = more.z;
+    second_sums = reduce(local, second_sums);
+    row.alpha = second_sums.z;
     row.c = {{ c }};
-    let bad_alpha = is_not_finite(row.alpha) || abs(row.alpha) > MAX_ALPHA;
-    if more.y > 0.0 || bad_alpha {
-        row.kind = POISONED;
+    let invalid_alpha = is_not_finite(row.alpha) || abs(row.alpha) > MAX_ALPHA;
+    if second_sums.y > 0.0 || invalid_alpha {
+        row.kind = INVALID;
         return row;
     }
-    if all.z == 0.0 {
+    if row_sums.z == 0.0 {
         row.kind = EMPTY;
         return row;
     }
     row.kind = SOLVABLE;
-    row.max = all.x;
-    row.widest = all.x + all.y;
-    if is_not_finite(row.widest) {
-        row.widest = LARGEST;
+    row.max = row_sums.x;
+    row.max_gap = row_sums.x + row_sums.y;
+    if is_not_finite(row.max_gap) {
+        row.max_gap = F32_MAX;
     }
     if GIVEN {
-        row.lo = -ln(all.w);
-        row.hi = -ln(more.x);
+        row.lo = -ln(row_sums.w);
+        row.hi = -ln(second_sums.x);
     } else if UNIFORM {
-        row_q = 1.0 / all.z;
+        row_q = 1.0 / row_sums.z;
         row.lo = 0.0;
-        row.hi = ln(all.z);
+        row.hi = ln(row_sums.z);
     } else {
-        row.lo = -ln(all.z);
+        row.lo = -ln(row_sums.z);
         row.hi = 0.0;
     }
-    row.by_reach = row.alpha > NEWTON_MAX_ALPHA && -row.c * max(abs(row.lo), abs(row.hi)) <= LOG_SPACE;
+    row.by_support_radius = row.alpha > NEWTON_MAX_ALPHA && -row.c * max(abs(row.lo), abs(row.hi)) <= LOG_SPACE;
     return row;
 }
 
 // The curve of a root: math::Row::curve.
 fn set_root(row: RowSummary, root: vec2<f32>) {
-    if row.by_reach {
-        set_reach(row.c, root);
+    if row.by_support_radius {
+        set_support_radius(row.c, root);
     } else {
         set_log_ratio(row.c, root.x, info.form);
     }
@@ -156,7 +156,7 @@ fn mass(local: u32, base: u32, columns: u32, row_max: f32) -> vec2<f32> {
         if column >= columns {
             continue;
         }
-        let x = x_slot(base, local, slot);
+        let x = logit_in_slot(base, local, slot);
         let q = q_at(base, column);
         if is_allowed(x, q) {
             let m = q * mass_at(gap_of(row_max, x));
@@ -177,12 +177,12 @@ fn residual(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
 }
 
 // f'(e^l): math::Tsallis::derivative_at_log
-fn derivative(row: RowSummary, log_u: f32) -> f32 {
+fn derivative_at_log(row: RowSummary, log_u: f32) -> f32 {
     return expm1_over(-row.c, log_u);
 }
 
 // math::Tsallis::conjugate_at_log, at the ratio zero where it is off the support
-fn conjugate(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
+fn conjugate_at_log(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
     if !on_support {
         return -1.0 / row.alpha;
     }
@@ -190,13 +190,13 @@ fn conjugate(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
 }
 
 // math::Tsallis::value_at_log
-fn generator(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
+fn value_at_log(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
     if !on_support {
         return 1.0 / row.alpha;
     }
-    let conj = conjugate(row, true, log_u);
+    let conj = conjugate_at_log(row, true, log_u);
     if abs(row.c * log_u) < 1.0 {
-        return exp_accurate(log_u) * derivative(row, log_u) - conj;
+        return exp_accurate(log_u) * derivative_at_log(row, log_u) - conj;
     }
     if row.alpha * log_u > 88.0 {
         return info.infinity;
@@ -209,16 +209,16 @@ fn generator(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
     return (exp_accurate(log_u) - exp_accurate(row.alpha * log_u)) / row.c - conj;
 }
 
-// math::Tsallis::order_derivative_at_log
-fn order_derivative(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
+// math::Tsallis::alpha_derivative_at_log
+fn alpha_derivative_at_log(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
     if !on_support {
         return -1.0 / (row.alpha * row.alpha);
     }
     return moment(-row.c, log_u, log_u) - moment(row.alpha, log_u, 0.0);
 }
 
-// The answer of a row that has none: math::Row::without_answer.
-fn without_answer(row: RowSummary) -> f32 {
+// The answer of a row that has none: math::Row::fallback_value.
+fn fallback_value(row: RowSummary) -> f32 {
     if row.kind == EMPTY && info.empty_row_is_zero != 0u {
         return 0.0;
     }
@@ -229,16 +229,16 @@ fn without_answer(row: RowSummary) -> f32 {
 fn fill_row(local: u32, base: u32, row_index: u32, columns: u32, value: f32) {
     for (var slot = 0u; slot < slots(columns); slot++) {
         if column_of(local, slot) < columns {
-            put(base, local, slot, value);
-            put_reference(base, local, slot, value);
+            store(base, local, slot, value);
+            store_reference(base, local, slot, value);
         }
     }
-    put_row(local, row_index, value);
+    store_row_number(local, row_index, value);
 }
 
 // The number of the row, if the kernel writes one.
-fn put_row(local: u32, row_index: u32, value: f32) {
-    if speaks_for_the_row(local) {
+fn store_row_number(local: u32, row_index: u32, value: f32) {
+    if is_row_leader(local) {
         {{ write_row_number }}
     }
 }

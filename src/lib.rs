@@ -79,9 +79,7 @@ struct Readme;
 pub use math::{EmptyRow, Solver};
 pub use op::{
     Alpha, FDivergence, FSoftargmaxOptions, KernelPath, Reference, TsallisError, TsallisOptions,
-    f_softargmax, kernel_path, try_f_softargmax, try_tsallis_divergence,
-    try_tsallis_divergence_from_probabilities, try_tsallis_log_softargmax, try_tsallis_softargmax,
-    try_tsallis_softargmax_jvp, try_tsallis_softargmax_vjp, try_tsallis_value, tsallis_divergence,
-    tsallis_divergence_from_probabilities, tsallis_log_softargmax, tsallis_softargmax,
-    tsallis_softargmax_jvp, tsallis_softargmax_vjp, tsallis_value,
+    f_softargmax, kernel_path, tsallis_divergence, tsallis_divergence_from_probabilities,
+    tsallis_log_softargmax, tsallis_softargmax, tsallis_softargmax_jvp, tsallis_softargmax_vjp,
+    tsallis_value,
 };

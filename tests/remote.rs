@@ -4,7 +4,7 @@ use burn::remote::RemoteHost;
 use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::{DType, Device};
 use burn_tsallis::conformance::{
-    AlphaForm, Batch, Bounds, CaseReference, Grouping, OnDevice, compare, vectors,
+    AlphaKind, Batch, Bounds, CaseReference, Grouping, OnDevice, compare, vectors,
 };
 use burn_tsallis::math::Solver;
 use burn_tsallis::{KernelPath, kernel_path};
@@ -39,26 +39,26 @@ fn every_output_and_gradient_over_the_loopback_address() {
     let grouping = |alpha| Grouping {
         alpha,
         padded: true,
-        least_rows: 1,
+        min_rows: 1,
     };
     let mut cases = vectors(dtype).expect("the file of the repository");
     cases.retain(|case| case.logits.len() <= 16);
     let (given, of_one_kind): (Vec<_>, Vec<_>) = cases
         .iter()
         .cloned()
-        .partition(|case| matches!(case.reference, CaseReference::Given(_)));
+        .partition(|case| matches!(case.reference, CaseReference::Values(_)));
     let numbers: Vec<_> = of_one_kind
         .into_iter()
         .filter(|case| [0.5, 1.5].contains(&case.alpha))
         .collect();
-    let mut batches = Batch::group(&given, grouping(AlphaForm::Tensor));
-    batches.extend(Batch::group(&numbers, grouping(AlphaForm::Number)));
+    let mut batches = Batch::group(&given, grouping(AlphaKind::Tensor));
+    batches.extend(Batch::group(&numbers, grouping(AlphaKind::Number)));
     let on_device = OnDevice {
         device,
         dtype,
         solver: Solver::Newton,
     };
-    for quantity in compare(&on_device, &batches, &Bounds::of(dtype)) {
+    for quantity in compare(&on_device, &batches, &Bounds::for_dtype(dtype)) {
         assert!(quantity.ratio() <= 1.0, "{quantity:?}");
     }
 }

@@ -8,7 +8,7 @@ const SLOTS: u32 = {{ slots }}u;
 const LANES: u32 = {{ lanes }}u;
 
 // The logits, and in the end the output.
-var<private> held: array<f32, SLOTS>;
+var<private> registers: array<f32, SLOTS>;
 
 fn slots(columns: u32) -> u32 {
     return SLOTS;
@@ -18,11 +18,11 @@ fn column_of(local: u32, slot: u32) -> u32 {
     return (local + slot / LANES * WORKGROUP) * LANES + slot % LANES;
 }
 
-fn x_slot(base: u32, local: u32, slot: u32) -> f32 {
-    return held[slot];
+fn logit_in_slot(base: u32, local: u32, slot: u32) -> f32 {
+    return registers[slot];
 }
 
-fn x_of(base: u32, column: u32) -> f32 {
+fn logit_at(base: u32, column: u32) -> f32 {
     let at = base + column;
     return f32({{ logit_at }});
 }
@@ -37,15 +37,15 @@ fn read_row(local: u32, base: u32, columns: u32) {
     }
 }
 
-fn put(base: u32, local: u32, slot: u32, value: f32) {
-    held[slot] = value;
+fn store(base: u32, local: u32, slot: u32, value: f32) {
+    registers[slot] = value;
 }
 
 // In the place of what another pass has put.
-fn put_late(base: u32, local: u32, column: u32, value: f32) {
+fn overwrite(base: u32, local: u32, column: u32, value: f32) {
     for (var slot = 0u; slot < SLOTS; slot++) {
         if column_of(local, slot) == column {
-            held[slot] = value;
+            registers[slot] = value;
         }
     }
 }

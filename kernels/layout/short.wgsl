@@ -22,16 +22,16 @@ fn column_of(local: u32, slot: u32) -> u32 {
     return slot;
 }
 
-fn x_slot(base: u32, local: u32, slot: u32) -> f32 {
+fn logit_in_slot(base: u32, local: u32, slot: u32) -> f32 {
     return tile_x[tile_row + slot];
 }
 
-fn x_of(base: u32, column: u32) -> f32 {
+fn logit_at(base: u32, column: u32) -> f32 {
     return tile_x[tile_row + column];
 }
 
 // Whether this invocation writes what there is one of for each row.
-fn speaks_for_the_row(local: u32) -> bool {
+fn is_row_leader(local: u32) -> bool {
     return true;
 }
 
@@ -43,22 +43,22 @@ fn largest_of_row(local: u32, value: f32, column: u32) -> u32 {
     return column;
 }
 
-fn put(base: u32, local: u32, slot: u32, value: f32) {
+fn store(base: u32, local: u32, slot: u32, value: f32) {
     tile_y[tile_row + slot] = value;
 }
 
-fn put_late(base: u32, local: u32, column: u32, value: f32) {
+fn overwrite(base: u32, local: u32, column: u32, value: f32) {
     tile_y[tile_row + column] = value;
 }
 
 // The gradient in the reference of an entry: its logit has been read.
-fn put_reference(base: u32, local: u32, slot: u32, value: f32) {
+fn store_reference(base: u32, local: u32, slot: u32, value: f32) {
     if WRITES_REFERENCE {
         tile_x[tile_row + slot] = value;
     }
 }
 
-fn put_reference_late(base: u32, local: u32, column: u32, value: f32) {
+fn overwrite_reference(base: u32, local: u32, column: u32, value: f32) {
     tile_x[tile_row + column] = value;
 }
 
@@ -95,7 +95,7 @@ fn main(
     let row_index = first + local;
     if row_index < rows {
         tile_row = local * stride(columns);
-        work(local, row_index * columns, row_index, columns);
+        process_row(local, row_index * columns, row_index, columns);
     }
     workgroupBarrier();
     for (var i = local; i < entries_here; i += WORKGROUP) {

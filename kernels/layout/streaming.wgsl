@@ -11,23 +11,23 @@ fn column_of(local: u32, slot: u32) -> u32 {
     return local + slot * WORKGROUP;
 }
 
-fn x_slot(base: u32, local: u32, slot: u32) -> f32 {
+fn logit_in_slot(base: u32, local: u32, slot: u32) -> f32 {
     return f32(logits[base + column_of(local, slot)]);
 }
 
-fn x_of(base: u32, column: u32) -> f32 {
+fn logit_at(base: u32, column: u32) -> f32 {
     return f32(logits[base + column]);
 }
 
 fn read_row(local: u32, base: u32, columns: u32) {}
 
-fn put(base: u32, local: u32, slot: u32, value: f32) {
+fn store(base: u32, local: u32, slot: u32, value: f32) {
     let at = base + column_of(local, slot);
     {{ write_entry }}
 }
 
 // In the place of what another pass has put.
-fn put_late(base: u32, local: u32, column: u32, value: f32) {
+fn overwrite(base: u32, local: u32, column: u32, value: f32) {
     if local == 0u {
         let at = base + column;
         {{ write_entry }}

@@ -6,11 +6,11 @@ const WORKGROUP: u32 = {{ workgroup }}u;
 var<workgroup> scratch: array<vec4<f32>, WORKGROUP>;
 
 // Whether this invocation writes what there is one of for each row.
-fn speaks_for_the_row(local: u32) -> bool {
+fn is_row_leader(local: u32) -> bool {
     return local == 0u;
 }
 
-fn folded(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
+fn combine(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(max(a.xy, b.xy), a.zw + b.zw);
 }
 
@@ -25,7 +25,7 @@ fn reduce(local: u32, value: vec4<f32>) -> vec4<f32> {
         if local < next {
             var sum = scratch[local];
             for (var i = local + next; i < left; i += next) {
-                sum = folded(sum, scratch[i]);
+                sum = combine(sum, scratch[i]);
             }
             scratch[local] = sum;
         }
@@ -36,12 +36,12 @@ fn reduce(local: u32, value: vec4<f32>) -> vec4<f32> {
 }
 
 // The gradient in the reference of an entry, if the kernel writes it.
-fn put_reference(base: u32, local: u32, slot: u32, value: f32) {
+fn store_reference(base: u32, local: u32, slot: u32, value: f32) {
     let at = base + column_of(local, slot);
     {{ write_reference }}
 }
 
-fn put_reference_late(base: u32, local: u32, column: u32, value: f32) {
+fn overwrite_reference(base: u32, local: u32, column: u32, value: f32) {
     if local == 0u {
         let at = base + column;
         {{ write_reference }}
@@ -82,6 +82,6 @@ fn main(
     }
     let base = row_index * columns;
     read_row(local, base, columns);
-    work(local, base, row_index, columns);
+    process_row(local, base, row_index, columns);
     write_row(local, base, columns);
 }

@@ -10,12 +10,12 @@ use crate::op::Output;
 #[derive(Clone, Debug)]
 pub struct Batch {
     rows: Vec<Case>,
-    alpha: AlphaForm,
+    alpha: AlphaKind,
 }
 
 /// How a batch gives alpha.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlphaForm {
+pub enum AlphaKind {
     /// A number, the same for every row.
     Number,
     /// A tensor with a number for each row.
@@ -26,11 +26,11 @@ pub enum AlphaForm {
 #[derive(Clone, Copy, Debug)]
 pub struct Grouping {
     /// How a batch gives alpha.
-    pub alpha: AlphaForm,
+    pub alpha: AlphaKind,
     /// Whether rows of several lengths share a batch: the shorter ones get columns that are not allowed.
     pub padded: bool,
     /// A batch of fewer rows has each of them several times.
-    pub least_rows: usize,
+    pub min_rows: usize,
 }
 
 impl Grouping {
@@ -38,19 +38,19 @@ impl Grouping {
     /// lengths with alpha as a number: every form in which a caller gives rows, in more rows than a workgroup has.
     pub const EVERY_FORM: [Self; 3] = [
         Self {
-            alpha: AlphaForm::Number,
+            alpha: AlphaKind::Number,
             padded: false,
-            least_rows: 3,
+            min_rows: 3,
         },
         Self {
-            alpha: AlphaForm::Tensor,
+            alpha: AlphaKind::Tensor,
             padded: false,
-            least_rows: 70,
+            min_rows: 70,
         },
         Self {
-            alpha: AlphaForm::Number,
+            alpha: AlphaKind::Number,
             padded: true,
-            least_rows: 3,
+            min_rows: 3,
         },
     ];
 }
@@ -91,7 +91,7 @@ impl Batch {
         let batches = batches.into_iter().map(|(_, mut rows)| {
             let columns = rows.iter().map(|row| row.logits.len()).max().unwrap_or(0);
             rows.iter_mut().for_each(|row| row.pad(columns));
-            let count = rows.len().max(grouping.least_rows);
+            let count = rows.len().max(grouping.min_rows);
             Self {
                 rows: rows.into_iter().cycle().take(count).collect(),
                 alpha: grouping.alpha,
@@ -111,7 +111,7 @@ impl Batch {
     }
 
     /// How alpha is given.
-    pub fn alpha_form(&self) -> AlphaForm {
+    pub fn alpha_kind(&self) -> AlphaKind {
         self.alpha
     }
 
@@ -142,18 +142,18 @@ impl Batch {
     /// The reference.
     pub fn reference(&self) -> BatchReference<'_> {
         let given = |row: &Case| match &row.reference {
-            CaseReference::Given(q) => q.clone(),
+            CaseReference::Values(q) => q.clone(),
             CaseReference::Uniform | CaseReference::Ones => Vec::new(),
         };
         match &self.rows[0].reference {
             CaseReference::Uniform => BatchReference::Uniform,
             CaseReference::Ones => BatchReference::Ones,
-            first @ CaseReference::Given(q)
+            first @ CaseReference::Values(q)
                 if self.rows.iter().all(|row| row.reference == *first) =>
             {
                 BatchReference::Vector(q)
             }
-            CaseReference::Given(_) => {
+            CaseReference::Values(_) => {
                 BatchReference::Rows(self.rows.iter().flat_map(given).collect())
             }
         }
@@ -186,7 +186,7 @@ impl Key {
         Self {
             reference: std::mem::discriminant(&row.reference),
             columns: padded.unwrap_or(columns),
-            alpha: (grouping.alpha == AlphaForm::Number).then_some(row.alpha),
+            alpha: (grouping.alpha == AlphaKind::Number).then_some(row.alpha),
         }
     }
 }
@@ -198,13 +198,13 @@ mod tests {
     use burn::tensor::DType;
 
     fn groupings() -> impl Iterator<Item = Grouping> {
-        [AlphaForm::Number, AlphaForm::Tensor]
+        [AlphaKind::Number, AlphaKind::Tensor]
             .into_iter()
             .flat_map(|alpha| {
                 [false, true].map(|padded| Grouping {
                     alpha,
                     padded,
-                    least_rows: 3,
+                    min_rows: 3,
                 })
             })
     }
@@ -223,7 +223,7 @@ mod tests {
                     names.insert(row.name.clone());
                     assert_eq!(row.cotangent.len(), batch.columns());
                     assert_eq!(row.exact.p.len(), batch.columns());
-                    if grouping.alpha == AlphaForm::Number {
+                    if grouping.alpha == AlphaKind::Number {
                         assert_eq!(row.alpha, batch.rows()[0].alpha);
                     }
                 }
@@ -234,7 +234,7 @@ mod tests {
 
     /// A padded row has the answers that the scalar layer gives it.
     #[test]
-    fn padding_changes_no_answer() {
+    fn padding_does_not_change_the_exact_values() {
         let rows = vectors(DType::F64).expect("the file of the repository");
         for row in rows {
             let mut padded = row.clone();

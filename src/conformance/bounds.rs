@@ -22,8 +22,8 @@ pub struct Bounds {
     /// Of gradients at `alpha > 1`, by the change of a gap by its rounding.
     gradient_gap: f64,
     /// Of gradients in the order.
-    order: f64,
-    /// Half the distance of neighbouring numbers of the storage, relative, and the smallest number; zero
+    alpha_gradient: f64,
+    /// Half the distance of neighboring numbers of the storage, relative, and the smallest number; zero
     /// where the storage is the arithmetic.
     storage: f64,
     smallest: f64,
@@ -33,7 +33,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// The bounds of a dtype.
-    pub fn of(dtype: DType) -> Self {
+    pub fn for_dtype(dtype: DType) -> Self {
         let f32 = Self {
             relative: 2e-6,
             absolute: 1e-6,
@@ -41,7 +41,7 @@ impl Bounds {
             row: 4e-6,
             gradient: 5e-5,
             gradient_gap: 5e-7,
-            order: 1e-4,
+            alpha_gradient: 1e-4,
             storage: 0.0,
             smallest: 1e-37,
             largest: f64::from(f32::MAX),
@@ -54,7 +54,7 @@ impl Bounds {
                 row: 2e-12,
                 gradient: 1e-10,
                 gradient_gap: 1e-12,
-                order: 1e-10,
+                alpha_gradient: 1e-10,
                 smallest: 1e-300,
                 largest: f64::MAX,
                 ..f32
@@ -83,25 +83,25 @@ impl Bounds {
             Output::LogProbabilities if want == f64::NEG_INFINITY => 0.0,
             Output::LogProbabilities => {
                 let log_u = want - case.exact.q[i].ln();
-                let slope = ((1.0 - case.alpha) * log_u).exp();
-                let edge = self.log_gap * case.exact.gaps[i] * slope;
+                let log_slope = ((1.0 - case.alpha) * log_u).exp();
+                let edge = self.log_gap * case.exact.gaps[i] * log_slope;
                 self.relative * want.abs().max(1.0) + edge
             }
             Output::Value => self.row * want.abs().max(1.0),
             Output::Divergence => self.row * want.max(1.0),
         };
-        computed + self.stored(want)
+        computed + self.storage_error(want)
     }
 
     /// The bound of the gradients of one row, whose largest exact entry is `largest`.
     pub fn gradient(&self, case: &Case, output: Output, input: Input, largest: f64) -> f64 {
-        let cotangent = case.cotangent_of(output);
+        let cotangent = case.max_cotangent(output);
         // ln u is right to a rounding of itself, absolutely: what is made of f(u) rather than of p cannot
         // be better, and neither can a difference of ratios.
         let floor = match (output, input) {
             (Output::Probabilities, _) | (Output::Value, Input::Logits) => 0.0,
             (Output::LogProbabilities, Input::Alpha) => 0.0,
-            (Output::LogProbabilities, _) => 1e-2 * self.gradient * case.largest_score(),
+            (Output::LogProbabilities, _) => 1e-2 * self.gradient * case.max_scaled_cotangent(),
             (Output::Divergence, Input::Logits) => 0.0,
             (Output::Value | Output::Divergence, Input::Alpha | Input::Reference) => {
                 self.row * ROW_COTANGENT
@@ -109,7 +109,7 @@ impl Bounds {
         };
         let computed = floor
             + match input {
-                Input::Alpha => self.order * largest.max(1e-3 * cotangent),
+                Input::Alpha => self.alpha_gradient * largest.max(1e-3 * cotangent),
                 Input::Logits | Input::Reference => self.gradient * largest.max(1e-30),
             };
         let edge = if case.alpha > 1.0 {
@@ -117,15 +117,15 @@ impl Bounds {
         } else {
             0.0
         };
-        let stored = match input {
-            Input::Logits => self.stored(largest),
+        let storage_error = match input {
+            Input::Logits => self.storage_error(largest),
             Input::Alpha | Input::Reference => 0.0,
         };
         // The cotangent is rounded to the storage as well, and stands in every entry.
-        computed + edge + stored + 2.0 * self.storage * largest
+        computed + edge + storage_error + 2.0 * self.storage * largest
     }
 
-    fn stored(&self, want: f64) -> f64 {
+    fn storage_error(&self, want: f64) -> f64 {
         if self.storage == 0.0 || !want.is_finite() {
             0.0
         } else {
@@ -134,7 +134,7 @@ impl Bounds {
     }
 
     /// What the storage holds of a number.
-    pub fn held(&self, want: f64) -> f64 {
+    pub fn as_stored(&self, want: f64) -> f64 {
         if want.abs() > self.largest {
             f64::INFINITY.copysign(want)
         } else {
@@ -143,7 +143,7 @@ impl Bounds {
     }
 
     /// Off the support `ln p` is `-inf`; a probability within its bound of zero is as good.
-    pub fn off_support(&self, got: f64) -> bool {
+    pub fn is_off_support(&self, got: f64) -> bool {
         got.exp() <= self.absolute
     }
 }

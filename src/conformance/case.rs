@@ -2,7 +2,7 @@
 
 use super::exact::Exact;
 use super::report::Gradients;
-use crate::math::{Measure, Output, Row, RowGradients, Solver};
+use crate::math::{Output, Row, RowGradients, RowReference, Solver};
 use burn::tensor::{DType, bf16, f16};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub struct Case {
     /// The answers.
     pub exact: Exact,
     /// The gradients of `<c, p>` that a file gives.
-    given: Option<Gradients>,
+    file_gradients: Option<Gradients>,
 }
 
 /// The reference of a row.
@@ -34,16 +34,16 @@ pub enum CaseReference {
     /// One for every entry.
     Ones,
     /// One number for each entry.
-    Given(Vec<f64>),
+    Values(Vec<f64>),
 }
 
 impl CaseReference {
     /// As the scalar layer takes it.
-    pub fn measure(&self) -> Measure<'_, f64> {
+    pub fn row_reference(&self) -> RowReference<'_, f64> {
         match self {
-            Self::Uniform => Measure::Uniform,
-            Self::Ones => Measure::Ones,
-            Self::Given(q) => Measure::Given(q),
+            Self::Uniform => RowReference::Uniform,
+            Self::Ones => RowReference::Ones,
+            Self::Values(q) => RowReference::Values(q),
         }
     }
 }
@@ -64,7 +64,7 @@ impl Case {
         let logits: Vec<f64> = logits.into_iter().map(|x| rounded(x, dtype)).collect();
         let reference = match reference {
             // Kept in f32 beside logits of half precision.
-            CaseReference::Given(q) => CaseReference::Given(
+            CaseReference::Values(q) => CaseReference::Values(
                 q.into_iter()
                     .map(|q| {
                         rounded(
@@ -81,13 +81,13 @@ impl Case {
             other => other,
         };
         Self {
-            exact: Exact::new(&logits, reference.measure(), alpha),
+            exact: Exact::new(&logits, reference.row_reference(), alpha),
             cotangent: cotangent.into_iter().map(|c| rounded(c, dtype)).collect(),
             name,
             alpha,
             reference,
             logits,
-            given: None,
+            file_gradients: None,
         }
     }
 
@@ -98,14 +98,14 @@ impl Case {
         self.logits.resize(columns, f64::NEG_INFINITY);
         self.cotangent.resize(columns, cotangent);
         let q = match &mut self.reference {
-            CaseReference::Given(q) => {
+            CaseReference::Values(q) => {
                 q.resize(columns, 1.0);
                 1.0
             }
             CaseReference::Uniform | CaseReference::Ones => self.exact.q[0],
         };
         self.exact.pad(columns, q);
-        if let Some(given) = &mut self.given {
+        if let Some(given) = &mut self.file_gradients {
             let entries = [&mut given.logits, &mut given.reference];
             for entries in entries.into_iter().flatten() {
                 entries.resize(columns, 0.0);
@@ -125,14 +125,14 @@ impl Case {
 
     /// The exact gradients of `<c, output>`, with [`ROW_COTANGENT`] where the output is one number.
     pub fn gradients(&self, output: Output) -> Gradients {
-        if let (Output::Probabilities, Some(given)) = (output, &self.given) {
+        if let (Output::Probabilities, Some(given)) = (output, &self.file_gradients) {
             return given.clone();
         }
-        let row = Row::new(&self.logits, self.reference.measure(), self.alpha);
+        let row = Row::new(&self.logits, self.reference.row_reference(), self.alpha);
         let (mut logits, mut reference) =
             (vec![0.0; self.logits.len()], vec![0.0; self.logits.len()]);
         let mut alpha = 0.0;
-        let cotangent: &[f64] = if output.is_by_entry() {
+        let cotangent: &[f64] = if output.is_per_entry() {
             &self.cotangent
         } else {
             &[ROW_COTANGENT]
@@ -151,7 +151,7 @@ impl Case {
     }
 
     /// The largest `|c_i| u_i^(1 - alpha)`, of which the gradients of `<c, ln p>` are differences.
-    pub(super) fn largest_score(&self) -> f64 {
+    pub(super) fn max_scaled_cotangent(&self) -> f64 {
         (0..self.exact.p.len())
             .filter(|&i| self.exact.p[i] > 0.0)
             .map(|i| {
@@ -162,7 +162,7 @@ impl Case {
     }
 
     /// The largest cotangent that reaches the probabilities.
-    pub fn cotangent_of(&self, output: Output) -> f64 {
+    pub fn max_cotangent(&self, output: Output) -> f64 {
         let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0_f64, f64::max);
         match output {
             Output::Probabilities | Output::LogProbabilities => {
@@ -302,7 +302,7 @@ impl Line {
         if columns == 0 || self.logits.iter().all(Option::is_none) {
             return Err("no logit is allowed".to_owned());
         }
-        if !crate::math::is_order(self.alpha) {
+        if !crate::math::is_valid_alpha(self.alpha) {
             return Err(format!(
                 "alpha is {}: it must be from -50 to 50",
                 self.alpha
@@ -316,7 +316,7 @@ impl Line {
                     "reference is {name:?}: it must be \"uniform\", \"ones\" or a list of numbers"
                 ));
             }
-            LineReference::Values(q) if q.len() == columns => CaseReference::Given(q),
+            LineReference::Values(q) if q.len() == columns => CaseReference::Values(q),
             LineReference::Values(q) => {
                 return Err(format!(
                     "{columns} logits and {} numbers in reference",
@@ -329,18 +329,18 @@ impl Line {
             id => id.to_string(),
         };
         let name = format!("{name} (alpha {}, {columns} columns)", self.alpha);
-        let logits = numbers(self.logits, f64::NEG_INFINITY);
+        let logits = or_null(self.logits, f64::NEG_INFINITY);
         // The inputs are exact in f32; a coarser type has answers of its own.
         if !matches!(dtype, DType::F32 | DType::F64) {
             let case = Case::computed(name, self.alpha, reference, logits, self.cotangent, dtype);
             return Ok(case);
         }
-        let mut exact = Exact::new(&logits, reference.measure(), self.alpha);
+        let mut exact = Exact::new(&logits, reference.row_reference(), self.alpha);
         exact.p = self.p;
-        exact.log_p = numbers(self.log_p, f64::NEG_INFINITY);
+        exact.log_p = or_null(self.log_p, f64::NEG_INFINITY);
         exact.value = self.value;
         exact.divergence = self.divergence;
-        exact.measure_edges(&logits, self.alpha);
+        exact.compute_sensitivity(&logits, self.alpha);
         Ok(Case {
             name,
             alpha: self.alpha,
@@ -348,16 +348,16 @@ impl Line {
             logits,
             cotangent: self.cotangent,
             exact,
-            given: Some(Gradients {
+            file_gradients: Some(Gradients {
                 logits: Some(self.grad_logits),
                 alpha: Some(vec![self.grad_alpha]),
-                reference: Some(numbers(self.grad_reference, 0.0)),
+                reference: Some(or_null(self.grad_reference, 0.0)),
             }),
         })
     }
 }
 
-fn numbers(list: Vec<Option<f64>>, null: f64) -> Vec<f64> {
+fn or_null(list: Vec<Option<f64>>, null: f64) -> Vec<f64> {
     list.into_iter().map(|x| x.unwrap_or(null)).collect()
 }
 
@@ -459,7 +459,7 @@ impl Random {
             1 => CaseReference::Ones,
             _ => {
                 let q = (0..columns).map(|_| (0.2 + self.centered().abs()) / columns as f64);
-                CaseReference::Given(q.collect())
+                CaseReference::Values(q.collect())
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The operator on a device, through its public functions.
 
-use super::batch::{AlphaForm, Batch, BatchReference};
+use super::batch::{AlphaKind, Batch, BatchReference};
 use super::report::{Gradients, Implementation};
 use crate::math::{Output, Solver};
 use crate::op::{
@@ -49,9 +49,9 @@ impl OnDevice {
     }
 
     fn alpha(&self, batch: &Batch, device: &Device) -> Alpha<2> {
-        match batch.alpha_form() {
-            AlphaForm::Number => Alpha::Number(batch.rows()[0].alpha),
-            AlphaForm::Tensor => Alpha::Tensor(self.alphas(batch, device)),
+        match batch.alpha_kind() {
+            AlphaKind::Number => Alpha::Number(batch.rows()[0].alpha),
+            AlphaKind::Tensor => Alpha::Tensor(self.alphas(batch, device)),
         }
     }
 

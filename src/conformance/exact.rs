@@ -1,6 +1,6 @@
 //! The exact answers of a row.
 
-use crate::math::{MAX_ALPHA, Measure, Row, Solver};
+use crate::math::{MAX_ALPHA, Row, RowReference, Solver};
 
 /// The exact answers of a row.
 #[derive(Clone, Debug)]
@@ -23,17 +23,17 @@ pub struct Exact {
 
 impl Exact {
     /// The answers of the scalar layer in `f64`.
-    pub fn new(logits: &[f64], measure: Measure<'_, f64>, alpha: f64) -> Self {
-        let row = Row::new(logits, measure, alpha);
+    pub fn new(logits: &[f64], reference: RowReference<'_, f64>, alpha: f64) -> Self {
+        let row = Row::new(logits, reference, alpha);
         let state = row.solve(Solver::Newton);
         let (mut p, mut log_p) = (vec![0.0; logits.len()], vec![0.0; logits.len()]);
         row.softargmax(&state, &mut p);
         row.log_softargmax(&state, &mut log_p);
         let allowed = logits.iter().filter(|x| x.is_finite()).count();
-        let q = match measure {
-            Measure::Uniform => vec![1.0 / allowed as f64; logits.len()],
-            Measure::Ones => vec![1.0; logits.len()],
-            Measure::Given(q) => q.to_vec(),
+        let q = match reference {
+            RowReference::Uniform => vec![1.0 / allowed as f64; logits.len()],
+            RowReference::Ones => vec![1.0; logits.len()],
+            RowReference::Values(q) => q.to_vec(),
         };
         let mut exact = Self {
             value: row.value(&state),
@@ -44,7 +44,7 @@ impl Exact {
             p,
             log_p,
         };
-        exact.measure_edges(logits, alpha);
+        exact.compute_sensitivity(logits, alpha);
         exact
     }
 
@@ -57,7 +57,7 @@ impl Exact {
     }
 
     /// Fills in what the bounds need.
-    pub fn measure_edges(&mut self, logits: &[f64], alpha: f64) {
+    pub fn compute_sensitivity(&mut self, logits: &[f64], alpha: f64) {
         let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         self.gaps = logits
             .iter()
@@ -75,7 +75,7 @@ impl Exact {
 
     /// At `alpha = 2` an entry at the very edge of the support has a gradient on one side only; above,
     /// it has none.
-    pub fn is_at_a_kink(&self, alpha: f64) -> bool {
+    pub fn is_at_kink(&self, alpha: f64) -> bool {
         if !(2.0..=MAX_ALPHA).contains(&alpha) {
             return false;
         }
@@ -85,7 +85,9 @@ impl Exact {
         else {
             return false;
         };
-        let reach = (self.p[top] / self.q[top]).powf(alpha - 1.0) / (alpha - 1.0);
-        (0..self.p.len()).any(|i| self.gaps[i] > 0.0 && (reach - self.gaps[i]).abs() < 1e-5 * reach)
+        let support_radius = (self.p[top] / self.q[top]).powf(alpha - 1.0) / (alpha - 1.0);
+        (0..self.p.len()).any(|i| {
+            self.gaps[i] > 0.0 && (support_radius - self.gaps[i]).abs() < 1e-5 * support_radius
+        })
     }
 }

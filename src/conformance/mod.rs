@@ -20,7 +20,7 @@
 //! let dtype = DType::F32;
 //! let batches = Batch::every_form(&built_in(dtype)[..20]);
 //! let on_device = OnDevice { device: Device::flex(), dtype, solver: Solver::Newton };
-//! for quantity in compare(&on_device, &batches, &Bounds::of(dtype)) {
+//! for quantity in compare(&on_device, &batches, &Bounds::for_dtype(dtype)) {
 //!     assert!(quantity.ratio() <= 1.0, "{quantity:?}");
 //! }
 //! # }
@@ -38,22 +38,22 @@
 //! Rows go in batches whose neighbors differ in alpha, mask and scale, so that a fault between the lanes of a vector or
 //! between the rows of a workgroup shows.
 
+#[cfg(test)]
+mod backend_tests;
 mod batch;
 mod bounds;
 mod case;
 mod device;
 mod exact;
-#[cfg(test)]
-mod paths;
 mod report;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 
-pub use batch::{AlphaForm, Batch, BatchReference, Grouping};
+pub use batch::{AlphaKind, Batch, BatchReference, Grouping};
 pub use bounds::Bounds;
 pub use case::{Case, CaseError, CaseReference, ROW_COTANGENT, built_in, read, rounded, vectors};
 pub use device::OnDevice;
 pub use exact::Exact;
-pub use report::{Gradients, Implementation, Input, Quantity, Worst, compare};
+pub use report::{Gradients, Implementation, Input, Quantity, WorstError, compare};
 #[cfg(feature = "wgpu")]
 pub use wgpu::wgpu_device;

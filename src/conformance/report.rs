@@ -62,12 +62,12 @@ pub struct Quantity {
     /// The number of rows that were compared.
     pub rows: usize,
     /// The error that is largest in units of its bound.
-    pub worst: Option<Worst>,
+    pub worst: Option<WorstError>,
 }
 
 /// An error.
 #[derive(Clone, Debug)]
-pub struct Worst {
+pub struct WorstError {
     /// How far the answer is off.
     pub error: f64,
     /// How far it may be.
@@ -89,18 +89,18 @@ impl Quantity {
         let want = row.output(output);
         self.rows += 1;
         if got.len() != want.len() {
-            self.take(row, f64::NAN, 0.0);
+            self.record(row, f64::NAN, 0.0);
             return;
         }
         for (i, (&got, &want)) in got.iter().zip(&want).enumerate() {
-            let want = bounds.held(want);
-            let is_zero = want == f64::NEG_INFINITY && bounds.off_support(got);
+            let want = bounds.as_stored(want);
+            let is_zero = want == f64::NEG_INFINITY && bounds.is_off_support(got);
             let error = if got == want || is_zero {
                 0.0
             } else {
                 (got - want).abs()
             };
-            self.take(row, error, bounds.output(row, output, i, want));
+            self.record(row, error, bounds.output(row, output, i, want));
         }
     }
 
@@ -116,27 +116,27 @@ impl Quantity {
         let bound = bounds.gradient(row, output, input, largest);
         self.rows += 1;
         if got.len() != want.len() {
-            self.take(row, f64::NAN, 0.0);
+            self.record(row, f64::NAN, 0.0);
             return;
         }
         for (&got, &want) in got.iter().zip(want) {
             // The others are not in the storage of the logits.
             let want = match input {
-                Input::Logits => bounds.held(want),
+                Input::Logits => bounds.as_stored(want),
                 Input::Alpha | Input::Reference => want,
             };
             let error = if got == want { 0.0 } else { (got - want).abs() };
-            self.take(row, error, bound);
+            self.record(row, error, bound);
         }
     }
 
     /// The error of the worst case in units of its bound.
     pub fn ratio(&self) -> f64 {
-        self.worst.as_ref().map_or(0.0, Worst::ratio)
+        self.worst.as_ref().map_or(0.0, WorstError::ratio)
     }
 
-    fn take(&mut self, case: &Case, error: f64, bound: f64) {
-        let worst = Worst {
+    fn record(&mut self, case: &Case, error: f64, bound: f64) {
+        let worst = WorstError {
             error,
             bound,
             case: case.name.clone(),
@@ -149,7 +149,7 @@ impl Quantity {
     }
 }
 
-impl Worst {
+impl WorstError {
     fn ratio(&self) -> f64 {
         if self.error == 0.0 {
             0.0
@@ -217,7 +217,7 @@ fn rows_of<'a>(batch: &'a Batch, got: &'a [f64]) -> impl Iterator<Item = (&'a Ca
 /// and the edge of the support has no gradient.
 fn is_differentiable(row: &Case, output: Output) -> bool {
     let is_finite = output != Output::LogProbabilities || row.exact.p.iter().all(|&p| p > 0.0);
-    is_finite && !row.exact.is_at_a_kink(row.alpha)
+    is_finite && !row.exact.is_at_kink(row.alpha)
 }
 
 fn output_name(output: Output) -> &'static str {

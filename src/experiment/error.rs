@@ -1,3 +1,4 @@
+use super::renamed;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -41,10 +42,15 @@ impl FileError {
         }
     }
 
-    /// A [`FileError::Malformed`] whose reason is one line.
+    /// A [`FileError::Malformed`] whose reason is one line. A field that serde does not know and that has been
+    /// [`renamed`] is named with its present name.
     pub fn malformed(path: &Path, reason: impl std::fmt::Display) -> Self {
-        // Some libraries answer in several lines.
+        // Some libraries return several lines.
         let reason = reason.to_string().replace('\n', " ").trim().to_owned();
+        let unknown = reason
+            .split_once("unknown field `")
+            .and_then(|(_, name)| name.split('`').next());
+        let reason = unknown.and_then(renamed).unwrap_or(reason);
         Self::Malformed {
             path: path.to_owned(),
             reason,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 ///
 /// If the file cannot be written; what was written of it is then removed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let partial = beside(path, ".partial");
+    let partial = with_suffix(path, ".partial");
     let write = || {
         write_synced(&partial, bytes)?;
         fs::rename(&partial, path)?;
@@ -46,7 +46,7 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// A name with something appended.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

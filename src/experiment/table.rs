@@ -1,5 +1,6 @@
 use super::error::FileError;
 use super::file::lock;
+use super::renamed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{File, OpenOptions};
@@ -25,10 +26,10 @@ impl<R: Serialize> CsvTable<R> {
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, FileError> {
         let path = path.into();
         let file = File::create_new(&path).map_err(FileError::io("create", &path))?;
-        Self::over(path, file, true)
+        Self::from_file(path, file, true)
     }
 
-    fn over(path: PathBuf, file: File, empty: bool) -> Result<Self, FileError> {
+    fn from_file(path: PathBuf, file: File, empty: bool) -> Result<Self, FileError> {
         lock(&file, path.parent().unwrap_or(&path))?;
         Ok(Self {
             path,
@@ -102,7 +103,7 @@ impl<R: Serialize + DeserializeOwned> CsvTable<R> {
             file.seek(SeekFrom::End(0))
         };
         cut().map_err(FileError::io("write", &path))?;
-        Ok((Self::over(path, file, length == 0)?, rows))
+        Ok((Self::from_file(path, file, length == 0)?, rows))
     }
 }
 
@@ -140,6 +141,10 @@ fn whole_rows<R: DeserializeOwned>(
             Ok(true) => {
                 let end = reader.position().byte();
                 let Some(header) = &header else {
+                    // An optional column of a former name would be read as empty.
+                    if let Some(reason) = record.iter().find_map(renamed) {
+                        return Some(Err(FileError::malformed(&path, reason)));
+                    }
                     header = Some(record.clone());
                     return Some(Ok((None, end)));
                 };
@@ -210,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_table_is_named_and_left_alone() {
+    fn a_foreign_file_is_an_error_and_unchanged() {
         let path = path("foreign");
         fs::write(&path, "step,value\n1,2.0\nthesis,3.0\n").expect("a file");
         let error = CsvTable::reopen(&path, |_: &Row| true).expect_err("refused");

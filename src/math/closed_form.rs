@@ -24,7 +24,7 @@ const CLOSED_FORMS: [(f64, i32); 6] = [
 pub fn closed_form(alpha: f64) -> Option<i32> {
     CLOSED_FORMS
         .into_iter()
-        .find_map(|(order, n)| (order == alpha).then_some(n))
+        .find_map(|(candidate, n)| (candidate == alpha).then_some(n))
 }
 
 #[cfg(test)]
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_integers_are_those_of_the_orders() {
+    fn each_integer_matches_its_alpha() {
         for (alpha, n) in CLOSED_FORMS {
             assert!(
                 (f64::from(n) * (1.0 - alpha) - 1.0).abs() < 1e-15,

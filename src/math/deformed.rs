@@ -49,18 +49,18 @@ pub fn exp_difference<F: Real>(c: F, a: F, b: F) -> F {
         return F::zero();
     }
     // From the larger, so that nothing overflows that the difference does not.
-    let drop = -expm1_over(c, -(a - b).abs()) * (c * a.max(b)).exp();
-    if a > b { drop } else { -drop }
+    let difference = -expm1_over(c, -(a - b).abs()) * (c * a.max(b)).exp();
+    if a > b { difference } else { -difference }
 }
 
 /// `(e^z - 1 - z) / z^2`, `1/2` at `0`: the curvature that the derivative in `alpha` is made of.
 pub(super) fn exp_curvature<F: Real>(z: F) -> F {
     // The direct form loses digits as eps / z; the series is exact to f64 below 1.
     if z.abs() < F::one() {
-        let mut term = F::of(0.5);
+        let mut term = F::from_f64(0.5);
         let mut sum = term;
         for n in 3..20 {
-            term = term * z / F::of(f64::from(n));
+            term = term * z / F::from_f64(f64::from(n));
             sum = sum + term;
         }
         sum
@@ -76,10 +76,10 @@ pub(super) fn moment<F: Real>(a: F, l: F, shift: F) -> F {
     if z.abs() < F::one() {
         // 1 / (n! (n + 2)): exact to f64.
         let mut power = F::one();
-        let mut sum = F::of(0.5);
+        let mut sum = F::from_f64(0.5);
         for n in 1..18 {
-            power = power * z / F::of(f64::from(n));
-            sum = sum + power / F::of(f64::from(n + 2));
+            power = power * z / F::from_f64(f64::from(n));
+            sum = sum + power / F::from_f64(f64::from(n + 2));
         }
         shift.exp() * l * l * sum
     } else {

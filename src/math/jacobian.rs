@@ -1,6 +1,6 @@
 /// `J v` with the Jacobian `J = diag(k) - k k^T / sum k` of a softargmax, into `out`.
 ///
-/// The vector is centred on its entry of the largest `k` first, and that entry of the product is minus the
+/// The vector is centered on its entry of the largest `k` first, and that entry of the product is minus the
 /// sum of the others: near a one-hot row the weighted mean equals it to rounding, and the product is what
 /// is left.
 ///
@@ -16,12 +16,12 @@ pub fn jacobian_product(k: &[f64], v: &[f64], out: &mut [f64]) {
         out.len()
     );
     let largest = (1..k.len()).fold(0, |best, i| if k[i] > k[best] { i } else { best });
-    let centre = v[largest];
+    let center = v[largest];
     let (mut total, mut mean) = (0.0, 0.0);
     for (&k, &v) in k.iter().zip(v) {
         total += k;
         if k > 0.0 {
-            mean += k * (v - centre);
+            mean += k * (v - center);
         }
     }
     mean /= total;
@@ -29,7 +29,7 @@ pub fn jacobian_product(k: &[f64], v: &[f64], out: &mut [f64]) {
     for i in 0..k.len() {
         if i != largest {
             out[i] = if k[i] > 0.0 {
-                k[i] * (v[i] - centre - mean)
+                k[i] * (v[i] - center - mean)
             } else {
                 0.0
             };
@@ -47,18 +47,18 @@ mod tests {
     #[test]
     fn the_product_of_the_matrix() {
         let (x, q) = ([0.3, -1.2, 2.0, 0.7], [0.1, 0.4, 0.2, 0.3]);
-        let answer = FSoftargmax::new(&JensenShannon, &x, &q).expect("finite inputs");
+        let solution = FSoftargmax::new(&JensenShannon, &x, &q).expect("finite inputs");
         let v = [1.0, -2.0, 0.5, 3.0];
         let mut product = [0.0; 4];
-        jacobian_product(answer.weights(), &v, &mut product);
-        for (row, got) in answer.jacobian().iter().zip(product) {
+        jacobian_product(solution.weights(), &v, &mut product);
+        for (row, got) in solution.jacobian().iter().zip(product) {
             let want: f64 = row.iter().zip(v).map(|(j, v)| j * v).sum();
             assert!((got - want).abs() < 1e-15);
         }
     }
 
     #[test]
-    fn a_row_that_is_all_but_one_hot_keeps_its_digits() {
+    fn a_nearly_one_hot_row_keeps_its_digits() {
         let mut product = [0.0; 2];
         jacobian_product(&[1.0, 1e-30], &[1.0, 0.25], &mut product);
         assert!((product[0] / 0.75e-30 - 1.0).abs() < 1e-15 && product[1] == -product[0]);

@@ -27,9 +27,11 @@ pub use generator::{
 pub use jacobian::jacobian_product;
 pub use pair::Pair;
 pub use real::Real;
-pub use row::{EmptyRow, Gap, Measure, Output, Ratio, RatioCurve, Row, RowGradients, RowState};
+pub use row::{
+    EmptyRow, Gap, Output, Ratio, RatioCurve, Row, RowGradients, RowReference, RowState,
+};
 pub use softargmax::FSoftargmax;
-pub use solver::{Solver, solve_log_ratio, solve_reach};
+pub use solver::{Solver, solve_log_ratio, solve_support_radius};
 
 /// Largest absolute order that is accepted.
 ///
@@ -44,6 +46,6 @@ pub fn non_negative(divergence: f64) -> f64 {
 }
 
 /// Whether a number is an order that is accepted; `NaN` is not.
-pub fn is_order(alpha: f64) -> bool {
+pub fn is_valid_alpha(alpha: f64) -> bool {
     (-MAX_ALPHA..=MAX_ALPHA).contains(&alpha)
 }

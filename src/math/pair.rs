@@ -30,14 +30,14 @@ pub struct Pair {
     pub derivatives: [f64; 2],
     /// `u^(1 - alpha)`, the factor between `dp / p` and the logits; times `p` it is the `k` of the
     /// Jacobian `diag(k) - k k^T / sum k`.
-    pub scores: [f64; 2],
+    pub log_slopes: [f64; 2],
 }
 
 /// Newton takes three or four steps, and one or two from a root nearby.
-const STEPS: usize = 100;
+const MAX_STEPS: usize = 100;
 
 /// A step after which the quadratic convergence leaves less than a rounding.
-const LAST_STEP: f64 = 1e-8;
+const CONVERGED_STEP: f64 = 1e-8;
 
 impl Pair {
     /// Solves for a finite gap and positive references; `near` is a guess of the log-odds. `NaN` where an
@@ -54,39 +54,39 @@ impl Pair {
         generator: &Tsallis<f64>,
         gap: f64,
         reference: [f64; 2],
-        near: Option<f64>,
+        initial: Option<f64>,
     ) -> Self {
         let c = generator.c();
         assert!(
             c >= 0.0,
-            "a pair has an order of at most one, not {}",
+            "alpha must be at most 1, not {}",
             generator.alpha()
         );
         let psi = |h: f64| log1p_over(c, h.abs()).copysign(h);
         let log_reference = [reference[0].ln(), reference[1].ln()];
-        let goal = psi(gap);
+        let target = psi(gap);
         let (mut lo, mut hi) = (f64::NEG_INFINITY, f64::INFINITY);
         // A guess so far out that its powers overflow is no guess.
-        let guess = near
+        let guess = initial
             .map(|t| Self::at(generator, t, log_reference))
             .filter(|pair| pair.derivatives[0].is_finite() && pair.derivatives[1].is_finite());
         let mut pair = guess.unwrap_or_else(|| {
-            let straight = goal + log_reference[0] - log_reference[1];
+            let straight = target + log_reference[0] - log_reference[1];
             Self::at(generator, straight, log_reference)
         });
         let mut t = pair.log_odds;
-        for _ in 0..STEPS {
+        for _ in 0..MAX_STEPS {
             let [p0, p1] = pair.probabilities;
-            let [s0, s1] = pair.scores;
+            let [s0, s1] = pair.log_slopes;
             let h = pair.derivatives[0] - pair.derivatives[1];
-            let missing = goal - psi(h);
-            if missing > 0.0 {
+            let residual = target - psi(h);
+            if residual > 0.0 {
                 lo = t;
             } else {
                 hi = t;
             }
             let slope = (p1 / s0 + p0 / s1) / (1.0 + c * h.abs());
-            let step = missing / slope;
+            let step = residual / slope;
             let mut next = t + step;
             if !(next > lo && next < hi) {
                 if step.abs() <= 2.0 * f64::EPSILON * t.abs().max(1.0) {
@@ -98,10 +98,10 @@ impl Pair {
                     next
                 };
             }
-            let moved = (next - t).abs();
+            let step_taken = (next - t).abs();
             t = next;
             pair = Self::at(generator, t, log_reference);
-            if moved.is_nan() || moved <= LAST_STEP {
+            if step_taken.is_nan() || step_taken <= CONVERGED_STEP {
                 break;
             }
         }
@@ -125,13 +125,13 @@ impl Pair {
         let log_ratios = [log_p[0] - log_reference[0], log_p[1] - log_reference[1]];
         let derivatives = log_ratios.map(|l| generator.derivative_at_log(l));
         // u^(alpha - 1) = 1 + (alpha - 1) f'(u)
-        let scores = derivatives.map(|y| 1.0 / (1.0 - generator.c() * y));
+        let log_slopes = derivatives.map(|y| 1.0 / (1.0 - generator.c() * y));
         Self {
             log_odds: t,
             probabilities,
             log_ratios,
             derivatives,
-            scores,
+            log_slopes,
         }
     }
 }
@@ -139,23 +139,23 @@ impl Pair {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::{Measure, Row, Solver};
+    use crate::math::{Row, RowReference, Solver};
 
     #[test]
-    fn the_row_gives_the_same_answer() {
+    fn agrees_with_the_row() {
         let mut worst = 0.0_f64;
         for alpha in [-1.0, 0.0, 1e-9, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0 - 1e-9, 1.0] {
             let generator = Tsallis::new(alpha);
             for reference in [[0.5, 0.5], [0.9, 0.1], [1e-6, 1.0 - 1e-6], [1.0, 1.0]] {
                 for gap in [0.0, 1e-12, 1e-3, 0.4, -1.0, 3.0, -17.0, 250.0, -1e4, 1e8] {
                     let logits = [gap, 0.0];
-                    let row = Row::new(&logits, Measure::Given(&reference), alpha);
+                    let row = Row::new(&logits, RowReference::Values(&reference), alpha);
                     let (mut p, mut log_p) = ([0.0; 2], [0.0; 2]);
                     let state = row.solve(Solver::Newton);
                     row.softargmax(&state, &mut p);
                     row.log_softargmax(&state, &mut log_p);
-                    for near in [None, Some(0.0), Some(-30.0), Some(4.0), Some(1e3)] {
-                        let pair = Pair::solve(&generator, gap, reference, near);
+                    for initial in [None, Some(0.0), Some(-30.0), Some(4.0), Some(1e3)] {
+                        let pair = Pair::solve(&generator, gap, reference, initial);
                         for i in 0..2 {
                             let scale = log_p[i].abs().max(1.0);
                             let error =
@@ -163,7 +163,7 @@ mod tests {
                             worst = worst.max(error);
                             assert!(
                                 error < 2e-13 && (pair.probabilities[i] - p[i]).abs() < 1e-13,
-                                "alpha {alpha}, q {reference:?}, gap {gap}, near {near:?}: {pair:?} {p:?} {log_p:?}"
+                                "alpha {alpha}, q {reference:?}, gap {gap}, initial {initial:?}: {pair:?} {p:?} {log_p:?}"
                             );
                         }
                     }
@@ -174,19 +174,19 @@ mod tests {
     }
 
     #[test]
-    fn scores_and_derivatives_are_those_of_the_ratios() {
+    fn log_slopes_and_derivatives_are_those_of_the_ratios() {
         let generator = Tsallis::new(0.3);
         let pair = Pair::solve(&generator, 2.0, [0.2, 0.8], None);
         for i in 0..2 {
             let u = pair.log_ratios[i].exp();
-            assert!((pair.scores[i] - u.powf(0.7)).abs() < 1e-14);
+            assert!((pair.log_slopes[i] - u.powf(0.7)).abs() < 1e-14);
             assert!((pair.derivatives[i] - generator.derivative(u)).abs() < 1e-14);
         }
         assert!((pair.derivatives[0] - pair.derivatives[1] - 2.0).abs() < 1e-14);
     }
 
     #[test]
-    fn a_gap_that_is_no_number_has_no_answer() {
+    fn a_nan_gap_gives_nan() {
         let pair = Pair::solve(&Tsallis::new(0.5), f64::NAN, [0.5, 0.5], None);
         assert!(pair.probabilities[0].is_nan());
     }

@@ -8,37 +8,37 @@ pub trait Real: Float + Send + Sync + std::fmt::Debug + 'static {
 
     /// Halvings after which no bracket of the operator can be told from a point in this type: the
     /// widest, `ln(sum q / q_min)`, is below 128.
-    const HALVINGS: usize;
+    const BISECTION_STEPS: usize;
 
     /// Rounds an `f64` to this type.
-    fn of(value: f64) -> Self;
+    fn from_f64(value: f64) -> Self;
 
     /// This value as an `f64`.
-    fn wide(self) -> f64;
+    fn into_f64(self) -> f64;
 }
 
 impl Real for f32 {
     const LOG_SPACE: Self = 60.0;
-    const HALVINGS: usize = 40;
+    const BISECTION_STEPS: usize = 40;
 
-    fn of(value: f64) -> Self {
+    fn from_f64(value: f64) -> Self {
         value as f32
     }
 
-    fn wide(self) -> f64 {
+    fn into_f64(self) -> f64 {
         f64::from(self)
     }
 }
 
 impl Real for f64 {
     const LOG_SPACE: Self = 480.0;
-    const HALVINGS: usize = 60;
+    const BISECTION_STEPS: usize = 60;
 
-    fn of(value: f64) -> Self {
+    fn from_f64(value: f64) -> Self {
         value
     }
 
-    fn wide(self) -> f64 {
+    fn into_f64(self) -> f64 {
         self
     }
 }

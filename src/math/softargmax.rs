@@ -33,11 +33,11 @@ pub struct FSoftargmax {
     weights: Vec<f64>,
 }
 
-/// Steps to the root: Newton takes up to a dozen, and bisection the rest down to neighbouring numbers.
-const STEPS: usize = 200;
+/// Steps to the root: Newton takes up to a dozen, and bisection the rest down to neighboring numbers.
+const MAX_STEPS: usize = 200;
 
 /// How far from one the probabilities of an answer may sum.
-const MASS_ERROR: f64 = 1e-9;
+const MASS_TOLERANCE: f64 = 1e-9;
 
 impl FSoftargmax {
     /// Solves a row. Entries with a logit of `-inf` or a reference of zero are not allowed: they have
@@ -54,8 +54,9 @@ impl FSoftargmax {
             reference.len(),
             "the reference needs one value for each logit"
         );
-        let fit = |(&x, &q): (&f64, &f64)| x < f64::INFINITY && (0.0..f64::INFINITY).contains(&q);
-        if !logits.iter().zip(reference).all(fit) {
+        let is_valid =
+            |(&x, &q): (&f64, &f64)| x < f64::INFINITY && (0.0..f64::INFINITY).contains(&q);
+        if !logits.iter().zip(reference).all(is_valid) {
             return None;
         }
         let allowed: Vec<usize> = (0..logits.len())
@@ -87,8 +88,8 @@ impl FSoftargmax {
         // Below, no ratio exceeds the one of equal logits; above, one of the largest has all the probability.
         let (mut lo, mut hi) = (-total.ln(), -at_max.ln());
         let mut log_u = hi;
-        let mut before = f64::INFINITY;
-        for _ in 0..STEPS {
+        let mut previous_step = f64::INFINITY;
+        for _ in 0..MAX_STEPS {
             let (s, w) = mass(log_u);
             if s >= 1.0 {
                 hi = log_u;
@@ -100,21 +101,21 @@ impl FSoftargmax {
             // An end of the bracket is as good as the root: equal logits have theirs at one. Off the support the
             // mass has a corner, over which steps as long as the last could go back and forth.
             let inside = newton >= lo && newton <= hi;
-            let next = if inside && (newton - log_u).abs() <= 0.5 * before {
+            let next = if inside && (newton - log_u).abs() <= 0.5 * previous_step {
                 newton
             } else {
                 lo + 0.5 * (hi - lo)
             };
-            before = (next - log_u).abs();
+            previous_step = (next - log_u).abs();
             log_u = next;
-            if before <= f64::EPSILON * log_u.abs().max(1.0) {
+            if previous_step <= f64::EPSILON * log_u.abs().max(1.0) {
                 break;
             }
         }
 
         let u_max = log_u.exp();
         let mu = max - generator.derivative(u_max);
-        let mut answer = Self {
+        let mut solution = Self {
             mu,
             probabilities: vec![0.0; logits.len()],
             value: mu,
@@ -123,23 +124,23 @@ impl FSoftargmax {
         };
         for &i in &allowed {
             let u = generator.ratio_below(u_max, gap(i));
-            answer.probabilities[i] = reference[i] * u;
-            answer.divergence += reference[i] * generator.value(u);
+            solution.probabilities[i] = reference[i] * u;
+            solution.divergence += reference[i] * generator.value(u);
             // f*(f'(u)) = u f'(u) - f(u)
             let mut conjugate = -generator.value(u);
             if u > 0.0 {
                 conjugate += u * generator.derivative(u);
-                answer.weights[i] = reference[i] / generator.second_derivative(u);
+                solution.weights[i] = reference[i] / generator.second_derivative(u);
             }
-            answer.value += reference[i] * conjugate;
+            solution.value += reference[i] * conjugate;
         }
-        answer.divergence = non_negative(answer.divergence);
-        let total: f64 = answer.probabilities.iter().sum();
+        solution.divergence = non_negative(solution.divergence);
+        let total: f64 = solution.probabilities.iter().sum();
         // A comparison that NaN fails.
-        ((total - 1.0).abs() <= MASS_ERROR).then_some(answer)
+        ((total - 1.0).abs() <= MASS_TOLERANCE).then_some(solution)
     }
 
-    /// The normaliser.
+    /// The normalizer.
     pub fn mu(&self) -> f64 {
         self.mu
     }
@@ -184,33 +185,33 @@ impl FSoftargmax {
 mod tests {
     use super::*;
     use crate::math::{
-        Hellinger, JensenShannon, KullbackLeibler, LeCam, Measure, NeymanChiSquared,
-        PearsonChiSquared, ReverseKullbackLeibler, Row, Solver, Tsallis,
+        Hellinger, JensenShannon, KullbackLeibler, LeCam, NeymanChiSquared, PearsonChiSquared,
+        ReverseKullbackLeibler, Row, RowReference, Solver, Tsallis,
     };
 
     const X: [f64; 4] = [0.3, -1.2, 2.0, 0.7];
     const Q: [f64; 4] = [0.1, 0.4, 0.2, 0.3];
 
     fn check(f: &impl Generator<f64>, mu: f64, p: [f64; 4], value: Option<f64>) {
-        let answer = FSoftargmax::new(f, &X, &Q).expect("finite inputs");
-        assert!((answer.mu() - mu).abs() < 1e-9, "{} {mu}", answer.mu());
-        for (got, want) in answer.probabilities().iter().zip(p) {
+        let solution = FSoftargmax::new(f, &X, &Q).expect("finite inputs");
+        assert!((solution.mu() - mu).abs() < 1e-9, "{} {mu}", solution.mu());
+        for (got, want) in solution.probabilities().iter().zip(p) {
             assert!((got - want).abs() < 1e-10, "{got} {want}");
         }
         if let Some(value) = value {
             assert!(
-                (answer.value() - value).abs() < 1e-9,
+                (solution.value() - value).abs() < 1e-9,
                 "{} {value}",
-                answer.value()
+                solution.value()
             );
         }
-        let inner: f64 = answer
+        let inner: f64 = solution
             .probabilities()
             .iter()
             .zip(X)
             .map(|(p, x)| p * x)
             .sum();
-        assert!((inner - answer.divergence() - answer.value()).abs() < 1e-12);
+        assert!((inner - solution.divergence() - solution.value()).abs() < 1e-12);
     }
 
     #[test]
@@ -230,11 +231,11 @@ mod tests {
     #[test]
     fn agrees_with_the_row_of_the_tsallis_family() {
         for alpha in [-1.5, 0.3, 1.0, 1.6, 2.0, 2.7] {
-            let row = Row::new(&X, Measure::Given(&Q), alpha);
+            let row = Row::new(&X, RowReference::Values(&Q), alpha);
             let mut p = [0.0; 4];
             row.softargmax(&row.solve(Solver::Newton), &mut p);
-            let answer = FSoftargmax::new(&Tsallis::new(alpha), &X, &Q).expect("finite inputs");
-            for (a, b) in p.iter().zip(answer.probabilities()) {
+            let solution = FSoftargmax::new(&Tsallis::new(alpha), &X, &Q).expect("finite inputs");
+            for (a, b) in p.iter().zip(solution.probabilities()) {
                 assert!((a - b).abs() < 1e-12, "alpha {alpha}: {a} {b}");
             }
         }
@@ -270,11 +271,11 @@ mod tests {
     fn small_references_keep_their_digits() {
         for q in [0.5, 1e-3, 1e-6, 1e-12, 1e-16, 1e-40, 1e-60] {
             let (x, reference) = ([2.0, 0.0], [q, 1.0]);
-            let of = |answer: Option<FSoftargmax>| {
-                let answer = answer.unwrap_or_else(|| panic!("an answer at {q:e}"));
-                let total: f64 = answer.probabilities().iter().sum();
+            let of = |solution: Option<FSoftargmax>| {
+                let solution = solution.unwrap_or_else(|| panic!("an answer at {q:e}"));
+                let total: f64 = solution.probabilities().iter().sum();
                 assert!((total - 1.0).abs() < 1e-13, "{q:e}: {total}");
-                answer.probabilities()[0]
+                solution.probabilities()[0]
             };
             // e^(f'(u)) / 2 = p / (q + p): that of the second is e^-2 times that of the first.
             let p = of(FSoftargmax::new(&JensenShannon, &x, &reference));
@@ -296,23 +297,23 @@ mod tests {
         for n in [1, 2, 7] {
             let q: Vec<f64> = (1..=n).map(f64::from).collect();
             let total: f64 = q.iter().sum();
-            let answer = FSoftargmax::new(&LeCam, &vec![1e4; q.len()], &q).expect("finite");
-            for (p, q) in answer.probabilities().iter().zip(&q) {
+            let solution = FSoftargmax::new(&LeCam, &vec![1e4; q.len()], &q).expect("finite");
+            for (p, q) in solution.probabilities().iter().zip(&q) {
                 assert!((p - q / total).abs() < 1e-15);
             }
-            assert!(answer.divergence() >= 0.0);
+            assert!(solution.divergence() >= 0.0);
         }
     }
 
     #[test]
-    fn masks_and_bad_numbers() {
-        let answer = FSoftargmax::new(
+    fn masks_and_invalid_numbers() {
+        let solution = FSoftargmax::new(
             &JensenShannon,
             &[1.0, f64::NEG_INFINITY, 0.0],
             &[1.0, 1.0, 0.0],
         )
         .expect("one entry is allowed");
-        assert_eq!(answer.probabilities(), [1.0, 0.0, 0.0]);
+        assert_eq!(solution.probabilities(), [1.0, 0.0, 0.0]);
         for (x, q) in [([f64::NAN, 0.0], [0.5, 0.5]), ([0.0, 0.0], [-0.5, 0.5])] {
             assert!(FSoftargmax::new(&LeCam, &x, &q).is_none());
         }

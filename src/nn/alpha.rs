@@ -1,13 +1,13 @@
 use super::ModuleConfigError;
 use super::error::or_panic;
-use crate::math::{MAX_ALPHA, is_order};
+use crate::math::{MAX_ALPHA, is_valid_alpha};
 use crate::{Alpha, TsallisError};
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::tensor::{Device, TensorData, activation};
 
-/// How the orders `alpha` of a module are set: fixed, or learnt inside an interval.
+/// How the orders `alpha` of a module are set: fixed, or learned inside an interval.
 ///
 /// There is one value for all, or one for each head or row of the module that is configured.
 ///
@@ -16,8 +16,8 @@ use burn::tensor::{Device, TensorData, activation};
 ///
 /// let fixed = AlphaConfig::fixed(1.5);
 /// assert_eq!(fixed, 1.5.into());
-/// let learnt = AlphaConfig::learnt(1.5).with_interval(1.0, 2.0);
-/// # let _ = learnt;
+/// let learned = AlphaConfig::learned(1.5).with_interval(1.0, 2.0);
+/// # let _ = learned;
 /// ```
 #[derive(Config, Debug, PartialEq)]
 pub enum AlphaConfig {
@@ -27,7 +27,7 @@ pub enum AlphaConfig {
         values: Vec<f64>,
     },
     /// Parameters: see [`TsallisAlpha`].
-    Learnt {
+    Learned {
         /// Where they start: one for all, or one for each.
         start: Vec<f64>,
         /// The lower end of the interval that they stay in.
@@ -38,7 +38,7 @@ pub enum AlphaConfig {
 }
 
 impl AlphaConfig {
-    /// The interval of a learnt `alpha`, unless told otherwise: from close to the end of the orders
+    /// The interval of a learned `alpha`, unless told otherwise: from close to the end of the orders
     /// whose divergence is finite, to beyond the sparsemax.
     pub const INTERVAL: (f64, f64) = (0.05, 2.5);
 
@@ -54,25 +54,25 @@ impl AlphaConfig {
         }
     }
 
-    /// Learnt orders that all start at `start`, inside [`INTERVAL`](Self::INTERVAL).
-    pub fn learnt(start: f64) -> Self {
-        Self::learnt_each([start])
+    /// Learned orders that all start at `start`, inside [`INTERVAL`](Self::INTERVAL).
+    pub fn learned(start: f64) -> Self {
+        Self::learned_each([start])
     }
 
-    /// Learnt orders, each with its own start, inside [`INTERVAL`](Self::INTERVAL).
-    pub fn learnt_each(starts: impl Into<Vec<f64>>) -> Self {
+    /// Learned orders, each with its own start, inside [`INTERVAL`](Self::INTERVAL).
+    pub fn learned_each(starts: impl Into<Vec<f64>>) -> Self {
         let (min, max) = Self::INTERVAL;
-        Self::Learnt {
+        Self::Learned {
             start: starts.into(),
             min,
             max,
         }
     }
 
-    /// With this interval, if the orders are learnt.
+    /// With this interval, if the orders are learned.
     pub fn with_interval(self, min: f64, max: f64) -> Self {
         match self {
-            Self::Learnt { start, .. } => Self::Learnt { start, min, max },
+            Self::Learned { start, .. } => Self::Learned { start, min, max },
             fixed @ Self::Fixed { .. } => fixed,
         }
     }
@@ -97,19 +97,19 @@ impl AlphaConfig {
         count: usize,
         device: &Device,
     ) -> Result<TsallisAlpha, ModuleConfigError> {
-        let (Self::Fixed { values: given } | Self::Learnt { start: given, .. }) = self;
+        let (Self::Fixed { values: given } | Self::Learned { start: given, .. }) = self;
         if given.len() != 1 && given.len() != count {
             return Err(ModuleConfigError::AlphaCount {
                 given: given.len(),
                 wanted: count,
             });
         }
-        if let Some(&bad) = given.iter().find(|&&alpha| !is_order(alpha)) {
-            return Err(TsallisError::Alpha(bad).into());
+        if let Some(&invalid) = given.iter().find(|&&alpha| !is_valid_alpha(alpha)) {
+            return Err(TsallisError::Alpha(invalid).into());
         }
         let raw = match self {
             Self::Fixed { .. } => None,
-            Self::Learnt { start, min, max } => {
+            Self::Learned { start, min, max } => {
                 let (min, max) = (*min, *max);
                 if !(-MAX_ALPHA <= min && min < max && max <= MAX_ALPHA) {
                     return Err(ModuleConfigError::Interval { min, max });
@@ -145,7 +145,7 @@ impl From<f64> for AlphaConfig {
 /// The ends are reached by rounding only. A record holds `raw`, and nothing of a fixed order, which
 /// belongs to the configuration.
 ///
-/// It is a part of the modules here, and of a model of one's own, whose orders are then learnt with all else:
+/// It is a part of the modules here, and of a model of one's own, whose orders are then learned with all else:
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -163,13 +163,13 @@ impl From<f64> for AlphaConfig {
 ///
 /// impl Heads {
 ///     fn forward(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
-///         let alpha = self.alpha.order([1, self.n_heads, 1, 1], &q.device());
+///         let alpha = self.alpha.to_alpha([1, self.n_heads, 1, 1], &q.device());
 ///         tsallis_attention(q, k, v, alpha, None, None, Default::default())
 ///     }
 /// }
 ///
 /// let device = Device::flex().autodiff();
-/// let heads = Heads { alpha: AlphaConfig::learnt(1.5).init(8, &device), n_heads: 8 };
+/// let heads = Heads { alpha: AlphaConfig::learned(1.5).init(8, &device), n_heads: 8 };
 /// let x = Tensor::<4>::zeros([2, 8, 5, 4], &device);
 /// let gradients = heads.forward(x.clone(), x.clone(), x).sum().backward();
 /// let raw = heads.alpha.raw.as_ref().unwrap().val();
@@ -181,7 +181,7 @@ impl From<f64> for AlphaConfig {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct TsallisAlpha {
-    /// What is learnt, without bounds: shape `[count]`. Nothing where the orders are fixed.
+    /// What is learned, without bounds: shape `[count]`. Nothing where the orders are fixed.
     pub raw: Option<Param<Tensor<1>>>,
     #[module(skip)]
     config: AlphaConfig,
@@ -203,17 +203,17 @@ impl ModuleDisplay for TsallisAlpha {
 
 impl TsallisAlpha {
     /// Whether the orders are parameters.
-    pub fn is_learnt(&self) -> bool {
+    pub fn is_learned(&self) -> bool {
         self.raw.is_some()
     }
 
-    /// The orders as they are now, shape `[count]`; differentiable where they are learnt.
+    /// The orders as they are now, shape `[count]`; differentiable where they are learned.
     pub fn values(&self, device: &Device) -> Tensor<1> {
         match (&self.raw, &self.config) {
-            (Some(raw), AlphaConfig::Learnt { min, max, .. }) => activation::sigmoid(raw.val())
+            (Some(raw), AlphaConfig::Learned { min, max, .. }) => activation::sigmoid(raw.val())
                 .mul_scalar(max - min)
                 .add_scalar(*min),
-            (_, AlphaConfig::Fixed { values } | AlphaConfig::Learnt { start: values, .. }) => {
+            (_, AlphaConfig::Fixed { values } | AlphaConfig::Learned { start: values, .. }) => {
                 let each = (0..self.count).map(|i| values[i % values.len()]);
                 vector(each.collect(), device)
             }
@@ -225,7 +225,7 @@ impl TsallisAlpha {
     ///
     /// # Panics
     /// If the product of the shape is not the number of orders.
-    pub fn order<const D: usize>(&self, shape: [usize; D], device: &Device) -> Alpha<D> {
+    pub fn to_alpha<const D: usize>(&self, shape: [usize; D], device: &Device) -> Alpha<D> {
         match &self.config {
             AlphaConfig::Fixed { values } if values.len() == 1 => Alpha::Number(values[0]),
             _ => Alpha::Tensor(self.values(device).reshape(shape)),
@@ -237,8 +237,8 @@ impl TsallisAlpha {
         match &self.config {
             AlphaConfig::Fixed { values } if values.len() == 1 => values[0].to_string(),
             AlphaConfig::Fixed { values } => format!("{values:?}"),
-            AlphaConfig::Learnt { min, max, .. } => {
-                format!("{} learnt in ({min}, {max})", self.count)
+            AlphaConfig::Learned { min, max, .. } => {
+                format!("{} learned in ({min}, {max})", self.count)
             }
         }
     }

@@ -4,13 +4,13 @@ use burn::Tensor;
 /// [`TensorCache`](burn::nn::cache::TensorCache) does.
 #[derive(Clone, Debug)]
 pub(super) struct TensorCache<const D: usize> {
-    kept: Option<Tensor<D>>,
+    cached: Option<Tensor<D>>,
 }
 
 impl<const D: usize> TensorCache<D> {
     /// A cache that holds nothing yet.
     pub fn empty() -> Self {
-        Self { kept: None }
+        Self { cached: None }
     }
 
     /// The output for a sequence whose last position is new: `layer` sees the whole sequence the first
@@ -21,7 +21,7 @@ impl<const D: usize> TensorCache<D> {
         dim: usize,
         layer: impl Fn(Tensor<3>) -> Tensor<D>,
     ) -> Tensor<D> {
-        let output = match self.kept.take() {
+        let output = match self.cached.take() {
             Some(before) => {
                 let length = sequence.dims()[1];
                 let last = sequence.narrow(1, length - 1, 1);
@@ -29,15 +29,15 @@ impl<const D: usize> TensorCache<D> {
             }
             None => layer(sequence),
         };
-        self.kept.insert(output).clone()
+        self.cached.insert(output).clone()
     }
 
     /// The output for the sequence that was seen first.
-    pub fn hold(
+    pub fn get_or_compute(
         &mut self,
         sequence: Tensor<3>,
         layer: impl Fn(Tensor<3>) -> Tensor<D>,
     ) -> Tensor<D> {
-        self.kept.get_or_insert_with(|| layer(sequence)).clone()
+        self.cached.get_or_insert_with(|| layer(sequence)).clone()
     }
 }

@@ -1,8 +1,7 @@
 use crate::op::arithmetic_dtype;
 use crate::op::deformed::expm1_ratio;
 use crate::{
-    Alpha, TsallisError, TsallisOptions, try_tsallis_log_softargmax, tsallis_divergence,
-    tsallis_softargmax,
+    Alpha, TsallisOptions, tsallis_divergence, tsallis_log_softargmax, tsallis_softargmax,
 };
 use burn::Tensor;
 use burn::tensor::{Bool, Distribution, Int};
@@ -57,24 +56,14 @@ impl<const D: usize> TsallisCategorical<D> {
     /// If the shape of an order, a reference or a mask does not fit the logits, or if a number given as
     /// `options` is not an order.
     pub fn new(logits: Tensor<D>, options: impl Into<TsallisOptions<D>>) -> Self {
-        Self::try_new(logits, options.into()).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// As [`new`](Self::new).
-    ///
-    /// # Errors
-    /// [`TsallisError::Dim`] if the logits have no dimension.
-    ///
-    /// # Panics
-    /// If the shape of an order, a reference or a mask does not fit the logits.
-    pub fn try_new(logits: Tensor<D>, options: TsallisOptions<D>) -> Result<Self, TsallisError> {
+        let options = options.into();
         let dtype = arithmetic_dtype(logits.dtype());
-        let log_probs = try_tsallis_log_softargmax(logits.clone().cast(dtype), &options, -1)?;
-        Ok(Self {
+        let log_probs = tsallis_log_softargmax(logits.clone().cast(dtype), &options, -1);
+        Self {
             logits,
             options,
             log_probs,
-        })
+        }
     }
 
     /// What the probabilities are the softargmax of, `[.., categories]`.
@@ -175,12 +164,12 @@ impl<const D: usize> TsallisCategorical<D> {
             "the distributions must have one shape"
         );
         let off = self.off_support();
-        let lacking = other.off_support().bool_and(off.clone().bool_not());
+        let missing = other.off_support().bool_and(off.clone().bool_not());
         let (p, log_p) = self.on_support();
         // Where either is -inf the difference would be no number, nor would its gradient.
-        let held = off.bool_or(other.off_support());
-        let log_other = other.log_probs.clone().mask_fill(held, 0.0);
-        let terms = (p * (log_p - log_other)).mask_fill(lacking, f64::INFINITY);
+        let either_off_support = off.bool_or(other.off_support());
+        let log_other = other.log_probs.clone().mask_fill(either_off_support, 0.0);
+        let terms = (p * (log_p - log_other)).mask_fill(missing, f64::INFINITY);
         self.stored(terms.sum_dim(D - 1))
     }
 

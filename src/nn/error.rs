@@ -9,9 +9,9 @@ pub enum ModuleConfigError {
     #[error(transparent)]
     Operator(#[from] TsallisError),
 
-    /// The interval of a learnt `alpha` is empty, or wider than the orders that are computed.
+    /// The interval of a learned `alpha` is empty, or wider than the orders that are computed.
     #[error(
-        "a learnt alpha has the interval ({min}, {max}): it needs two numbers from -{MAX_ALPHA} to \
+        "a learned alpha has the interval ({min}, {max}): it needs two numbers from -{MAX_ALPHA} to \
          {MAX_ALPHA}, the smaller one first"
     )]
     Interval {
@@ -21,8 +21,8 @@ pub enum ModuleConfigError {
         max: f64,
     },
 
-    /// A learnt `alpha` starts outside its interval, or on its edge, which no gradient leaves.
-    #[error("a learnt alpha starts at {value}: it must lie inside ({min}, {max})")]
+    /// A learned `alpha` starts outside its interval, or on its edge, which no gradient leaves.
+    #[error("a learned alpha starts at {value}: it must lie inside ({min}, {max})")]
     Start {
         /// Where it starts.
         value: f64,

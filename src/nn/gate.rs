@@ -24,7 +24,7 @@ pub struct TsallisGateConfig {
     /// Whether the linear layer has a bias. Default: false.
     #[config(default = false)]
     pub bias: bool,
-    /// How the linear layer is initialised. Default: Burn's.
+    /// How the linear layer is initialized. Default: Burn's.
     #[config(
         default = "Initializer::KaimingUniform { gain: 1.0 / 3.0_f64.sqrt(), fan_out_only: false }"
     )]
@@ -160,7 +160,7 @@ impl TsallisGate {
         logits: Tensor<D>,
         mask: Option<Tensor<D, Bool>>,
     ) -> TsallisGateOutput<D> {
-        let alpha = self.alpha.order([1; D], &logits.device());
+        let alpha = self.alpha.to_alpha([1; D], &logits.device());
         let mut options = TsallisOptions::new(alpha)
             .with_reference(Reference::Ones)
             .with_temperature(self.temperature)
@@ -241,11 +241,11 @@ impl<const D: usize> TsallisGateOutput<D> {
 
 /// The share of each expert, over all tokens, in the dtype that can hold their sums: those of `f16` end at
 /// 65504 tokens.
-fn share<const D: usize>(of: Tensor<D>) -> Tensor<1> {
-    let shape = of.dims();
+fn share<const D: usize>(values: Tensor<D>) -> Tensor<1> {
+    let shape = values.dims();
     let (tokens, experts) = (shape[..D - 1].iter().product::<usize>(), shape[D - 1]);
-    let dtype = arithmetic_dtype(of.dtype());
-    let of = of.cast(dtype).reshape([tokens, experts]);
-    let total: Tensor<1> = of.sum_dim(0).reshape([experts]);
+    let dtype = arithmetic_dtype(values.dtype());
+    let values = values.cast(dtype).reshape([tokens, experts]);
+    let total: Tensor<1> = values.sum_dim(0).reshape([experts]);
     total.clone() / total.sum()
 }

@@ -3,7 +3,7 @@
 //!
 //! | module | in the place of |
 //! |---|---|
-//! | [`TsallisSoftargmax`] | a softmax, with an order that is fixed or learnt |
+//! | [`TsallisSoftargmax`] | a softmax, with an order that is fixed or learned |
 //! | [`attention::TsallisMultiHeadAttention`] | [`burn::nn::attention::MultiHeadAttention`] |
 //! | [`attention::tsallis_attention`] | [`burn::tensor::module::attention`] |
 //! | [`transformer::TsallisTransformerEncoder`] | [`burn::nn::transformer::TransformerEncoder`] |

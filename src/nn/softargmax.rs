@@ -75,7 +75,7 @@ impl TsallisSoftargmaxConfig {
     }
 }
 
-/// The Tsallis softargmax as a layer, with an order that is fixed or learnt:
+/// The Tsallis softargmax as a layer, with an order that is fixed or learned:
 ///
 /// `p_i = q_i [1 + (alpha - 1)(x_i / t - mu)]_+^(1 / (alpha - 1))`, `mu` such that `sum_i p_i = 1`.
 ///
@@ -92,8 +92,8 @@ impl TsallisSoftargmaxConfig {
 /// let p = entmax15.forward(Tensor::<1>::from_data([2.0, 1.0, 0.1], &device));
 /// assert_eq!(p.into_data().as_slice::<f32>().unwrap()[2], 0.0);
 ///
-/// // An order of its own for each of eight heads, learnt from 1.5.
-/// let heads = TsallisSoftargmaxConfig::new(AlphaConfig::learnt(1.5))
+/// // An order of its own for each of eight heads, learned from 1.5.
+/// let heads = TsallisSoftargmaxConfig::new(AlphaConfig::learned(1.5))
 ///     .with_alpha_shape(vec![8, 1, 1])
 ///     .init(&device);
 /// let p = heads.forward(Tensor::<4>::zeros([2, 8, 5, 4], &device));
@@ -167,11 +167,11 @@ impl TsallisSoftargmax {
         let given = &self.config.alpha_shape;
         assert!(
             given.len() <= D,
-            "orders of shape {given:?} have more dimensions than logits of rank {D}"
+            "alphas of shape {given:?} have more dimensions than logits of rank {D}"
         );
         let mut shape = [1; D];
         shape[D - given.len()..].copy_from_slice(given);
-        let options = TsallisOptions::new(self.alpha.order(shape, device));
+        let options = TsallisOptions::new(self.alpha.to_alpha(shape, device));
         or_panic(self.config.try_options(options))
     }
 

@@ -15,7 +15,7 @@ use super::request::{
     AlphaTensor, DivergenceTerm, GradientMask, InputGradients, ReferenceTensor, RowParameters,
 };
 #[cfg(feature = "cube")]
-use super::request::{STATE, arithmetic_dtype};
+use super::request::{STATE_LEN, arithmetic_dtype};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
@@ -39,11 +39,11 @@ pub trait TsallisBackend: Backend {
     #[fusion(meta = |logits, _alpha, _reference, parameters| {
         let last = logits.shape.num_dims() - 1;
         let mut output = logits.clone();
-        if !parameters.output.is_by_entry() {
+        if !parameters.output.is_per_entry() {
             output.shape[last] = 1;
         }
         let mut state = logits.clone();
-        state.shape[last] = STATE;
+        state.shape[last] = STATE_LEN;
         state.dtype = arithmetic_dtype(logits.dtype);
         (output, state)
     }, id = "burn_tsallis::forward")]

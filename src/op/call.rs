@@ -4,7 +4,7 @@ use super::backend::TsallisBackend;
 use super::request::{
     AlphaTensor, DivergenceTerm, GradientMask, ReferenceTensor, RowParameters, arithmetic_dtype,
 };
-use super::{Alpha, Reference, TsallisError, TsallisOptions};
+use super::{Alpha, Reference, TsallisOptions};
 use crate::math::{EmptyRow, Output};
 use burn::Tensor;
 use burn::backend::Dispatch;
@@ -25,13 +25,7 @@ pub(super) struct Call<const D: usize> {
 }
 
 impl<const D: usize> Call<D> {
-    pub fn new(
-        logits: Tensor<D>,
-        options: &TsallisOptions<D>,
-        dim: isize,
-        output: Output,
-    ) -> Result<Self, TsallisError> {
-        let dim = reduced_dim::<D>(dim)?;
+    pub fn new(logits: Tensor<D>, options: &TsallisOptions<D>, dim: usize, output: Output) -> Self {
         let shape = logits.dims();
         let dtype = arithmetic_dtype(logits.dtype());
         let alpha = match &options.alpha {
@@ -76,7 +70,7 @@ impl<const D: usize> Call<D> {
             let forbidden = allowed.clone().bool_not().expand(shape);
             logits = logits.mask_fill(forbidden, f64::NEG_INFINITY);
         }
-        Ok(Self {
+        Self {
             dim,
             logits: logits.swap_dims(dim, D - 1),
             dtype: storage,
@@ -93,14 +87,14 @@ impl<const D: usize> Call<D> {
                 empty_row: options.empty_row,
                 output,
             },
-        })
+        }
     }
 
     /// The output, in the terms of the caller's logits: the value times the temperature.
     pub fn output(self) -> Tensor<D> {
-        if self.has_no_column() {
-            return if self.parameters.output.is_by_entry() {
-                self.answer(self.logits.clone())
+        if self.has_no_columns() {
+            return if self.parameters.output.is_per_entry() {
+                self.restore(self.logits.clone())
             } else {
                 self.empty_rows()
             };
@@ -116,12 +110,12 @@ impl<const D: usize> Call<D> {
             Output::Value => self.temperature,
             Output::Probabilities | Output::LogProbabilities | Output::Divergence => 1.0,
         };
-        self.answer(scaled(output, factor))
+        self.restore(scaled(output, factor))
     }
 
     /// The divergence of the probabilities that stand in the place of the logits.
     pub fn divergence(self) -> Tensor<D> {
-        if self.has_no_column() {
+        if self.has_no_columns() {
             return self.empty_rows();
         }
         let terms = Dispatch::tsallis_divergence_terms(
@@ -131,14 +125,14 @@ impl<const D: usize> Call<D> {
             self.parameters,
             DivergenceTerm::Value,
         );
-        self.answer(Tensor::from_dispatch(terms).sum_dim(D - 1))
+        self.restore(Tensor::from_dispatch(terms).sum_dim(D - 1))
     }
 
     /// The gradient of `<cotangent, output>` in the caller's logits, a constant to autodiff.
     pub fn gradient(self, cotangent: Tensor<D>) -> Tensor<D> {
         let cotangent = cotangent.cast(self.logits.dtype());
-        if self.has_no_column() {
-            return self.answer(self.logits.clone().detach());
+        if self.has_no_columns() {
+            return self.restore(self.logits.clone().detach());
         }
         let logits = self.logits.clone().into_dispatch();
         let (_, state) = Dispatch::tsallis_forward(
@@ -157,14 +151,14 @@ impl<const D: usize> Call<D> {
             GradientMask::LOGITS,
         );
         let gradient = gradients.logits.into_option().expect("it is wanted");
-        self.answer(scaled(
+        self.restore(scaled(
             Tensor::from_dispatch(gradient),
             1.0 / self.temperature,
         ))
     }
 
     /// Rows without a column, which nothing computes.
-    fn has_no_column(&self) -> bool {
+    fn has_no_columns(&self) -> bool {
         self.logits.dims()[D - 1] == 0
     }
 
@@ -172,17 +166,17 @@ impl<const D: usize> Call<D> {
     fn empty_rows(&self) -> Tensor<D> {
         let mut shape = self.logits.dims();
         shape[D - 1] = 1;
-        let answer = match self.parameters.empty_row {
+        let value = match self.parameters.empty_row {
             EmptyRow::NaN => f32::NAN,
             EmptyRow::Zero => 0.0,
         };
-        let data = TensorData::new(vec![answer; shape.iter().product()], shape);
+        let data = TensorData::new(vec![value; shape.iter().product()], shape);
         let options = (&self.logits.device(), self.logits.dtype());
-        self.answer(Tensor::from_data(data, options))
+        self.restore(Tensor::from_data(data, options))
     }
 
     /// Back along the caller's dimension, and in the caller's dtype.
-    fn answer(&self, rows: Tensor<D>) -> Tensor<D> {
+    fn restore(&self, rows: Tensor<D>) -> Tensor<D> {
         rows.swap_dims(self.dim, D - 1).cast(self.dtype)
     }
 }
@@ -196,16 +190,6 @@ fn scaled<const D: usize>(tensor: Tensor<D>, factor: f64) -> Tensor<D> {
     }
 }
 
-/// The dimension as an index, counted from the end where it is negative.
-pub(super) fn reduced_dim<const D: usize>(dim: isize) -> Result<usize, TsallisError> {
-    let rank = D as isize;
-    if (-rank..rank).contains(&dim) {
-        Ok(dim.rem_euclid(rank) as usize)
-    } else {
-        Err(TsallisError::Dim { dim, rank: D })
-    }
-}
-
 /// The orders, one for each row: size 1 along `dim`.
 fn alpha_rows<const D: usize>(
     alpha: Tensor<D>,
@@ -215,7 +199,7 @@ fn alpha_rows<const D: usize>(
 ) -> Tensor<D> {
     let mut rows = shape;
     rows[dim] = 1;
-    check_broadcast(alpha.dims(), rows, "orders along the rows");
+    check_broadcast(alpha.dims(), rows, "alphas along the rows");
     alpha.cast(dtype).expand(rows)
 }
 

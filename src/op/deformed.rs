@@ -17,9 +17,9 @@ pub(crate) fn expm1_ratio<const D: usize>(z: Tensor<D>) -> Tensor<D> {
     let far = z.clone().abs().greater_equal_scalar(SERIES);
     // Each form is given arguments of its own only: the gradient of the other would be NaN, and not
     // zero.
-    let held = z.clone().mask_fill(far.clone(), 0.0);
-    let near = (2..=terms).rev().fold(held.ones_like(), |sum, n| {
-        sum * held.clone().div_scalar(n as f64) + 1.0
+    let safe = z.clone().mask_fill(far.clone(), 0.0);
+    let near = (2..=terms).rev().fold(safe.ones_like(), |sum, n| {
+        sum * safe.clone().div_scalar(n as f64) + 1.0
     });
     let z = z.mask_fill(far.clone().bool_not(), 1.0);
     let direct = (z.clone().exp() - 1.0) / z;
@@ -31,18 +31,19 @@ pub(crate) fn expm1_ratio<const D: usize>(z: Tensor<D>) -> Tensor<D> {
 pub(crate) fn exp_difference<const D: usize>(c: f64, a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     let equal = a.clone().equal(b.clone());
     let larger = a.clone().max_pair(b.clone());
-    let fall = (a.clone() - b.clone()).abs().neg();
-    let endless = fall.clone().equal_scalar(f32::NEG_INFINITY);
+    let minus_distance = (a.clone() - b.clone()).abs().neg();
+    let is_infinite = minus_distance.clone().equal_scalar(f32::NEG_INFINITY);
     let limit = if c > 0.0 { 1.0 / c } else { f64::INFINITY };
-    let drop = (fall.clone() * expm1_ratio(fall * c)).neg();
-    let drop = drop.mask_fill(endless, limit);
-    let drop = if c == 0.0 {
-        drop
+    let difference = (minus_distance.clone() * expm1_ratio(minus_distance * c)).neg();
+    let difference = difference.mask_fill(is_infinite, limit);
+    let difference = if c == 0.0 {
+        difference
     } else {
-        drop * (larger * c).exp()
+        difference * (larger * c).exp()
     };
-    let rises = b.greater(a);
-    drop.clone()
-        .mask_where(rises, drop.neg())
+    let is_increasing = b.greater(a);
+    difference
+        .clone()
+        .mask_where(is_increasing, difference.neg())
         .mask_fill(equal, 0.0)
 }

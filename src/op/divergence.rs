@@ -1,7 +1,8 @@
+use super::TsallisOptions;
 use super::call::Call;
-use super::{TsallisError, TsallisOptions};
 use crate::math::Output;
 use burn::Tensor;
+use burn::tensor::AsIndex;
 
 /// The Tsallis divergence of given probabilities from a reference:
 ///
@@ -30,25 +31,10 @@ use burn::Tensor;
 pub fn tsallis_divergence_from_probabilities<const D: usize>(
     probabilities: Tensor<D>,
     options: impl Into<TsallisOptions<D>>,
-    dim: isize,
+    dim: impl AsIndex,
 ) -> Tensor<D> {
-    try_tsallis_divergence_from_probabilities(probabilities, &options.into(), dim)
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// As [`tsallis_divergence_from_probabilities`].
-///
-/// # Errors
-/// As [`try_tsallis_softargmax`](crate::try_tsallis_softargmax).
-///
-/// # Panics
-/// As [`try_tsallis_softargmax`](crate::try_tsallis_softargmax).
-pub fn try_tsallis_divergence_from_probabilities<const D: usize>(
-    probabilities: Tensor<D>,
-    options: &TsallisOptions<D>,
-    dim: isize,
-) -> Result<Tensor<D>, TsallisError> {
-    let mut options = options.clone();
+    let mut options = options.into();
     options.temperature = 1.0;
-    Ok(Call::new(probabilities, &options, dim, Output::Divergence)?.divergence())
+    let dim = dim.expect_dim_index(D);
+    Call::new(probabilities, &options, dim, Output::Divergence).divergence()
 }

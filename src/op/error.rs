@@ -26,13 +26,4 @@ pub enum TsallisError {
         /// The number.
         value: f64,
     },
-
-    /// The dimension does not exist in the logits.
-    #[error("dim is {dim}: logits of rank {rank} have the dimensions -{rank} to {}", rank - 1)]
-    Dim {
-        /// The dimension asked for.
-        dim: isize,
-        /// The rank of the logits.
-        rank: usize,
-    },
 }

@@ -1,13 +1,13 @@
 //! The operator on Burn's CPU backend.
 
 use super::backend::TsallisBackend;
-use super::cpu::{Orders, References, Rows, Storage};
+use super::cpu::{RowAlphas, RowReferences, Rows, Storage};
 use super::portable;
 use super::request::{
     AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
-    STATE, row_shape,
+    STATE_LEN, row_shape,
 };
-use crate::math::Measure;
+use crate::math::RowReference;
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Element, TensorMetadata};
@@ -55,14 +55,16 @@ impl Inputs {
             count: row_shape(&shape, 1).num_elements(),
             columns: shape[shape.num_dims() - 1],
             alpha: match &self.alpha {
-                AlphaTensor::Number => Orders::Number(self.parameters.alpha),
-                AlphaTensor::Rows(alpha) => Orders::Rows(elements(alpha)),
+                AlphaTensor::Number => RowAlphas::Number(self.parameters.alpha),
+                AlphaTensor::Rows(alpha) => RowAlphas::Rows(elements(alpha)),
             },
             reference: match &self.reference {
-                ReferenceTensor::Uniform => References::Every(Measure::Uniform),
-                ReferenceTensor::Ones => References::Every(Measure::Ones),
-                ReferenceTensor::Vector(q) => References::Every(Measure::Given(elements(q))),
-                ReferenceTensor::Rows(q) => References::Rows(elements(q)),
+                ReferenceTensor::Uniform => RowReferences::Shared(RowReference::Uniform),
+                ReferenceTensor::Ones => RowReferences::Shared(RowReference::Ones),
+                ReferenceTensor::Vector(q) => {
+                    RowReferences::Shared(RowReference::Values(elements(q)))
+                }
+                ReferenceTensor::Rows(q) => RowReferences::Rows(elements(q)),
             },
             parameters: self.parameters,
         }
@@ -87,8 +89,8 @@ where
 {
     let shape = inputs.logits.shape();
     let (output, states) = inputs.rows::<E>().forward();
-    let states = tensor(states, row_shape(&shape, STATE));
-    let output_shape = if inputs.parameters.output.is_by_entry() {
+    let states = tensor(states, row_shape(&shape, STATE_LEN));
+    let output_shape = if inputs.parameters.output.is_per_entry() {
         shape
     } else {
         row_shape(&shape, 1)

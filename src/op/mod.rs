@@ -29,10 +29,10 @@ mod error;
 mod f_softargmax;
 #[cfg(feature = "flex")]
 mod flex;
+mod kernel_path;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 mod options;
-mod path;
 pub(crate) mod portable;
 mod request;
 mod softargmax;
@@ -41,21 +41,17 @@ pub(crate) mod wgsl;
 
 pub use crate::math::Output;
 pub use backend::TsallisBackend;
-pub use divergence::{
-    try_tsallis_divergence_from_probabilities, tsallis_divergence_from_probabilities,
-};
+pub use divergence::tsallis_divergence_from_probabilities;
 pub use error::TsallisError;
-pub use f_softargmax::{FDivergence, FSoftargmaxOptions, f_softargmax, try_f_softargmax};
+pub use f_softargmax::{FDivergence, FSoftargmaxOptions, f_softargmax};
+pub use kernel_path::{KernelPath, kernel_path};
 pub use options::{Alpha, Reference, TsallisOptions};
-pub use path::{KernelPath, kernel_path};
 pub(crate) use request::arithmetic_dtype;
 pub use request::{
     AlphaTensor, DivergenceTerm, GradientMask, InputGradients, OptionalTensor, ReferenceTensor,
     RowParameters,
 };
 pub use softargmax::{
-    try_tsallis_divergence, try_tsallis_log_softargmax, try_tsallis_softargmax,
-    try_tsallis_softargmax_jvp, try_tsallis_softargmax_vjp, try_tsallis_value, tsallis_divergence,
-    tsallis_log_softargmax, tsallis_softargmax, tsallis_softargmax_jvp, tsallis_softargmax_vjp,
-    tsallis_value,
+    tsallis_divergence, tsallis_log_softargmax, tsallis_softargmax, tsallis_softargmax_jvp,
+    tsallis_softargmax_vjp, tsallis_value,
 };

@@ -1,13 +1,13 @@
 //! The operator on the ndarray backend.
 
 use super::backend::TsallisBackend;
-use super::cpu::{Orders, References, Rows};
+use super::cpu::{RowAlphas, RowReferences, Rows};
 use super::portable;
 use super::request::{
     AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
-    STATE, row_shape,
+    STATE_LEN, row_shape,
 };
-use crate::math::Measure;
+use crate::math::RowReference;
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{Shape, TensorData};
@@ -60,11 +60,11 @@ macro_rules! with_rows {
             AlphaTensor::Rows(NdArrayTensor::$variant(alpha)) => {
                 Some(alpha.view().iter().copied().collect())
             }
-            AlphaTensor::Rows(other) => wrong("order", other.dtype()),
+            AlphaTensor::Rows(other) => wrong("alpha", other.dtype()),
         };
         let alpha = match &alpha {
-            None => Orders::Number($parameters.alpha),
-            Some(alpha) => Orders::Rows(alpha),
+            None => RowAlphas::Number($parameters.alpha),
+            Some(alpha) => RowAlphas::Rows(alpha),
         };
         let run = |logits, reference| {
             let $rows = Rows {
@@ -78,13 +78,16 @@ macro_rules! with_rows {
             $body
         };
         with_elements!($logits, |x| match $reference {
-            ReferenceTensor::Uniform => run(x, References::Every(Measure::Uniform)),
-            ReferenceTensor::Ones => run(x, References::Every(Measure::Ones)),
+            ReferenceTensor::Uniform => run(x, RowReferences::Shared(RowReference::Uniform)),
+            ReferenceTensor::Ones => run(x, RowReferences::Shared(RowReference::Ones)),
             ReferenceTensor::Vector(NdArrayTensor::$variant(q)) => {
-                with_elements!(q, |q| run(x, References::Every(Measure::Given(q))))
+                with_elements!(q, |q| run(
+                    x,
+                    RowReferences::Shared(RowReference::Values(q))
+                ))
             }
             ReferenceTensor::Rows(NdArrayTensor::$variant(q)) => {
-                with_elements!(q, |q| run(x, References::Rows(q)))
+                with_elements!(q, |q| run(x, RowReferences::Rows(q)))
             }
             ReferenceTensor::Vector(other) | ReferenceTensor::Rows(other) => {
                 wrong("reference", other.dtype())
@@ -112,8 +115,8 @@ impl TsallisBackend for NdArray {
                     $variant,
                     |rows| rows.forward()
                 );
-                let states = tensor(states, row_shape(&input_shape, STATE));
-                let shape = if parameters.output.is_by_entry() {
+                let states = tensor(states, row_shape(&input_shape, STATE_LEN));
+                let shape = if parameters.output.is_per_entry() {
                     input_shape
                 } else {
                     row_shape(&input_shape, 1)

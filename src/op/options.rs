@@ -1,5 +1,5 @@
 use super::TsallisError;
-use crate::math::{EmptyRow, Solver, is_order};
+use crate::math::{EmptyRow, Solver, is_valid_alpha};
 use burn::Tensor;
 use burn::tensor::Bool;
 
@@ -103,7 +103,7 @@ impl<const D: usize> TsallisOptions<D> {
     pub fn try_new(alpha: impl Into<Alpha<D>>) -> Result<Self, TsallisError> {
         let alpha = alpha.into();
         if let Alpha::Number(alpha) = alpha
-            && !is_order(alpha)
+            && !is_valid_alpha(alpha)
         {
             return Err(TsallisError::Alpha(alpha));
         }
@@ -146,7 +146,7 @@ impl<const D: usize> TsallisOptions<D> {
 
     /// With the entries that may have probability: `true` is allowed, which is the opposite of Burn's
     /// attention masks. Broadcasts to the logits. An entry that is not allowed has probability zero,
-    /// whatever its logit is, and leaves every sum; a given reference is not renormalised.
+    /// whatever its logit is, and leaves every sum; a given reference is not renormalized.
     pub fn with_allowed(mut self, allowed: Tensor<D, Bool>) -> Self {
         self.allowed = Some(allowed);
         self

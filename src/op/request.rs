@@ -152,7 +152,7 @@ pub struct RowParameters {
 }
 
 /// The numbers of a row's state: [`RowState`](crate::math::RowState).
-pub(super) const STATE: usize = 2;
+pub(super) const STATE_LEN: usize = 2;
 
 /// The dtype that logits of this dtype are computed in, and that the row state is kept in.
 pub(crate) fn arithmetic_dtype(logits: DType) -> DType {
@@ -164,9 +164,9 @@ pub(crate) fn arithmetic_dtype(logits: DType) -> DType {
 
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
 /// The shape with so many numbers for each row.
-pub(super) fn row_shape(shape: &Shape, numbers: usize) -> Shape {
+pub(super) fn row_shape(shape: &Shape, width: usize) -> Shape {
     let mut shape = shape.clone();
     let last = shape.num_dims() - 1;
-    shape[last] = numbers;
+    shape[last] = width;
     shape
 }

@@ -1,13 +1,14 @@
+use super::TsallisOptions;
 use super::call::Call;
-use super::{TsallisError, TsallisOptions};
 use crate::math::Output;
 use burn::Tensor;
+use burn::tensor::AsIndex;
 
 /// The Tsallis softargmax of the logits along a dimension:
 ///
 /// `p_i = q_i [1 + (alpha - 1)(x_i - mu)]_+^(1 / (alpha - 1))`, with `mu` such that `sum_i p_i = 1`.
 ///
-/// It is the distribution that maximises `<p, x> - D_f(p || q)` for the Tsallis divergence of order
+/// It is the distribution that maximizes `<p, x> - D_f(p || q)` for the Tsallis divergence of order
 /// `alpha` to the reference `q` (arXiv 2601.12604): heavy-tailed for `alpha < 1`, the softmax of
 /// `x + ln q` at `alpha = 1`, sparse for `alpha > 1`.
 ///
@@ -47,9 +48,9 @@ use burn::Tensor;
 pub fn tsallis_softargmax<const D: usize>(
     logits: Tensor<D>,
     options: impl Into<TsallisOptions<D>>,
-    dim: isize,
+    dim: impl AsIndex,
 ) -> Tensor<D> {
-    try_tsallis_softargmax(logits, &options.into(), dim).unwrap_or_else(|error| panic!("{error}"))
+    call(logits, options, dim, Output::Probabilities).output()
 }
 
 /// The logarithm of [`tsallis_softargmax`], computed from the root itself: `ln q_i + ln u_i` with
@@ -64,19 +65,18 @@ pub fn tsallis_softargmax<const D: usize>(
 pub fn tsallis_log_softargmax<const D: usize>(
     logits: Tensor<D>,
     options: impl Into<TsallisOptions<D>>,
-    dim: isize,
+    dim: impl AsIndex,
 ) -> Tensor<D> {
-    try_tsallis_log_softargmax(logits, &options.into(), dim)
-        .unwrap_or_else(|error| panic!("{error}"))
+    call(logits, options, dim, Output::LogProbabilities).output()
 }
 
-/// The value of the maximisation whose answer is [`tsallis_softargmax`], the smooth maximum of the
+/// The value of the maximization whose answer is [`tsallis_softargmax`], the smooth maximum of the
 /// logits:
 ///
 /// `V = max_p <p, x> - t D_f(p || q) = t (mu + sum_i q_i f*(x_i / t - mu))` at temperature `t`,
 ///
 /// with gradient `p` in the logits. At `alpha = 1` it is `logsumexp(x + ln q) + 1 - sum q`. Under a
-/// uniform or normalised reference it is at most the largest logit.
+/// uniform or normalized reference it is at most the largest logit.
 ///
 /// # Arguments
 /// As [`tsallis_softargmax`].
@@ -89,9 +89,9 @@ pub fn tsallis_log_softargmax<const D: usize>(
 pub fn tsallis_value<const D: usize>(
     logits: Tensor<D>,
     options: impl Into<TsallisOptions<D>>,
-    dim: isize,
+    dim: impl AsIndex,
 ) -> Tensor<D> {
-    try_tsallis_value(logits, &options.into(), dim).unwrap_or_else(|error| panic!("{error}"))
+    call(logits, options, dim, Output::Value).output()
 }
 
 /// The Tsallis divergence of [`tsallis_softargmax`] from its reference:
@@ -113,9 +113,9 @@ pub fn tsallis_value<const D: usize>(
 pub fn tsallis_divergence<const D: usize>(
     logits: Tensor<D>,
     options: impl Into<TsallisOptions<D>>,
-    dim: isize,
+    dim: impl AsIndex,
 ) -> Tensor<D> {
-    try_tsallis_divergence(logits, &options.into(), dim).unwrap_or_else(|error| panic!("{error}"))
+    call(logits, options, dim, Output::Divergence).output()
 }
 
 /// The vector-Jacobian product `J^T c` of [`tsallis_softargmax`] in the logits, outside autodiff:
@@ -134,10 +134,14 @@ pub fn tsallis_softargmax_vjp<const D: usize>(
     logits: Tensor<D>,
     cotangent: Tensor<D>,
     options: impl Into<TsallisOptions<D>>,
-    dim: isize,
+    dim: impl AsIndex,
 ) -> Tensor<D> {
-    try_tsallis_softargmax_vjp(logits, cotangent, &options.into(), dim)
-        .unwrap_or_else(|error| panic!("{error}"))
+    assert_eq!(
+        logits.dims(),
+        cotangent.dims(),
+        "the cotangent must have the shape of the logits"
+    );
+    call(logits, options, dim, Output::Probabilities).gradient(cotangent)
 }
 
 /// The Jacobian-vector product `J v` of [`tsallis_softargmax`] in the logits, outside autodiff: the
@@ -154,104 +158,16 @@ pub fn tsallis_softargmax_jvp<const D: usize>(
     logits: Tensor<D>,
     tangent: Tensor<D>,
     options: impl Into<TsallisOptions<D>>,
-    dim: isize,
+    dim: impl AsIndex,
 ) -> Tensor<D> {
     tsallis_softargmax_vjp(logits, tangent, options, dim)
 }
 
-/// As [`tsallis_softargmax`].
-///
-/// # Errors
-/// [`TsallisError::Dim`] if `dim` is outside `[-D, D)`.
-///
-/// # Panics
-/// If the shape of an order, a reference or a mask does not fit the logits: shapes panic, as Burn's do.
-pub fn try_tsallis_softargmax<const D: usize>(
+fn call<const D: usize>(
     logits: Tensor<D>,
-    options: &TsallisOptions<D>,
-    dim: isize,
-) -> Result<Tensor<D>, TsallisError> {
-    Ok(Call::new(logits, options, dim, Output::Probabilities)?.output())
-}
-
-/// As [`tsallis_log_softargmax`].
-///
-/// # Errors
-/// As [`try_tsallis_softargmax`].
-///
-/// # Panics
-/// As [`try_tsallis_softargmax`].
-pub fn try_tsallis_log_softargmax<const D: usize>(
-    logits: Tensor<D>,
-    options: &TsallisOptions<D>,
-    dim: isize,
-) -> Result<Tensor<D>, TsallisError> {
-    Ok(Call::new(logits, options, dim, Output::LogProbabilities)?.output())
-}
-
-/// As [`tsallis_value`].
-///
-/// # Errors
-/// As [`try_tsallis_softargmax`].
-///
-/// # Panics
-/// As [`try_tsallis_softargmax`].
-pub fn try_tsallis_value<const D: usize>(
-    logits: Tensor<D>,
-    options: &TsallisOptions<D>,
-    dim: isize,
-) -> Result<Tensor<D>, TsallisError> {
-    Ok(Call::new(logits, options, dim, Output::Value)?.output())
-}
-
-/// As [`tsallis_divergence`].
-///
-/// # Errors
-/// As [`try_tsallis_softargmax`].
-///
-/// # Panics
-/// As [`try_tsallis_softargmax`].
-pub fn try_tsallis_divergence<const D: usize>(
-    logits: Tensor<D>,
-    options: &TsallisOptions<D>,
-    dim: isize,
-) -> Result<Tensor<D>, TsallisError> {
-    Ok(Call::new(logits, options, dim, Output::Divergence)?.output())
-}
-
-/// As [`tsallis_softargmax_vjp`].
-///
-/// # Errors
-/// As [`try_tsallis_softargmax`].
-///
-/// # Panics
-/// As [`try_tsallis_softargmax`], and if the shape of `cotangent` is not that of the logits.
-pub fn try_tsallis_softargmax_vjp<const D: usize>(
-    logits: Tensor<D>,
-    cotangent: Tensor<D>,
-    options: &TsallisOptions<D>,
-    dim: isize,
-) -> Result<Tensor<D>, TsallisError> {
-    assert_eq!(
-        logits.dims(),
-        cotangent.dims(),
-        "the cotangent must have the shape of the logits"
-    );
-    Ok(Call::new(logits, options, dim, Output::Probabilities)?.gradient(cotangent))
-}
-
-/// As [`tsallis_softargmax_jvp`].
-///
-/// # Errors
-/// As [`try_tsallis_softargmax`].
-///
-/// # Panics
-/// As [`try_tsallis_softargmax_vjp`].
-pub fn try_tsallis_softargmax_jvp<const D: usize>(
-    logits: Tensor<D>,
-    tangent: Tensor<D>,
-    options: &TsallisOptions<D>,
-    dim: isize,
-) -> Result<Tensor<D>, TsallisError> {
-    try_tsallis_softargmax_vjp(logits, tangent, options, dim)
+    options: impl Into<TsallisOptions<D>>,
+    dim: impl AsIndex,
+    output: Output,
+) -> Call<D> {
+    Call::new(logits, &options.into(), dim.expect_dim_index(D), output)
 }

@@ -1,5 +1,5 @@
-use super::env::{DiscreteEnvironment, Episode, EpisodeStatistics, Step, VectorEnvironment};
-use super::policy::{ActorCritic, TsallisPolicyHead, clocks};
+use super::env::{DiscreteEnvironment, Episode, EpisodeStatistics, VectorEnvironment, VectorStep};
+use super::policy::{ActorCritic, TsallisPolicyHead, exponential_noise};
 use super::ppo::rollout::observe;
 use super::ppo::{EnvironmentKind, LearnerError};
 use super::transfer::{read, read_actions};
@@ -18,7 +18,7 @@ pub struct Evaluation {
 }
 
 /// Environments stepped together in an evaluation.
-const LANES: usize = 16;
+const MAX_ENVIRONMENTS: usize = 16;
 
 /// The index of the first one: no training run has as many, so that an evaluation with the seed of a run
 /// meets other initial states.
@@ -49,26 +49,26 @@ pub fn evaluate_in<E: DiscreteEnvironment + 'static>(
     evaluation: Evaluation,
     device: &Device,
 ) -> Result<Vec<Episode>, LearnerError> {
-    let lanes = LANES.min(evaluation.episodes);
-    if lanes == 0 {
+    let count = MAX_ENVIRONMENTS.min(evaluation.episodes);
+    if count == 0 {
         return Ok(Vec::new());
     }
     let mut environments = VectorEnvironment::new(
-        (0..lanes)
+        (0..count)
             .map(|i| {
-                let mut lane = EpisodeStatistics::new(make());
-                lane.seed(evaluation.seed, FIRST_INDEX + i as u32);
-                Box::new(lane) as Box<_>
+                let mut environment = EpisodeStatistics::new(make());
+                environment.seed(evaluation.seed, FIRST_INDEX + i as u32);
+                Box::new(environment) as Box<_>
             })
             .collect(),
     )?;
-    let mut draws: Vec<_> = (0..lanes as u32)
+    let mut draws: Vec<_> = (0..count as u32)
         .map(|i| stream(evaluation.seed, Purpose::Evaluation, i))
         .collect();
-    let mut step = Step::default();
-    // Each lane plays its share: taking the first to end would favour short episodes.
-    let (share, extra) = (evaluation.episodes / lanes, evaluation.episodes % lanes);
-    let mut remaining: Vec<usize> = (0..lanes).map(|i| share + usize::from(i < extra)).collect();
+    let mut step = VectorStep::default();
+    // Each environment plays its share: taking the first to end would favor short episodes.
+    let (share, extra) = (evaluation.episodes / count, evaluation.episodes % count);
+    let mut remaining: Vec<usize> = (0..count).map(|i| share + usize::from(i < extra)).collect();
     let mut episodes = Vec::new();
     while remaining.iter().any(|&r| r > 0) {
         let (observations, allowed) = observe(&environments, device)?;
@@ -82,8 +82,8 @@ pub fn evaluate_in<E: DiscreteEnvironment + 'static>(
         let actions = if evaluation.deterministic {
             TsallisPolicyHead::mode(probabilities)
         } else {
-            let clocks = clocks(&mut draws, environments.actions(), device);
-            TsallisPolicyHead::sample(probabilities, clocks)
+            let exponential_noise = exponential_noise(&mut draws, environments.actions(), device);
+            TsallisPolicyHead::sample(probabilities, exponential_noise)
         };
         let actions = read_actions(actions, environments.actions())?;
         environments.step(&actions, &mut step)?;

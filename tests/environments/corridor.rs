@@ -43,7 +43,7 @@ impl DiscreteEnvironment for Corridor {
         let terminated = self.state == 3;
         Transition {
             terminated,
-            ..Transition::within(if terminated { self.reward } else { 0.0 })
+            ..Transition::ongoing(if terminated { self.reward } else { 0.0 })
         }
     }
 

@@ -1,6 +1,6 @@
 use burn_tsallis::rl::env::{
     Bandit, CartPole, DeepSea, DiscreteEnvironment, EnvironmentKind, EpisodeStatistics, Identity,
-    NChain, RestoreError, RewardNoise, Step, TimeLimit, VectorEnvironment,
+    NChain, RestoreError, RewardNoise, TimeLimit, VectorEnvironment, VectorStep,
 };
 
 use std::ops::Range;
@@ -12,7 +12,7 @@ fn play(environment: &mut Boxed, steps: Range<usize>) -> Vec<String> {
     let mut observation = vec![0.0; environment.observation_size()];
     steps
         .map(|i| {
-            // Actions that favour one side, so that episodes go far.
+            // Actions that favor one side, so that episodes go far.
             let action = usize::from(i % 3 != 0) % environment.actions();
             let transition = environment.step(action);
             if transition.done() {
@@ -39,12 +39,12 @@ fn all() -> Vec<fn() -> Boxed> {
         || Box::new(DeepSea::new(6, 42)),
         || Box::new(DeepSea::new(6, 42).stochastic()),
         || Box::new(NChain::new(5)),
-        || Box::new(Bandit::drawn(4, 1)),
+        || Box::new(Bandit::random(4, 1)),
         || Box::new(Identity::new(3)),
         || wrapped(Box::new(CartPole::new())),
         || wrapped(Box::new(DeepSea::new(6, 42).stochastic())),
         || wrapped(Box::new(NChain::new(5))),
-        || wrapped(Box::new(Bandit::drawn(4, 1))),
+        || wrapped(Box::new(Bandit::random(4, 1))),
         || wrapped(Box::new(Identity::new(3))),
     ]
 }
@@ -169,7 +169,7 @@ fn a_vector_is_saved_and_restored() {
     let make =
         |count| VectorEnvironment::seeded(count, 7, || wrapped(kind.make())).expect("environments");
     let run = |environments: &mut VectorEnvironment, steps: Range<usize>| {
-        let mut step = Step::default();
+        let mut step = VectorStep::default();
         let mut observations = vec![0.0; 3 * 4];
         let mut seen = Vec::new();
         for i in steps {

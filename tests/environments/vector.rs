@@ -1,7 +1,7 @@
 use crate::corridor::Corridor;
 use burn_tsallis::rl::env::{
-    CartPole, DiscreteEnvironment, EnvironmentError, Identity, NChain, Step, TimeLimit,
-    VectorEnvironment,
+    CartPole, DiscreteEnvironment, EnvironmentError, Identity, NChain, TimeLimit,
+    VectorEnvironment, VectorStep,
 };
 
 fn corridors(change: impl Fn(usize, &mut Corridor)) -> VectorEnvironment {
@@ -23,7 +23,7 @@ fn observations(environments: &VectorEnvironment) -> Vec<f32> {
 #[test]
 fn an_episode_that_ends_begins_the_next() {
     let mut environments = corridors(|i, corridor| corridor.state = i);
-    let mut step = Step::default();
+    let mut step = VectorStep::default();
     environments.step(&[1, 2, 2], &mut step).expect("a step");
     assert_eq!(step.ended(), [2]);
     let last: Vec<_> = step.final_observations().collect();
@@ -47,7 +47,7 @@ fn terminated_and_truncated_are_kept_apart() {
         Box::new(TimeLimit::new(Corridor::new(), 9)),
     ])
     .expect("environments");
-    let mut step = Step::default();
+    let mut step = VectorStep::default();
     for _ in 0..3 {
         environments.step(&[1, 2, 2], &mut step).expect("a step");
     }
@@ -92,14 +92,14 @@ fn a_seed_gives_each_environment_its_own_streams() {
     }
     assert_ne!(first[..4], first[4..8]);
     environments
-        .step(&[0, 1, 0], &mut Step::default())
+        .step(&[0, 1, 0], &mut VectorStep::default())
         .expect("a step");
     environments.seed(5);
     assert_eq!(observations(&environments), first);
 }
 
 #[test]
-fn what_cannot_be_stepped_together_is_refused() {
+fn mismatched_environments_are_an_error() {
     let message = |environments: Vec<Box<dyn DiscreteEnvironment>>| {
         VectorEnvironment::new(environments)
             .err()
@@ -123,14 +123,14 @@ fn what_cannot_be_stepped_together_is_refused() {
 
 /// The environment, what was wrong and the value.
 #[test]
-fn what_an_environment_does_wrong_is_named() {
+fn environment_errors_name_the_environment() {
     let wrong = |change: fn(&mut Corridor)| {
         let mut environments = corridors(|i, corridor| {
             if i == 1 {
                 change(corridor);
             }
         });
-        let mut step = Step::default();
+        let mut step = VectorStep::default();
         for _ in 0..2 {
             environments
                 .step(&[2; 3], &mut step)
@@ -198,7 +198,7 @@ fn large_and_tiny_observations_are_finite() {
 
 #[test]
 #[should_panic(expected = "action 2 of an environment whose actions are 0 to 1")]
-fn an_action_that_there_is_not_panics() {
+fn an_invalid_action_panics() {
     let mut environments = VectorEnvironment::seeded(1, 0, CartPole::new).expect("one");
-    let _ = environments.step(&[2], &mut Step::default());
+    let _ = environments.step(&[2], &mut VectorStep::default());
 }

@@ -74,7 +74,7 @@ fn statistics_are_of_the_rewards_without_noise() {
 }
 
 #[test]
-fn statistics_tell_a_bad_episode() {
+fn statistics_record_bad_episodes() {
     let mut sea = EpisodeStatistics::new(DeepSea::unmapped(5));
     for (action, bad, total) in [(1, true, -0.008), (0, true, 0.0), (1, false, 0.99)] {
         for row in 0..5 {
@@ -113,7 +113,7 @@ fn a_time_limit_truncates_and_does_not_hide_an_end() {
 }
 
 #[test]
-fn wrappers_pass_on_sizes_masks_and_observations() {
+fn wrappers_delegate_sizes_masks_and_observations() {
     let limited = TimeLimit::new(Box::new(Corridor::new()), 100);
     let mut environment = RewardNoise::new(EpisodeStatistics::new(limited), 1.0);
     assert_eq!(environment.observation_size(), 2);

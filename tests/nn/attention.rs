@@ -1,5 +1,6 @@
 use crate::support::{
-    close, device, devices, every_device, fewer_if_compiled, numbers, reloaded, tensor, values,
+    close, device, devices, every_device, fewer_if_compiled, pseudo_random, reloaded, tensor,
+    values,
 };
 use burn::module::Module;
 use burn::nn::attention::{
@@ -47,12 +48,12 @@ fn pad_mask(device: &Device) -> Tensor<2, Bool> {
 }
 
 #[test]
-fn burns_output_at_one() {
+fn matches_burn_at_alpha_one() {
     for device in every_device() {
         let x = tensor([2, 5, SIZE], 2.0, &device);
         let y = tensor([2, 4, SIZE], 1.5, &device);
         for &quiet in fewer_if_compiled(&[false, true], &device) {
-            let alphas = [AlphaConfig::learnt(1.0), AlphaConfig::fixed(1.0)];
+            let alphas = [AlphaConfig::learned(1.0), AlphaConfig::fixed(1.0)];
             for alpha in fewer_if_compiled(&alphas, &device) {
                 let (burns, ours) = pair(alpha.clone(), quiet, &device);
                 let check = |burn: MhaInput, tsallis: TsallisMhaInput| {
@@ -67,7 +68,7 @@ fn burns_output_at_one() {
                 // Cross-attention, with both masks.
                 let attn = Tensor::<3, Bool>::from_data(
                     TensorData::new(
-                        numbers(40, 1.0)
+                        pseudo_random(40, 1.0)
                             .iter()
                             .map(|&n| n > 0.6)
                             .collect::<Vec<_>>(),
@@ -103,7 +104,7 @@ fn burns_output_at_one() {
 }
 
 #[test]
-fn a_query_without_keys_gets_nothing_and_harms_nobody() {
+fn a_query_without_keys_gets_zeros_and_does_not_affect_others() {
     let device = device().autodiff();
     for (alpha, quiet) in [
         (0.5, false),
@@ -188,7 +189,7 @@ fn the_function_is_the_formula() {
 }
 
 #[test]
-fn sparse_above_one_and_each_head_its_order() {
+fn sparse_above_one_and_each_head_has_its_alpha() {
     let device = device();
     let (_, ours) = pair(AlphaConfig::fixed_each([0.5, 1.0, 2.0]), false, &device);
     // Scores wide enough for sparse rows, and never so wide that an exponential underflows.
@@ -205,7 +206,7 @@ fn sparse_above_one_and_each_head_its_order() {
 }
 
 #[test]
-fn token_by_token_is_all_at_once() {
+fn cached_decoding_matches_the_full_pass() {
     let device = device();
     let (_, ours) = pair(1.5.into(), false, &device);
     let length = 6;
@@ -281,7 +282,7 @@ fn dropout_in_training_only() {
 fn records_and_display() {
     let device = device();
     let config = TsallisMultiHeadAttentionConfig::new(SIZE, HEADS)
-        .with_alpha(AlphaConfig::learnt_each([0.6, 1.2, 1.9]));
+        .with_alpha(AlphaConfig::learned_each([0.6, 1.2, 1.9]));
     let saved = config.init(&device);
     let x = tensor([1, 4, SIZE], 1.0, &device);
     let forward = |module: &TsallisMultiHeadAttention| {
@@ -292,12 +293,12 @@ fn records_and_display() {
         )
     };
     let want = forward(&saved);
-    let fresh = config.with_alpha(AlphaConfig::learnt(1.0)).init(&device);
+    let fresh = config.with_alpha(AlphaConfig::learned(1.0)).init(&device);
     assert_ne!(forward(&fresh), want);
     let loaded = reloaded(saved, fresh);
     assert_eq!(forward(&loaded), want);
     let shown = loaded.to_string();
-    assert!(shown.contains("alpha: 3 learnt in (0.05, 2.5)"), "{shown}");
+    assert!(shown.contains("alpha: 3 learned in (0.05, 2.5)"), "{shown}");
 
     // Burn's attention takes ours too.
     let burns = MultiHeadAttentionConfig::new(SIZE, HEADS).init(&device);
@@ -306,7 +307,7 @@ fn records_and_display() {
 }
 
 #[test]
-fn bad_configurations_say_what_is_wrong() {
+fn invalid_configurations_are_named_in_the_error() {
     let device = device();
     let words = |result: Result<TsallisMultiHeadAttention, ModuleConfigError>| {
         result.expect_err("it is wrong").to_string()

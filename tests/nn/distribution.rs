@@ -1,5 +1,5 @@
 #[cfg(feature = "flex")]
-use crate::support::numbers;
+use crate::support::pseudo_random;
 use crate::support::{close, device, devices, every_device, tensor, values};
 use burn::tensor::{Bool, Tensor};
 #[cfg(feature = "flex")]
@@ -7,12 +7,12 @@ use burn::tensor::{DType, Device, TensorData};
 use burn_tsallis::nn::TsallisCategorical;
 use burn_tsallis::{Reference, TsallisOptions};
 
-const ORDERS: [f64; 5] = [0.0, 0.5, 1.0, 1.5, 2.0];
+const ALPHAS: [f64; 5] = [0.0, 0.5, 1.0, 1.5, 2.0];
 
 #[test]
 fn draws_follow_the_probabilities_and_the_seed() {
     for device in devices() {
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let options = TsallisOptions::new(alpha).with_reference(Reference::Ones);
             let policy = TsallisCategorical::new(tensor([3, 6], 1.5, &device), options);
             let n = 4000;
@@ -74,7 +74,7 @@ fn only_allowed_categories_are_drawn() {
 #[test]
 fn entropies_divergences_and_log_probabilities() {
     for device in every_device() {
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let a = TsallisCategorical::new(tensor([3, 5], 2.0, &device), alpha);
             let b = TsallisCategorical::new(tensor([3, 5], -1.0, &device), 0.5);
             let (p, r) = (values(a.probs()), values(b.probs()));
@@ -126,7 +126,7 @@ fn entropies_divergences_and_log_probabilities() {
 }
 
 #[test]
-fn an_order_for_each_row_is_continuous_at_one() {
+fn an_alpha_for_each_row_is_continuous_at_one() {
     let device = device().autodiff();
     let alphas = Tensor::<2>::from_data([[0.5], [1.0], [1.0 + 1e-6]], &device).require_grad();
     let x = tensor([1, 4], 2.0, &device).repeat_dim(0, 3).require_grad();
@@ -167,7 +167,7 @@ fn gradients_are_finite_off_the_support() {
 fn half_precision_is_stored_and_not_computed_in() {
     let device = Device::flex();
     // A sum of 3000 terms, each far below one: in f16 they lose their digits, and their logarithms too.
-    let data = TensorData::new(numbers(3000, 2.0), [1, 3000]);
+    let data = TensorData::new(pseudo_random(3000, 2.0), [1, 3000]);
     for (dtype, bound) in [(DType::F16, 6e-4), (DType::BF16, 5e-3)] {
         let half = Tensor::<2>::from_data(data.clone().convert_dtype(dtype), (&device, dtype));
         let full = half.clone().cast(DType::F32);

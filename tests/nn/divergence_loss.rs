@@ -1,11 +1,14 @@
-use crate::support::{close, device, devices, numbers, values};
+use crate::support::{close, device, devices, pseudo_random, values};
 use burn::nn::loss::KLDivLossConfig;
 use burn::tensor::{Tensor, TensorData};
 use burn_tsallis::math::Tsallis;
 use burn_tsallis::nn::loss::{Reduction, TsallisDivergenceLossConfig};
 
 fn distributions(seed: f64) -> Vec<f64> {
-    let mut t: Vec<f64> = numbers(12, 2.0).iter().map(|x| (x * seed).exp()).collect();
+    let mut t: Vec<f64> = pseudo_random(12, 2.0)
+        .iter()
+        .map(|x| (x * seed).exp())
+        .collect();
     for row in t.chunks_mut(4) {
         let sum: f64 = row.iter().sum();
         row.iter_mut().for_each(|t| *t /= sum);

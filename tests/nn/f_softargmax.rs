@@ -1,4 +1,4 @@
-use crate::support::{close, device, devices, numbers, tensor, values};
+use crate::support::{close, device, devices, pseudo_random, tensor, values};
 use burn::tensor::{Bool, DType, Tensor, TensorData};
 use burn_tsallis::math::{
     EmptyRow, FSoftargmax, Hellinger, JensenShannon, KullbackLeibler, LeCam, NeymanChiSquared,
@@ -58,8 +58,11 @@ fn every_divergence_is_its_scalar_layer() {
                 (1000, 2.0),
                 (30, 1e4),
             ] {
-                let x = numbers(2 * columns, scale);
-                let q: Vec<f64> = numbers(columns, 2.0).iter().map(|n| n.exp()).collect();
+                let x = pseudo_random(2 * columns, scale);
+                let q: Vec<f64> = pseudo_random(columns, 2.0)
+                    .iter()
+                    .map(|n| n.exp())
+                    .collect();
                 for (reference, q) in [
                     (Reference::Uniform, vec![1.0 / columns as f64; columns]),
                     (Reference::Ones, vec![1.0; columns]),
@@ -96,7 +99,7 @@ fn gradients_in_the_logits_and_the_reference() {
     for device in devices() {
         let device = device.autodiff();
         for divergence in ALL {
-            let (x, c) = (numbers(5, 2.0), numbers(6, 1.0));
+            let (x, c) = (pseudo_random(5, 2.0), pseudo_random(6, 1.0));
             let q = vec![0.3, 0.2, 0.4, 0.15, 0.6];
             let tensor = |of: &[f64]| {
                 let data = TensorData::new(of.to_vec(), [of.len()]);
@@ -135,7 +138,7 @@ fn gradients_in_the_logits_and_the_reference() {
 }
 
 #[test]
-fn masks_temperature_axes_and_bad_rows() {
+fn masks_temperature_axes_and_invalid_rows() {
     for device in devices() {
         for divergence in [FDivergence::JensenShannon, FDivergence::LeCam] {
             let device = device.clone().autodiff();

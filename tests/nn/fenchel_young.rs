@@ -1,16 +1,16 @@
 use crate::support::{
-    close, device, devices, every_device, fewer_if_compiled, numbers, tensor, values,
+    close, device, devices, every_device, fewer_if_compiled, pseudo_random, tensor, values,
 };
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use burn_tsallis::math::{Measure, Row, Solver, Tsallis};
+use burn_tsallis::math::{Row, RowReference, Solver, Tsallis};
 use burn_tsallis::nn::ReferenceConfig;
 use burn_tsallis::nn::loss::{
     FenchelYoungLoss, FenchelYoungLossConfig, Reduction, TsallisDivergenceLossConfig,
 };
 use burn_tsallis::{TsallisOptions, tsallis_softargmax};
 
-const ORDERS: [f64; 9] = [-0.5, 0.0, 0.3, 0.9, 1.0, 1.1, 1.5, 2.0, 2.7];
+const ALPHAS: [f64; 9] = [-0.5, 0.0, 0.3, 0.9, 1.0, 1.1, 1.5, 2.0, 2.7];
 
 fn classes(of: &[i64], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(of.to_vec(), [of.len()]), device)
@@ -22,7 +22,7 @@ fn loss(alpha: f64, device: &Device) -> FenchelYoungLoss {
 
 /// `V(x) + D_f(t || q) - <x, t>` in f64, from the scalar layer.
 fn oracle(x: &[f64], t: &[f64], q: &[f64], alpha: f64) -> f64 {
-    let row = Row::new(x, Measure::Given(q), alpha);
+    let row = Row::new(x, RowReference::Values(q), alpha);
     let value = row.value(&row.solve(Solver::Newton));
     let f = Tsallis::new(alpha);
     let divergence: f64 = q.iter().zip(t).map(|(q, t)| q * f.value(t / q)).sum();
@@ -31,7 +31,7 @@ fn oracle(x: &[f64], t: &[f64], q: &[f64], alpha: f64) -> f64 {
 }
 
 fn distributions(rows: usize, columns: usize) -> Vec<f64> {
-    let mut t = numbers(rows * columns, 1.0);
+    let mut t = pseudo_random(rows * columns, 1.0);
     for row in t.chunks_mut(columns) {
         let sum: f64 = row.iter().map(|t| t.exp()).sum();
         row.iter_mut().for_each(|t| *t = t.exp() / sum);
@@ -43,7 +43,7 @@ fn distributions(rows: usize, columns: usize) -> Vec<f64> {
 fn the_definition_against_distributions_and_classes() {
     for device in devices() {
         let (rows, columns) = (6, 7);
-        let logits = numbers(rows * columns, 3.0);
+        let logits = pseudo_random(rows * columns, 3.0);
         let soft = distributions(rows, columns);
         let given = vec![0.5, 1.0, 0.2, 0.3, 2.0, 0.7, 0.1];
         let references = [
@@ -54,7 +54,7 @@ fn the_definition_against_distributions_and_classes() {
             ),
             (ReferenceConfig::Values(given.clone()), given),
         ];
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             for (config, q) in &references {
                 let loss = FenchelYoungLossConfig::new(alpha)
                     .with_reference(config.clone())
@@ -96,7 +96,7 @@ fn the_definition_against_distributions_and_classes() {
 #[test]
 fn never_negative_and_zero_exactly_where_the_softargmax_is_the_target() {
     for device in devices() {
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let loss = loss(alpha, &device);
             for (columns, scale) in [(2, 1.0), (5, 3.0), (1000, 2.0), (9, 30.0), (7, 1e6)] {
                 let x = tensor([8, columns], scale, &device);
@@ -115,7 +115,7 @@ fn never_negative_and_zero_exactly_where_the_softargmax_is_the_target() {
             }
         }
         // One class is always right.
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let one = tensor([2, 1], 5.0, &device);
             let got = loss(alpha, &device).forward_no_reduction(one, classes(&[0, 0], &device));
             close(&values(got), &[0.0, 0.0], 1e-6);
@@ -136,7 +136,7 @@ fn never_negative_and_zero_exactly_where_the_softargmax_is_the_target() {
 fn f32_keeps_its_digits_with_many_classes() {
     let device = device();
     let columns = 2000;
-    let logits: Vec<f64> = numbers(columns, 2.0)
+    let logits: Vec<f64> = pseudo_random(columns, 2.0)
         .iter()
         .map(|&x| f64::from(x as f32))
         .collect();
@@ -162,7 +162,7 @@ fn f32_keeps_its_digits_with_many_classes() {
 fn the_gradient_is_p_minus_t() {
     for device in devices() {
         let device = device.autodiff();
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let loss = FenchelYoungLossConfig::new(alpha)
                 .with_reduction(Reduction::Sum)
                 .init(&device);
@@ -253,7 +253,7 @@ fn cross_entropy_at_one() {
 }
 
 #[test]
-fn ignored_samples_need_no_class_and_have_no_gradient() {
+fn ignored_samples_may_have_any_target_and_no_gradient() {
     let device = device().autodiff();
     let x = tensor([3, 4], 2.0, &device).require_grad();
     let targets = classes(&[1, -100, 3], &device);
@@ -324,7 +324,7 @@ fn the_mean_of_a_batch_divides_by_its_first_dimension() {
 #[cfg(feature = "flex")]
 fn half_precision_is_stored_and_not_computed_in() {
     let device = Device::flex();
-    let data = TensorData::new(numbers(4000, 2.0), [2, 2000]);
+    let data = TensorData::new(pseudo_random(4000, 2.0), [2, 2000]);
     for (dtype, bound) in [(DType::F16, 6e-4), (DType::BF16, 5e-3)] {
         let half = Tensor::<2>::from_data(data.clone().convert_dtype(dtype), (&device, dtype));
         let full = half.clone().cast(DType::F32);
@@ -359,7 +359,7 @@ fn class_weights_in_double_precision() {
     let config =
         FenchelYoungLossConfig::new(1.5).with_weights(Some(vec![1.0, 2.0, 0.5, 3.0, 0.25]));
     let loss = config.init(&device);
-    let x = TensorData::new(numbers(10, 2.0), [2, 5]);
+    let x = TensorData::new(pseudo_random(10, 2.0), [2, 5]);
     let t = TensorData::new(distributions(2, 5), [2, 5]);
     let [x, t] = [x, t].map(|data| Tensor::<2>::from_data(data, (&device, DType::F64)));
     let targets = classes(&[3, 2], &device);
@@ -392,10 +392,10 @@ fn class_weights_must_be_one_for_each_class() {
 #[test]
 fn forbidden_classes_leave_the_loss() {
     for device in every_device() {
-        let orders = fewer_if_compiled(&[1.5, 0.4, 1.0, 2.0], &device);
+        let alphas = fewer_if_compiled(&[1.5, 0.4, 1.0, 2.0], &device);
         let device = device.autodiff();
         let none = f32::NEG_INFINITY;
-        for &alpha in orders {
+        for &alpha in alphas {
             let with = Tensor::<2>::from_data([[0.3, none, 1.0, -0.2]], &device).require_grad();
             let without = Tensor::<2>::from_data([[0.3, 1.0, -0.2]], &device);
             let loss = loss(alpha, &device);
@@ -436,7 +436,7 @@ fn forbidden_classes_leave_the_loss() {
 }
 
 #[test]
-fn bad_configurations_say_what_is_wrong() {
+fn invalid_configurations_are_named_in_the_error() {
     let device = device();
     let words = |config: FenchelYoungLossConfig| {
         config

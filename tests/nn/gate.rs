@@ -39,7 +39,7 @@ fn statistics_of_given_weights() {
 }
 
 #[test]
-fn even_routes_cost_one_and_padding_goes_nowhere() {
+fn even_routing_costs_one_and_padding_is_not_routed() {
     let device = device();
     let even = Tensor::<3>::from_data([[[0.5, 0.5], [0.5, 0.5]]], &device);
     let routes = TsallisGateOutput {
@@ -75,7 +75,7 @@ fn even_routes_cost_one_and_padding_goes_nowhere() {
 
 #[test]
 #[cfg(feature = "flex")]
-fn half_precision_counts_more_tokens_than_it_has_numbers() {
+fn half_precision_counts_more_tokens_than_f16_can_represent() {
     let device = Device::flex();
     for dtype in [DType::F16, DType::BF16] {
         let weights = Tensor::<2>::full([70_000, 2], 0.5, (&device, dtype));
@@ -95,13 +95,13 @@ fn half_precision_counts_more_tokens_than_it_has_numbers() {
 }
 
 #[test]
-fn records_and_bad_configurations() {
+fn records_and_invalid_configurations() {
     let device = device();
-    let config = TsallisGateConfig::new(6, 4).with_alpha(AlphaConfig::learnt(1.8));
+    let config = TsallisGateConfig::new(6, 4).with_alpha(AlphaConfig::learned(1.8));
     let saved = config.init(&device);
     let tokens = tensor([5, 6], 3.0, &device);
     let want = values(saved.forward(tokens.clone()).weights);
-    let fresh = config.with_alpha(AlphaConfig::learnt(1.1)).init(&device);
+    let fresh = config.with_alpha(AlphaConfig::learned(1.1)).init(&device);
     let loaded = reloaded(saved, fresh);
     assert_eq!(values(loaded.forward(tokens).weights), want);
     let error = TsallisGateConfig::new(6, 0)

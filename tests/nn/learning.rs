@@ -17,14 +17,14 @@ use burn_tsallis::nn::{
 };
 
 #[test]
-fn a_softargmax_finds_the_order_that_made_its_targets() {
+fn a_softargmax_recovers_the_alpha_of_its_targets() {
     let device = device().autodiff();
     let x = tensor([64, 6], 2.0, &device);
     let made = TsallisSoftargmaxConfig::new(1.7.into())
         .init(&device)
         .forward(x.clone())
         .detach();
-    let module = TsallisSoftargmaxConfig::new(AlphaConfig::learnt(0.8)).init(&device);
+    let module = TsallisSoftargmaxConfig::new(AlphaConfig::learned(0.8)).init(&device);
     let (module, first, last) = train(module, 150, 0.05, |module: &TsallisSoftargmax| {
         (module.forward(x.clone()) - made.clone()).square().mean()
     });
@@ -49,7 +49,7 @@ fn classified(loss: impl Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>) -> (f32, f3
 #[test]
 fn a_classifier_learns_by_fenchel_young_losses() {
     let device = device().autodiff();
-    // Heavy tails are learnt more slowly.
+    // Heavy tails are learned more slowly.
     for (alpha, factor) in [(0.5, 3.0), (1.0, 4.0), (1.5, 6.0), (2.0, 6.0)] {
         let loss = FenchelYoungLossConfig::new(alpha).init(&device);
         let (first, last) = classified(|x, y| loss.forward(x, y));
@@ -84,7 +84,7 @@ fn attention_learns_where_to_look() {
     let mark = Tensor::<3>::zeros([16, 6, 8], &device).slice_fill([0..16, 0..1, 7..8], 3.0);
     let x = x + mark;
     let module = TsallisMultiHeadAttentionConfig::new(8, 2)
-        .with_alpha(AlphaConfig::learnt(1.2))
+        .with_alpha(AlphaConfig::learned(1.2))
         .with_dropout(0.0)
         .init(&device);
     let start = values(module.alpha.values(&device));
@@ -95,10 +95,13 @@ fn attention_learns_where_to_look() {
         (seen - copied(&x)).square().mean()
     });
     assert!(last < first / 10.0, "{first} to {last}");
-    let learnt = values(module.valid().alpha.values(&device));
+    let learned = values(module.valid().alpha.values(&device));
     assert!(
-        start.iter().zip(&learnt).all(|(a, b)| (a - b).abs() > 1e-3),
-        "{learnt:?}"
+        start
+            .iter()
+            .zip(&learned)
+            .all(|(a, b)| (a - b).abs() > 1e-3),
+        "{learned:?}"
     );
 }
 

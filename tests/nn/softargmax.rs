@@ -69,21 +69,21 @@ fn published_values_of_entmax() {
 }
 
 #[test]
-fn orders_of_heads_and_of_rows() {
+fn alphas_of_heads_and_of_rows() {
     let device = device();
-    let orders = [0.5, 1.0, 1.5];
+    let alphas = [0.5, 1.0, 1.5];
     let x = tensor([2, 3, 4, 5], 2.0, &device);
-    let module = TsallisSoftargmaxConfig::new(AlphaConfig::fixed_each(orders))
+    let module = TsallisSoftargmaxConfig::new(AlphaConfig::fixed_each(alphas))
         .with_alpha_shape(vec![3, 1, 1])
         .init(&device);
     let p = module.forward(x.clone());
-    for (head, alpha) in orders.into_iter().enumerate() {
+    for (head, alpha) in alphas.into_iter().enumerate() {
         let one = TsallisSoftargmaxConfig::new(alpha.into()).init(&device);
         let want = one.forward(x.clone().narrow(1, head, 1));
         close(&values(p.clone().narrow(1, head, 1)), &values(want), 1e-6);
     }
     // Along another dimension, one for each row.
-    let module = TsallisSoftargmaxConfig::new(AlphaConfig::learnt_each([0.5, 1.5]))
+    let module = TsallisSoftargmaxConfig::new(AlphaConfig::learned_each([0.5, 1.5]))
         .with_alpha_shape(vec![1, 2])
         .with_dim(0)
         .init(&device);
@@ -129,12 +129,12 @@ fn masks_reference_and_temperature() {
 }
 
 #[test]
-fn a_learnt_order_stays_inside_and_has_a_gradient() {
+fn a_learned_alpha_stays_inside_its_interval_and_has_a_gradient() {
     let device = device().autodiff();
-    let module = TsallisSoftargmaxConfig::new(AlphaConfig::learnt(1.2).with_interval(1.0, 2.0))
+    let module = TsallisSoftargmaxConfig::new(AlphaConfig::learned(1.2).with_interval(1.0, 2.0))
         .init(&device);
     assert!((values(module.alpha.values(&device))[0] - 1.2).abs() < 1e-6);
-    let raw = module.alpha.raw.clone().expect("it is learnt");
+    let raw = module.alpha.raw.clone().expect("it is learned");
     for far in [-1e4_f32, -3.0, 3.0, 1e4] {
         let mut moved = module.clone();
         moved.alpha.raw = Some(raw.clone().map(|raw| raw.zeros_like().add_scalar(far)));
@@ -164,10 +164,10 @@ fn a_learnt_order_stays_inside_and_has_a_gradient() {
 #[test]
 fn records_and_configurations_round_trip() {
     let device = device();
-    let config = TsallisSoftargmaxConfig::new(AlphaConfig::learnt_each([0.3, 1.7]))
+    let config = TsallisSoftargmaxConfig::new(AlphaConfig::learned_each([0.3, 1.7]))
         .with_alpha_shape(vec![2, 1]);
     let saved = config.init(&device);
-    let fresh = TsallisSoftargmaxConfig::new(AlphaConfig::learnt(1.0))
+    let fresh = TsallisSoftargmaxConfig::new(AlphaConfig::learned(1.0))
         .with_alpha_shape(vec![2, 1])
         .init(&device);
     let x = tensor([2, 4], 2.0, &device);
@@ -183,11 +183,11 @@ fn records_and_configurations_round_trip() {
     assert_eq!(read.alpha_shape, config.alpha_shape);
     assert_eq!(read.reference, ReferenceConfig::Ones);
     let shown = loaded.to_string();
-    assert!(shown.contains("2 learnt in (0.05, 2.5)"), "{shown}");
+    assert!(shown.contains("2 learned in (0.05, 2.5)"), "{shown}");
 }
 
 #[test]
-fn bad_configurations_say_what_is_wrong() {
+fn invalid_configurations_are_named_in_the_error() {
     let device = device();
     let alpha = |alpha: AlphaConfig| {
         TsallisSoftargmaxConfig::new(alpha)
@@ -205,13 +205,13 @@ fn bad_configurations_say_what_is_wrong() {
         "alpha has 2 values: give one, or one for each of 1"
     );
     assert_eq!(
-        words(alpha(AlphaConfig::learnt(3.0))),
-        "a learnt alpha starts at 3: it must lie inside (0.05, 2.5)"
+        words(alpha(AlphaConfig::learned(3.0))),
+        "a learned alpha starts at 3: it must lie inside (0.05, 2.5)"
     );
     assert!(
-        words(alpha(AlphaConfig::learnt(1.0).with_interval(2.0, 0.0))).contains("interval (2, 0)")
+        words(alpha(AlphaConfig::learned(1.0).with_interval(2.0, 0.0))).contains("interval (2, 0)")
     );
-    assert!(words(alpha(AlphaConfig::learnt(1.0).with_interval(0.0, 99.0))).contains("interval"));
+    assert!(words(alpha(AlphaConfig::learned(1.0).with_interval(0.0, 99.0))).contains("interval"));
     let temperature = TsallisSoftargmaxConfig::new(1.0.into())
         .with_temperature(0.0)
         .try_init(&device);
@@ -223,10 +223,10 @@ fn bad_configurations_say_what_is_wrong() {
 }
 
 #[test]
-#[should_panic(expected = "orders of shape [8, 1, 1] have more dimensions than logits of rank 2")]
-fn orders_must_fit_the_logits() {
+#[should_panic(expected = "alphas of shape [8, 1, 1] have more dimensions than logits of rank 2")]
+fn alphas_must_fit_the_logits() {
     let device = device();
-    let module = TsallisSoftargmaxConfig::new(AlphaConfig::learnt(1.0))
+    let module = TsallisSoftargmaxConfig::new(AlphaConfig::learned(1.0))
         .with_alpha_shape(vec![8, 1, 1])
         .init(&device);
     module.forward(tensor([2, 3], 1.0, &device));

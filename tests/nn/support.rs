@@ -38,7 +38,7 @@ pub fn device() -> Device {
 }
 
 /// Numbers without a pattern, in `(-scale, scale)`, the same each time.
-pub fn numbers(count: usize, scale: f64) -> Vec<f64> {
+pub fn pseudo_random(count: usize, scale: f64) -> Vec<f64> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     (0..count)
         .map(|_| {
@@ -50,9 +50,9 @@ pub fn numbers(count: usize, scale: f64) -> Vec<f64> {
         .collect()
 }
 
-/// A tensor of such numbers.
+/// A tensor of such pseudo_random.
 pub fn tensor<const D: usize>(shape: [usize; D], scale: f64, device: &Device) -> Tensor<D> {
-    let values = numbers(shape.iter().product(), scale);
+    let values = pseudo_random(shape.iter().product(), scale);
     Tensor::from_data(TensorData::new(values, shape).convert::<f32>(), device)
 }
 
@@ -86,7 +86,7 @@ pub fn train<M: Module>(
     rate: f64,
     loss: impl Fn(&M) -> Tensor<1>,
 ) -> (M, f32, f32) {
-    let mut optimiser: ModuleOptimizer = AdamConfig::new().init();
+    let mut optimizer: ModuleOptimizer = AdamConfig::new().init();
     let mut first = f32::NAN;
     for step in 0..steps {
         let value = loss(&module);
@@ -94,7 +94,7 @@ pub fn train<M: Module>(
             first = value.clone().into_scalar();
         }
         let gradients = GradientsParams::from_grads(value.backward(), &module);
-        module = optimiser.step(rate, module, gradients);
+        module = optimizer.step(rate, module, gradients);
     }
     let last = loss(&module).into_scalar();
     (module, first, last)

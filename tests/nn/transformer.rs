@@ -13,7 +13,7 @@ use burn_tsallis::nn::transformer::{
 };
 
 #[test]
-fn burns_output_at_one_from_burns_record() {
+fn matches_burn_at_alpha_one_from_a_burn_record() {
     for device in devices() {
         for (norm_first, quiet) in [(false, false), (true, false), (true, true)] {
             let burns = TransformerEncoderConfig::new(12, 24, 3, 2)
@@ -48,7 +48,7 @@ fn burns_output_at_one_from_burns_record() {
 }
 
 #[test]
-fn token_by_token_is_all_at_once() {
+fn cached_decoding_matches_the_full_pass() {
     let device = device();
     for norm_first in [false, true] {
         let encoder = TsallisTransformerEncoderConfig::new(12, 24, 3, 2)
@@ -74,9 +74,9 @@ fn token_by_token_is_all_at_once() {
 fn records_round_trip() {
     let device = device();
     let config =
-        TsallisTransformerEncoderConfig::new(12, 24, 3, 2).with_alpha(AlphaConfig::learnt(1.3));
+        TsallisTransformerEncoderConfig::new(12, 24, 3, 2).with_alpha(AlphaConfig::learned(1.3));
     let saved = config.init(&device);
-    let fresh = config.with_alpha(AlphaConfig::learnt(0.7)).init(&device);
+    let fresh = config.with_alpha(AlphaConfig::learned(0.7)).init(&device);
     let input = || TsallisTransformerEncoderInput::new(tensor([1, 4, 12], 1.0, &device));
     let want = values(saved.forward(input()));
     let loaded = reloaded(saved, fresh);
@@ -90,7 +90,7 @@ fn records_round_trip() {
 }
 
 #[test]
-fn a_decoder_is_burns_at_one_from_burns_record() {
+fn a_decoder_matches_burn_at_alpha_one_from_a_burn_record() {
     for device in devices() {
         for (norm_first, quiet) in [(false, false), (true, false), (true, true)] {
             let burns = TransformerDecoderConfig::new(12, 24, 3, 2)
@@ -134,7 +134,7 @@ fn a_decoder_is_burns_at_one_from_burns_record() {
 }
 
 #[test]
-fn a_decoder_token_by_token_is_all_at_once() {
+fn a_decoder_cached_matches_the_full_pass() {
     let device = device();
     for norm_first in [false, true] {
         let decoder = TsallisTransformerDecoderConfig::new(12, 24, 3, 2)
@@ -167,16 +167,16 @@ fn a_decoder_token_by_token_is_all_at_once() {
 fn records_of_a_decoder_round_trip() {
     let device = device();
     let config =
-        TsallisTransformerDecoderConfig::new(12, 24, 3, 2).with_alpha(AlphaConfig::learnt(1.3));
+        TsallisTransformerDecoderConfig::new(12, 24, 3, 2).with_alpha(AlphaConfig::learned(1.3));
     let saved = config.init(&device);
-    let fresh = config.with_alpha(AlphaConfig::learnt(0.7)).init(&device);
+    let fresh = config.with_alpha(AlphaConfig::learned(0.7)).init(&device);
     let x = tensor([1, 4, 12], 1.0, &device);
     let input = || TsallisTransformerDecoderInput::new(x.clone(), x.clone() * 0.5);
     let want = values(saved.forward(input()));
     let loaded = reloaded(saved, fresh);
     assert_eq!(values(loaded.forward(input())), want);
     let shown = loaded.to_string();
-    assert!(shown.contains("alpha: 3 learnt in (0.05, 2.5)"), "{shown}");
+    assert!(shown.contains("alpha: 3 learned in (0.05, 2.5)"), "{shown}");
     assert!(
         TsallisTransformerDecoderConfig::new(10, 24, 3, 2)
             .try_init(&device)

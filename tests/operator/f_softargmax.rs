@@ -17,16 +17,16 @@ const GOOD: ([f32; 3], [f32; 3]) = ([0.0, 1.0, 2.0], [0.2, 0.5, 0.6]);
 /// The answer of the good row, by the scalar layer.
 fn want(divergence: FDivergence) -> Vec<f64> {
     let (x, q) = (GOOD.0.map(f64::from), GOOD.1.map(f64::from));
-    let answer = match divergence {
+    let solution = match divergence {
         FDivergence::LeCam => FSoftargmax::new(&LeCam, &x, &q),
         _ => FSoftargmax::new(&JensenShannon, &x, &q),
     };
-    answer.expect("the row is fit").probabilities().to_vec()
+    solution.expect("the row is fit").probabilities().to_vec()
 }
 
 /// A number that is not fit for its place makes its whole row `NaN`, with its gradient, and no other row.
 #[test]
-fn a_bad_number_is_its_row_s_alone() {
+fn an_invalid_number_affects_only_its_row() {
     let (nan, inf) = (f32::NAN, f32::INFINITY);
     let bad = [
         ([0.0, 1.0, 2.0], [-0.1, 0.5, 0.6]),
@@ -44,12 +44,12 @@ fn a_bad_number_is_its_row_s_alone() {
     for test in devices::all() {
         let device = test.device.clone().autodiff();
         for divergence in DIVERGENCES {
-            let answers: &[_] = if test.compiles() {
+            let outputs: &[_] = if test.compiles() {
                 &[EmptyRow::NaN]
             } else {
                 &[EmptyRow::NaN, EmptyRow::Zero]
             };
-            for &empty_row in answers {
+            for &empty_row in outputs {
                 let options = |q: &[f32]| {
                     FSoftargmaxOptions::new(divergence)
                         .with_reference(Reference::Tensor(matrix(q, 3, &device)))

@@ -1,8 +1,8 @@
-//! Random shapes, orders and numbers on every device, against the scalar layer in f64.
+//! Random shapes, orders and to_vec on every device, against the scalar layer in f64.
 
 use crate::devices;
 use burn::tensor::{Tensor, TensorData};
-use burn_tsallis::math::{Measure, Row, Solver};
+use burn_tsallis::math::{Row, RowReference, Solver};
 use burn_tsallis::{
     Reference, TsallisOptions, tsallis_divergence, tsallis_softargmax, tsallis_value,
 };
@@ -68,10 +68,10 @@ fn against_the_scalar_layer() {
                 Tensor::<2>::from_data(data, &test.device)
             };
             let options = || TsallisOptions::new(alpha).with_reference(reference());
-            let numbers = |t: Tensor<2>| -> Vec<f64> { t.into_data().iter().collect() };
-            let p = numbers(tsallis_softargmax(tensor(), options(), 1));
-            let v = numbers(tsallis_value(tensor(), options(), 1));
-            let d = numbers(tsallis_divergence(tensor(), options(), 1));
+            let to_vec = |t: Tensor<2>| -> Vec<f64> { t.into_data().iter().collect() };
+            let p = to_vec(tsallis_softargmax(tensor(), options(), 1));
+            let v = to_vec(tsallis_value(tensor(), options(), 1));
+            let d = to_vec(tsallis_divergence(tensor(), options(), 1));
             let q64: Vec<f64> = q.iter().map(|&q| q.into()).collect();
             for (i, (x, p)) in x
                 .chunks_exact(columns)
@@ -79,12 +79,12 @@ fn against_the_scalar_layer() {
                 .enumerate()
             {
                 let x: Vec<f64> = x.iter().map(|&x| x.into()).collect();
-                let measure = if ones {
-                    Measure::Ones
+                let reference = if ones {
+                    RowReference::Ones
                 } else {
-                    Measure::Given(&q64)
+                    RowReference::Values(&q64)
                 };
-                let row = Row::new(&x, measure, alpha);
+                let row = Row::new(&x, reference, alpha);
                 let state = row.solve(Solver::Bisection);
                 let mut want = vec![0.0; columns];
                 row.softargmax(&state, &mut want);

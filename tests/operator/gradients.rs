@@ -3,7 +3,7 @@
 //! gradient has a kink.
 
 use crate::devices;
-use crate::invariants::numbers;
+use crate::invariants::pseudo_random;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn_tsallis::{
     Reference, TsallisOptions, tsallis_divergence, tsallis_divergence_from_probabilities,
@@ -14,7 +14,7 @@ const ROWS: usize = 2;
 const COLUMNS: usize = 4;
 const STEP: f64 = 1e-5;
 
-/// The inputs of a function, as numbers.
+/// The inputs of a function, as pseudo_random.
 #[derive(Clone)]
 struct Inputs {
     x: Vec<f64>,
@@ -49,7 +49,7 @@ fn check(name: &str, device: &Device, function: Function, inputs: &Inputs) {
         let options = TsallisOptions::new(alpha).with_reference(Reference::Tensor(q));
         let y = function(x, options, 1);
         let width = y.dims()[1];
-        let weights: Vec<f64> = numbers(ROWS * width, 1.0)
+        let weights: Vec<f64> = pseudo_random(ROWS * width, 1.0)
             .iter()
             .map(|&w| w.into())
             .collect();
@@ -86,9 +86,9 @@ fn inputs(alpha: f64) -> Inputs {
     let wide = |values: Vec<f32>| -> Vec<f64> { values.into_iter().map(f64::from).collect() };
     Inputs {
         // Within the support at every order below: no logit is further from the largest than 0.5.
-        x: wide(numbers(ROWS * COLUMNS, 0.25)),
+        x: wide(pseudo_random(ROWS * COLUMNS, 0.25)),
         alpha: vec![alpha, alpha + 0.1],
-        q: numbers(ROWS * COLUMNS, 0.1)
+        q: pseudo_random(ROWS * COLUMNS, 0.1)
             .into_iter()
             .map(|q| 0.25 + f64::from(q))
             .collect(),
@@ -153,7 +153,7 @@ fn of_rows_with_entries_off_the_support() {
 
 /// Only what is tracked gets a gradient, and a broadcast order gets the sum.
 #[test]
-fn of_an_order_that_is_broadcast() {
+fn of_a_broadcast_alpha() {
     for test in devices::all().iter().filter(|test| test.f64) {
         let device = test.device.clone().autodiff();
         let x = tensor(&inputs(0.5).x, COLUMNS, &device);

@@ -1,18 +1,17 @@
-//! What holds whatever the numbers are, on every device.
+//! What holds whatever the pseudo_random are, on every device.
 
 use crate::devices;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
-use burn_tsallis::math::{Measure, Output, Row, RowGradients, Solver};
+use burn_tsallis::math::{Output, Row, RowGradients, RowReference, Solver};
 use burn_tsallis::{
-    Reference, TsallisError, TsallisOptions, try_tsallis_softargmax, tsallis_divergence,
-    tsallis_divergence_from_probabilities, tsallis_log_softargmax, tsallis_softargmax,
-    tsallis_value,
+    Reference, TsallisOptions, tsallis_divergence, tsallis_divergence_from_probabilities,
+    tsallis_log_softargmax, tsallis_softargmax, tsallis_value,
 };
 
-const ORDERS: [f64; 8] = [-1.0, 0.0, 0.3, 0.5, 0.999, 1.0, 1.5, 2.0];
+const ALPHAS: [f64; 8] = [-1.0, 0.0, 0.3, 0.5, 0.999, 1.0, 1.5, 2.0];
 
 /// Numbers that look random and are the same on every device.
-pub fn numbers(count: usize, scale: f32) -> Vec<f32> {
+pub fn pseudo_random(count: usize, scale: f32) -> Vec<f32> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     (0..count)
         .map(|_| {
@@ -46,11 +45,11 @@ fn assert_close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
 #[test]
 fn rows_sum_to_one_and_shifts_change_nothing() {
     for test in devices::all() {
-        let x = numbers(7 * 33, 4.0);
+        let x = pseudo_random(7 * 33, 4.0);
         // A shift by a power of two much larger than the logits would round them.
         let shifted: Vec<f32> = x.iter().map(|x| (x * 1024.0).round() / 1024.0).collect();
         let moved: Vec<f32> = shifted.iter().map(|x| x + 64.0).collect();
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let what = format!("{} alpha {alpha}", test.name);
             let p = values(tsallis_softargmax(
                 matrix(&shifted, 33, &test.device),
@@ -73,18 +72,18 @@ fn rows_sum_to_one_and_shifts_change_nothing() {
 }
 
 #[test]
-fn columns_may_stand_in_any_order_and_larger_logits_get_more() {
+fn permuting_columns_permutes_probabilities_and_larger_logits_get_more() {
     const ROWS: usize = 5;
     for test in devices::all() {
         // The last is a row of several vectors, or of a workgroup.
         for columns in [2, 18, 33, 257] {
-            let x = numbers(ROWS * columns, 3.0);
+            let x = pseudo_random(ROWS * columns, 3.0);
             // A permutation, since the factor and the lengths have no common divisor.
             let from = |k: usize| (k * 5 + 1) % columns;
             let moved: Vec<f32> = (0..ROWS * columns)
                 .map(|i| x[i / columns * columns + from(i % columns)])
                 .collect();
-            for alpha in ORDERS {
+            for alpha in ALPHAS {
                 let what = format!("{} {columns} columns, alpha {alpha}", test.name);
                 let of = |x: &[f32]| {
                     values(tsallis_softargmax(
@@ -99,11 +98,11 @@ fn columns_may_stand_in_any_order_and_larger_logits_get_more() {
                     .collect();
                 assert_close(&moved, &want, 1e-6, &what);
                 for (x, p) in x.chunks_exact(columns).zip(p.chunks_exact(columns)) {
-                    let mut order: Vec<usize> = (0..columns).collect();
-                    order.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
-                    for pair in order.windows(2) {
+                    let mut permutation: Vec<usize> = (0..columns).collect();
+                    permutation.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
+                    for pair in permutation.windows(2) {
                         let [less, more] = [p[pair[0]], p[pair[1]]];
-                        // Neighbours closer than a rounding may change places by one.
+                        // Neighbors closer than a rounding may change places by one.
                         assert!(less <= more * (1.0 + 1e-6), "{what}: {less} above {more}");
                     }
                 }
@@ -116,15 +115,17 @@ fn columns_may_stand_in_any_order_and_larger_logits_get_more() {
 #[test]
 fn the_divergence_of_a_uniform_row_is_not_negative() {
     for test in devices::all() {
-        let orders = ORDERS.into_iter().chain([0.7, 2.5]);
-        for alpha in orders {
+        let alphas = ALPHAS.into_iter().chain([0.7, 2.5]);
+        for alpha in alphas {
             let lengths = if test.compiles() {
                 vec![2, 18, 40]
             } else {
                 (2..=64).collect()
             };
             for columns in lengths {
-                let x = numbers(3, 20.0).into_iter().flat_map(|x| vec![x; columns]);
+                let x = pseudo_random(3, 20.0)
+                    .into_iter()
+                    .flat_map(|x| vec![x; columns]);
                 let x = matrix(&x.collect::<Vec<_>>(), columns, &test.device);
                 let what = format!("{} {columns} columns, alpha {alpha}", test.name);
                 let d = values(tsallis_divergence(x.clone(), alpha, 1));
@@ -158,7 +159,7 @@ fn long_rows_of_equal_gaps() {
                     1,
                 ));
                 let wide: Vec<f64> = x.iter().map(|&x| x.into()).collect();
-                let row = Row::new(&wide, Measure::Uniform, alpha);
+                let row = Row::new(&wide, RowReference::Uniform, alpha);
                 let mut want = vec![0.0; COLUMNS];
                 row.softargmax(&row.solve(Solver::Newton), &mut want);
                 for i in [0, 77] {
@@ -175,9 +176,9 @@ fn long_rows_of_equal_gaps() {
 }
 
 #[test]
-fn order_one_is_softmax() {
+fn alpha_one_is_softmax() {
     for test in devices::all() {
-        let x = matrix(&numbers(40 * 9, 10.0), 9, &test.device);
+        let x = matrix(&pseudo_random(40 * 9, 10.0), 9, &test.device);
         let want = values(activation::softmax(x.clone(), 1));
         assert_close(
             &values(tsallis_softargmax(x.clone(), 1.0, 1)),
@@ -196,9 +197,9 @@ fn order_one_is_softmax() {
 }
 
 #[test]
-fn values_are_continuous_across_order_one() {
+fn values_are_continuous_across_alpha_one() {
     for test in devices::all() {
-        let x = matrix(&numbers(40 * 9, 10.0), 9, &test.device);
+        let x = matrix(&pseudo_random(40 * 9, 10.0), 9, &test.device);
         let at_one = values(tsallis_softargmax(x.clone(), 1.0, 1));
         for alpha in [1.0 - 1e-6, 1.0 - 1e-12, 1.0 + 1e-12, 1.0 + 1e-6] {
             let near = values(tsallis_softargmax(x.clone(), alpha, 1));
@@ -213,10 +214,10 @@ fn values_are_continuous_across_order_one() {
 }
 
 #[test]
-fn order_two_against_ones_is_the_projection_onto_the_simplex() {
+fn alpha_two_with_ones_is_the_projection_onto_the_simplex() {
     for test in devices::all() {
         let columns = 11;
-        let x = numbers(20 * columns, 1.0);
+        let x = pseudo_random(20 * columns, 1.0);
         let options = TsallisOptions::new(2.0).with_reference(Reference::Ones);
         let got = values(tsallis_softargmax(
             matrix(&x, columns, &test.device),
@@ -243,7 +244,7 @@ fn order_two_against_ones_is_the_projection_onto_the_simplex() {
 
 /// Published values of 1.5-entmax for the logits (2, 1, 0.1).
 #[test]
-fn order_three_halves_against_ones_is_entmax15() {
+fn alpha_three_halves_with_ones_is_entmax15() {
     for test in devices::all() {
         let x = matrix(&[2.0, 1.0, 0.1], 3, &test.device);
         let options = TsallisOptions::new(1.5).with_reference(Reference::Ones);
@@ -253,9 +254,9 @@ fn order_three_halves_against_ones_is_entmax15() {
 }
 
 #[test]
-fn a_row_with_masked_entries_is_the_row_without_their_columns() {
+fn a_masked_entry_is_a_removed_column() {
     for test in devices::all() {
-        let x = numbers(30, 3.0);
+        let x = pseudo_random(30, 3.0);
         let mut masked = x.clone();
         let dropped = [0, 7, 8, 29];
         for i in dropped {
@@ -265,7 +266,7 @@ fn a_row_with_masked_entries_is_the_row_without_their_columns() {
             .filter(|i| !dropped.contains(i))
             .map(|i| x[i])
             .collect();
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let what = format!("{} alpha {alpha}", test.name);
             let p = values(tsallis_softargmax(
                 matrix(&masked, 30, &test.device),
@@ -297,14 +298,14 @@ fn a_row_with_masked_entries_is_the_row_without_their_columns() {
 #[test]
 fn a_zero_in_the_reference_is_a_masked_entry() {
     for test in devices::all() {
-        let x = numbers(12, 3.0);
+        let x = pseudo_random(12, 3.0);
         let mut masked = x.clone();
         masked[4] = f32::NEG_INFINITY;
         let mut q = vec![0.25; 12];
         let full = Tensor::<1>::from_floats(q.as_slice(), &test.device);
         q[4] = 0.0;
         let holed = Tensor::<1>::from_floats(q.as_slice(), &test.device);
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let options = |q: &Tensor<1>| {
                 TsallisOptions::new(alpha).with_reference(Reference::Vector(q.clone()))
             };
@@ -319,9 +320,9 @@ fn a_zero_in_the_reference_is_a_masked_entry() {
 
 /// Each kind of bad row between two good ones, forward and backward.
 #[test]
-fn a_bad_row_leaves_the_others_untouched() {
+fn an_invalid_row_leaves_the_others_untouched() {
     for test in devices::all() {
-        let good = numbers(5, 2.0);
+        let good = pseudo_random(5, 2.0);
         let mut rows = Vec::new();
         let mut bad = Vec::new();
         let mut push = |row: Vec<f32>, is_bad: bool| {
@@ -339,8 +340,8 @@ fn a_bad_row_leaves_the_others_untouched() {
         }
         push(vec![f32::NEG_INFINITY; 5], true);
         push(good.clone(), false);
-        let c = matrix(&numbers(rows.len(), 1.0), 5, &test.device);
-        for alpha in ORDERS {
+        let c = matrix(&pseudo_random(rows.len(), 1.0), 5, &test.device);
+        for alpha in ALPHAS {
             let device = test.device.clone().autodiff();
             let x = matrix(&rows, 5, &device).require_grad();
             let p = tsallis_softargmax(x.clone(), alpha, 1);
@@ -382,7 +383,7 @@ fn a_bad_row_leaves_the_others_untouched() {
 }
 
 #[test]
-fn a_bad_reference_gives_nan() {
+fn an_invalid_reference_gives_nan() {
     for test in devices::all() {
         for bad in [-0.1, f32::NAN, f32::INFINITY] {
             let q = Tensor::<1>::from_floats([0.2, bad, 0.3], &test.device);
@@ -397,7 +398,7 @@ fn a_bad_reference_gives_nan() {
 #[test]
 fn masked_entries_have_no_gradient_whatever_their_cotangent() {
     for test in devices::all() {
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let device = test.device.clone().autodiff();
             let x = matrix(&[0.3, f32::NEG_INFINITY, 1.0], 3, &device).require_grad();
             let p = tsallis_softargmax(x.clone(), alpha, 1);
@@ -416,7 +417,7 @@ fn masked_entries_have_no_gradient_whatever_their_cotangent() {
 fn extreme_logits_of_a_one_hot_row() {
     for test in devices::all() {
         let x = matrix(&[3e38, -3e38, 0.0, 1e4, -1e4, 0.0], 3, &test.device);
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let p = values(tsallis_softargmax(x.clone(), alpha, 1));
             let what = format!("{} alpha {alpha}: {p:?}", test.name);
             assert!(p.iter().all(|p| p.is_finite()), "{what}");
@@ -435,12 +436,15 @@ fn gradients_agree_with_differences_in_f64() {
     for test in devices::all().iter().filter(|test| test.f64) {
         let device = test.device.clone().autodiff();
         let dtype = burn::tensor::DType::F64;
-        let x0: Vec<f64> = numbers(6, 1.5).iter().map(|&x| x.into()).collect();
-        let q0: Vec<f64> = numbers(6, 0.2)
+        let x0: Vec<f64> = pseudo_random(6, 1.5).iter().map(|&x| x.into()).collect();
+        let q0: Vec<f64> = pseudo_random(6, 0.2)
             .iter()
             .map(|&q| 0.3 + f64::from(q))
             .collect();
-        let c0: Vec<f64> = numbers(12, 1.0)[6..].iter().map(|&c| c.into()).collect();
+        let c0: Vec<f64> = pseudo_random(12, 1.0)[6..]
+            .iter()
+            .map(|&c| c.into())
+            .collect();
         let tensor = |v: &[f64]| {
             Tensor::<1>::from_data(TensorData::new(v.to_vec(), [v.len()]), (&device, dtype))
         };
@@ -485,7 +489,7 @@ fn gradients_agree_with_differences_in_f64() {
 }
 
 #[test]
-fn host_values_are_checked_in_words() {
+fn invalid_host_values_are_named_in_the_error() {
     let error = |alpha| {
         TsallisOptions::<2>::try_new(alpha)
             .expect_err("out of range")
@@ -495,14 +499,13 @@ fn host_values_are_checked_in_words() {
         error(50.5),
         "alpha is 50.5: it must be a number from -50 to 50"
     );
-    let device = Device::default();
-    let x = Tensor::<2>::zeros([2, 3], &device);
-    let error = try_tsallis_softargmax(x, &TsallisOptions::new(1.0), 2).expect_err("no such dim");
-    assert_eq!(error, TsallisError::Dim { dim: 2, rank: 2 });
-    assert_eq!(
-        error.to_string(),
-        "dim is 2: logits of rank 2 have the dimensions -2 to 1"
-    );
+}
+
+#[test]
+#[should_panic(expected = "out of bounds")]
+fn a_dimension_that_does_not_exist_panics() {
+    let x = Tensor::<2>::zeros([2, 3], &Device::default());
+    let _ = tsallis_softargmax(x, 1.0, 2);
 }
 
 /// An action's log-probability by gather, as a policy gradient takes it.
@@ -538,7 +541,7 @@ fn gradients_with_a_tiny_reference() {
             [f64::from(2.666_666_7_f32), 0.0],
             [f64::from(1e-12_f32), 1.0],
         );
-        let row = Row::new(&x64, Measure::Given(&q64), -2.0);
+        let row = Row::new(&x64, RowReference::Values(&q64), -2.0);
         let mut want = [0.0; 2];
         let wanted = RowGradients {
             logits: Some(&mut want),

@@ -1,7 +1,7 @@
 //! What each option means, on every device.
 
 use crate::devices::{self, TestDevice};
-use crate::invariants::{matrix, numbers};
+use crate::invariants::{matrix, pseudo_random};
 use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
 use burn_tsallis::{
     EmptyRow, Reference, TsallisError, TsallisOptions, tsallis_divergence,
@@ -9,7 +9,7 @@ use burn_tsallis::{
     tsallis_softargmax_jvp, tsallis_softargmax_vjp, tsallis_value,
 };
 
-const ORDERS: [f64; 9] = [-1.0, 0.0, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5];
+const ALPHAS: [f64; 9] = [-1.0, 0.0, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5];
 
 type Output = fn(Tensor<2>, TsallisOptions<2>, isize) -> Tensor<2>;
 
@@ -46,22 +46,22 @@ fn agree(
 }
 
 #[test]
-fn an_order_for_each_row() {
+fn an_alpha_for_each_row() {
     for test in devices::all() {
         for columns in [7, 40] {
-            let x = numbers(ORDERS.len() * columns, 3.0);
-            let alpha: Vec<f32> = ORDERS.iter().map(|&a| a as f32).collect();
+            let x = pseudo_random(ALPHAS.len() * columns, 3.0);
+            let alpha: Vec<f32> = ALPHAS.iter().map(|&a| a as f32).collect();
             let alpha = matrix(&alpha, 1, &test.device);
             for (name, output) in OUTPUTS {
                 let rows = output(matrix(&x, columns, &test.device), alpha.clone().into(), 1);
                 let width = rows.dims()[1];
-                for ((x, got), order) in x
+                for ((x, got), alpha_of_row) in x
                     .chunks_exact(columns)
                     .zip(values(rows).chunks_exact(width))
-                    .zip(ORDERS)
+                    .zip(ALPHAS)
                 {
-                    let want = output(matrix(x, columns, &test.device), order.into(), 1);
-                    let what = format!("{} {name} alpha {order}", test.name);
+                    let want = output(matrix(x, columns, &test.device), alpha_of_row.into(), 1);
+                    let what = format!("{} {name} alpha {alpha_of_row}", test.name);
                     close(got, &values(want), 4e-6, &what);
                 }
             }
@@ -70,27 +70,30 @@ fn an_order_for_each_row() {
 }
 
 #[test]
-fn an_order_broadcasts_along_any_axis() {
+fn an_alpha_broadcasts_along_any_axis() {
     for test in devices::all() {
-        let x = Tensor::<3>::from_data(TensorData::new(numbers(60, 2.0), [3, 4, 5]), &test.device);
+        let x = Tensor::<3>::from_data(
+            TensorData::new(pseudo_random(60, 2.0), [3, 4, 5]),
+            &test.device,
+        );
         // One order for each entry of the last axis, along the middle one.
-        let orders = [0.5, 1.0, 1.5, 2.0, 0.7_f32];
+        let alphas = [0.5, 1.0, 1.5, 2.0, 0.7_f32];
         let alpha =
-            Tensor::<3>::from_data(TensorData::new(orders.to_vec(), [1, 1, 5]), &test.device);
+            Tensor::<3>::from_data(TensorData::new(alphas.to_vec(), [1, 1, 5]), &test.device);
         let p = tsallis_softargmax(x.clone(), alpha, 1);
-        for (i, order) in orders.into_iter().enumerate() {
+        for (i, alpha) in alphas.into_iter().enumerate() {
             let slice = |t: Tensor<3>| values(t.slice([0..3, 0..4, i..i + 1]));
-            let want = tsallis_softargmax(x.clone(), f64::from(order), 1);
+            let want = tsallis_softargmax(x.clone(), f64::from(alpha), 1);
             close(&slice(p.clone()), &slice(want), 2e-6, test.name);
         }
     }
 }
 
 #[test]
-fn a_bad_order_gives_nan_in_its_row_only() {
+fn an_invalid_alpha_gives_nan_in_its_row_only() {
     for test in devices::all() {
         for columns in [4, 40] {
-            let x = matrix(&numbers(5 * columns, 1.0), columns, &test.device);
+            let x = matrix(&pseudo_random(5 * columns, 1.0), columns, &test.device);
             let alpha = matrix(&[0.5, f32::NAN, 1.5, 51.0, f32::INFINITY], 1, &test.device);
             for (name, output) in OUTPUTS {
                 let y = output(x.clone(), alpha.clone().into(), 1);
@@ -111,9 +114,12 @@ fn a_bad_order_gives_nan_in_its_row_only() {
 fn a_reference_for_each_row() {
     for test in devices::all() {
         for columns in [5, 40] {
-            let x = matrix(&numbers(3 * columns, 2.0), columns, &test.device);
-            let q: Vec<f32> = numbers(3 * columns, 0.4).iter().map(|q| 0.5 + q).collect();
-            for alpha in ORDERS {
+            let x = matrix(&pseudo_random(3 * columns, 2.0), columns, &test.device);
+            let q: Vec<f32> = pseudo_random(3 * columns, 0.4)
+                .iter()
+                .map(|q| 0.5 + q)
+                .collect();
+            for alpha in ALPHAS {
                 let full = TsallisOptions::new(alpha).with_reference(Reference::Tensor(matrix(
                     &q,
                     columns,
@@ -158,9 +164,9 @@ fn a_reference_for_each_row() {
 }
 
 #[test]
-fn an_entry_that_is_not_allowed_is_a_column_that_is_not_there() {
+fn a_disallowed_entry_is_a_removed_column() {
     for test in devices::all() {
-        let mut x = numbers(2 * 6, 2.0);
+        let mut x = pseudo_random(2 * 6, 2.0);
         // Whatever its logit is.
         x[2] = f32::NAN;
         x[8] = f32::INFINITY;
@@ -168,7 +174,7 @@ fn an_entry_that_is_not_allowed_is_a_column_that_is_not_there() {
         let kept = [kept(0), kept(1)].concat();
         let allowed =
             Tensor::<2, Bool>::from_data([[true, true, false, true, true, false]], &test.device);
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let options = TsallisOptions::new(alpha).with_allowed(allowed.clone());
             let p = values(tsallis_softargmax(
                 matrix(&x, 6, &test.device),
@@ -210,8 +216,8 @@ fn an_entry_that_is_not_allowed_is_a_column_that_is_not_there() {
 #[test]
 fn temperature_divides_the_logits_and_multiplies_the_value() {
     for test in devices::all() {
-        let x = matrix(&numbers(3 * 6, 2.0), 6, &test.device);
-        for alpha in ORDERS {
+        let x = matrix(&pseudo_random(3 * 6, 2.0), 6, &test.device);
+        for alpha in ALPHAS {
             let hot = TsallisOptions::new(alpha).with_temperature(2.5);
             let cooled = x.clone() / 2.5;
             for (name, output) in OUTPUTS {
@@ -309,7 +315,7 @@ fn a_cotangent_in_another_dtype() {
                 continue;
             }
             for columns in [3, 40] {
-                let data = |scale| TensorData::new(numbers(2 * columns, scale), [2, columns]);
+                let data = |scale| TensorData::new(pseudo_random(2 * columns, scale), [2, columns]);
                 let x = Tensor::<2>::from_data(data(2.0), (&test.device, dtype));
                 let c = Tensor::<2>::from_data(data(1.0), (&test.device, other));
                 let product = |c| tsallis_softargmax_vjp(x.clone(), c, 0.5, 1);
@@ -326,8 +332,8 @@ fn a_cotangent_in_another_dtype() {
 fn one_reference_for_every_row() {
     for test in devices::all() {
         let device = test.device.clone().autodiff();
-        let q: Vec<f32> = numbers(5, 0.4).iter().map(|q| 0.5 + q).collect();
-        let x = Tensor::<3>::from_data(TensorData::new(numbers(30, 2.0), [3, 5, 2]), &device);
+        let q: Vec<f32> = pseudo_random(5, 0.4).iter().map(|q| 0.5 + q).collect();
+        let x = Tensor::<3>::from_data(TensorData::new(pseudo_random(30, 2.0), [3, 5, 2]), &device);
         let vector = Tensor::<1>::from_floats(q.as_slice(), &device).require_grad();
         let tensor = Tensor::<3>::from_data(TensorData::new(q, [1, 5, 1]), &device).require_grad();
         let p = |reference| {
@@ -355,12 +361,12 @@ fn one_reference_for_every_row() {
 }
 
 #[test]
-fn an_empty_row_answers_what_it_is_told() {
+fn an_empty_row_follows_its_option() {
     for test in devices::all() {
         for columns in [3, 40] {
-            let mut x = numbers(3 * columns, 1.0);
+            let mut x = pseudo_random(3 * columns, 1.0);
             x[columns..2 * columns].fill(f32::NEG_INFINITY);
-            for alpha in ORDERS {
+            for alpha in ALPHAS {
                 for (name, output) in OUTPUTS {
                     let empty = match name {
                         "ln p" => f32::NEG_INFINITY,
@@ -419,13 +425,13 @@ fn an_empty_row_answers_what_it_is_told() {
 
 /// The Jacobian by unit vectors: symmetric, with rows that sum to zero, and the same from both sides.
 #[test]
-fn products_with_the_jacobian() {
+fn jacobian_products() {
     for test in devices::all() {
         let n = 5;
-        let x = numbers(n, 1.5);
+        let x = pseudo_random(n, 1.5);
         let rows = matrix(&x.repeat(n), n, &test.device);
         let unit = Tensor::<2>::eye(n, &test.device);
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let options = TsallisOptions::new(alpha).with_temperature(0.5);
             let j = values(tsallis_softargmax_vjp(
                 rows.clone(),
@@ -456,9 +462,9 @@ fn products_with_the_jacobian() {
 #[test]
 fn the_divergence_of_given_probabilities() {
     for test in devices::all() {
-        let x = matrix(&numbers(4 * 6, 1.0), 6, &test.device);
+        let x = matrix(&pseudo_random(4 * 6, 1.0), 6, &test.device);
         let q: Vec<f64> = (1..7).map(|i| 0.1 * f64::from(i)).collect();
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let options = TsallisOptions::new(alpha).with_reference(Reference::Values(q.clone()));
             let p = tsallis_softargmax(x.clone(), options.clone(), 1);
             let got = values(tsallis_divergence_from_probabilities(p, options.clone(), 1));
@@ -485,7 +491,7 @@ fn host_values_are_checked_when_the_options_are_built() {
         error.to_string(),
         "temperature is 0: it must be a number from 1.1754944e-38 to 3.4028235e38"
     );
-    // Below, it is zero to a device that keeps no subnormal numbers.
+    // Below, it is zero to a device that keeps no subnormal pseudo_random.
     for bad in [f64::NAN, f64::INFINITY, -1.0, 1e-50, 1e-40, 1e39] {
         assert!(options().try_with_temperature(bad).is_err(), "{bad}");
     }
@@ -515,7 +521,7 @@ fn panics(what: &str, run: impl FnOnce() + std::panic::UnwindSafe) {
 }
 
 #[test]
-fn shapes_that_do_not_fit_are_named() {
+fn mismatched_shapes_are_named() {
     let device = Device::default();
     let x = || Tensor::<2>::zeros([2, 3], &Device::default());
     let d = device.clone();
@@ -529,7 +535,7 @@ fn shapes_that_do_not_fit_are_named() {
     );
     let d = device.clone();
     panics(
-        "orders along the rows of shape [2, 3] does not broadcast to [2, 1]",
+        "alphas along the rows of shape [2, 3] does not broadcast to [2, 1]",
         move || {
             tsallis_softargmax(x(), Tensor::<2>::ones([2, 3], &d), 1);
         },

@@ -3,22 +3,22 @@
 use crate::vectors::file;
 use burn::tensor::DType;
 use burn_tsallis::conformance::{
-    AlphaForm, Batch, Bounds, Case, CaseReference, Gradients, Grouping, Implementation,
+    AlphaKind, Batch, Bounds, Case, CaseReference, Gradients, Grouping, Implementation,
     ROW_COTANGENT, built_in, compare,
 };
-use burn_tsallis::math::{Measure, Output, Real, Row, RowGradients, RowState, Solver};
+use burn_tsallis::math::{Output, Real, Row, RowGradients, RowReference, RowState, Solver};
 use std::marker::PhantomData;
 
 struct Scalar<F>(Solver, PhantomData<F>);
 
 impl<F: Real> Scalar<F> {
     fn with<R>(&self, case: &Case, run: impl FnOnce(&Row<'_, F>, &RowState<F>) -> R) -> R {
-        let round = |values: &[f64]| -> Vec<F> { values.iter().map(|&v| F::of(v)).collect() };
+        let round = |values: &[f64]| -> Vec<F> { values.iter().map(|&v| F::from_f64(v)).collect() };
         let (x, q) = (round(&case.logits), round(&case.exact.q));
         let measure = match case.reference {
-            CaseReference::Uniform => Measure::Uniform,
-            CaseReference::Ones => Measure::Ones,
-            CaseReference::Given(_) => Measure::Given(&q),
+            CaseReference::Uniform => RowReference::Uniform,
+            CaseReference::Ones => RowReference::Ones,
+            CaseReference::Values(_) => RowReference::Values(&q),
         };
         let row = Row::new(&x, measure, case.alpha);
         run(&row, &row.solve(self.0))
@@ -28,14 +28,14 @@ impl<F: Real> Scalar<F> {
 impl<F: Real> Implementation for Scalar<F> {
     fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>> {
         let rows = batch.rows().iter().flat_map(|case| {
-            let numbers = if output.is_by_entry() {
+            let numbers = if output.is_per_entry() {
                 case.logits.len()
             } else {
                 1
             };
             let mut y = vec![F::zero(); numbers];
             self.with(case, |row, state| row.output(output, state, &mut y));
-            y.into_iter().map(F::wide)
+            y.into_iter().map(F::into_f64)
         });
         Some(rows.collect())
     }
@@ -49,10 +49,10 @@ impl<F: Real> Implementation for Scalar<F> {
                 F::zero(),
                 vec![F::zero(); columns],
             );
-            let cotangent: Vec<F> = if output.is_by_entry() {
-                case.cotangent.iter().map(|&c| F::of(c)).collect()
+            let cotangent: Vec<F> = if output.is_per_entry() {
+                case.cotangent.iter().map(|&c| F::from_f64(c)).collect()
             } else {
-                vec![F::of(ROW_COTANGENT)]
+                vec![F::from_f64(ROW_COTANGENT)]
             };
             self.with(case, |row, state| {
                 let gradients = RowGradients {
@@ -62,9 +62,9 @@ impl<F: Real> Implementation for Scalar<F> {
                 };
                 row.backward(output, state, &cotangent, gradients);
             });
-            logits.extend(x.into_iter().map(F::wide));
-            alpha.push(a.wide());
-            reference.extend(q.into_iter().map(F::wide));
+            logits.extend(x.into_iter().map(F::into_f64));
+            alpha.push(a.into_f64());
+            reference.extend(q.into_iter().map(F::into_f64));
         }
         Gradients {
             logits: Some(logits),
@@ -74,15 +74,15 @@ impl<F: Real> Implementation for Scalar<F> {
     }
 }
 
-fn holds<F: Real>(solver: Solver, dtype: DType, cases: &[Case]) {
+fn assert_within_bounds<F: Real>(solver: Solver, dtype: DType, cases: &[Case]) {
     let scalar = Scalar::<F>(solver, PhantomData);
     let rows = Grouping {
-        alpha: AlphaForm::Tensor,
+        alpha: AlphaKind::Tensor,
         padded: false,
-        least_rows: 1,
+        min_rows: 1,
     };
     let batches = Batch::group(cases, rows);
-    for quantity in compare(&scalar, &batches, &Bounds::of(dtype)) {
+    for quantity in compare(&scalar, &batches, &Bounds::for_dtype(dtype)) {
         assert!(
             quantity.ratio() <= 1.0,
             "{dtype:?} {solver:?}: {quantity:?}"
@@ -93,28 +93,28 @@ fn holds<F: Real>(solver: Solver, dtype: DType, cases: &[Case]) {
 #[test]
 fn the_file() {
     for solver in [Solver::Newton, Solver::Bisection] {
-        holds::<f64>(solver, DType::F64, &file(DType::F64));
-        holds::<f32>(solver, DType::F32, &file(DType::F32));
+        assert_within_bounds::<f64>(solver, DType::F64, &file(DType::F64));
+        assert_within_bounds::<f32>(solver, DType::F32, &file(DType::F32));
     }
 }
 
 #[test]
 fn the_built_in_cases_in_f32() {
-    holds::<f32>(Solver::Newton, DType::F32, &built_in(DType::F32));
-    holds::<f32>(Solver::Bisection, DType::F32, &built_in(DType::F32));
+    assert_within_bounds::<f32>(Solver::Newton, DType::F32, &built_in(DType::F32));
+    assert_within_bounds::<f32>(Solver::Bisection, DType::F32, &built_in(DType::F32));
 }
 
 /// Above `alpha = 2`, entries at the edge of the support: rows of two and of three whose gaps step across it.
 /// The exact answer comes from twice the digits, by the closed equation of two entries.
 #[test]
-fn the_edge_of_the_support_above_order_two() {
+fn the_edge_of_the_support_above_alpha_two() {
     for alpha in [2.25, 2.5, 3.0_f64] {
         let beta = alpha - 1.0;
         // Ones: the support of two entries ends at the gap 1 / beta.
         for step in -40..40 {
             let gap = f64::from((1.0 / beta + f64::from(step) * 3e-7) as f32);
             let x32 = [gap as f32, 0.0];
-            let row32 = Row::<f32>::new(&x32, Measure::Ones, alpha);
+            let row32 = Row::<f32>::new(&x32, RowReference::Ones, alpha);
             let mut p32 = [0.0; 2];
             row32.softargmax(&row32.solve(Solver::Newton), &mut p32);
             // (1 - p)^beta - p^beta = beta gap, by bisection on the small probability itself.
@@ -133,7 +133,7 @@ fn the_edge_of_the_support_above_order_two() {
                 "alpha {alpha}, gap {gap}: {p32:?} instead of {lo}"
             );
             let x64 = [gap, 0.0];
-            let row64 = Row::<f64>::new(&x64, Measure::Ones, alpha);
+            let row64 = Row::<f64>::new(&x64, RowReference::Ones, alpha);
             let mut p64 = [0.0; 2];
             row64.softargmax(&row64.solve(Solver::Newton), &mut p64);
             assert!(
@@ -146,12 +146,12 @@ fn the_edge_of_the_support_above_order_two() {
 
 /// To the largest order that is accepted, a probability is right to 1e-4.
 #[test]
-fn the_largest_orders() {
+fn the_largest_alphas() {
     for alpha in [-50.0, -10.0, 4.0, 10.0, 25.0, 50.0] {
         for gap in [0.0, 1e-3, 0.02, 0.1, 0.5, 1.0, 20.0, 1e4_f64] {
             let mut p32 = [0.0; 2];
             let x32 = [gap as f32, 0.0];
-            let row = Row::<f32>::new(&x32, Measure::Uniform, alpha);
+            let row = Row::<f32>::new(&x32, RowReference::Uniform, alpha);
             row.softargmax(&row.solve(Solver::Newton), &mut p32);
             // u_1^(alpha - 1) - u_2^(alpha - 1) = (alpha - 1) gap with u_1 + u_2 = 2.
             let (mut lo, mut hi) = (0.0_f64, 0.5);

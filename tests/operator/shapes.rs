@@ -1,9 +1,9 @@
 //! Ranks, axes, strides and sizes, on every device, compared with the rows one by one on the host.
 
 use crate::devices;
-use crate::invariants::numbers;
+use crate::invariants::pseudo_random;
 use burn::tensor::{DType, Tensor, TensorData};
-use burn_tsallis::math::{Measure, Row, Solver};
+use burn_tsallis::math::{Row, RowReference, Solver};
 use burn_tsallis::tsallis_softargmax;
 
 const ALPHA: f64 = 0.5;
@@ -12,7 +12,7 @@ const ALPHA: f64 = 0.5;
 fn want(x: &[f32], columns: usize) -> Vec<f32> {
     let mut p = vec![0.0; x.len()];
     for (x, p) in x.chunks_exact(columns).zip(p.chunks_exact_mut(columns)) {
-        let row = Row::new(x, Measure::Uniform, ALPHA);
+        let row = Row::new(x, RowReference::Uniform, ALPHA);
         row.softargmax(&row.solve(Solver::Newton), p);
     }
     p
@@ -35,8 +35,9 @@ fn check<const D: usize>(x: Tensor<D>, dim: usize, what: &str) {
 #[test]
 fn every_axis_of_every_rank() {
     for test in devices::all() {
-        let data =
-            |shape: &[usize]| TensorData::new(numbers(shape.iter().product(), 3.0), shape.to_vec());
+        let data = |shape: &[usize]| {
+            TensorData::new(pseudo_random(shape.iter().product(), 3.0), shape.to_vec())
+        };
         let device = &test.device;
         check(Tensor::<1>::from_data(data(&[9]), device), 0, test.name);
         for dim in 0..2 {
@@ -67,11 +68,11 @@ fn every_axis_of_every_rank() {
 fn every_length_of_a_row() {
     for test in devices::all() {
         for columns in [1, 2, 18, 31, 33, 123, 255, 256, 257, 1000, 4097] {
-            let data = TensorData::new(numbers(3 * columns, 5.0), [3, columns]);
+            let data = TensorData::new(pseudo_random(3 * columns, 5.0), [3, columns]);
             let what = format!("{} {columns} columns", test.name);
             check(Tensor::<2>::from_data(data, &test.device), 1, &what);
         }
-        let data = TensorData::new(numbers(131_072, 5.0), [1, 131_072]);
+        let data = TensorData::new(pseudo_random(131_072, 5.0), [1, 131_072]);
         check(Tensor::<2>::from_data(data, &test.device), 1, test.name);
     }
 }
@@ -79,13 +80,13 @@ fn every_length_of_a_row() {
 #[test]
 fn more_rows_than_one_dimension_of_a_dispatch_holds() {
     for test in devices::all() {
-        let data = TensorData::new(numbers(70_001 * 3, 5.0), [70_001, 3]);
+        let data = TensorData::new(pseudo_random(70_001 * 3, 5.0), [70_001, 3]);
         check(Tensor::<2>::from_data(data, &test.device), 1, test.name);
     }
 }
 
 #[test]
-fn no_rows_and_no_columns() {
+fn zero_rows_and_zero_columns() {
     for test in devices::all() {
         for shape in [[0, 7], [7, 0], [0, 0]] {
             let device = test.device.clone().autodiff();
@@ -102,7 +103,7 @@ fn no_rows_and_no_columns() {
 fn every_stride() {
     for test in devices::all() {
         let x = Tensor::<2>::from_data(
-            TensorData::new(numbers(24 * 10, 5.0), [24, 10]),
+            TensorData::new(pseudo_random(24 * 10, 5.0), [24, 10]),
             &test.device,
         );
         for dim in 0..2 {
@@ -139,7 +140,7 @@ fn half_precision_is_one_rounding_from_f32() {
                 continue;
             }
             let device = test.device.clone().autodiff();
-            let data = TensorData::new(numbers(5 * 40, 4.0), [5, 40]);
+            let data = TensorData::new(pseudo_random(5 * 40, 4.0), [5, 40]);
             let x = Tensor::<2>::from_data(data, (&device, dtype)).require_grad();
             let exact: Vec<f32> = x.clone().into_data().iter().collect();
             let p = tsallis_softargmax(x.clone(), ALPHA, 1);
@@ -168,8 +169,10 @@ fn two_threads_at_once() {
                 let (device, name) = (test.device.clone(), test.name);
                 std::thread::spawn(move || {
                     for columns in [5, 64, 300] {
-                        let data =
-                            TensorData::new(numbers(40 * columns, 3.0 + i as f32), [40, columns]);
+                        let data = TensorData::new(
+                            pseudo_random(40 * columns, 3.0 + i as f32),
+                            [40, columns],
+                        );
                         check(Tensor::<2>::from_data(data, &device), 1, name);
                     }
                 })

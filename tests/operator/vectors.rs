@@ -3,7 +3,7 @@
 use crate::devices::{self, TestDevice};
 use burn::tensor::DType;
 use burn_tsallis::conformance::{
-    AlphaForm, Batch, Bounds, Case, CaseReference, Gradients, Grouping, Implementation, Input,
+    AlphaKind, Batch, Bounds, Case, CaseReference, Gradients, Grouping, Implementation, Input,
     OnDevice, built_in, compare, vectors,
 };
 use burn_tsallis::math::{Output, Solver};
@@ -18,15 +18,15 @@ pub fn file(dtype: DType) -> Vec<Case> {
 /// A software driver takes seconds to compile a kernel of long rows, and there are kernels for each kind of reference
 /// and each form of alpha: there, long rows are of one length, with a given reference, and rows with alpha as a number
 /// share batches. `tsallis check` runs all of them on a GPU.
-fn batches(test: &TestDevice, cases: &[Case], alpha: AlphaForm) -> Vec<Batch> {
+fn batches(test: &TestDevice, cases: &[Case], alpha: AlphaKind) -> Vec<Batch> {
     let long = match alpha {
-        AlphaForm::Number => 100,
-        AlphaForm::Tensor => 33,
+        AlphaKind::Number => 100,
+        AlphaKind::Tensor => 33,
     };
     let cases: Vec<_> = cases
         .iter()
         .filter(|case| {
-            let given = matches!(case.reference, CaseReference::Given(_));
+            let given = matches!(case.reference, CaseReference::Values(_));
             let columns = case.logits.len();
             !test.compiles() || columns <= 32 || (given && columns == long)
         })
@@ -35,18 +35,18 @@ fn batches(test: &TestDevice, cases: &[Case], alpha: AlphaForm) -> Vec<Batch> {
     let forms = Grouping::EVERY_FORM.into_iter();
     forms
         .filter(|form| form.alpha == alpha)
-        .filter(|form| !test.compiles() || form.padded || alpha == AlphaForm::Tensor)
+        .filter(|form| !test.compiles() || form.padded || alpha == AlphaKind::Tensor)
         .flat_map(|form| Batch::group(&cases, form))
         .collect()
 }
 
-fn holds(test: &TestDevice, dtype: DType, solver: Solver, batches: &[Batch]) {
+fn assert_within_bounds(test: &TestDevice, dtype: DType, solver: Solver, batches: &[Batch]) {
     let on_device = OnDevice {
         device: test.device.clone(),
         dtype,
         solver,
     };
-    for quantity in compare(&on_device, batches, &Bounds::of(dtype)) {
+    for quantity in compare(&on_device, batches, &Bounds::for_dtype(dtype)) {
         assert!(
             quantity.ratio() <= 1.0,
             "{} {dtype:?} {solver:?}: {quantity:?}",
@@ -62,9 +62,9 @@ fn holds(test: &TestDevice, dtype: DType, solver: Solver, batches: &[Batch]) {
 #[test]
 fn the_file_with_alpha_as_a_number() {
     for test in devices::all() {
-        let batches = batches(&test, &file(DType::F32), AlphaForm::Number);
+        let batches = batches(&test, &file(DType::F32), AlphaKind::Number);
         for solver in [Solver::Newton, Solver::Bisection] {
-            holds(&test, DType::F32, solver, &batches);
+            assert_within_bounds(&test, DType::F32, solver, &batches);
         }
     }
 }
@@ -72,9 +72,9 @@ fn the_file_with_alpha_as_a_number() {
 #[test]
 fn the_file_with_a_tensor_of_alphas() {
     for test in devices::all() {
-        let batches = batches(&test, &file(DType::F32), AlphaForm::Tensor);
+        let batches = batches(&test, &file(DType::F32), AlphaKind::Tensor);
         for solver in [Solver::Newton, Solver::Bisection] {
-            holds(&test, DType::F32, solver, &batches);
+            assert_within_bounds(&test, DType::F32, solver, &batches);
         }
     }
 }
@@ -83,7 +83,7 @@ fn the_file_with_a_tensor_of_alphas() {
 fn the_file_in_f64() {
     for test in devices::all().iter().filter(|test| test.f64) {
         let batches = Batch::every_form(&file(DType::F64));
-        holds(test, DType::F64, Solver::Newton, &batches);
+        assert_within_bounds(test, DType::F64, Solver::Newton, &batches);
     }
 }
 
@@ -97,30 +97,30 @@ fn built_in_cases() {
                 continue;
             }
             let mut cases = built_in(dtype);
-            let mut forms = vec![AlphaForm::Number, AlphaForm::Tensor];
+            let mut forms = vec![AlphaKind::Number, AlphaKind::Tensor];
             if test.compiles() && dtype == DType::F16 {
                 // An emulated type, for which kernels of long rows take minutes to compile.
                 cases.retain(|case| case.logits.len() == 7);
             } else if test.compiles() {
                 // The short rows are as those of the file.
                 cases.retain(|case| {
-                    let given = matches!(case.reference, CaseReference::Given(_));
+                    let given = matches!(case.reference, CaseReference::Values(_));
                     given && case.logits.len() == 257
                 });
-                forms = vec![AlphaForm::Number];
+                forms = vec![AlphaKind::Number];
             }
             let batches: Vec<_> = if test.compiles() {
                 let grouping = |&alpha| Grouping {
                     alpha,
                     padded: false,
-                    least_rows: 3,
+                    min_rows: 3,
                 };
                 let forms = forms.iter().map(grouping);
                 forms.flat_map(|form| Batch::group(&cases, form)).collect()
             } else {
                 Batch::every_form(&cases)
             };
-            holds(&test, dtype, Solver::Newton, &batches);
+            assert_within_bounds(&test, dtype, Solver::Newton, &batches);
         }
     }
 }
@@ -166,7 +166,7 @@ impl Implementation for Fault {
         if (output, None) == (self.output, self.input) {
             let row = self.row.min(rows.len() - 1);
             let exact = rows[row][0];
-            let bound = Bounds::of(DType::F32).output(&batch.rows()[row], output, 0, exact);
+            let bound = Bounds::for_dtype(DType::F32).output(&batch.rows()[row], output, 0, exact);
             rows[row][0] = (self.change)(exact, bound);
         }
         Some(rows.concat())
@@ -185,7 +185,7 @@ impl Implementation for Fault {
             };
             let exact = exact.as_mut().expect("every gradient is computed");
             let largest = exact.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-            let bounds = Bounds::of(DType::F32);
+            let bounds = Bounds::for_dtype(DType::F32);
             let bound = bounds.gradient(&batch.rows()[row], output, input, largest);
             exact[0] = (self.change)(exact[0], bound);
         })
@@ -202,9 +202,9 @@ fn the_comparison_finds_a_fault_in_one_row() {
         .collect();
     assert!(cases.len() > 3);
     let grouping = Grouping {
-        alpha: AlphaForm::Tensor,
+        alpha: AlphaKind::Tensor,
         padded: false,
-        least_rows: 9,
+        min_rows: 9,
     };
     let batches = Batch::group(&cases, grouping);
     let changes: [fn(f64, f64) -> f64; 2] = [|exact, bound| exact + 3.0 * bound, |_, _| f64::NAN];
@@ -219,7 +219,7 @@ fn the_comparison_finds_a_fault_in_one_row() {
                         row,
                         change,
                     };
-                    let quantities = compare(&fault, &batches, &Bounds::of(DType::F32));
+                    let quantities = compare(&fault, &batches, &Bounds::for_dtype(DType::F32));
                     let broken: Vec<_> = quantities.iter().filter(|q| q.ratio() > 1.0).collect();
                     assert_eq!(
                         broken.len(),
@@ -255,7 +255,7 @@ fn the_comparison_finds_exchanged_rows() {
         .collect();
     for batch in Batch::every_form(&cases) {
         let rows = batch.rows().len();
-        let quantities = compare(&Exchanged, &[batch], &Bounds::of(DType::F32));
+        let quantities = compare(&Exchanged, &[batch], &Bounds::for_dtype(DType::F32));
         // Rows without a gradient are not compared.
         for quantity in quantities.iter().filter(|quantity| quantity.rows == rows) {
             assert!(quantity.ratio() > 1.0, "{quantity:?}");

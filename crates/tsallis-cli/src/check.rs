@@ -104,7 +104,7 @@ impl Check {
             solver,
         };
         let batches = Batch::every_form(&cases);
-        let quantities = compare(&implementation, &batches, &Bounds::of(dtype));
+        let quantities = compare(&implementation, &batches, &Bounds::for_dtype(dtype));
         // A launch that failed without a word shows here.
         device
             .sync()

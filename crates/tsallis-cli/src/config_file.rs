@@ -1,3 +1,4 @@
+use burn_tsallis::experiment::renamed;
 use burn_tsallis::rl::ppo::PpoConfig;
 use serde_json::{Map, Value};
 use std::fs;
@@ -78,11 +79,14 @@ impl ConfigFile {
         };
         let mut merged = serde_json::to_value(base).map_err(|error| refused(error.to_string()))?;
         for (name, value) in &self.settings {
+            if let Some(reason) = renamed(name) {
+                return Err(refused(reason));
+            }
             let value = &without_none(name, value);
             // One at a time, so that the message names it.
             let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
             serde_json::from_value::<PpoConfig>(alone).map_err(|error| {
-                let error = in_words(&error.to_string());
+                let error = plain_message(&error.to_string());
                 if error.contains(name.as_str()) {
                     refused(error)
                 } else {
@@ -113,7 +117,7 @@ fn without_none(name: &str, value: &Value) -> Value {
 }
 
 /// What serde says of a type, in words.
-fn in_words(error: &str) -> String {
+fn plain_message(error: &str) -> String {
     let mut words = error.to_owned();
     for (rust, wanted) in [
         ("expected f64", "it must be a number"),
@@ -168,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_file_is_refused_in_one_line() {
+    fn an_invalid_file_prints_one_line() {
         for (name, text, words) in [
             ("b.toml", "alpha = \n", "is not valid TOML: line 1: "),
             ("b.json", "{\"alpha\": }", "is not valid JSON: "),

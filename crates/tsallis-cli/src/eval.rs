@@ -1,6 +1,6 @@
-use super::paragraph::say;
-use super::side_by_side::{cores, side_by_side};
-use super::words::score;
+use super::describe::format_return;
+use super::parallel::{cores, parallel_map};
+use super::print_paragraph::print_paragraph;
 use super::{CommandError, device, thousands};
 use burn::tensor::Device;
 use burn_tsallis::rl::run::{CheckpointChoice, SavedRun};
@@ -64,7 +64,7 @@ fn checkpoint(text: &str) -> Result<CheckpointChoice, String> {
 
 /// What came of the episodes of a run.
 #[derive(Clone, Debug, Serialize)]
-struct Played {
+struct EvaluationReport {
     run: PathBuf,
     seed: u64,
     environment: String,
@@ -86,8 +86,8 @@ impl Eval {
         let runs = SavedRun::open_all(&self.run)?;
         let device = device::find(&self.device)?;
         let several = runs.len() > 1;
-        let played = side_by_side(runs, cores(), |run| self.play(&run, &device));
-        let played: Vec<Played> = played.into_iter().collect::<Result<_, _>>()?;
+        let played = parallel_map(runs, cores(), |run| self.play(&run, &device));
+        let played: Vec<EvaluationReport> = played.into_iter().collect::<Result<_, _>>()?;
         if self.json {
             for played in &played {
                 // Numbers and names are always JSON.
@@ -101,7 +101,7 @@ impl Eval {
             } else {
                 String::new()
             };
-            say(&format!("{name}{}", played.words()));
+            print_paragraph(&format!("{name}{}", played.words()));
         }
         if several {
             let means: Vec<f64> = played.iter().map(|p| p.mean_return).collect();
@@ -112,15 +112,15 @@ impl Eval {
             println!(
                 "{} seeds: mean return {} on average, from {} to {}",
                 means.len(),
-                score(mean, best),
-                score(least, best),
-                score(most, best)
+                format_return(mean, best),
+                format_return(least, best),
+                format_return(most, best)
             );
         }
         Ok(())
     }
 
-    fn play(&self, run: &SavedRun, device: &Device) -> Result<Played, CommandError> {
+    fn play(&self, run: &SavedRun, device: &Device) -> Result<EvaluationReport, CommandError> {
         let (model, steps) = run.model(self.checkpoint, device)?;
         let environment = run.config().config.environment;
         let evaluation = Evaluation {
@@ -133,7 +133,7 @@ impl Eval {
         let count = returns.len() as f64;
         let mean = returns.iter().sum::<f64>() / count;
         let squares = returns.iter().map(|r| (r - mean).powi(2));
-        Ok(Played {
+        Ok(EvaluationReport {
             run: run.path().to_owned(),
             seed: run.config().config.seed,
             environment: environment.title(),
@@ -150,9 +150,9 @@ impl Eval {
     }
 }
 
-impl Played {
+impl EvaluationReport {
     fn words(&self) -> String {
-        let words = |value| score(value, self.best_possible_return);
+        let words = |value| format_return(value, self.best_possible_return);
         format!(
             "{}, {} actions, the policy after {} steps: mean return {} of {} over {} {}, standard \
              deviation {}, from {} to {}",

@@ -6,27 +6,27 @@
 #[macro_use]
 mod print;
 
+mod band;
 mod check;
 mod config_file;
-mod curve;
-mod curves;
+mod describe;
 mod device;
 mod eval;
 mod hyperparameters;
 mod lab;
-mod named;
-mod paragraph;
+mod learning_curve;
+mod parallel;
 mod plot;
 mod plot_runs;
+mod print_paragraph;
 mod progress;
 mod seeds;
-mod side_by_side;
 mod statistics;
 mod stop;
 mod sweep;
 mod train;
 mod usage;
-mod words;
+mod value_parser;
 
 use burn_tsallis::experiment::FileError;
 use burn_tsallis::rl::ppo::{ConfigError, LearnerError};
@@ -83,7 +83,7 @@ enum CommandError {
     #[error(
         "--{0} cannot be given beside --resume: a resumed run keeps its configuration, and only --steps, --device, --jobs, --quiet and --json may be given"
     )]
-    BesideResume(String),
+    NotAllowedWithResume(String),
     #[error(
         "the {what} of {} is {other}, and that of the first run beside it {first}: give {flag} for all of them, or \
          resume it by itself",
@@ -136,7 +136,7 @@ impl CommandError {
     fn code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Device(_) | Self::Run(_) | Self::Write(_) | Self::File(_) => 2,
-            Self::BesideResume(_) | Self::ResumeTogether { .. } => 2,
+            Self::NotAllowedWithResume(_) | Self::ResumeTogether { .. } => 2,
             Self::Sweep(_) | Self::PlotRuns(_) => 2,
             Self::Check(check::CheckError::Broken(_)) => 1,
             Self::Check(_) => 2,
@@ -157,10 +157,10 @@ fn main() -> ExitCode {
     });
     let (matches, arguments) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return refuse(&error),
+        Err(error) => return exit_with_usage(&error),
     };
     let done = match arguments.command {
-        Command::Train(train) => train.run(&given(&matches)),
+        Command::Train(train) => train.run(&given_flags(&matches)),
         Command::Sweep(sweep) => sweep.run(),
         Command::Eval(eval) => eval.run(),
         Command::Plot(plot) => plot.run(),
@@ -191,14 +191,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what is wrong with the command line, or gives the help that it asks for.
-fn refuse(error: &clap::Error) -> ExitCode {
-    let program = Arguments::command();
-    let command = std::env::args_os()
-        .nth(1)
-        .and_then(|name| program.find_subcommand(name))
-        .map_or(String::new(), |command| format!(" {}", command.get_name()));
-    match usage::line(error, &format!("{}{command} --help", program.get_name())) {
+/// Prints what is wrong with the command line in one line, or the help that it asks for.
+fn exit_with_usage(error: &clap::Error) -> ExitCode {
+    match usage::one_line(error) {
         Some(line) => {
             eprintln!("error: {line}");
             ExitCode::from(2)
@@ -208,7 +203,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 /// The flags of the command that stand on the command line, without their dashes.
-fn given(matches: &ArgMatches) -> Vec<String> {
+fn given_flags(matches: &ArgMatches) -> Vec<String> {
     let Some((name, matches)) = matches.subcommand() else {
         return Vec::new();
     };

@@ -1,10 +1,10 @@
 //! `tsallis plot`.
 
-use super::curves::{BandPoint, band};
-use super::paragraph::say;
+use super::band::{BandPoint, band};
+use super::describe::describe_config;
 use super::plot::{Axis, CATEGORIES, Figure, Line, LinePlot};
+use super::print_paragraph::print_paragraph;
 use super::sweep;
-use super::words::describe;
 use super::{CommandError, thousands};
 use burn_tsallis::experiment::write_atomically;
 use burn_tsallis::rl::ppo::{PpoConfig, UpdateMetrics};
@@ -36,7 +36,7 @@ pub(super) struct Plot {
 
     /// What it is drawn against.
     #[arg(long, value_name = "WHAT", default_value = "steps")]
-    x: Along,
+    x: XAxis,
 
     /// The files to write, less .svg, .png and .csv; they are replaced.
     #[arg(long, value_name = "FILE", default_value = "curves")]
@@ -44,7 +44,7 @@ pub(super) struct Plot {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Along {
+enum XAxis {
     /// Environment steps.
     Steps,
     /// Updates of the policy.
@@ -55,7 +55,7 @@ enum Along {
     Seconds,
 }
 
-impl Along {
+impl XAxis {
     fn title(self) -> &'static str {
         match self {
             Self::Steps => "environment steps",
@@ -65,7 +65,7 @@ impl Along {
         }
     }
 
-    fn words(self, x: f64) -> String {
+    fn format(self, x: f64) -> String {
         match self {
             Self::Seconds => format!("{x:.1}"),
             Self::Steps | Self::Updates | Self::Episodes => thousands(x.round() as usize),
@@ -79,13 +79,13 @@ pub(super) enum PlotRunsError {
     #[error("there is no metric {name:?}: there are {}", known.join(", "))]
     Metric { name: String, known: Vec<String> },
     #[error("{} has no {what} yet", path.display())]
-    Nothing { path: PathBuf, what: String },
+    NoData { path: PathBuf, what: String },
     #[error(
         "{} and {} are of one configuration and of one seed, {seed}: give one of them",
         one.display(),
         other.display()
     )]
-    Twice {
+    DuplicateSeed {
         seed: u64,
         one: PathBuf,
         other: PathBuf,
@@ -106,7 +106,7 @@ impl Plot {
         let metric = metric(&self.metric)?;
         let groups = self.groups(&metric)?;
         let labels = labels(&groups);
-        let legend = labels.iter().map(|label| cut(label, LEGEND));
+        let legend = labels.iter().map(|label| truncate(label, MAX_LABEL_WIDTH));
         let bands: Vec<Vec<BandPoint>> = groups.iter().map(|group| band(&group.curves)).collect();
         let stem = stem(&self.out);
         let title = title(&metric);
@@ -121,8 +121,8 @@ impl Plot {
         }
         let seeds = groups.iter().map(|g| g.curves.len()).max().unwrap_or(0);
         let title = match (&groups[..], seeds) {
-            ([group], 1) => describe(&group.config),
-            ([group], _) => format!("{}, {seeds} seeds", describe(&group.config)),
+            ([group], 1) => describe_config(&group.config),
+            ([group], _) => format!("{}, {seeds} seeds", describe_config(&group.config)),
             (_, 1) => title,
             _ => format!("{title}, up to {seeds} seeds"),
         };
@@ -136,7 +136,7 @@ impl Plot {
             let count = group.curves.len();
             let seeds = if count == 1 { "seed" } else { "seeds" };
             let Some(last) = points.last() else {
-                say(&format!(
+                print_paragraph(&format!(
                     "{label}: its {count} {seeds} have nothing in common"
                 ));
                 continue;
@@ -144,10 +144,10 @@ impl Plot {
             let interval = last
                 .interval
                 .map(|(low, high)| format!(", {low:.4} to {high:.4}"));
-            say(&format!(
+            print_paragraph(&format!(
                 "{label}: {:.4} at {} {}{}, {count} {seeds}",
                 last.mean,
-                self.x.words(last.x),
+                self.x.format(last.x),
                 self.x.title(),
                 interval.unwrap_or_default()
             ));
@@ -179,7 +179,7 @@ impl Plot {
                     Some(group) => {
                         if let Some((_, one)) = group.runs.iter().find(|(other, _)| *other == seed)
                         {
-                            return Err(PlotRunsError::Twice {
+                            return Err(PlotRunsError::DuplicateSeed {
                                 seed,
                                 one: one.clone(),
                                 other: path,
@@ -203,7 +203,7 @@ impl Plot {
     fn curve(&self, run: &SavedRun, metric: &str) -> Result<Vec<(f64, f64)>, CommandError> {
         let metrics = run.metrics()?;
         let timing = match self.x {
-            Along::Seconds => run.timing()?,
+            XAxis::Seconds => run.timing()?,
             _ => Vec::new(),
         };
         // After a crash a row of one table may be missing in the other.
@@ -215,10 +215,10 @@ impl Plot {
             .iter()
             .filter_map(|row| {
                 let x = match self.x {
-                    Along::Steps => row.global_step as f64,
-                    Along::Updates => row.update as f64,
-                    Along::Episodes => row.episodes as f64,
-                    Along::Seconds => *seconds.get(&row.update)?,
+                    XAxis::Steps => row.global_step as f64,
+                    XAxis::Updates => row.update as f64,
+                    XAxis::Episodes => row.episodes as f64,
+                    XAxis::Seconds => *seconds.get(&row.update)?,
                 };
                 let columns = serde_json::to_value(row).ok()?;
                 Some((x, columns.get(metric)?.as_f64()?))
@@ -226,11 +226,11 @@ impl Plot {
             .collect();
         if points.is_empty() {
             let what = match self.x {
-                Along::Seconds if seconds.is_empty() => "timing.csv".to_owned(),
+                XAxis::Seconds if seconds.is_empty() => "timing.csv".to_owned(),
                 _ => metric.to_owned(),
             };
             let path = run.path().to_owned();
-            return Err(PlotRunsError::Nothing { path, what }.into());
+            return Err(PlotRunsError::NoData { path, what }.into());
         }
         Ok(points)
     }
@@ -238,7 +238,7 @@ impl Plot {
 
 /// The runs in a folder of `train`, or in one of `sweep`.
 fn runs(folder: &Path) -> Result<Vec<SavedRun>, CommandError> {
-    let settings = sweep::settings(folder)?;
+    let settings = sweep::setting_folders(folder)?;
     if settings.is_empty() {
         return Ok(SavedRun::open_all(folder)?);
     }
@@ -282,13 +282,13 @@ fn metric(name: &str) -> Result<String, PlotRunsError> {
 }
 
 /// Most columns of a name in the legend of a picture.
-const LEGEND: usize = 80;
+const MAX_LABEL_WIDTH: usize = 80;
 
 /// What runs are told apart by, the first before the others.
-const TELLING: [&str; 6] = [
+const LABEL_PRIORITY: [&str; 6] = [
     "environment",
     "alpha",
-    "regulariser_alpha",
+    "regularizer_alpha",
     "noise_std",
     "beta",
     "learning_rate",
@@ -297,9 +297,9 @@ const TELLING: [&str; 6] = [
 /// In what each group differs from the others. Where most have the same, only the others say so.
 fn labels(groups: &[Group]) -> Vec<String> {
     if let [group] = groups {
-        return vec![describe(&group.config)];
+        return vec![describe_config(&group.config)];
     }
-    let settings: Vec<Map<String, Value>> = groups.iter().map(|g| flat(&g.config)).collect();
+    let settings: Vec<Map<String, Value>> = groups.iter().map(|g| flatten(&g.config)).collect();
     let Some(first) = settings.first() else {
         return Vec::new();
     };
@@ -308,16 +308,18 @@ fn labels(groups: &[Group]) -> Vec<String> {
         .map(String::as_str)
         .filter(|name| settings.iter().any(|other| other[*name] != first[*name]))
         .collect();
-    // The order of the regulariser goes without saying where it is that of the policy.
+    // The order of the regularizer goes without saying where it is that of the policy.
     if groups
         .iter()
-        .all(|g| g.config.alpha == g.config.regulariser_alpha)
+        .all(|g| g.config.alpha == g.config.regularizer_alpha)
     {
-        differing.retain(|name| *name != "regulariser_alpha");
+        differing.retain(|name| *name != "regularizer_alpha");
     }
     differing.sort_by_key(|name| {
-        let place = TELLING.iter().position(|telling| telling == name);
-        place.unwrap_or(TELLING.len())
+        let place = LABEL_PRIORITY
+            .iter()
+            .position(|name_of_setting| name_of_setting == name);
+        place.unwrap_or(LABEL_PRIORITY.len())
     });
     let is_usual = |name: &str, value: &Value| {
         let same = settings.iter().filter(|other| other[name] == *value);
@@ -329,7 +331,13 @@ fn labels(groups: &[Group]) -> Vec<String> {
             let parts: Vec<String> = differing
                 .iter()
                 .filter(|name| !is_usual(name, &settings[**name]))
-                .map(|name| format!("{} {}", name.replace('_', " "), in_words(&settings[*name])))
+                .map(|name| {
+                    format!(
+                        "{} {}",
+                        name.replace('_', " "),
+                        format_setting(&settings[*name])
+                    )
+                })
                 .collect();
             if parts.is_empty() {
                 "as most".to_owned()
@@ -341,7 +349,7 @@ fn labels(groups: &[Group]) -> Vec<String> {
 }
 
 /// All settings by name, those of the networks among them.
-fn flat(config: &PpoConfig) -> Map<String, Value> {
+fn flatten(config: &PpoConfig) -> Map<String, Value> {
     let mut settings = match serde_json::to_value(config) {
         Ok(Value::Object(settings)) => settings,
         _ => Map::new(),
@@ -352,7 +360,7 @@ fn flat(config: &PpoConfig) -> Map<String, Value> {
     settings
 }
 
-fn in_words(value: &Value) -> String {
+fn format_setting(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(word) => word.clone(),
@@ -360,13 +368,17 @@ fn in_words(value: &Value) -> String {
             .as_f64()
             .map_or(number.to_string(), |number| number.to_string()),
         Value::Array(values) if values.is_empty() => "none".to_owned(),
-        Value::Array(values) => values.iter().map(in_words).collect::<Vec<_>>().join(","),
+        Value::Array(values) => values
+            .iter()
+            .map(format_setting)
+            .collect::<Vec<_>>()
+            .join(","),
         Value::Bool(_) | Value::Object(_) => value.to_string(),
     }
 }
 
 /// The beginning of a text that is too long.
-fn cut(text: &str, columns: usize) -> String {
+fn truncate(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();
     }
@@ -424,7 +436,7 @@ mod tests {
         let group = |alpha, noise_std| Group {
             config: PpoConfig {
                 alpha,
-                regulariser_alpha: alpha,
+                regularizer_alpha: alpha,
                 noise_std,
                 ..PpoConfig::default()
             },
@@ -449,7 +461,7 @@ mod tests {
             labels(&several),
             ["as most", "gamma 0.9", "value clip none", "hidden 32,16"]
         );
-        assert_eq!(cut("alpha 0.5", 6), "alpha…");
+        assert_eq!(truncate("alpha 0.5", 6), "alpha…");
         assert!(labels(&[group(0.5, 1.0)])[0].starts_with("CartPole"));
     }
 }

@@ -27,7 +27,7 @@ impl std::str::FromStr for Seeds {
 }
 
 /// The number of seeds, of a command whose first is always 0.
-pub(super) fn first(text: &str) -> Result<u64, String> {
+pub(super) fn seed_count(text: &str) -> Result<u64, String> {
     let count = text.strip_prefix("0..").unwrap_or(text);
     count.parse().map_err(|_| {
         "it must be the number of the seeds, of which the first is 0, such as 16".to_owned()
@@ -43,8 +43,8 @@ mod tests {
         assert_eq!("0..5".parse(), Ok(Seeds(0..5)));
         assert_eq!("7..8".parse(), Ok(Seeds(7..8)));
         assert_eq!("5".parse(), Ok(Seeds(0..5)));
-        assert_eq!((first("16"), first("0..16")), (Ok(16), Ok(16)));
-        assert!(first("1..16").is_err());
+        assert_eq!((seed_count("16"), seed_count("0..16")), (Ok(16), Ok(16)));
+        assert!(seed_count("1..16").is_err());
         for text in [
             "0",
             "5..5",

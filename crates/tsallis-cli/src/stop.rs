@@ -7,13 +7,13 @@ pub(super) const EXIT_CODE: u8 = 130;
 static STOP: AtomicBool = AtomicBool::new(false);
 
 /// A question that is answered with yes after the first Ctrl-C; the second one ends the process.
-pub(super) fn on_ctrl_c() -> fn() -> bool {
-    flag_of_ctrl_c();
+pub(super) fn stop_requested() -> fn() -> bool {
+    stop_flag();
     || STOP.load(Ordering::Relaxed)
 }
 
-/// The flag behind [`on_ctrl_c`].
-pub(super) fn flag_of_ctrl_c() -> &'static AtomicBool {
+/// The flag behind [`stop_requested`].
+pub(super) fn stop_flag() -> &'static AtomicBool {
     static HANDLER: OnceLock<()> = OnceLock::new();
     HANDLER.get_or_init(|| {
         // A handler that cannot be installed leaves the default one, which ends the process.

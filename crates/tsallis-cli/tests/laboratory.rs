@@ -73,7 +73,7 @@ fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
 }
 
 #[test]
-fn landscape_draws_and_tables_what_it_is_asked_for() {
+fn landscape_writes_figures_and_a_table() {
     let out = folder("landscape");
     let options = "landscape --points 9 --alpha 0.5 --temperature 2 --rewards 1 4 --range 8";
     let said = run(&options.split(' ').collect::<Vec<_>>(), &out);
@@ -100,7 +100,7 @@ fn landscape_draws_and_tables_what_it_is_asked_for() {
     for policy in ["softmax", "Tsallis"] {
         let value = number(middle, &format!("objective_{policy}_entropy"));
         assert!((value - entropy).abs() < 1e-9, "{value} {entropy}");
-        let value = number(middle, &format!("objective_{policy}_Tsallis_regulariser"));
+        let value = number(middle, &format!("objective_{policy}_Tsallis_regularizer"));
         assert!((value - tsallis).abs() < 1e-9, "{value} {tsallis}");
     }
 }
@@ -123,8 +123,8 @@ fn converge_measures_its_rates_on_any_process() {
         ],
     );
     let gaps = table(&out.join("suboptimality.csv"));
-    for order in ["0.5", "1", "jensen-shannon"] {
-        let gap = |row| number(row, &format!("fpg_{order}"));
+    for alpha in ["0.5", "1", "jensen-shannon"] {
+        let gap = |row| number(row, &format!("fpg_{alpha}"));
         assert!(gaps.windows(2).all(|rows| gap(&rows[1]) < gap(&rows[0])));
         assert!(gap(&gaps[gaps.len() - 1]) < 0.01);
     }
@@ -170,7 +170,7 @@ fn converge_measures_its_rates_on_any_process() {
 }
 
 #[test]
-fn recommend_says_its_numbers_with_their_formulas() {
+fn recommend_prints_numbers_and_formulas() {
     let output = output(&mut tsallis(&[
         "recommend",
         "--epsilon",
@@ -244,12 +244,12 @@ fn a_sweep_grows_by_what_is_missing() {
     assert!(said.contains("8 of 16 runs are there already"), "{said}");
     assert_eq!(rows().len(), 16);
     assert_eq!(rows()[..8], first);
-    written(&out, &["orders.svg", "orders.png", "temperatures.svg"]);
+    written(&out, &["alphas.svg", "alphas.png", "temperatures.svg"]);
     let best = table(&out.join("best.csv"));
     assert_eq!(best.len(), 2);
     let largest = rows()
         .iter()
-        .filter(|row| row["order"] == "1" && row["seed"] == "0")
+        .filter(|row| row["alpha"] == "1" && row["seed"] == "0")
         .map(|row| number(row, "final_value"))
         .fold(0.0, f64::max);
     assert!(number(&best[1], "final_value") > 0.5 * largest);
@@ -314,7 +314,7 @@ fn every_method_has_its_rows() {
 }
 
 #[test]
-fn a_step_that_is_far_too_long_is_said_in_few_digits() {
+fn a_huge_step_size_is_printed_in_few_digits() {
     let out = folder("far");
     let said = sweep(
         "--alpha 0.5 --step-size 1e308 --temperature 0.1 --seeds 1",
@@ -332,7 +332,7 @@ fn a_step_that_is_far_too_long_is_said_in_few_digits() {
 }
 
 #[test]
-fn a_process_of_a_file_is_known_again() {
+fn a_changed_process_file_is_detected() {
     let out = folder("file");
     let file = out.join("coins.json");
     let write = |reward: f64| {
@@ -474,11 +474,11 @@ mod interrupted {
         // Five processes, five orders, three step sizes, three temperatures.
         assert_eq!(lines(&out).len(), 226);
         assert_eq!(lines(&out)[..there.len()], there);
-        written(&out, &["deepsea-30.svg", "nchain-15.png", "orders.svg"]);
+        written(&out, &["deepsea-30.svg", "nchain-15.png", "alphas.svg"]);
     }
 
     #[test]
-    fn a_reader_that_has_seen_enough_is_no_failure() {
+    fn a_closed_pipe_is_not_an_error() {
         let program = env!("CARGO_BIN_EXE_tsallis");
         let script = format!("'{program}' recommend --epsilon 0.1 | true");
         let output = output(Command::new("sh").args(["-c", &script]));
@@ -487,7 +487,7 @@ mod interrupted {
 }
 
 #[test]
-fn what_cannot_be_used_is_one_clear_line() {
+fn invalid_arguments_print_one_line() {
     let out = folder("refused");
     let broken = out.join("broken.json");
     let process = r#"{"discount": 0.9, "states": 2, "actions": 2, "transitions": [
@@ -527,7 +527,7 @@ fn what_cannot_be_used_is_one_clear_line() {
         ("converge --horizon 0", "at least one step"),
         ("converge --reference 0.5 0.5", "2 probabilities, not 3"),
         ("converge --reference 1 0 0", "must be positive everywhere"),
-        ("converge --alpha 2 --project", "the theory covers orders"),
+        ("converge --alpha 2 --project", "the theory covers alpha"),
         ("converge --out BELOW", "cannot create the folder"),
         ("recommend --epsilon 2", "--epsilon must be above 0"),
         ("recommend --epsilon 1e-320", "--epsilon must be so large"),
@@ -573,9 +573,9 @@ fn what_cannot_be_used_is_one_clear_line() {
         assert_eq!(error.lines().count(), 1, "{arguments:?}: {error}");
     }
     // What no order of the operator is, clap says with the argument that it was given for.
-    for order in ["NaN", "51", "-51", "half"] {
+    for alpha in ["NaN", "51", "-51", "half"] {
         for command in ["tabular", "converge"] {
-            let error = refusal(&[command, "--alpha", order]);
+            let error = refusal(&[command, "--alpha", alpha]);
             assert!(
                 error.contains("--alpha") && error.contains("-50 to 50"),
                 "{error}"

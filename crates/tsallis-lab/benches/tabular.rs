@@ -1,7 +1,7 @@
 //! The tabular loops: stochastic f-PG as arXiv 2601.12604 runs it, on one thread, and exact f-PG.
 
 use burn_tsallis::experiment::{Purpose, stream};
-use burn_tsallis::math::{Measure, Pair, Row, Solver, Tsallis};
+use burn_tsallis::math::{Pair, Row, RowReference, Solver, Tsallis};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use tsallis_lab::algorithms::{ExactAscent, FPg, Reinforce, Sampling, StepRule};
@@ -9,12 +9,12 @@ use tsallis_lab::exact::Evaluator;
 use tsallis_lab::mdp::{deep_sea, nchain};
 use tsallis_lab::{Divergence, SoftargmaxPolicy};
 
-const ORDERS: [f64; 4] = [0.1, 0.5, 0.9, 1.0];
+const ALPHAS: [f64; 4] = [0.1, 0.5, 0.9, 1.0];
 
 /// Iterations of one of the paper's runs.
 const ITERATIONS: usize = 20_000;
 
-#[divan::bench(args = ORDERS, sample_count = 10)]
+#[divan::bench(args = ALPHAS, sample_count = 10)]
 fn stochastic_nchain_15(bencher: Bencher, alpha: f64) {
     let mdp = nchain(15).expect("a length");
     bencher
@@ -36,7 +36,7 @@ fn stochastic_nchain_15(bencher: Bencher, alpha: f64) {
         });
 }
 
-#[divan::bench(args = ORDERS, sample_count = 20)]
+#[divan::bench(args = ALPHAS, sample_count = 20)]
 fn exact_step_deep_sea_30(bencher: Bencher, alpha: f64) {
     let mdp = deep_sea(30).expect("a size");
     let evaluator = Evaluator::new(&mdp);
@@ -46,20 +46,20 @@ fn exact_step_deep_sea_30(bencher: Bencher, alpha: f64) {
 }
 
 /// A root of two entries by the row, and by the pair from the root before it.
-#[divan::bench(args = ORDERS)]
+#[divan::bench(args = ALPHAS)]
 fn root_by_row(bencher: Bencher, alpha: f64) {
     let mut gap = 0.0;
     bencher.bench_local(|| {
         gap = (gap + 0.01) % 10.0;
         let logits = [gap, 0.0];
-        let row = Row::new(&logits, Measure::Given(&[0.5, 0.5]), alpha);
+        let row = Row::new(&logits, RowReference::Values(&[0.5, 0.5]), alpha);
         let mut log_p = [0.0; 2];
         row.log_softargmax(&row.solve(Solver::Newton), &mut log_p);
         log_p
     });
 }
 
-#[divan::bench(args = ORDERS)]
+#[divan::bench(args = ALPHAS)]
 fn root_by_pair(bencher: Bencher, alpha: f64) {
     let generator = Tsallis::new(alpha);
     let (mut gap, mut near) = (0.0, None);

@@ -1,6 +1,6 @@
-//! The divergence that couples a parameterisation and its regulariser.
+//! The divergence that couples a parameterization and its regularizer.
 
-use burn_tsallis::math::{Generator, Hellinger, JensenShannon, LeCam, Tsallis, is_order};
+use burn_tsallis::math::{Generator, Hellinger, JensenShannon, LeCam, Tsallis, is_valid_alpha};
 use std::fmt;
 use std::str::FromStr;
 
@@ -28,7 +28,7 @@ pub enum Divergence {
 
 impl Divergence {
     /// The order, of a member of the Tsallis family.
-    pub fn order(&self) -> Option<f64> {
+    pub fn alpha(&self) -> Option<f64> {
         match *self {
             Self::Tsallis(alpha) => Some(alpha),
             Self::Hellinger => Some(0.5),
@@ -102,7 +102,7 @@ impl fmt::Display for Divergence {
 /// A text that names no divergence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "\"{0}\" is no divergence: an order from -50 to 50, kl, reverse-kl, pearson, neyman, hellinger, \
+    "\"{0}\" is no divergence: an alpha from -50 to 50, kl, reverse-kl, pearson, neyman, hellinger, \
      jensen-shannon or le-cam is one"
 )]
 pub struct UnknownDivergence(String);
@@ -120,7 +120,7 @@ impl FromStr for Divergence {
             "jensen-shannon" => Self::JensenShannon,
             "le-cam" => Self::LeCam,
             _ => match text.parse() {
-                Ok(alpha) if is_order(alpha) => Self::Tsallis(alpha),
+                Ok(alpha) if is_valid_alpha(alpha) => Self::Tsallis(alpha),
                 _ => return Err(UnknownDivergence(text.to_owned())),
             },
         })

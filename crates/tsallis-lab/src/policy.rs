@@ -6,7 +6,7 @@ mod softargmax;
 pub use projection::{project_logits, project_probabilities};
 pub use softargmax::{Reference, ReferenceError, SoftargmaxPolicy};
 
-/// A policy of a finite process as a table, with what it pays for regularisation in each state.
+/// A policy of a finite process as a table, with what it pays for regularization in each state.
 pub trait Policy {
     /// How many actions each state has.
     fn actions(&self) -> usize;
@@ -14,7 +14,7 @@ pub trait Policy {
     /// `pi(a | s)`, state by state.
     fn probabilities(&self) -> &[f64];
 
-    /// `D(pi(. | s))` of each state; zeros where nothing is regularised.
+    /// `D(pi(. | s))` of each state; zeros where nothing is regularized.
     fn divergences(&self) -> &[f64];
 
     /// `pi(. | s)`.

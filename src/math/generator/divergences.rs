@@ -2,7 +2,7 @@ use super::{Generator, Tsallis};
 use crate::math::Real;
 
 /// A member of the Tsallis family, under the name that it has elsewhere.
-macro_rules! member_of_the_family {
+macro_rules! tsallis_member {
     ($(#[$doc:meta])* $name:ident, $alpha:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,22 +35,22 @@ macro_rules! member_of_the_family {
         }
     };
 }
-member_of_the_family!(
+tsallis_member!(
     /// The Kullback-Leibler divergence, `f(u) = u ln u - u + 1`: the Tsallis family at `alpha = 1`.
     KullbackLeibler,
     1.0
 );
-member_of_the_family!(
+tsallis_member!(
     /// The reverse Kullback-Leibler divergence, `f(u) = -ln u + u - 1`: the Tsallis family at `alpha = 0`.
     ReverseKullbackLeibler,
     0.0
 );
-member_of_the_family!(
+tsallis_member!(
     /// Half of Pearson's chi-squared divergence, `f(u) = (u - 1)^2 / 2`: the Tsallis family at `alpha = 2`.
     PearsonChiSquared,
     2.0
 );
-member_of_the_family!(
+tsallis_member!(
     /// Half of Neyman's chi-squared divergence, `f(u) = (u - 1)^2 / (2 u)`: the Tsallis family at
     /// `alpha = -1`.
     NeymanChiSquared,
@@ -72,7 +72,7 @@ impl<F: Real> Generator<F> for Hellinger {
     }
 
     fn second_derivative(&self, u: F) -> F {
-        F::of(0.5) / (u * u.sqrt())
+        F::from_f64(0.5) / (u * u.sqrt())
     }
 
     fn inverse_derivative(&self, y: F) -> F {
@@ -99,7 +99,7 @@ pub struct JensenShannon;
 
 impl<F: Real> Generator<F> for JensenShannon {
     fn value(&self, u: F) -> F {
-        let mixture = (F::one() + u) * ((F::one() + u) * F::of(0.5)).ln();
+        let mixture = (F::one() + u) * ((F::one() + u) * F::from_f64(0.5)).ln();
         if u == F::zero() {
             return -mixture;
         }
@@ -107,7 +107,7 @@ impl<F: Real> Generator<F> for JensenShannon {
     }
 
     fn derivative(&self, u: F) -> F {
-        (F::of(2.0) * u / (F::one() + u)).ln()
+        (F::from_f64(2.0) * u / (F::one() + u)).ln()
     }
 
     fn second_derivative(&self, u: F) -> F {
@@ -115,7 +115,7 @@ impl<F: Real> Generator<F> for JensenShannon {
     }
 
     fn inverse_derivative(&self, y: F) -> F {
-        let left = F::of(2.0) - y.exp();
+        let left = F::from_f64(2.0) - y.exp();
         if left <= F::zero() {
             return F::nan();
         }
@@ -143,25 +143,25 @@ impl<F: Real> Generator<F> for LeCam {
 
     fn derivative(&self, u: F) -> F {
         let sum = F::one() + u;
-        F::one() - F::of(4.0) / (sum * sum)
+        F::one() - F::from_f64(4.0) / (sum * sum)
     }
 
     fn second_derivative(&self, u: F) -> F {
         let sum = F::one() + u;
-        F::of(8.0) / (sum * sum * sum)
+        F::from_f64(8.0) / (sum * sum * sum)
     }
 
     fn inverse_derivative(&self, y: F) -> F {
         if y >= F::one() {
             return F::nan();
         }
-        (F::of(2.0) / (F::one() - y).sqrt() - F::one()).max(F::zero())
+        (F::from_f64(2.0) / (F::one() - y).sqrt() - F::one()).max(F::zero())
     }
 
     /// `(1 + u) / sqrt(1 + z) - 1` with `z = gap (1 + u)^2 / 4`.
     fn ratio_below(&self, u: F, gap: F) -> F {
         let sum = F::one() + u;
-        let z = gap * sum * sum * F::of(0.25);
+        let z = gap * sum * sum * F::from_f64(0.25);
         let root = (F::one() + z).sqrt();
         let ratio = if z < F::one() {
             // From u itself, which may be far below one.
@@ -173,7 +173,7 @@ impl<F: Real> Generator<F> for LeCam {
     }
 
     fn derivative_at_zero(&self) -> F {
-        F::of(-3.0)
+        F::from_f64(-3.0)
     }
 }
 
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn normalised_and_consistent() {
+    fn normalized_and_consistent() {
         for (name, f) in all() {
             assert!(
                 f.value(1.0).abs() < 1e-15 && f.derivative(1.0).abs() < 1e-15,

@@ -29,8 +29,8 @@ impl<F: Real> Tsallis<F> {
     pub fn new(alpha: f64) -> Self {
         // 1 - alpha is taken before rounding, so that alpha close to 1 keeps its distance from 1.
         Self {
-            alpha: F::of(alpha),
-            c: F::of(1.0 - alpha),
+            alpha: F::from_f64(alpha),
+            c: F::from_f64(1.0 - alpha),
         }
     }
 
@@ -123,7 +123,7 @@ impl<F: Real> Tsallis<F> {
     /// ```
     ///
     /// which needs no limit at `alpha = 0` or `1`. At the ratio zero it is `-1 / alpha^2` for `alpha > 0`.
-    pub fn order_derivative_at_log(&self, l: F) -> F {
+    pub fn alpha_derivative_at_log(&self, l: F) -> F {
         if l == F::neg_infinity() {
             return if self.alpha > F::zero() {
                 -(self.alpha * self.alpha).recip()
@@ -192,7 +192,7 @@ impl<F: Real> Generator<F> for Tsallis<F> {
 mod tests {
     use super::*;
 
-    const ORDERS: [f64; 12] = [
+    const ALPHAS: [f64; 12] = [
         -1.0,
         -0.3,
         0.0,
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_bregman_divergence_is_that_of_the_generator() {
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let f = Tsallis::<f64>::new(alpha);
             for (v, u) in [(1.0, 0.3), (0.3, 1.0), (1e-3, 2.0), (0.7, 0.7), (5.0, 1e-4)] {
                 let want = f.value(v) - f.value(u) - f.derivative(u) * (v - u);
@@ -249,8 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn the_inverse_undoes_the_derivative_at_every_order() {
-        for alpha in ORDERS {
+    fn the_inverse_undoes_the_derivative_at_every_alpha() {
+        for alpha in ALPHAS {
             let f = Tsallis::<f64>::new(alpha);
             for u in [1e-3, 0.2, 1.0, 5.0] {
                 let back = f.inverse_derivative(f.derivative(u));
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn derivatives_agree_with_differences() {
-        for alpha in ORDERS {
+        for alpha in ALPHAS {
             let f = Tsallis::<f64>::new(alpha);
             for u in [0.3, 1.0, 2.5_f64] {
                 let h = 1e-5 * u;

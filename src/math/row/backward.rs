@@ -18,7 +18,7 @@ use crate::math::{Real, expm1_over};
 
 /// `dp/dx = diag(k) - k k^T / W`, and what else the gradients share.
 ///
-/// Cotangents are centred on the entry of the largest `k` before `c - <w, c>` is formed: near a
+/// Cotangents are centered on the entry of the largest `k` before `c - <w, c>` is formed: near a
 /// one-hot row `<w, c>` equals that entry's cotangent to rounding, and the gradient is what is left.
 struct Jacobian<'r, 'a, F> {
     row: &'r Row<'a, F>,
@@ -32,7 +32,7 @@ struct Jacobian<'r, 'a, F> {
 impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
     fn new(row: &'r Row<'a, F>, ratios: Vec<Ratio<F>>) -> Self {
         // In halves: with a small q the power overflows where the product does not.
-        let half = F::of(0.5) * (F::one() + row.generator.c());
+        let half = F::from_f64(0.5) * (F::one() + row.generator.c());
         let mut weights = vec![F::zero(); ratios.len()];
         let (mut total, mut largest) = (0.0, 0);
         for (i, ratio) in ratios.iter().enumerate() {
@@ -40,7 +40,7 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
             if ratio.is_on_support() {
                 let root = (half * ratio.log_u).exp();
                 weights[i] = row.q(i) * root * root;
-                total += weights[i].wide();
+                total += weights[i].into_f64();
             }
             if weights[i] > weights[largest] {
                 largest = i;
@@ -59,8 +59,8 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
         self.row.q(i) * self.ratios[i].log_u.exp()
     }
 
-    /// `u^(1 - alpha)`, the factor between `dp/p` and the centred cotangent.
-    fn score(&self, i: usize) -> F {
+    /// `u^(1 - alpha)`, the factor between `dp/p` and the centered cotangent.
+    fn log_slope(&self, i: usize) -> F {
         (self.row.generator.c() * self.ratios[i].log_u).exp()
     }
 
@@ -73,10 +73,10 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
     /// ```
     ///
     /// which takes no difference of logarithms that are close, and divides by no `c`.
-    fn order_slope(&self, i: usize) -> F {
+    fn alpha_slope(&self, i: usize) -> F {
         let c = self.row.generator.c();
         let top = self.ratios[self.largest];
-        let d = self.ratios[i].fall - top.fall;
+        let d = self.ratios[i].log_drop - top.log_drop;
         top.log_u * expm1_over(-c, d) - d * d * exp_curvature(-c * d)
     }
 
@@ -89,16 +89,16 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
     }
 
     /// `c - <w, c>` for the cotangent `c`.
-    fn centred<C: Fn(usize) -> F>(&self, c: C) -> impl Fn(usize) -> F {
-        let centre = c(self.largest);
-        let sum = self.over_support(|i| self.weights[i].wide() * (c(i) - centre).wide());
-        let mean = F::of(sum / self.total);
-        move |i| (c(i) - centre) - mean
+    fn centered<C: Fn(usize) -> F>(&self, c: C) -> impl Fn(usize) -> F {
+        let center = c(self.largest);
+        let sum = self.over_support(|i| self.weights[i].into_f64() * (c(i) - center).into_f64());
+        let mean = F::from_f64(sum / self.total);
+        move |i| (c(i) - center) - mean
     }
 
-    /// `<c, dp/dalpha> = sum_i (c_i - <w, c>) h_i`, from the centred cotangent.
-    fn order_gradient(&self, centred: impl Fn(usize) -> F) -> f64 {
-        self.over_support(|i| (centred(i) * self.p(i) * self.order_slope(i)).wide())
+    /// `<c, dp/dalpha> = sum_i (c_i - <w, c>) h_i`, from the centered cotangent.
+    fn alpha_gradient(&self, centered: impl Fn(usize) -> F) -> f64 {
+        self.over_support(|i| (centered(i) * self.p(i) * self.alpha_slope(i)).into_f64())
     }
 
     /// `f'(u_i)` up to what is the same for every entry: it is `x_i - mu`, and the gaps are exact.
@@ -108,21 +108,21 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
 
     /// The gradient of `<cotangent, ln p>` in the logits.
     fn log_backward(&self, cotangent: &[F], grad: &mut [F]) {
-        let scores: Vec<f64> = (0..self.ratios.len())
-            .map(|i| (cotangent[i] * self.score(i)).wide())
+        let scaled: Vec<f64> = (0..self.ratios.len())
+            .map(|i| (cotangent[i] * self.log_slope(i)).into_f64())
             .collect();
-        let total = self.over_support(|i| scores[i]);
+        let total = self.over_support(|i| scaled[i]);
         let mut others = 0.0;
         grad.fill(F::zero());
         for i in self.support().filter(|&i| i != self.largest) {
-            let w = self.weights[i].wide() / self.total;
-            let value = scores[i] - w * total;
+            let w = self.weights[i].into_f64() / self.total;
+            let value = scaled[i] - w * total;
             others += value;
-            grad[i] = F::of(value);
+            grad[i] = F::from_f64(value);
         }
         // The row of gradients sums to zero. At the largest weight the difference s - w sum(s) loses
         // every digit of a row near one-hot; the sum of the others keeps them.
-        grad[self.largest] = F::of(-others);
+        grad[self.largest] = F::from_f64(-others);
     }
 
     /// Fills a gradient entry by entry over the support, with zero off it.
@@ -138,15 +138,15 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
 
     /// The gradients of `<cotangent, p>`.
     fn softargmax_backward(&self, cotangent: &[F], gradients: RowGradients<'_, F>) {
-        let centred = self.centred(|i| cotangent[i]);
+        let centered = self.centered(|i| cotangent[i]);
         if let Some(logits) = gradients.logits {
-            self.fill(logits, |i| self.weights[i] * centred(i));
+            self.fill(logits, |i| self.weights[i] * centered(i));
         }
         if let Some(alpha) = gradients.alpha {
-            *alpha = F::of(self.order_gradient(&centred));
+            *alpha = F::from_f64(self.alpha_gradient(&centered));
         }
         if let Some(reference) = gradients.reference {
-            self.fill(reference, |i| self.ratios[i].log_u.exp() * centred(i));
+            self.fill(reference, |i| self.ratios[i].log_u.exp() * centered(i));
         }
     }
 
@@ -156,11 +156,13 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
     fn log_softargmax_backward(&self, cotangent: &[F], gradients: RowGradients<'_, F>) {
         if let Some(alpha) = gradients.alpha {
             let slopes: Vec<F> = (0..self.ratios.len())
-                .map(|i| self.order_slope(i))
+                .map(|i| self.alpha_slope(i))
                 .collect();
-            let mean = self.over_support(|i| self.p(i).wide() * slopes[i].wide()) / self.total;
-            *alpha = F::of(self.over_support(|i| {
-                cotangent[i].wide() * (slopes[i].wide() - self.score(i).wide() * mean)
+            let mean =
+                self.over_support(|i| self.p(i).into_f64() * slopes[i].into_f64()) / self.total;
+            *alpha = F::from_f64(self.over_support(|i| {
+                cotangent[i].into_f64()
+                    * (slopes[i].into_f64() - self.log_slope(i).into_f64() * mean)
             }));
         }
         if let Some(logits) = gradients.logits {
@@ -178,16 +180,16 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
     /// The gradients of `cotangent D`.
     fn divergence_backward(&self, cotangent: F, gradients: RowGradients<'_, F>) {
         let row = self.row;
-        let centred = self.centred(|i| self.y(i));
+        let centered = self.centered(|i| self.y(i));
         if let Some(logits) = gradients.logits {
-            self.fill(logits, |i| cotangent * (self.weights[i] * centred(i)));
+            self.fill(logits, |i| cotangent * (self.weights[i] * centered(i)));
         }
         if let Some(alpha) = gradients.alpha {
-            let through_p = self.order_gradient(&centred);
-            *alpha = F::of(row.order_derivatives(&self.ratios) + through_p) * cotangent;
+            let through_p = self.alpha_gradient(&centered);
+            *alpha = F::from_f64(row.alpha_derivative_sum(&self.ratios) + through_p) * cotangent;
         }
         if let Some(reference) = gradients.reference {
-            // f(u) - u y = -f*(y), so what is left of u <w, y> is the centred u y.
+            // f(u) - u y = -f*(y), so what is left of u <w, y> is the centered u y.
             for (i, grad) in reference.iter_mut().enumerate() {
                 let log_u = self.ratios[i].log_u;
                 *grad = if !row.allowed(i) {
@@ -196,7 +198,7 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
                     cotangent * row.generator.value_at_log(log_u)
                 } else {
                     let conjugate = row.generator.conjugate_at_log(log_u);
-                    cotangent * (log_u.exp() * centred(i) - conjugate)
+                    cotangent * (log_u.exp() * centered(i) - conjugate)
                 };
             }
         }
@@ -244,9 +246,9 @@ impl<F: Real> Row<'_, F> {
     /// The cotangent has one number for each entry where the output has, else one number.
     ///
     /// ```
-    /// use burn_tsallis::math::{Measure, Output, Row, RowGradients, Solver};
+    /// use burn_tsallis::math::{RowReference, Output, Row, RowGradients, Solver};
     ///
-    /// let row = Row::<f64>::new(&[0.3, -1.2, 2.0, 0.7], Measure::Uniform, 0.5);
+    /// let row = Row::<f64>::new(&[0.3, -1.2, 2.0, 0.7], RowReference::Uniform, 0.5);
     /// let state = row.solve(Solver::Newton);
     /// let mut logits = [0.0; 4];
     /// let wanted = RowGradients { logits: Some(&mut logits), ..Default::default() };
@@ -262,7 +264,7 @@ impl<F: Real> Row<'_, F> {
         gradients: RowGradients<'_, F>,
     ) {
         let Some(curve) = self.curve(state) else {
-            return gradients.fill(self.without_answer());
+            return gradients.fill(self.fallback_value());
         };
         let ratios: Vec<_> = (0..self.logits.len())
             .map(|i| curve.at(self.gap(i)))
@@ -294,7 +296,7 @@ impl<F: Real> Row<'_, F> {
             logits.iter_mut().for_each(|grad| *grad = *grad * cotangent);
         }
         if let Some(alpha) = gradients.alpha {
-            *alpha = F::of(-self.order_derivatives(ratios)) * cotangent;
+            *alpha = F::from_f64(-self.alpha_derivative_sum(ratios)) * cotangent;
         }
         if let Some(reference) = gradients.reference {
             for (i, grad) in reference.iter_mut().enumerate() {
@@ -308,10 +310,12 @@ impl<F: Real> Row<'_, F> {
     }
 
     /// `sum_i q_i df(u_i)/dalpha`, over the allowed entries.
-    fn order_derivatives(&self, ratios: &[Ratio<F>]) -> f64 {
+    fn alpha_derivative_sum(&self, ratios: &[Ratio<F>]) -> f64 {
         (0..self.logits.len())
             .filter(|&i| self.allowed(i))
-            .map(|i| (self.q(i) * self.generator.order_derivative_at_log(ratios[i].log_u)).wide())
+            .map(|i| {
+                (self.q(i) * self.generator.alpha_derivative_at_log(ratios[i].log_u)).into_f64()
+            })
             .sum()
     }
 }

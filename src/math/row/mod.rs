@@ -7,20 +7,20 @@ mod ratio;
 pub use backward::RowGradients;
 pub use ratio::{Gap, Ratio, RatioCurve};
 
-use super::solver::{solve_log_ratio, solve_reach};
-use super::{Real, Solver, Tsallis, is_order, non_negative};
+use super::solver::{solve_log_ratio, solve_support_radius};
+use super::{Real, Solver, Tsallis, is_valid_alpha, non_negative};
 use serde::{Deserialize, Serialize};
 
 /// The reference measure `q` of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Measure<'a, F> {
+pub enum RowReference<'a, F> {
     /// One over the number of allowed entries.
     Uniform,
     /// One for every entry: the convention of entmax.
     Ones,
     /// One number for each entry: positive, or zero where the entry is not allowed. The numbers need
     /// not sum to one.
-    Given(&'a [F]),
+    Values(&'a [F]),
 }
 
 /// What a row without an allowed entry answers.
@@ -57,7 +57,7 @@ impl Output {
     ];
 
     /// Whether there is one number for each entry, and not one for each row.
-    pub fn is_by_entry(self) -> bool {
+    pub fn is_per_entry(self) -> bool {
         matches!(self, Self::Probabilities | Self::LogProbabilities)
     }
 }
@@ -72,9 +72,9 @@ impl Output {
 /// Methods that take or fill a slice of the row's entries panic if it is shorter than the row.
 ///
 /// ```
-/// use burn_tsallis::math::{Measure, Row, Solver};
+/// use burn_tsallis::math::{RowReference, Row, Solver};
 ///
-/// let row = Row::<f64>::new(&[0.3, -1.2, 2.0, 0.7], Measure::Given(&[0.1, 0.4, 0.2, 0.3]), 0.5);
+/// let row = Row::<f64>::new(&[0.3, -1.2, 2.0, 0.7], RowReference::Values(&[0.1, 0.4, 0.2, 0.3]), 0.5);
 /// let state = row.solve(Solver::Newton);
 /// assert!((row.mu(&state) - 1.104878933).abs() < 1e-9);
 /// let mut p = [0.0; 4];
@@ -84,9 +84,9 @@ impl Output {
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a, F> {
     logits: &'a [F],
-    reference: Measure<'a, F>,
+    reference: RowReference<'a, F>,
     generator: Tsallis<F>,
-    order: f64,
+    alpha: f64,
     empty_row: EmptyRow,
     kind: Kind,
     /// The value of a reference that is the same for every allowed entry.
@@ -94,7 +94,7 @@ pub struct Row<'a, F> {
     /// The largest allowed logit.
     max: F,
     /// The largest gap between allowed logits.
-    widest: F,
+    max_gap: F,
     /// Of `ln u_max`: minus the logarithms of the allowed reference's sum, and of its largest value
     /// among the largest logits.
     bracket: (F, F),
@@ -103,7 +103,7 @@ pub struct Row<'a, F> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Solvable,
-    Poisoned,
+    Invalid,
     Empty,
 }
 
@@ -111,21 +111,21 @@ enum Kind {
 ///
 /// Up to `alpha = 2` it is `l = ln u_max`, the logarithm of the ratio `p / q` at the largest logit.
 /// Above, where a probability near the edge of the support is the `(alpha - 1)`-th root of a
-/// difference, it is the reach `m = u_max^(alpha - 1) / (alpha - 1)`, the gap at which the support
+/// difference, it is the support radius `m = u_max^(alpha - 1) / (alpha - 1)`, the gap at which the support
 /// ends, as a sum of two numbers: see [`RatioCurve`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowState<F> {
     /// The root, rounded.
     pub root: F,
     /// What the rounding left.
-    pub rest: F,
+    pub remainder: F,
 }
 
 impl<F: Real> RowState<F> {
-    fn none() -> Self {
+    fn nan() -> Self {
         Self {
             root: F::nan(),
-            rest: F::nan(),
+            remainder: F::nan(),
         }
     }
 }
@@ -137,8 +137,8 @@ impl<'a, F: Real> Row<'a, F> {
     /// # Panics
     ///
     /// If a given reference has not one value for each logit.
-    pub fn new(logits: &'a [F], reference: Measure<'a, F>, alpha: f64) -> Self {
-        if let Measure::Given(q) = reference {
+    pub fn new(logits: &'a [F], reference: RowReference<'a, F>, alpha: f64) -> Self {
+        if let RowReference::Values(q) = reference {
             assert_eq!(
                 q.len(),
                 logits.len(),
@@ -150,25 +150,25 @@ impl<'a, F: Real> Row<'a, F> {
             logits,
             reference,
             generator: Tsallis::new(alpha),
-            order: alpha,
+            alpha,
             empty_row: EmptyRow::NaN,
-            kind: Kind::Poisoned,
+            kind: Kind::Invalid,
             constant: F::one(),
             max: F::neg_infinity(),
-            widest: F::zero(),
+            max_gap: F::zero(),
             bracket: (F::nan(), F::nan()),
         };
-        let mut poisoned = !is_order(alpha);
+        let mut invalid = !is_valid_alpha(alpha);
         let mut allowed = 0_usize;
         let mut total = 0.0;
         let mut at_max = F::zero();
         let mut min = F::infinity();
         for (i, &x) in logits.iter().enumerate() {
             let q = row.q(i);
-            poisoned |= x.is_nan() || x == F::infinity() || !(q >= F::zero() && q < F::infinity());
+            invalid |= x.is_nan() || x == F::infinity() || !(q >= F::zero() && q < F::infinity());
             if x > F::neg_infinity() && q > F::zero() {
                 allowed += 1;
-                total += q.wide();
+                total += q.into_f64();
                 min = min.min(x);
                 if x > row.max {
                     row.max = x;
@@ -178,7 +178,7 @@ impl<'a, F: Real> Row<'a, F> {
                 }
             }
         }
-        if poisoned {
+        if invalid {
             return row;
         }
         if allowed == 0 {
@@ -186,13 +186,13 @@ impl<'a, F: Real> Row<'a, F> {
             return row;
         }
         row.kind = Kind::Solvable;
-        if reference == Measure::Uniform {
-            row.constant = F::of(1.0 / allowed as f64);
+        if reference == RowReference::Uniform {
+            row.constant = F::from_f64(1.0 / allowed as f64);
             total = 1.0;
             at_max = row.constant;
         }
-        row.widest = (row.max - min).min(F::max_value());
-        row.bracket = (-F::of(total.ln()), -at_max.ln());
+        row.max_gap = (row.max - min).min(F::max_value());
+        row.bracket = (-F::from_f64(total.ln()), -at_max.ln());
         row
     }
 
@@ -205,24 +205,30 @@ impl<'a, F: Real> Row<'a, F> {
     /// Finds the root.
     pub fn solve(&self, solver: Solver) -> RowState<F> {
         if self.kind != Kind::Solvable {
-            return RowState::none();
+            return RowState::nan();
         }
-        if self.uses_reach() {
-            let (root, rest) = solve_reach(
-                self.order,
+        if self.uses_support_radius() {
+            let (root, remainder) = solve_support_radius(
+                self.alpha,
                 self.bracket,
-                self.widest,
+                self.max_gap,
                 solver,
-                |(root, rest)| self.mass(&RatioCurve::with_reach(&self.generator, root, rest)),
+                |(root, remainder)| {
+                    self.mass(&RatioCurve::with_support_radius(
+                        &self.generator,
+                        root,
+                        remainder,
+                    ))
+                },
             );
-            return RowState { root, rest };
+            return RowState { root, remainder };
         }
-        let root = solve_log_ratio(self.order, self.bracket, solver, |l| {
+        let root = solve_log_ratio(self.alpha, self.bracket, solver, |l| {
             self.mass(&RatioCurve::new(&self.generator, l))
         });
         RowState {
             root,
-            rest: F::zero(),
+            remainder: F::zero(),
         }
     }
 
@@ -234,12 +240,12 @@ impl<'a, F: Real> Row<'a, F> {
         for i in 0..self.logits.len() {
             let ratio = curve.at(self.gap(i));
             if ratio.log_u > F::neg_infinity() {
-                let p = self.q(i).wide() * ratio.log_u.exp().wide();
+                let p = self.q(i).into_f64() * ratio.log_u.exp().into_f64();
                 s += p;
-                w += p * ratio.relative.wide();
+                w += p * ratio.relative_slope.into_f64();
             }
         }
-        (F::of(s), F::of(w))
+        (F::from_f64(s), F::from_f64(w))
     }
 
     /// Computes an output into `y`, which has one number where the output is one for each row.
@@ -255,7 +261,7 @@ impl<'a, F: Real> Row<'a, F> {
     /// `p_i = q_i u_i`.
     pub fn softargmax(&self, state: &RowState<F>, p: &mut [F]) {
         let Some(curve) = self.curve(state) else {
-            return p.fill(self.without_answer());
+            return p.fill(self.fallback_value());
         };
         let residual = self.residual(&curve);
         for (i, p) in p.iter_mut().enumerate() {
@@ -263,7 +269,7 @@ impl<'a, F: Real> Row<'a, F> {
             *p = if ratio.log_u == F::neg_infinity() {
                 F::zero()
             } else {
-                let share = (F::one() + residual * ratio.relative).max(F::zero());
+                let share = (F::one() + residual * ratio.relative_slope).max(F::zero());
                 self.q(i) * ratio.log_u.exp() * share
             };
         }
@@ -272,7 +278,7 @@ impl<'a, F: Real> Row<'a, F> {
     /// `ln p_i = ln q_i + ln u_i`, `-inf` off the support.
     pub fn log_softargmax(&self, state: &RowState<F>, log_p: &mut [F]) {
         let Some(curve) = self.curve(state) else {
-            return log_p.fill(match self.without_answer() {
+            return log_p.fill(match self.fallback_value() {
                 zero if zero == F::zero() => F::neg_infinity(),
                 nan => nan,
             });
@@ -283,13 +289,13 @@ impl<'a, F: Real> Row<'a, F> {
             *log_p = if ratio.log_u == F::neg_infinity() {
                 ratio.log_u
             } else {
-                let share = (residual * ratio.relative).max(-F::one());
+                let share = (residual * ratio.relative_slope).max(-F::one());
                 self.q(i).ln() + ratio.log_u + share.ln_1p()
             };
         }
     }
 
-    /// The normaliser `mu = x_max - f'(u_max)`.
+    /// The normalizer `mu = x_max - f'(u_max)`.
     pub fn mu(&self, state: &RowState<F>) -> F {
         match self.curve(state) {
             Some(curve) => self.max - self.generator.derivative_at_log(curve.log_u_max()),
@@ -300,37 +306,37 @@ impl<'a, F: Real> Row<'a, F> {
     /// `V = max_p <p, x> - D_f(p || q) = mu + sum_i q_i f*(x_i - mu)`.
     pub fn value(&self, state: &RowState<F>) -> F {
         let Some(curve) = self.curve(state) else {
-            return self.without_answer();
+            return self.fallback_value();
         };
         let conjugates: f64 = (0..self.logits.len())
             .filter(|&i| self.allowed(i))
             .map(|i| {
                 let log_u = curve.at(self.gap(i)).log_u;
-                (self.q(i) * self.generator.conjugate_at_log(log_u)).wide()
+                (self.q(i) * self.generator.conjugate_at_log(log_u)).into_f64()
             })
             .sum();
-        F::of(self.mu(state).wide() + conjugates)
+        F::from_f64(self.mu(state).into_f64() + conjugates)
     }
 
     /// `D_f(p || q) = sum_i q_i f(u_i)`, over the allowed entries.
     pub fn divergence(&self, state: &RowState<F>) -> F {
         let Some(curve) = self.curve(state) else {
-            return self.without_answer();
+            return self.fallback_value();
         };
         let divergence = (0..self.logits.len())
             .filter(|&i| self.allowed(i))
             .map(|i| {
                 let log_u = curve.at(self.gap(i)).log_u;
-                (self.q(i) * self.generator.value_at_log(log_u)).wide()
+                (self.q(i) * self.generator.value_at_log(log_u)).into_f64()
             })
             .sum();
-        F::of(non_negative(divergence))
+        F::from_f64(non_negative(divergence))
     }
 
     fn q(&self, i: usize) -> F {
         match self.reference {
-            Measure::Given(q) => q[i],
-            Measure::Uniform | Measure::Ones => self.constant,
+            RowReference::Values(q) => q[i],
+            RowReference::Uniform | RowReference::Ones => self.constant,
         }
     }
 
@@ -347,21 +353,21 @@ impl<'a, F: Real> Row<'a, F> {
         }
     }
 
-    /// Whether the root is the reach: where it is needed, and a number of this type.
-    fn uses_reach(&self) -> bool {
+    /// Whether the root is the support radius: where it is needed, and a number of this type.
+    fn uses_support_radius(&self) -> bool {
         let (lo, hi) = self.bracket;
-        self.order > Solver::NEWTON_MAX_ALPHA
+        self.alpha > Solver::NEWTON_MAX_ALPHA
             && -self.generator.c() * lo.abs().max(hi.abs()) <= F::LOG_SPACE
     }
 
     fn curve(&self, state: &RowState<F>) -> Option<RatioCurve<F>> {
         if self.kind != Kind::Solvable {
             None
-        } else if self.uses_reach() {
-            Some(RatioCurve::with_reach(
+        } else if self.uses_support_radius() {
+            Some(RatioCurve::with_support_radius(
                 &self.generator,
                 state.root,
-                state.rest,
+                state.remainder,
             ))
         } else {
             Some(RatioCurve::new(&self.generator, state.root))
@@ -372,7 +378,7 @@ impl<'a, F: Real> Row<'a, F> {
     /// probabilities themselves. Above `alpha = 2` a rounding of the root moves an entry at the edge
     /// of the support by more than the accuracy of the others; below it is a rounding.
     fn residual(&self, curve: &RatioCurve<F>) -> F {
-        if self.order <= Solver::NEWTON_MAX_ALPHA {
+        if self.alpha <= Solver::NEWTON_MAX_ALPHA {
             return F::zero();
         }
         let (s, w) = self.mass(curve);
@@ -380,7 +386,7 @@ impl<'a, F: Real> Row<'a, F> {
     }
 
     /// The answer of a row that is not solvable.
-    fn without_answer(&self) -> F {
+    fn fallback_value(&self) -> F {
         match (self.kind, self.empty_row) {
             (Kind::Empty, EmptyRow::Zero) => F::zero(),
             _ => F::nan(),

@@ -6,7 +6,7 @@ pub struct Gap<F> {
     /// The rounded difference.
     pub value: F,
     /// The exact difference less the rounded one.
-    pub rest: F,
+    pub remainder: F,
 }
 
 impl<F: Real> Gap<F> {
@@ -17,7 +17,7 @@ impl<F: Real> Gap<F> {
             // Finite logits may lie further apart than the largest number.
             return Self {
                 value: F::max_value(),
-                rest: F::zero(),
+                remainder: F::zero(),
             };
         }
         // Knuth's exact difference.
@@ -25,7 +25,7 @@ impl<F: Real> Gap<F> {
         let max_seen = value + x_seen;
         Self {
             value,
-            rest: (max - max_seen) + (x_seen - x),
+            remainder: (max - max_seen) + (x_seen - x),
         }
     }
 
@@ -33,7 +33,7 @@ impl<F: Real> Gap<F> {
     pub fn infinite() -> Self {
         Self {
             value: F::infinity(),
-            rest: F::zero(),
+            remainder: F::zero(),
         }
     }
 }
@@ -44,9 +44,9 @@ pub struct Ratio<F> {
     /// `ln u`, `-inf` off the support.
     pub log_u: F,
     /// `ln u_max - ln u`, to its own digits.
-    pub fall: F,
+    pub log_drop: F,
     /// `(u / u_max)^(1 - alpha)`.
-    pub relative: F,
+    pub relative_slope: F,
 }
 
 impl<F: Real> Ratio<F> {
@@ -58,8 +58,8 @@ impl<F: Real> Ratio<F> {
     fn off_support() -> Self {
         Self {
             log_u: F::neg_infinity(),
-            fall: F::infinity(),
-            relative: F::zero(),
+            log_drop: F::infinity(),
+            relative_slope: F::zero(),
         }
     }
 }
@@ -68,12 +68,12 @@ impl<F: Real> Ratio<F> {
 ///
 /// ```text
 /// from l = ln u_max:                              ln u = l - ln(1 + c g e^(c l)) / c
-/// from the reach m = u_max^(alpha-1)/(alpha-1):   ln u = ln((alpha - 1)(m - g)) / (alpha - 1)
+/// from the support radius m = u_max^(alpha-1)/(alpha-1):   ln u = ln((alpha - 1)(m - g)) / (alpha - 1)
 /// ```
 ///
 /// The first keeps its digits at every order up to 2, where the textbook `1 + (alpha - 1)(x - mu)`
 /// cancels. The second is for `alpha > 2`, whose roots of a small difference magnify every rounding:
-/// gap and reach are exact differences there, kept as sums of two numbers.
+/// gap and support radius are exact differences there, kept as sums of two numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct RatioCurve<F> {
     c: F,
@@ -87,9 +87,9 @@ enum Form<F> {
         /// `e^(c l)`.
         power: F,
     },
-    Reach {
+    SupportRadius {
         root: F,
-        rest: F,
+        remainder: F,
     },
 }
 
@@ -104,11 +104,11 @@ impl<F: Real> RatioCurve<F> {
         }
     }
 
-    /// The curve of the reach `root + rest`, for `alpha > 1`.
-    pub fn with_reach(generator: &Tsallis<F>, root: F, rest: F) -> Self {
+    /// The curve of the support radius `root + rest`, for `alpha > 1`.
+    pub fn with_support_radius(generator: &Tsallis<F>, root: F, remainder: F) -> Self {
         Self {
             c: generator.c(),
-            form: Form::Reach { root, rest },
+            form: Form::SupportRadius { root, remainder },
         }
     }
 
@@ -116,7 +116,7 @@ impl<F: Real> RatioCurve<F> {
     pub fn log_u_max(&self) -> F {
         match self.form {
             Form::LogRatio { l, .. } => l,
-            Form::Reach { root, .. } => (-self.c * root).ln() / -self.c,
+            Form::SupportRadius { root, .. } => (-self.c * root).ln() / -self.c,
         }
     }
 
@@ -127,16 +127,16 @@ impl<F: Real> RatioCurve<F> {
         }
         match self.form {
             Form::LogRatio { l, power } => self.at_log_ratio(l, power, gap.value),
-            Form::Reach { root, rest } => {
+            Form::SupportRadius { root, remainder } => {
                 // Exact where it matters, close to the edge.
-                let left = (root - gap.value) + (rest - gap.rest);
+                let left = (root - gap.value) + (remainder - gap.remainder);
                 if left <= F::zero() {
                     return Ratio::off_support();
                 }
                 Ratio {
                     log_u: (-self.c * left).ln() / -self.c,
-                    fall: (gap.value / left).ln_1p() / -self.c,
-                    relative: root / left,
+                    log_drop: (gap.value / left).ln_1p() / -self.c,
+                    relative_slope: root / left,
                 }
             }
         }
@@ -151,15 +151,15 @@ impl<F: Real> RatioCurve<F> {
         if z <= -F::one() {
             return Ratio::off_support();
         }
-        let fall = if z.abs() < F::epsilon() {
+        let log_drop = if z.abs() < F::epsilon() {
             x
         } else {
             z.ln_1p() / self.c
         };
         Ratio {
-            log_u: l - fall,
-            fall,
-            relative: (F::one() + z).recip(),
+            log_u: l - log_drop,
+            log_drop,
+            relative_slope: (F::one() + z).recip(),
         }
     }
 
@@ -168,14 +168,14 @@ impl<F: Real> RatioCurve<F> {
         if gap <= F::zero() {
             return Ratio {
                 log_u: l,
-                fall: F::zero(),
-                relative: F::one(),
+                log_drop: F::zero(),
+                relative_slope: F::one(),
             };
         }
         // ln |z|
         let t = self.c.abs().ln() + gap.ln() + self.c * l;
         // c ln(u_max / u)
-        let fall = if self.c > F::zero() {
+        let log_drop = if self.c > F::zero() {
             t.max(F::zero()) + (-t.abs()).exp().ln_1p()
         } else if t >= F::zero() {
             return Ratio::off_support();
@@ -183,9 +183,9 @@ impl<F: Real> RatioCurve<F> {
             (-t.exp()).ln_1p()
         };
         Ratio {
-            log_u: l - fall / self.c,
-            fall: fall / self.c,
-            relative: (-fall).exp(),
+            log_u: l - log_drop / self.c,
+            log_drop: log_drop / self.c,
+            relative_slope: (-log_drop).exp(),
         }
     }
 }

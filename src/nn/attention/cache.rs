@@ -49,7 +49,7 @@ impl<const D: usize> Projection<D> {
     ) -> Tensor<D> {
         match self {
             Self::Growing(cache, dim) => cache.append(sequence, *dim, layer),
-            Self::Full(cache) => cache.hold(sequence, layer),
+            Self::Full(cache) => cache.get_or_compute(sequence, layer),
         }
     }
 }

@@ -119,11 +119,11 @@ pub(super) fn weights(scores: Tensor<4>, alpha: Alpha<4>) -> Tensor<4> {
 /// is at `alpha = 1`.
 pub(super) fn quiet_weights(scores: Tensor<4>, alpha: Alpha<4>) -> Tensor<4> {
     let [batch, heads, queries, keys] = scores.dims();
-    let nothing = Tensor::zeros(
+    let zero_score = Tensor::zeros(
         [batch, heads, queries, 1],
         (&scores.device(), scores.dtype()),
     );
-    weights(Tensor::cat(vec![scores, nothing], 3), alpha).narrow(3, 0, keys)
+    weights(Tensor::cat(vec![scores, zero_score], 3), alpha).narrow(3, 0, keys)
 }
 
 /// `[1, 1, queries, keys]`, `true` where a key is later than the query.

@@ -17,7 +17,7 @@ pub struct TsallisMultiHeadAttentionConfig {
     pub d_model: usize,
     /// The number of heads, which divides `d_model`.
     pub n_heads: usize,
-    /// The order: one for all heads, or one for each, fixed or learnt. Learnt orders are one for each head
+    /// The order: one for all heads, or one for each, fixed or learned. Learned orders are one for each head
     /// in any case. Default: 1.5, fixed.
     #[config(default = "AlphaConfig::fixed(1.5)")]
     pub alpha: AlphaConfig,
@@ -32,7 +32,7 @@ pub struct TsallisMultiHeadAttentionConfig {
     /// `alpha = 1` that is Burn's quiet softmax. Default: false.
     #[config(default = false)]
     pub quiet_softmax: bool,
-    /// How the linear layers are initialised. Default: Burn's.
+    /// How the linear layers are initialized. Default: Burn's.
     #[config(
         default = "Initializer::KaimingUniform { gain: 1.0 / 3.0_f64.sqrt(), fan_out_only: false }"
     )]
@@ -105,12 +105,12 @@ impl TsallisMultiHeadAttentionConfig {
 ///
 /// a linear layer for each of `Q`, `K` and `V` before, and one for the heads side by side after.
 ///
-/// Sources: Vaswani et al., Attention is all you need, arXiv 1706.03762; with an order learnt for each head,
+/// Sources: Vaswani et al., Attention is all you need, arXiv 1706.03762; with an order learned for each head,
 /// Correia, Niculae and Martins, Adaptively sparse transformers, arXiv 1909.00015.
 ///
 /// Fields, methods, shapes and the meaning of the masks are Burn's, and so are the names of the
 /// parameters: it loads a record of Burn's attention, with `record.allow_partial(true)` where the orders are
-/// learnt. At `alpha = 1` its output is Burn's, except for a query whose keys are all masked: its
+/// learned. At `alpha = 1` its output is Burn's, except for a query whose keys are all masked: its
 /// weights are zero here, and its context is the bias of the output layer, where Burn's attends to
 /// every key alike.
 ///
@@ -125,7 +125,7 @@ impl TsallisMultiHeadAttentionConfig {
 /// let device = Device::flex();
 /// let trained = MultiHeadAttentionConfig::new(32, 4).init(&device).into_record();
 /// let attention = TsallisMultiHeadAttentionConfig::new(32, 4)
-///     .with_alpha(AlphaConfig::learnt(1.1))
+///     .with_alpha(AlphaConfig::learned(1.1))
 ///     .init(&device)
 ///     .load_record(trained.allow_partial(true));
 ///
@@ -307,7 +307,9 @@ impl TsallisMultiHeadAttention {
         masks: impl Iterator<Item = Tensor<4, Bool>>,
     ) -> (Tensor<4>, Tensor<3>) {
         let [batch, _, queries, _] = query.dims();
-        let alpha = self.alpha.order([1, self.n_heads, 1, 1], &query.device());
+        let alpha = self
+            .alpha
+            .to_alpha([1, self.n_heads, 1, 1], &query.device());
         let scores = masked_scores(query, key, masks, None, AttentionModuleOptions::default());
         let weights = if self.quiet_softmax {
             quiet_weights(scores, alpha)

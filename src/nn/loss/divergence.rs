@@ -137,13 +137,13 @@ impl TsallisDivergenceLoss {
         let (predictions, targets) = (predictions.cast(dtype), targets.cast(dtype));
         // To the operator a reference of zero is an entry that is not there.
         let seen = predictions.clone().not_equal_scalar(0.0);
-        let missed = targets.clone().mask_fill(seen, 0.0);
-        let missed = if self.alpha < 1.0 {
-            missed.mul_scalar(1.0 / (1.0 - self.alpha))
+        let missed_cost = targets.clone().mask_fill(seen, 0.0);
+        let missed_cost = if self.alpha < 1.0 {
+            missed_cost.mul_scalar(1.0 / (1.0 - self.alpha))
         } else {
             // Detached: the gradient of the product would be `0 * inf` at every other entry.
-            let none = missed.clone().equal_scalar(0.0);
-            missed
+            let none = missed_cost.clone().equal_scalar(0.0);
+            missed_cost
                 .detach()
                 .mul_scalar(f64::INFINITY)
                 .mask_fill(none, 0.0)
@@ -151,6 +151,6 @@ impl TsallisDivergenceLoss {
         let options = TsallisOptions::new(self.alpha)
             .with_reference(Reference::Tensor(predictions))
             .with_empty_row(EmptyRow::Zero);
-        tsallis_divergence_from_probabilities(targets, options, -1) + missed.sum_dim(D - 1)
+        tsallis_divergence_from_probabilities(targets, options, -1) + missed_cost.sum_dim(D - 1)
     }
 }

@@ -1,5 +1,5 @@
 use super::Reduction;
-use super::rows::Rows;
+use super::solved_rows::SolvedRows;
 use crate::nn::error::or_panic;
 use crate::nn::{ModuleConfigError, ReferenceConfig};
 use crate::op::arithmetic_dtype;
@@ -241,9 +241,9 @@ impl FenchelYoungLoss {
             let targets = logits.clone().detach().zeros_like().mask_fill(chosen, 1.0);
             self.rows(logits, targets)
         } else {
-            let value = self.solved(&logits).against_class(column.clone());
+            let value = self.solved(&logits).class_losses(column.clone());
             let optimum = tsallis_value(logits.clone(), self.options(), -1);
-            carry(value, optimum - finite(logits).gather(1, column))
+            with_gradient_of(value, optimum - finite(logits).gather(1, column))
         };
         let losses = losses.reshape([batch]);
         let weights = self
@@ -300,17 +300,17 @@ impl FenchelYoungLoss {
             Some(s) => smoothed(targets, f64::from(s), solved.forbidden()),
             None => targets,
         };
-        let value = solved.against(targets.clone());
+        let value = solved.losses(targets.clone());
         let optimum = tsallis_value(logits.clone(), self.options(), -1);
-        carry(value, optimum - (finite(logits) * targets).sum_dim(D - 1))
+        with_gradient_of(value, optimum - (finite(logits) * targets).sum_dim(D - 1))
     }
 
     fn options<const D: usize>(&self) -> TsallisOptions<D> {
         or_panic(self.reference.apply(TsallisOptions::new(self.alpha)))
     }
 
-    fn solved<const D: usize>(&self, logits: &Tensor<D>) -> Rows<D> {
-        Rows::new(logits.clone(), self.options(), self.alpha, &self.reference)
+    fn solved<const D: usize>(&self, logits: &Tensor<D>) -> SolvedRows<D> {
+        SolvedRows::new(logits.clone(), self.options(), self.alpha, &self.reference)
     }
 
     fn reduce(&self, losses: Tensor<1>, weights: Option<Tensor<1>>, batch: usize) -> Tensor<1> {
@@ -337,9 +337,9 @@ fn smoothed<const D: usize>(targets: Tensor<D>, s: f64, forbidden: Tensor<D, Boo
 
 /// The number `value` with the gradient of `score`, which is `V - <x, t>`: the two differ by a constant. Rounding
 /// alone takes the first below zero.
-fn carry<const D: usize>(value: Tensor<D>, score: Tensor<D>) -> Tensor<D> {
+fn with_gradient_of<const D: usize>(value: Tensor<D>, surrogate: Tensor<D>) -> Tensor<D> {
     let rounded = value.clone().lower_scalar(0.0);
-    value.mask_fill(rounded, 0.0) + (score.clone() - score.detach())
+    value.mask_fill(rounded, 0.0) + (surrogate.clone() - surrogate.detach())
 }
 
 /// In the dtype that is computed in.

@@ -2,7 +2,7 @@
 
 mod divergence;
 mod fenchel_young;
-mod rows;
+mod solved_rows;
 
 pub use divergence::{TsallisDivergenceLoss, TsallisDivergenceLossConfig};
 pub use fenchel_young::{FenchelYoungLoss, FenchelYoungLossConfig};

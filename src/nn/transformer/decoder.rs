@@ -26,13 +26,13 @@ pub struct TsallisTransformerDecoderConfig {
     /// The number of layers.
     pub n_layers: usize,
     /// The order of the attention, as [`TsallisMultiHeadAttentionConfig::alpha`], in every layer, to the
-    /// targets and to the memory. Learnt orders are each attention's own. Default: 1.5, fixed.
+    /// targets and to the memory. Learned orders are each attention's own. Default: 1.5, fixed.
     #[config(default = "AlphaConfig::fixed(1.5)")]
     pub alpha: AlphaConfig,
     /// The dropout rate. Default: 0.1.
     #[config(default = 0.1)]
     pub dropout: f64,
-    /// Whether layers are normalised before attention and feed-forward network, and not after.
+    /// Whether layers are normalized before attention and feed-forward network, and not after.
     /// Default: false.
     #[config(default = false)]
     pub norm_first: bool,
@@ -40,7 +40,7 @@ pub struct TsallisTransformerDecoderConfig {
     /// Default: false.
     #[config(default = false)]
     pub quiet_softmax: bool,
-    /// How the linear layers are initialised. Default: Burn's.
+    /// How the linear layers are initialized. Default: Burn's.
     #[config(
         default = "Initializer::KaimingUniform { gain: 1.0 / 3.0_f64.sqrt(), fan_out_only: false }"
     )]
@@ -48,7 +48,7 @@ pub struct TsallisTransformerDecoderConfig {
     /// The activation of the feed-forward network. Default: Gelu.
     #[config(default = "ActivationConfig::Gelu")]
     pub activation: ActivationConfig,
-    /// The epsilon of the layer normalisations. Default: 1e-5.
+    /// The epsilon of the layer normalizations. Default: 1e-5.
     #[config(default = 1e-5)]
     pub layer_norm_eps: f64,
 }
@@ -109,13 +109,13 @@ impl TsallisTransformerDecoderConfig {
 /// `y = norm_1(x + self_attn(x))`, `z = norm_2(y + cross_attn(y, m))`, `norm_3(z + pwff(z))`,
 ///
 /// or `y = x + self_attn(norm_3(x))`, `z = y + cross_attn(norm_1(y), m)`, `z + pwff(norm_2(z))` where the
-/// layers are normalised first.
+/// layers are normalized first.
 ///
-/// It loads a record of Burn's decoder, with `record.allow_partial(true)` where the orders are learnt, and is
+/// It loads a record of Burn's decoder, with `record.allow_partial(true)` where the orders are learned, and is
 /// that decoder at `alpha = 1`. The mask of the targets is the caller's, as Burn's is: a causal one is
 /// [`generate_autoregressive_mask`](burn::nn::attention::generate_autoregressive_mask).
 ///
-/// Sources: the decoder, Vaswani et al., Attention is all you need, arXiv 1706.03762; orders learnt for each
+/// Sources: the decoder, Vaswani et al., Attention is all you need, arXiv 1706.03762; orders learned for each
 /// head, Correia, Niculae and Martins, Adaptively sparse transformers, arXiv 1909.00015.
 ///
 /// ```
@@ -129,7 +129,7 @@ impl TsallisTransformerDecoderConfig {
 ///
 /// let device = Device::flex();
 /// let decoder = TsallisTransformerDecoderConfig::new(32, 64, 4, 2)
-///     .with_alpha(AlphaConfig::learnt(1.5))
+///     .with_alpha(AlphaConfig::learned(1.5))
 ///     .init(&device);
 /// let (x, memory) = (Tensor::zeros([2, 5, 32], &device), Tensor::zeros([2, 7, 32], &device));
 /// let input = TsallisTransformerDecoderInput::new(x, memory)
@@ -154,7 +154,7 @@ pub struct TsallisTransformerDecoder {
     pub n_layers: usize,
     /// The dropout rate.
     pub dropout: f64,
-    /// Whether layers are normalised first.
+    /// Whether layers are normalized first.
     pub norm_first: bool,
     /// Whether a head may look at nothing.
     pub quiet_softmax: bool,
@@ -310,15 +310,15 @@ pub struct TsallisTransformerDecoderLayer {
     pub self_attn: TsallisMultiHeadAttention,
     /// The feed-forward network.
     pub pwff: PositionWiseFeedForward,
-    /// The normalisation between the two attentions.
+    /// The normalization between the two attentions.
     pub norm_1: LayerNorm,
-    /// The normalisation between the attention to the memory and the feed-forward network.
+    /// The normalization between the attention to the memory and the feed-forward network.
     pub norm_2: LayerNorm,
-    /// The normalisation before the attention to the targets, if it is first, else of the output.
+    /// The normalization before the attention to the targets, if it is first, else of the output.
     pub norm_3: LayerNorm,
     /// Dropout of what the residual paths are added to.
     pub dropout: Dropout,
-    /// Whether layers are normalised first.
+    /// Whether layers are normalized first.
     pub norm_first: bool,
 }
 

@@ -32,7 +32,7 @@ pub struct TsallisTransformerEncoderConfig {
     /// The dropout rate. Default: 0.1.
     #[config(default = 0.1)]
     pub dropout: f64,
-    /// Whether layers are normalised before attention and feed-forward network, and not after.
+    /// Whether layers are normalized before attention and feed-forward network, and not after.
     /// Default: false.
     #[config(default = false)]
     pub norm_first: bool,
@@ -40,7 +40,7 @@ pub struct TsallisTransformerEncoderConfig {
     /// Default: false.
     #[config(default = false)]
     pub quiet_softmax: bool,
-    /// How the linear layers are initialised. Default: Burn's.
+    /// How the linear layers are initialized. Default: Burn's.
     #[config(
         default = "Initializer::KaimingUniform { gain: 1.0 / 3.0_f64.sqrt(), fan_out_only: false }"
     )]
@@ -48,7 +48,7 @@ pub struct TsallisTransformerEncoderConfig {
     /// The activation of the feed-forward network. Default: Gelu.
     #[config(default = "ActivationConfig::Gelu")]
     pub activation: ActivationConfig,
-    /// The epsilon of the layer normalisations. Default: 1e-5.
+    /// The epsilon of the layer normalizations. Default: 1e-5.
     #[config(default = 1e-5)]
     pub layer_norm_eps: f64,
 }
@@ -107,12 +107,12 @@ impl TsallisTransformerEncoderConfig {
 ///
 /// `y = norm_1(x + attention(x))`, `z = norm_2(y + pwff(y))`,
 ///
-/// or `y = x + attention(norm_2(x))`, `z = y + pwff(norm_1(y))` where the layers are normalised first.
+/// or `y = x + attention(norm_2(x))`, `z = y + pwff(norm_1(y))` where the layers are normalized first.
 ///
-/// Sources: the encoder, Vaswani et al., Attention is all you need, arXiv 1706.03762; orders learnt for each
+/// Sources: the encoder, Vaswani et al., Attention is all you need, arXiv 1706.03762; orders learned for each
 /// head, Correia, Niculae and Martins, Adaptively sparse transformers, arXiv 1909.00015.
 ///
-/// It loads a record of Burn's encoder, with `record.allow_partial(true)` where the orders are learnt, and is
+/// It loads a record of Burn's encoder, with `record.allow_partial(true)` where the orders are learned, and is
 /// that encoder at `alpha = 1`.
 ///
 /// ```
@@ -125,7 +125,7 @@ impl TsallisTransformerEncoderConfig {
 ///
 /// let device = Device::flex();
 /// let encoder = TsallisTransformerEncoderConfig::new(32, 64, 4, 2)
-///     .with_alpha(AlphaConfig::learnt(1.5))
+///     .with_alpha(AlphaConfig::learned(1.5))
 ///     .init(&device);
 /// let x = Tensor::zeros([2, 7, 32], &device);
 /// let y = encoder.forward(TsallisTransformerEncoderInput::new(x));
@@ -149,7 +149,7 @@ pub struct TsallisTransformerEncoder {
     pub n_layers: usize,
     /// The dropout rate.
     pub dropout: f64,
-    /// Whether layers are normalised first.
+    /// Whether layers are normalized first.
     pub norm_first: bool,
     /// Whether a head may look at nothing.
     pub quiet_softmax: bool,
@@ -271,14 +271,14 @@ pub struct TsallisTransformerEncoderLayer {
     pub mha: TsallisMultiHeadAttention,
     /// The feed-forward network.
     pub pwff: PositionWiseFeedForward,
-    /// The normalisation around the feed-forward network: before it, if it is first, else of what it is
+    /// The normalization around the feed-forward network: before it, if it is first, else of what it is
     /// given.
     pub norm_1: LayerNorm,
-    /// The normalisation before the attention, if it is first, else of the output.
+    /// The normalization before the attention, if it is first, else of the output.
     pub norm_2: LayerNorm,
     /// Dropout of what the residual paths are added to.
     pub dropout: Dropout,
-    /// Whether layers are normalised first.
+    /// Whether layers are normalized first.
     pub norm_first: bool,
 }
 

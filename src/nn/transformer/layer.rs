@@ -55,25 +55,25 @@ impl LayerConfig<'_> {
 }
 
 /// A part of a layer, which may keep what it has seen.
-pub(super) type Part<'a> = &'a mut dyn FnMut(Tensor<3>) -> Tensor<3>;
+pub(super) type Sublayer<'a> = &'a mut dyn FnMut(Tensor<3>) -> Tensor<3>;
 
-/// Parts, each beside a residual path. The normalisations stand where Burn's layers have them: the `i`-th
+/// Parts, each beside a residual path. The normalizations stand where Burn's layers have them: the `i`-th
 /// after the `i`-th part, or, where they come first, before the part that follows, the last of them before
 /// the first part.
 pub(super) fn residual<const N: usize>(
     input: Tensor<3>,
     norm_first: bool,
     dropout: &Dropout,
-    parts: [Part<'_>; N],
-    norms: [Part<'_>; N],
+    sublayers: [Sublayer<'_>; N],
+    norms: [Sublayer<'_>; N],
 ) -> Tensor<3> {
     let mut x = input;
-    for (i, part) in parts.into_iter().enumerate() {
+    for (i, sublayer) in sublayers.into_iter().enumerate() {
         x = if norm_first {
-            let normalised = norms[(i + N - 1) % N](x.clone());
-            x + dropout.forward(part(normalised))
+            let normalized = norms[(i + N - 1) % N](x.clone());
+            x + dropout.forward(sublayer(normalized))
         } else {
-            norms[i](x.clone() + dropout.forward(part(x)))
+            norms[i](x.clone() + dropout.forward(sublayer(x)))
         };
     }
     x

@@ -12,10 +12,10 @@ pub(crate) fn exp<S: Simd>(x: V<S>) -> V<S> {
     let c = splat::<S>;
     // Adding this number leaves the nearest integer in the low bits.
     let shift = c(12_582_912.0);
-    let held = x.max(c(-87.3)).min(c(88.0));
-    let shifted = held.mul_add(c(std::f32::consts::LOG2_E), shift);
+    let clamped = x.max(c(-87.3)).min(c(88.0));
+    let shifted = clamped.mul_add(c(std::f32::consts::LOG2_E), shift);
     let n = shifted - shift;
-    let r = n.mul_add(c(-LN_2_HIGH), held);
+    let r = n.mul_add(c(-LN_2_HIGH), clamped);
     let r = n.mul_add(c(-LN_2_LOW), r);
     let tail = r.mul_add(c(1.0 / 720.0), c(1.0 / 120.0));
     let tail = r.mul_add(tail, c(1.0 / 24.0));

@@ -10,10 +10,10 @@
 //! | `elementary`, `vector` | functions on vectors, and their way from and to memory |
 //! | `storage` | the types that rows are stored in |
 
-mod curve;
+mod dispatch;
 pub(crate) mod elementary;
 mod long;
-mod order;
+mod ratio;
 mod scalar;
 mod short;
 mod storage;
@@ -21,13 +21,13 @@ pub(crate) mod vector;
 
 pub(super) use storage::Storage;
 
-use super::request::{GradientMask, RowParameters, STATE};
-use crate::math::{Measure, Real};
+use super::request::{GradientMask, RowParameters, STATE_LEN};
+use crate::math::{Real, RowReference};
 use long::LongRow;
 use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
-use scalar::Wide;
-use short::{Answered, ShortRows};
+use scalar::F64Buffers;
+use short::{Handled, ShortRows};
 use vector::{has_vectors, lanes};
 
 /// The value and the divergence follow from the mass `M = sum_i p_i` and `P = <p, f'(u)> = <p, f'(u_max) - g>`:
@@ -40,17 +40,17 @@ use vector::{has_vectors, lanes};
 /// without a transcendental function for each entry. The mass is one up to the rounding of the root; with it,
 /// both are stationary in the root, which is known to fewer digits than they. Below this magnitude of `alpha`
 /// the last form loses its digits, and `F` is summed.
-const BY_PROBABILITIES: f32 = 0.25;
+const MASS_FORM_MIN_ALPHA: f32 = 0.25;
 
 /// Largest `f'(u_max)` at which the value and the divergence of a row with a given reference are formed so: they
 /// may be small where it is not, and would be left with its rounding.
-const LARGEST_DERIVATIVE: f32 = 8.0;
+const MAX_DERIVATIVE: f32 = 8.0;
 
 /// The state of a row as a tensor keeps it: the root as a sum of two numbers, or, in `f64`, the two numbers
 /// of [`RowState`].
-type State<F> = [F; STATE];
+type State<F> = [F; STATE_LEN];
 
-/// An arithmetic, with vectorised kernels or without. Each says what it has answered; the rest is the scalar
+/// An arithmetic, with vectorized kernels or without. Each says what it has handled; the rest is the scalar
 /// layer's, as is everything on a machine without vectors.
 pub(super) trait Arithmetic: Real + Storage<Real = Self> {
     /// The rows from `first` on, at most as many as a vector of `f32` has lanes.
@@ -60,8 +60,8 @@ pub(super) trait Arithmetic: Real + Storage<Real = Self> {
         _first: usize,
         _output: &mut [S],
         _states: &mut [Self],
-    ) -> Answered {
-        Answered::NONE
+    ) -> Handled {
+        Handled::NONE
     }
 
     fn short_backward<V: Simd, S: Storage<Real = Self>>(
@@ -71,8 +71,8 @@ pub(super) trait Arithmetic: Real + Storage<Real = Self> {
         _states: &[Self],
         _cotangent: &[S],
         _gradient: &mut [S],
-    ) -> Answered {
-        Answered::NONE
+    ) -> Handled {
+        Handled::NONE
     }
 
     /// One row.
@@ -105,9 +105,9 @@ impl Arithmetic for f32 {
         first: usize,
         output: &mut [S],
         states: &mut [f32],
-    ) -> Answered {
+    ) -> Handled {
         if const { !has_vectors::<V>() } {
-            return Answered::NONE;
+            return Handled::NONE;
         }
         short.forward::<V, S>(rows, first, output, states)
     }
@@ -120,9 +120,9 @@ impl Arithmetic for f32 {
         states: &[f32],
         cotangent: &[S],
         gradient: &mut [S],
-    ) -> Answered {
+    ) -> Handled {
         if const { !has_vectors::<V>() } {
-            return Answered::NONE;
+            return Handled::NONE;
         }
         short.backward::<V, S>(rows, first, states, cotangent, gradient)
     }
@@ -158,23 +158,23 @@ impl Arithmetic for f32 {
 #[derive(Clone, Copy)]
 pub(super) struct RowCall<'a, F> {
     logits: &'a [F],
-    reference: Measure<'a, F>,
+    reference: RowReference<'a, F>,
     alpha: f64,
     parameters: RowParameters,
 }
 
 /// The orders of the rows.
 #[derive(Clone, Copy)]
-pub(super) enum Orders<'a, F> {
+pub(super) enum RowAlphas<'a, F> {
     Number(f64),
     Rows(&'a [F]),
 }
 
 /// The references of the rows.
 #[derive(Clone, Copy)]
-pub(super) enum References<'a, F> {
+pub(super) enum RowReferences<'a, F> {
     /// The same for every row.
-    Every(Measure<'a, F>),
+    Shared(RowReference<'a, F>),
     /// One after the other.
     Rows(&'a [F]),
 }
@@ -185,8 +185,8 @@ pub(super) struct Rows<'a, S: Storage> {
     pub logits: &'a [S],
     pub count: usize,
     pub columns: usize,
-    pub alpha: Orders<'a, S::Real>,
-    pub reference: References<'a, S::Real>,
+    pub alpha: RowAlphas<'a, S::Real>,
+    pub reference: RowReferences<'a, S::Real>,
     pub parameters: RowParameters,
 }
 
@@ -200,12 +200,12 @@ impl<'a, S: Storage> Rows<'a, S> {
         RowCall {
             logits: S::read(&self.logits[entries.clone()], buffer),
             reference: match self.reference {
-                References::Every(measure) => measure,
-                References::Rows(q) => Measure::Given(&q[entries]),
+                RowReferences::Shared(reference) => reference,
+                RowReferences::Rows(q) => RowReference::Values(&q[entries]),
             },
             alpha: match self.alpha {
-                Orders::Number(alpha) => alpha,
-                Orders::Rows(alpha) => alpha[index].wide(),
+                RowAlphas::Number(alpha) => alpha,
+                RowAlphas::Rows(alpha) => alpha[index].into_f64(),
             },
             parameters: self.parameters,
         }
@@ -215,9 +215,9 @@ impl<'a, S: Storage> Rows<'a, S> {
     pub fn forward(&self) -> (Vec<S>, Vec<S::Real>) {
         let width = self.output_width();
         let mut output = vec![S::ZERO; self.count * width];
-        let mut states = vec![<S::Real as num_traits::Float>::nan(); self.count * STATE];
+        let mut states = vec![<S::Real as num_traits::Float>::nan(); self.count * STATE_LEN];
         if !self.logits.is_empty() {
-            let rows = self.rows_of_a_task();
+            let rows = self.rows_per_task();
             let task = |(i, (output, states)): (usize, (&mut [S], &mut [S::Real]))| {
                 AutoArch::new().dispatch(Forward {
                     rows: self,
@@ -232,7 +232,7 @@ impl<'a, S: Storage> Rows<'a, S> {
             } else {
                 output
                     .par_chunks_mut(rows * width)
-                    .zip(states.par_chunks_mut(rows * STATE))
+                    .zip(states.par_chunks_mut(rows * STATE_LEN))
                     .enumerate()
                     .for_each(task);
             }
@@ -259,16 +259,16 @@ impl<'a, S: Storage> Rows<'a, S> {
         if self.logits.is_empty() {
             return gradients;
         }
-        let rows = self.rows_of_a_task();
+        let rows = self.rows_per_task();
         let mut tasks = Vec::with_capacity(self.count.div_ceil(rows));
-        let mut rest = GradientRows {
+        let mut remainder = GradientRows {
             count: self.count,
             logits: gradients.logits.as_deref_mut(),
             alpha: gradients.alpha.as_deref_mut(),
             reference: gradients.reference.as_deref_mut(),
         };
-        while rest.count > 0 {
-            tasks.push(rest.split_off(rows, self.columns));
+        while remainder.count > 0 {
+            tasks.push(remainder.split_off(rows, self.columns));
         }
         let task = |(i, gradients)| {
             AutoArch::new().dispatch(Backward {
@@ -288,13 +288,13 @@ impl<'a, S: Storage> Rows<'a, S> {
     }
 
     /// Rows to a task: as many as make it worth waking another thread.
-    fn rows_of_a_task(&self) -> usize {
+    fn rows_per_task(&self) -> usize {
         PARALLEL_ENTRIES.div_ceil(self.columns)
     }
 
     /// Numbers of a row's output.
     fn output_width(&self) -> usize {
-        if self.parameters.output.is_by_entry() {
+        if self.parameters.output.is_per_entry() {
             self.columns
         } else {
             1
@@ -319,8 +319,8 @@ struct GradientRows<'g, S: Storage> {
 
 /// Takes the first numbers off a slice.
 fn split_front<'g, T>(slice: &mut Option<&'g mut [T]>, numbers: usize) -> Option<&'g mut [T]> {
-    let (front, rest) = slice.take()?.split_at_mut(numbers);
-    *slice = Some(rest);
+    let (front, remainder) = slice.take()?.split_at_mut(numbers);
+    *slice = Some(remainder);
     Some(front)
 }
 
@@ -350,7 +350,7 @@ struct Scratch<F> {
     output: Vec<F>,
     short: ShortRows,
     long: LongRow,
-    wide: Wide,
+    f64_buffers: F64Buffers,
 }
 
 impl<F> Default for Scratch<F> {
@@ -361,7 +361,7 @@ impl<F> Default for Scratch<F> {
             output: Vec::new(),
             short: ShortRows::default(),
             long: LongRow::default(),
-            wide: Wide::default(),
+            f64_buffers: F64Buffers::default(),
         }
     }
 }
@@ -384,25 +384,26 @@ impl<S: Storage> WithSimd for Forward<'_, '_, S> {
         let group = lanes::<V>();
         let outputs = self.output.chunks_mut(group * self.width);
         for (i, (output, states)) in outputs
-            .zip(self.states.chunks_mut(group * STATE))
+            .zip(self.states.chunks_mut(group * STATE_LEN))
             .enumerate()
         {
             let first = self.first + i * group;
             let short = &mut scratch.short;
-            let answered = S::Real::short_forward::<V, S>(short, self.rows, first, output, states);
+            let handled = S::Real::short_forward::<V, S>(short, self.rows, first, output, states);
             let rows = output.chunks_exact_mut(self.width);
-            for (i, (y, state)) in rows.zip(states.chunks_exact_mut(STATE)).enumerate() {
-                if answered.has(i) {
+            for (i, (y, state)) in rows.zip(states.chunks_exact_mut(STATE_LEN)).enumerate() {
+                if handled.has(i) {
                     continue;
                 }
                 let row = self.rows.row(first + i, &mut scratch.logits);
                 // Not in a closure, which would be compiled without the vector instructions.
-                let place = S::place(y, &mut scratch.output);
-                let found = match S::Real::long_forward::<V>(&mut scratch.long, row, place) {
+                let output_buffer = S::output_buffer(y, &mut scratch.output);
+                let found = match S::Real::long_forward::<V>(&mut scratch.long, row, output_buffer)
+                {
                     Some(found) => found,
-                    None => scalar::forward(&mut scratch.wide, row, place),
+                    None => scalar::forward(&mut scratch.f64_buffers, row, output_buffer),
                 };
-                S::keep(y, &scratch.output);
+                S::write_back(y, &scratch.output);
                 state.copy_from_slice(&found);
             }
         }
@@ -430,19 +431,19 @@ impl<S: Storage> WithSimd for Backward<'_, '_, S> {
         while self.gradients.count > 0 {
             let mut gradients = self.gradients.split_off(group, columns);
             let last = first + gradients.count;
-            let states = &self.states[first * STATE..last * STATE];
+            let states = &self.states[first * STATE_LEN..last * STATE_LEN];
             let cotangent = &self.cotangent[first * width..last * width];
-            let answered = match &mut gradients.logits {
+            let handled = match &mut gradients.logits {
                 Some(logits) => {
                     let short = &mut scratch.short;
                     S::Real::short_backward::<V, S>(
                         short, self.rows, first, states, cotangent, logits,
                     )
                 }
-                None => Answered::NONE,
+                None => Handled::NONE,
             };
             let given = states
-                .chunks_exact(STATE)
+                .chunks_exact(STATE_LEN)
                 .zip(cotangent.chunks_exact(width));
             for (i, (state, c)) in given.enumerate() {
                 let GradientRows {
@@ -451,7 +452,7 @@ impl<S: Storage> WithSimd for Backward<'_, '_, S> {
                     reference,
                     ..
                 } = gradients.split_off(1, columns);
-                if answered.has(i) {
+                if handled.has(i) {
                     logits = None;
                 }
                 if logits.is_none() && alpha.is_none() && reference.is_none() {
@@ -461,16 +462,24 @@ impl<S: Storage> WithSimd for Backward<'_, '_, S> {
                 let state = [state[0], state[1]];
                 let c = S::read(c, &mut scratch.cotangent);
                 if let Some(stored) = &mut logits {
-                    let place = S::place(stored, &mut scratch.output);
+                    let output_buffer = S::output_buffer(stored, &mut scratch.output);
                     let long = &mut scratch.long;
-                    if S::Real::long_backward::<V>(long, row, state, c, place) {
-                        S::keep(stored, &scratch.output);
+                    if S::Real::long_backward::<V>(long, row, state, c, output_buffer) {
+                        S::write_back(stored, &scratch.output);
                         logits = None;
                     }
                 }
                 if logits.is_some() || alpha.is_some() || reference.is_some() {
                     let alpha = alpha.map(|alpha| &mut alpha[0]);
-                    scalar::backward(&mut scratch.wide, row, state, c, logits, alpha, reference);
+                    scalar::backward(
+                        &mut scratch.f64_buffers,
+                        row,
+                        state,
+                        c,
+                        logits,
+                        alpha,
+                        reference,
+                    );
                 }
             }
             first = last;

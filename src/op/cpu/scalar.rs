@@ -1,11 +1,11 @@
 //! Rows by the scalar layer, in `f64` whatever they are stored in.
 
 use super::{RowCall, State, Storage};
-use crate::math::{Measure, Output, Real, Row, RowGradients, RowState};
+use crate::math::{Output, Real, Row, RowGradients, RowReference, RowState};
 
 /// A row in `f64`.
 #[derive(Default)]
-pub(super) struct Wide {
+pub(super) struct F64Buffers {
     logits: Vec<f64>,
     reference: Vec<f64>,
     cotangent: Vec<f64>,
@@ -21,55 +21,55 @@ struct Results {
 
 fn widen<F: Real>(buffer: &mut Vec<f64>, values: &[F]) {
     buffer.clear();
-    buffer.extend(values.iter().map(|x| x.wide()));
+    buffer.extend(values.iter().map(|x| x.into_f64()));
 }
 
-fn zeros(buffer: &mut Vec<f64>, numbers: usize) -> &mut [f64] {
+fn zeros(buffer: &mut Vec<f64>, output_len: usize) -> &mut [f64] {
     buffer.clear();
-    buffer.resize(numbers, 0.0);
+    buffer.resize(output_len, 0.0);
     buffer
 }
 
 fn narrow<F: Real>(values: &mut [F], buffer: &[f64]) {
-    for (value, &wide) in values.iter_mut().zip(buffer) {
-        *value = F::of(wide);
+    for (value, &x) in values.iter_mut().zip(buffer) {
+        *value = F::from_f64(x);
     }
 }
 
-impl Wide {
+impl F64Buffers {
     /// The row of a call, and the buffers for its cotangent and its results.
     fn row<F: Real>(
         &mut self,
         call: RowCall<'_, F>,
     ) -> (Row<'_, f64>, &mut Vec<f64>, &mut Results) {
         widen(&mut self.logits, call.logits);
-        let measure = match call.reference {
-            Measure::Uniform => Measure::Uniform,
-            Measure::Ones => Measure::Ones,
-            Measure::Given(q) => {
+        let reference = match call.reference {
+            RowReference::Uniform => RowReference::Uniform,
+            RowReference::Ones => RowReference::Ones,
+            RowReference::Values(q) => {
                 widen(&mut self.reference, q);
-                Measure::Given(self.reference.as_slice())
+                RowReference::Values(self.reference.as_slice())
             }
         };
         let row =
-            Row::new(&self.logits, measure, call.alpha).with_empty_row(call.parameters.empty_row);
+            Row::new(&self.logits, reference, call.alpha).with_empty_row(call.parameters.empty_row);
         (row, &mut self.cotangent, &mut self.results)
     }
 }
 
 #[inline(never)]
 pub(super) fn forward<F: Real>(
-    wide: &mut Wide,
+    buffers: &mut F64Buffers,
     call: RowCall<'_, F>,
     output: &mut [F],
 ) -> State<F> {
-    let (row, _, results) = wide.row(call);
+    let (row, _, results) = buffers.row(call);
     let y = zeros(&mut results.entries, output.len());
     let state = row.solve(call.parameters.solver);
     row.output(call.parameters.output, &state, y);
     if call.parameters.output == Output::LogProbabilities {
         // A logarithm that only this type is too narrow for stays a number.
-        let lowest = F::min_value().wide();
+        let lowest = F::min_value().into_f64();
         for log_p in y.iter_mut().filter(|log_p| log_p.is_finite()) {
             *log_p = log_p.max(lowest);
         }
@@ -80,24 +80,27 @@ pub(super) fn forward<F: Real>(
 
 /// A state in `f64` as a tensor of `F` keeps it.
 fn split<F: Real>(state: RowState<f64>) -> State<F> {
-    let root = F::of(state.root);
-    [root, F::of(state.root - root.wide() + state.rest)]
+    let root = F::from_f64(state.root);
+    [
+        root,
+        F::from_f64(state.root - root.into_f64() + state.remainder),
+    ]
 }
 
 /// The way back.
-fn joined<F: Real>([root, rest]: State<F>) -> RowState<f64> {
-    let sum = root.wide() + rest.wide();
+fn joined<F: Real>([root, remainder]: State<F>) -> RowState<f64> {
+    let sum = root.into_f64() + remainder.into_f64();
     RowState {
         root: sum,
         // What does not fit the sum: nothing where both are f32.
-        rest: rest.wide() - (sum - root.wide()),
+        remainder: remainder.into_f64() - (sum - root.into_f64()),
     }
 }
 
 /// Fills the gradients that are given a place.
 #[inline(never)]
 pub(super) fn backward<S: Storage>(
-    wide: &mut Wide,
+    buffers: &mut F64Buffers,
     call: RowCall<'_, S::Real>,
     state: State<S::Real>,
     cotangent: &[S::Real],
@@ -105,7 +108,7 @@ pub(super) fn backward<S: Storage>(
     alpha: Option<&mut S::Real>,
     reference: Option<&mut [S::Real]>,
 ) {
-    let (row, c, results) = wide.row(call);
+    let (row, c, results) = buffers.row(call);
     widen(c, cotangent);
     let columns = call.logits.len();
     let mut alpha_gradient = 0.0;
@@ -121,11 +124,11 @@ pub(super) fn backward<S: Storage>(
     row.backward(call.parameters.output, &joined(state), c, gradients);
     if let Some(stored) = logits {
         let mut buffer = Vec::new();
-        narrow(S::place(stored, &mut buffer), &results.entries);
-        S::keep(stored, &buffer);
+        narrow(S::output_buffer(stored, &mut buffer), &results.entries);
+        S::write_back(stored, &buffer);
     }
     if let Some(alpha) = alpha {
-        *alpha = S::Real::of(alpha_gradient);
+        *alpha = S::Real::from_f64(alpha_gradient);
     }
     if let Some(reference) = reference {
         narrow(reference, &results.reference);

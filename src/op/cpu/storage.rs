@@ -13,10 +13,13 @@ pub(in crate::op) trait Storage: Copy + Send + Sync {
     fn read<'a>(row: &'a [Self], buffer: &'a mut Vec<Self::Real>) -> &'a [Self::Real];
 
     /// Where the row is computed: in its place, or in the buffer.
-    fn place<'a>(row: &'a mut [Self], buffer: &'a mut Vec<Self::Real>) -> &'a mut [Self::Real];
+    fn output_buffer<'a>(
+        row: &'a mut [Self],
+        buffer: &'a mut Vec<Self::Real>,
+    ) -> &'a mut [Self::Real];
 
     /// Rounds what was computed in the buffer into the row.
-    fn keep(row: &mut [Self], buffer: &[Self::Real]);
+    fn write_back(row: &mut [Self], buffer: &[Self::Real]);
 }
 
 macro_rules! stored_as_computed {
@@ -32,12 +35,12 @@ macro_rules! stored_as_computed {
             }
 
             #[inline(always)]
-            fn place<'a>(row: &'a mut [Self], _buffer: &'a mut Vec<Self>) -> &'a mut [Self] {
+            fn output_buffer<'a>(row: &'a mut [Self], _buffer: &'a mut Vec<Self>) -> &'a mut [Self] {
                 row
             }
 
             #[inline(always)]
-            fn keep(_row: &mut [Self], _buffer: &[Self]) {}
+            fn write_back(_row: &mut [Self], _buffer: &[Self]) {}
         }
     )*};
 }
@@ -58,14 +61,14 @@ macro_rules! stored_in_half {
             }
 
             #[inline(always)]
-            fn place<'a>(row: &'a mut [Self], buffer: &'a mut Vec<f32>) -> &'a mut [f32] {
+            fn output_buffer<'a>(row: &'a mut [Self], buffer: &'a mut Vec<f32>) -> &'a mut [f32] {
                 buffer.clear();
                 buffer.resize(row.len(), 0.0);
                 buffer
             }
 
             #[inline(always)]
-            fn keep(row: &mut [Self], buffer: &[f32]) {
+            fn write_back(row: &mut [Self], buffer: &[f32]) {
                 for (stored, &x) in row.iter_mut().zip(buffer) {
                     *stored = Self::from_f32(x);
                 }

@@ -9,7 +9,7 @@ pub(super) type M<S> = Mask<S, f32>;
 
 /// A copy of a mask, whose type is not `Copy` although what it wraps is.
 #[inline(always)]
-pub(super) fn copied<S: Simd>(mask: &M<S>) -> M<S> {
+pub(super) fn copy_mask<S: Simd>(mask: &M<S>) -> M<S> {
     // SAFETY: a mask is a transparent wrapper of a `Copy` type.
     unsafe { std::ptr::read(mask) }
 }
@@ -53,7 +53,7 @@ pub(crate) fn load_row<S: Simd>(row: &[f32], at: usize) -> V<S> {
     if at + lanes::<S>() <= row.len() {
         return load::<S>(row, at);
     }
-    let mut padded = [0.0; MOST_LANES];
+    let mut padded = [0.0; MAX_LANES];
     padded[..row.len() - at].copy_from_slice(&row[at..]);
     load::<S>(&padded, 0)
 }
@@ -64,11 +64,11 @@ pub(crate) fn store_row<S: Simd>(row: &mut [f32], at: usize, value: V<S>) {
     if at + lanes::<S>() <= row.len() {
         return store::<S>(row, at, value);
     }
-    let mut padded = [0.0; MOST_LANES];
+    let mut padded = [0.0; MAX_LANES];
     store::<S>(&mut padded, 0, value);
     let left = row.len() - at;
     row[at..].copy_from_slice(&padded[..left]);
 }
 
 /// At least the lanes of any machine's vectors.
-pub(super) const MOST_LANES: usize = 64;
+pub(super) const MAX_LANES: usize = 64;

@@ -5,9 +5,9 @@ mod root;
 
 pub use options::{FDivergence, FSoftargmaxOptions};
 
-use super::call::reduced_dim;
-use super::{Alpha, TsallisError, try_tsallis_softargmax};
+use super::{Alpha, tsallis_softargmax};
 use burn::Tensor;
+use burn::tensor::AsIndex;
 use root::Family;
 
 /// The softargmax of an f-divergence along a dimension:
@@ -49,29 +49,17 @@ use root::Family;
 pub fn f_softargmax<const D: usize>(
     logits: Tensor<D>,
     options: impl Into<FSoftargmaxOptions<D>>,
-    dim: isize,
+    dim: impl AsIndex,
 ) -> Tensor<D> {
-    try_f_softargmax(logits, &options.into(), dim).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// As [`f_softargmax`].
-///
-/// # Errors
-/// [`TsallisError::Dim`] if `dim` is outside `[-D, D)`.
-///
-/// # Panics
-/// If the shape of a reference or a mask does not fit the logits: shapes panic, as Burn's do.
-pub fn try_f_softargmax<const D: usize>(
-    logits: Tensor<D>,
-    options: &FSoftargmaxOptions<D>,
-    dim: isize,
-) -> Result<Tensor<D>, TsallisError> {
+    let options = options.into();
+    let dim = dim.expect_dim_index(D);
     let tsallis = |alpha, temperature| {
         let mut given = options.tsallis.clone();
         given.alpha = Alpha::Number(alpha);
         given.temperature *= temperature;
-        try_tsallis_softargmax(logits.clone(), &given, dim)
+        tsallis_softargmax(logits.clone(), given, dim)
     };
+    let family = |family| root::softargmax(logits.clone(), &options.tsallis, dim, family);
     match options.divergence {
         FDivergence::KullbackLeibler => tsallis(1.0, 1.0),
         FDivergence::ReverseKullbackLeibler => tsallis(0.0, 1.0),
@@ -79,23 +67,7 @@ pub fn try_f_softargmax<const D: usize>(
         FDivergence::NeymanChiSquared => tsallis(-1.0, 1.0),
         // f = f_(1/2) / 2: a divergence halved is a temperature halved.
         FDivergence::Hellinger => tsallis(0.5, 0.5),
-        FDivergence::JensenShannon => {
-            let dim = reduced_dim::<D>(dim)?;
-            Ok(root::softargmax(
-                logits,
-                &options.tsallis,
-                dim,
-                Family::JensenShannon,
-            ))
-        }
-        FDivergence::LeCam => {
-            let dim = reduced_dim::<D>(dim)?;
-            Ok(root::softargmax(
-                logits,
-                &options.tsallis,
-                dim,
-                Family::LeCam,
-            ))
-        }
+        FDivergence::JensenShannon => family(Family::JensenShannon),
+        FDivergence::LeCam => family(Family::LeCam),
     }
 }

@@ -57,14 +57,15 @@ pub(super) fn softargmax<const D: usize>(
     let x = x.swap_dims(dim, last);
     // The entries without a place in their row, and those that leave it without an answer.
     let mut forbidden = x.clone().equal_scalar(f32::NEG_INFINITY);
-    let mut bad = is_too_large(&x);
+    let mut invalid_entry = is_nan_or_infinite(&x);
     let given = given.map(|q| q.swap_dims(dim, last));
     if let Some(q) = &given {
         forbidden = forbidden.bool_or(q.clone().equal_scalar(0.0));
-        bad = bad.bool_or(is_too_large(q).bool_or(q.clone().lower_scalar(0.0)));
+        invalid_entry =
+            invalid_entry.bool_or(is_nan_or_infinite(q).bool_or(q.clone().lower_scalar(0.0)));
     }
-    let ignored = forbidden.bool_or(bad.clone());
-    let allowed = count(&ignored, &x);
+    let ignored = forbidden.bool_or(invalid_entry.clone());
+    let allowed = count_allowed(&ignored, &x);
     let q = given.unwrap_or_else(|| x.ones_like() / allowed.clone());
     let q = q.mask_fill(ignored.clone(), 0.0);
 
@@ -79,12 +80,12 @@ pub(super) fn softargmax<const D: usize>(
     let mass = (q.clone() * tracked.ratio).sum_dim(last);
     let slope = (q.clone() * tracked.slope).sum_dim(last).detach();
     let root = root + (mass - 1.0) / slope;
-    let mut poisoned = count(&bad.bool_not(), &x).greater_scalar(0.0);
+    let mut invalid = count_allowed(&invalid_entry.bool_not(), &x).greater_scalar(0.0);
     if options.empty_row == EmptyRow::NaN {
-        poisoned = poisoned.bool_or(allowed.clone().equal_scalar(0.0));
+        invalid = invalid.bool_or(allowed.clone().equal_scalar(0.0));
     }
     // A factor, so that the gradients of the row are no numbers either.
-    let factor = allowed.ones_like().mask_fill(poisoned, f64::NAN);
+    let factor = allowed.ones_like().mask_fill(invalid, f64::NAN);
     ((q * family.terms(&gaps, root).ratio).mask_fill(ignored, 0.0) * factor)
         .swap_dims(dim, last)
         .cast(dtype)
@@ -116,7 +117,7 @@ fn reference<const D: usize>(
 }
 
 /// The number of entries of each row that are not ignored.
-fn count<const D: usize>(ignored: &Tensor<D, Bool>, like: &Tensor<D>) -> Tensor<D> {
+fn count_allowed<const D: usize>(ignored: &Tensor<D, Bool>, like: &Tensor<D>) -> Tensor<D> {
     like.ones_like()
         .detach()
         .mask_fill(ignored.clone(), 0.0)
@@ -124,7 +125,7 @@ fn count<const D: usize>(ignored: &Tensor<D, Bool>, like: &Tensor<D>) -> Tensor<
 }
 
 /// Where a tensor is `NaN`, which fails every comparison, or `+inf`.
-fn is_too_large<const D: usize>(x: &Tensor<D>) -> Tensor<D, Bool> {
+fn is_nan_or_infinite<const D: usize>(x: &Tensor<D>) -> Tensor<D, Bool> {
     x.clone().lower_scalar(f32::INFINITY).bool_not()
 }
 
@@ -138,12 +139,12 @@ impl Family {
     fn terms<const D: usize>(self, gaps: &Tensor<D>, b: Tensor<D>) -> Terms<D> {
         match self {
             Self::JensenShannon => {
-                let fall = gaps.clone().neg();
-                let tail = fall.clone().exp();
-                let rest = b + gaps.clone() * expm1_ratio(fall);
-                let ratio = tail / rest.clone();
+                let minus_gaps = gaps.clone().neg();
+                let tail = minus_gaps.clone().exp();
+                let denominator = b + gaps.clone() * expm1_ratio(minus_gaps);
+                let ratio = tail / denominator.clone();
                 Terms {
-                    slope: ratio.clone() / rest,
+                    slope: ratio.clone() / denominator,
                     ratio,
                 }
             }
@@ -167,7 +168,7 @@ impl Family {
         let below = gaps.clone().greater_scalar(0.0);
         let largest = q.clone().mask_fill(below, 0.0).max_dim(last);
         let device = gaps.device();
-        let (lo, hi) = (self.of_ratio(largest), self.of_ratio(total.clone()));
+        let (lo, hi) = (self.unknown_at(largest), self.unknown_at(total.clone()));
         let mut b = lo.clone();
         for _ in 0..STEPS {
             let Terms { ratio, slope } = self.terms(&gaps, b.clone());
@@ -193,7 +194,7 @@ impl Family {
     }
 
     /// `b` where the largest ratio is one over this.
-    fn of_ratio<const D: usize>(self, inverse: Tensor<D>) -> Tensor<D> {
+    fn unknown_at<const D: usize>(self, inverse: Tensor<D>) -> Tensor<D> {
         match self {
             Self::JensenShannon => inverse,
             Self::LeCam => {

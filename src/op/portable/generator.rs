@@ -1,6 +1,6 @@
 //! The functions of the generator, and the deformed ones that they are made of, on every entry.
 
-use super::values::{Values, largest_number, off_support};
+use super::values::{Values, max_finite, off_support};
 use crate::op::request::AlphaTensor;
 use burn::backend::Backend;
 use burn::tensor::DType;
@@ -10,7 +10,7 @@ use burn::tensor::DType;
 const LOG_SERIES: f64 = 0.29;
 
 /// The order of the rows and its generator, as [`crate::math::Tsallis`] is that of one row.
-pub(super) struct Order<B: Backend> {
+pub(super) struct Generator<B: Backend> {
     /// `alpha` and `c = 1 - alpha`, broadcasting to the row state.
     pub(super) alpha: Values<B>,
     pub(super) c: Values<B>,
@@ -19,7 +19,7 @@ pub(super) struct Order<B: Backend> {
     dtype: DType,
 }
 
-impl<B: Backend> Order<B> {
+impl<B: Backend> Generator<B> {
     /// The order of rows of the arithmetic of `x`.
     pub(super) fn new(alpha: AlphaTensor<B>, number: f64, x: &Values<B>) -> Self {
         let dtype = x.dtype();
@@ -44,44 +44,46 @@ impl<B: Backend> Order<B> {
     }
 
     /// `f'(e^l)`, within the numbers.
-    pub(super) fn derivative(&self, log_u: &Values<B>) -> Values<B> {
+    pub(super) fn derivative_at_log(&self, log_u: &Values<B>) -> Values<B> {
         self.expm1_over(&-self.c.clone(), log_u)
     }
 
     /// `f*(f'(e^l))`.
-    pub(super) fn conjugate(&self, log_u: &Values<B>) -> Values<B> {
+    pub(super) fn conjugate_at_log(&self, log_u: &Values<B>) -> Values<B> {
         self.expm1_over(&self.alpha, log_u)
     }
 
     /// `f(e^l)`: [`crate::math::Tsallis::value_at_log`].
-    pub(super) fn generator(&self, log_u: &Values<B>) -> Values<B> {
+    pub(super) fn value_at_log(&self, log_u: &Values<B>) -> Values<B> {
         let zero = off_support(log_u);
-        let held = log_u.fill(&zero, 0.0);
-        let conjugate = self.conjugate(&held);
-        let u = held.exp();
-        let near = &u * self.derivative(&held) - &conjugate;
-        let power = (&held * &self.alpha).exp();
+        let safe = log_u.mask_fill(&zero, 0.0);
+        let conjugate = self.conjugate_at_log(&safe);
+        let u = safe.exp();
+        let near = &u * self.derivative_at_log(&safe) - &conjugate;
+        let power = (&safe * &self.alpha).exp();
         let far = (&u - &power) / &self.c - conjugate;
-        let value = (&held * &self.c).abs().below(1.0).select(&near, &far);
-        let value = value.fill(&power.above(largest_number(self.dtype)), f64::INFINITY);
-        let at_zero = self.positive_order(self.alpha.filled(1.0) / &self.alpha, f64::INFINITY);
+        let value = (&safe * &self.c).abs().below(1.0).select(&near, &far);
+        let value = value.mask_fill(&power.above(max_finite(self.dtype)), f64::INFINITY);
+        let at_zero =
+            self.where_alpha_positive(self.alpha.filled(1.0) / &self.alpha, f64::INFINITY);
         zero.select(&at_zero, &value)
     }
 
-    /// `df/dalpha` at `e^l`: [`crate::math::Tsallis::order_derivative_at_log`].
-    pub(super) fn order_derivative(&self, log_u: &Values<B>) -> Values<B> {
+    /// `df/dalpha` at `e^l`: [`crate::math::Tsallis::alpha_derivative_at_log`].
+    pub(super) fn alpha_derivative_at_log(&self, log_u: &Values<B>) -> Values<B> {
         let zero = off_support(log_u);
-        let held = log_u.fill(&zero, 0.0);
-        let value = self.moment(&-self.c.clone(), &held, &held)
-            - self.moment(&self.alpha, &held, &(&held * 0.0));
+        let safe = log_u.mask_fill(&zero, 0.0);
+        let value = self.moment(&-self.c.clone(), &safe, &safe)
+            - self.moment(&self.alpha, &safe, &(&safe * 0.0));
         let squared = &self.alpha * &self.alpha;
-        let at_zero = self.positive_order(-(squared.filled(1.0) / &squared), f64::NEG_INFINITY);
+        let at_zero =
+            self.where_alpha_positive(-(squared.filled(1.0) / &squared), f64::NEG_INFINITY);
         zero.select(&at_zero, &value)
     }
 
     /// The value for `alpha > 0`, the other elsewhere.
-    pub(super) fn positive_order(&self, value: Values<B>, other: f64) -> Values<B> {
-        value.fill(&self.alpha.at_or_below(0.0), other)
+    pub(super) fn where_alpha_positive(&self, value: Values<B>, other: f64) -> Values<B> {
+        value.mask_fill(&self.alpha.at_or_below(0.0), other)
     }
 
     /// `math::deformed::moment`.
@@ -94,7 +96,7 @@ impl<B: Backend> Order<B> {
                 Some(1.0 / (*factorial * f64::from(n + 2)))
             })
             .collect();
-        let near = z.fill(&!small.clone(), 0.0).polynomial(&series) + 0.5;
+        let near = z.mask_fill(&!small.clone(), 0.0).polynomial(&series) + 0.5;
         let near = near * shift.exp() * l * l;
         let direct = (&z + shift).exp() * (&z - 1.0) + shift.exp();
         small.select(&near, &(direct / (a * a)))
@@ -119,7 +121,7 @@ impl<B: Backend> Order<B> {
                 Some(1.0 / *factorial)
             })
             .collect();
-        let near = z.fill(&!small.clone(), 0.0).polynomial(&series);
+        let near = z.mask_fill(&!small.clone(), 0.0).polynomial(&series);
         let expm1 = small.select(&near, &(z.exp() - 1.0));
         negligible.select(x, &(expm1 / c))
     }
@@ -127,18 +129,18 @@ impl<B: Backend> Order<B> {
     /// `ln(1 + z)`, `-inf` for `z <= -1`.
     pub(super) fn log1p(&self, z: &Values<B>) -> Values<B> {
         let outside = z.at_or_below(-1.0);
-        let direct = z.fill(&outside, 0.0).log1p();
+        let direct = z.mask_fill(&outside, 0.0).log1p();
         let log = if self.dtype == DType::F64 {
             direct
         } else {
             // 2 artanh(z / (2 + z)).
             let small = z.abs().below(LOG_SERIES);
-            let held = z.fill(&!small.clone(), 0.0);
-            let s = &held / (&held + 2.0);
+            let safe = z.mask_fill(&!small.clone(), 0.0);
+            let s = &safe / (&safe + 2.0);
             let tail = (&s * &s).polynomial(&[1.0 / 3.0, 1.0 / 5.0, 1.0 / 7.0, 1.0 / 9.0]);
             small.select(&(s * (tail + 1.0) * 2.0), &direct)
         };
-        log.fill(&outside, f64::NEG_INFINITY)
+        log.mask_fill(&outside, f64::NEG_INFINITY)
     }
 
     /// `ln s`, exact near one.

@@ -13,7 +13,7 @@ pub(super) struct Support<'r, B: Backend> {
     /// `ln u`, zero off the support.
     pub(super) log_u: Values<B>,
     /// `ln u_max - ln u`, zero off the support.
-    pub(super) fall: Values<B>,
+    pub(super) log_drop: Values<B>,
     /// `u` and `k`, zero off the support, and the sum of `k`.
     pub(super) u: Values<B>,
     pub(super) k: Values<B>,
@@ -25,15 +25,15 @@ pub(super) struct Support<'r, B: Backend> {
 impl<'r, B: Backend> Support<'r, B> {
     pub(super) fn new(rows: &'r Rows<B>, ratio: &Ratios<B>) -> Self {
         let off = off_support(&ratio.log_u);
-        let log_u = ratio.log_u.fill(&off, 0.0);
+        let log_u = ratio.log_u.mask_fill(&off, 0.0);
         // In halves: with a small q the power overflows where the product does not.
-        let root = (&log_u * &((&rows.order.c + 1.0) * 0.5)).exp();
-        let k = (&rows.reference.q * &root * root).fill(&off, 0.0);
+        let root = (&log_u * &((&rows.generator.c + 1.0) * 0.5)).exp();
+        let k = (&rows.reference.q * &root * root).mask_fill(&off, 0.0);
         let settings = get_device_settings::<B>(&k.0.device());
         Self {
             rows,
-            fall: ratio.fall.fill(&off, 0.0),
-            u: log_u.exp().fill(&off, 0.0),
+            log_drop: ratio.log_drop.mask_fill(&off, 0.0),
+            u: log_u.exp().mask_fill(&off, 0.0),
             total: k.sum(),
             largest: B::float_argmax(k.0.clone(), rows.last, settings.int_dtype),
             k,
@@ -42,13 +42,13 @@ impl<'r, B: Backend> Support<'r, B> {
         }
     }
 
-    /// `c - <w, c>`, centred on the largest weight, zero off the support.
-    pub(super) fn centred(&self, cotangent: &Values<B>) -> Values<B> {
+    /// `c - <w, c>`, centered on the largest weight, zero off the support.
+    pub(super) fn centered(&self, cotangent: &Values<B>) -> Values<B> {
         // An entry off the support has no weight, whatever its cotangent is.
-        let cotangent = cotangent.fill(&self.off, 0.0);
-        let centred = &cotangent - self.at_largest(&cotangent);
-        let mean = (&self.k * &centred).sum() / &self.total;
-        (centred - mean).fill(&self.off, 0.0)
+        let cotangent = cotangent.mask_fill(&self.off, 0.0);
+        let centered = &cotangent - self.at_largest(&cotangent);
+        let mean = (&self.k * &centered).sum() / &self.total;
+        (centered - mean).mask_fill(&self.off, 0.0)
     }
 
     pub(super) fn at_largest(&self, values: &Values<B>) -> Values<B> {
@@ -61,11 +61,11 @@ impl<'r, B: Backend> Support<'r, B> {
         -self.rows.gap.clone()
     }
 
-    /// `math::row::backward`'s `order_slope`, of every entry.
-    pub(super) fn order_slope(&self) -> Values<B> {
-        let d = &self.fall - self.at_largest(&self.fall);
-        let d = d.fill(&self.off, 0.0);
-        let minus_c = -self.rows.order.c.clone();
+    /// `math::row::backward`'s `alpha_slope`, of every entry.
+    pub(super) fn alpha_slope(&self) -> Values<B> {
+        let d = &self.log_drop - self.at_largest(&self.log_drop);
+        let d = d.mask_fill(&self.off, 0.0);
+        let minus_c = -self.rows.generator.c.clone();
         let z = &d * &minus_c;
         let small = z.abs().below(1.0);
         // 1 / (n + 2)!
@@ -75,27 +75,29 @@ impl<'r, B: Backend> Support<'r, B> {
                 Some(*term)
             })
             .collect();
-        let near = z.fill(&!small.clone(), 0.0).polynomial(&series) + 0.5;
+        let near = z.mask_fill(&!small.clone(), 0.0).polynomial(&series) + 0.5;
         let far = (z.exp() - 1.0 - &z) / (&z * &z);
         let curvature = &d * &d * small.select(&near, &far);
-        self.rows.order.expm1_over(&minus_c, &d) * self.at_largest(&self.log_u) - curvature
+        self.rows.generator.expm1_over(&minus_c, &d) * self.at_largest(&self.log_u) - curvature
     }
 
     /// `u^(1 - alpha)` of every entry.
-    pub(super) fn score(&self) -> Values<B> {
-        (&self.log_u * &self.rows.order.c).exp()
+    pub(super) fn log_slope(&self) -> Values<B> {
+        (&self.log_u * &self.rows.generator.c).exp()
     }
 
     /// `<c, dp/dalpha>`.
-    pub(super) fn order_gradient(&self, cotangent: &Values<B>) -> Values<B> {
-        let terms = self.centred(cotangent) * &self.rows.reference.q * &self.u * self.order_slope();
-        terms.fill(&self.off, 0.0).sum()
+    pub(super) fn alpha_gradient(&self, cotangent: &Values<B>) -> Values<B> {
+        let terms =
+            self.centered(cotangent) * &self.rows.reference.q * &self.u * self.alpha_slope();
+        terms.mask_fill(&self.off, 0.0).sum()
     }
 
     /// `<c, dln p/dx>`.
     pub(super) fn log_gradient(&self, cotangent: &Values<B>) -> Values<B> {
-        let score = (cotangent.fill(&self.off, 0.0) * self.score()).fill(&self.off, 0.0);
-        let gradient = &score - &self.k / &self.total * score.sum();
+        let scaled =
+            (cotangent.mask_fill(&self.off, 0.0) * self.log_slope()).mask_fill(&self.off, 0.0);
+        let gradient = &scaled - &self.k / &self.total * scaled.sum();
         // The row sums to zero; at the largest weight the difference above has lost that.
         let excess = -gradient.sum();
         Values(B::float_scatter(
@@ -108,10 +110,10 @@ impl<'r, B: Backend> Support<'r, B> {
     }
 
     /// `<c, dln p/dalpha>`.
-    pub(super) fn log_order_gradient(&self, cotangent: &Values<B>) -> Values<B> {
-        let slope = self.order_slope();
+    pub(super) fn log_alpha_gradient(&self, cotangent: &Values<B>) -> Values<B> {
+        let slope = self.alpha_slope();
         let mean = (&self.rows.reference.q * &self.u * &slope).sum() / &self.total;
-        let terms = cotangent.fill(&self.off, 0.0) * (slope - self.score() * mean);
-        terms.fill(&self.off, 0.0).sum()
+        let terms = cotangent.mask_fill(&self.off, 0.0) * (slope - self.log_slope() * mean);
+        terms.mask_fill(&self.off, 0.0).sum()
     }
 }

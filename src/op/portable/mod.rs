@@ -19,10 +19,10 @@ use super::request::{
 use crate::math::Output;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
-use generator::Order;
+use generator::Generator;
 use gradient::Support;
 use ratio::Ratios;
-use reference::Reference;
+use reference::MaskedReference;
 use rows::Rows;
 use state::State;
 use values::{Values, off_support};
@@ -36,35 +36,37 @@ pub(crate) fn forward<B: Backend>(
     let dtype = logits.dtype();
     let rows = Rows::<B>::new(logits, alpha, reference, parameters);
     let Rows {
-        order, reference, ..
+        generator,
+        reference,
+        ..
     } = &rows;
     let state = rows.solve(parameters.solver);
     let ratio = rows.ratio(&state);
     let off = off_support(&ratio.log_u);
     let output = match parameters.output {
         Output::Probabilities => {
-            let share = (rows.residual(&ratio) * &ratio.relative + 1.0).at_least(0.0);
+            let share = (rows.residual(&ratio) * &ratio.relative_slope + 1.0).clamp_min(0.0);
             let p = &reference.q * ratio.log_u.exp() * share;
-            reference.answer(p.fill(&off, 0.0), 0.0)
+            reference.fill_fallback(p.mask_fill(&off, 0.0), 0.0)
         }
         Output::LogProbabilities => {
-            let share = (rows.residual(&ratio) * &ratio.relative).at_least(-1.0);
-            let log_p = reference.q.ln() + &ratio.log_u + order.log1p(&share);
-            reference.answer(log_p.fill(&off, f64::NEG_INFINITY), f64::NEG_INFINITY)
+            let share = (rows.residual(&ratio) * &ratio.relative_slope).clamp_min(-1.0);
+            let log_p = reference.q.ln() + &ratio.log_u + generator.log1p(&share);
+            reference.fill_fallback(log_p.mask_fill(&off, f64::NEG_INFINITY), f64::NEG_INFINITY)
         }
         Output::Value => {
-            let conjugates = &reference.q * order.conjugate(&ratio.log_u);
-            let mu = &rows.max - order.derivative(&rows.log_u_max(&state));
-            reference.answer(reference.over_allowed(conjugates) + mu, 0.0)
+            let conjugates = &reference.q * generator.conjugate_at_log(&ratio.log_u);
+            let mu = &rows.max - generator.derivative_at_log(&rows.log_u_max(&state));
+            reference.fill_fallback(reference.over_allowed(conjugates) + mu, 0.0)
         }
         Output::Divergence => {
-            let terms = &reference.q * order.generator(&ratio.log_u);
+            let terms = &reference.q * generator.value_at_log(&ratio.log_u);
             let sum = reference.over_allowed(terms);
             // By rounding: a divergence is not negative.
-            reference.answer(sum.fill(&sum.below(0.0), 0.0), 0.0)
+            reference.fill_fallback(sum.mask_fill(&sum.below(0.0), 0.0), 0.0)
         }
     };
-    let state = B::float_cat(vec![state.root.0, state.rest.0], rows.last);
+    let state = B::float_cat(vec![state.root.0, state.remainder.0], rows.last);
     (output.cast(dtype).0, state)
 }
 
@@ -87,15 +89,15 @@ pub(crate) fn backward<B: Backend>(
     InputGradients {
         logits: OptionalTensor::when(wanted.logits, || {
             let gradient = logits_gradient(&support, &ratio, output, &cotangent);
-            rows.reference.answer(gradient, 0.0).cast(dtype).0
+            rows.reference.fill_fallback(gradient, 0.0).cast(dtype).0
         }),
         alpha: OptionalTensor::when(wanted.alpha, || {
             let gradient = alpha_gradient(&support, &ratio, output, &cotangent);
-            rows.reference.answer(gradient, 0.0).0
+            rows.reference.fill_fallback(gradient, 0.0).0
         }),
         reference: OptionalTensor::when(wanted.reference, || {
             let gradient = reference_gradient(&support, &ratio, output, &cotangent);
-            rows.reference.answer(gradient, 0.0).0
+            rows.reference.fill_fallback(gradient, 0.0).0
         }),
     }
 }
@@ -108,16 +110,16 @@ fn logits_gradient<B: Backend>(
 ) -> Values<B> {
     let Rows { reference, .. } = support.rows;
     let gradient = match output {
-        Output::Probabilities => &support.k * support.centred(cotangent),
+        Output::Probabilities => &support.k * support.centered(cotangent),
         Output::LogProbabilities => support.log_gradient(cotangent),
         Output::Value => {
             let residual = support.rows.residual(ratio);
-            let share = (residual * &ratio.relative + 1.0).at_least(0.0);
+            let share = (residual * &ratio.relative_slope + 1.0).clamp_min(0.0);
             &reference.q * &support.u * share * cotangent
         }
-        Output::Divergence => &support.k * support.centred(&support.y()) * cotangent,
+        Output::Divergence => &support.k * support.centered(&support.y()) * cotangent,
     };
-    gradient.fill(&support.off, 0.0)
+    gradient.mask_fill(&support.off, 0.0)
 }
 
 fn alpha_gradient<B: Backend>(
@@ -127,14 +129,17 @@ fn alpha_gradient<B: Backend>(
     cotangent: &Values<B>,
 ) -> Values<B> {
     let Rows {
-        order, reference, ..
+        generator,
+        reference,
+        ..
     } = support.rows;
-    let direct = || reference.over_allowed(&reference.q * order.order_derivative(&ratio.log_u));
+    let direct =
+        || reference.over_allowed(&reference.q * generator.alpha_derivative_at_log(&ratio.log_u));
     match output {
-        Output::Probabilities => support.order_gradient(cotangent),
-        Output::LogProbabilities => support.log_order_gradient(cotangent),
+        Output::Probabilities => support.alpha_gradient(cotangent),
+        Output::LogProbabilities => support.log_alpha_gradient(cotangent),
         Output::Value => -direct() * cotangent,
-        Output::Divergence => (direct() + support.order_gradient(&support.y())) * cotangent,
+        Output::Divergence => (direct() + support.alpha_gradient(&support.y())) * cotangent,
     }
 }
 
@@ -145,20 +150,26 @@ fn reference_gradient<B: Backend>(
     cotangent: &Values<B>,
 ) -> Values<B> {
     let Rows {
-        order, reference, ..
+        generator,
+        reference,
+        ..
     } = support.rows;
     // Off the support only the generator itself depends on the reference.
     match output {
-        Output::Probabilities => (&support.u * support.centred(cotangent)).fill(&support.off, 0.0),
-        Output::LogProbabilities => {
-            let power = (-(&order.c * &support.log_u)).exp();
-            (support.log_gradient(cotangent) * power / &reference.q).fill(&support.off, 0.0)
+        Output::Probabilities => {
+            (&support.u * support.centered(cotangent)).mask_fill(&support.off, 0.0)
         }
-        Output::Value => (order.conjugate(&ratio.log_u) * cotangent).fill(&reference.ignored, 0.0),
+        Output::LogProbabilities => {
+            let power = (-(&generator.c * &support.log_u)).exp();
+            (support.log_gradient(cotangent) * power / &reference.q).mask_fill(&support.off, 0.0)
+        }
+        Output::Value => (generator.conjugate_at_log(&ratio.log_u) * cotangent)
+            .mask_fill(&reference.ignored, 0.0),
         Output::Divergence => {
-            let centred = (&support.u * support.centred(&support.y())).fill(&support.off, 0.0);
-            let gradient = (centred - order.conjugate(&ratio.log_u)) * cotangent;
-            gradient.fill(&reference.ignored, 0.0)
+            let centered =
+                (&support.u * support.centered(&support.y())).mask_fill(&support.off, 0.0);
+            let gradient = (centered - generator.conjugate_at_log(&ratio.log_u)) * cotangent;
+            gradient.mask_fill(&reference.ignored, 0.0)
         }
     }
 }
@@ -173,20 +184,20 @@ pub(super) fn divergence_terms<B: Backend>(
 ) -> FloatTensor<B> {
     let dtype = probabilities.dtype();
     let p = Values::<B>(probabilities).cast(arithmetic_dtype(dtype));
-    let order = Order::new(alpha, parameters.alpha, &p);
-    let reference = Reference::new(reference, &p, &order, parameters.empty_row);
-    let log_u = (p.ln() - reference.q.ln()).fill(&p.equals(0.0), f64::NEG_INFINITY);
+    let generator = Generator::new(alpha, parameters.alpha, &p);
+    let reference = MaskedReference::new(reference, &p, &generator, parameters.empty_row);
+    let log_u = (p.ln() - reference.q.ln()).mask_fill(&p.equals(0.0), f64::NEG_INFINITY);
     let entries = match term {
         DivergenceTerm::Value => {
-            let terms = &reference.q * order.generator(&log_u);
+            let terms = &reference.q * generator.value_at_log(&log_u);
             // By rounding: a generator is not negative.
-            terms.fill(&terms.below(0.0), 0.0)
+            terms.mask_fill(&terms.below(0.0), 0.0)
         }
-        DivergenceTerm::ProbabilityDerivative => order.derivative(&log_u),
-        DivergenceTerm::AlphaDerivative => &reference.q * order.order_derivative(&log_u),
-        DivergenceTerm::ReferenceDerivative => -order.conjugate(&log_u),
+        DivergenceTerm::ProbabilityDerivative => generator.derivative_at_log(&log_u),
+        DivergenceTerm::AlphaDerivative => &reference.q * generator.alpha_derivative_at_log(&log_u),
+        DivergenceTerm::ReferenceDerivative => -generator.conjugate_at_log(&log_u),
     };
-    let entries = reference.answer(entries.fill(&reference.ignored, 0.0), 0.0);
+    let entries = reference.fill_fallback(entries.mask_fill(&reference.ignored, 0.0), 0.0);
     match term {
         DivergenceTerm::Value | DivergenceTerm::ProbabilityDerivative => entries.cast(dtype).0,
         DivergenceTerm::AlphaDerivative | DivergenceTerm::ReferenceDerivative => entries.0,

@@ -2,76 +2,76 @@
 
 use super::rows::Rows;
 use super::state::State;
-use super::values::{Values, largest_number, log_space};
+use super::values::{Values, log_space, max_finite};
 use crate::math::MAX_ALPHA;
 use burn::backend::Backend;
 
 /// [`crate::math::Ratio`] of every entry.
 pub(super) struct Ratios<B: Backend> {
     pub(super) log_u: Values<B>,
-    pub(super) fall: Values<B>,
-    pub(super) relative: Values<B>,
+    pub(super) log_drop: Values<B>,
+    pub(super) relative_slope: Values<B>,
 }
 
 impl<B: Backend> Rows<B> {
     /// [`crate::math::RatioCurve`] at every gap; `ln u` is `-inf` off the support.
     pub(super) fn ratio(&self, state: &State<B>) -> Ratios<B> {
-        match &self.by_reach {
+        match &self.by_support_radius {
             None => self.by_log_ratio(&state.root),
             Some(mask) => {
                 let plain = self.by_log_ratio(&state.root);
-                let reach = self.by_reach(&state.root, &state.rest);
+                let radius = self.by_support_radius(&state.root, &state.remainder);
                 Ratios {
-                    log_u: mask.select(&reach.log_u, &plain.log_u),
-                    fall: mask.select(&reach.fall, &plain.fall),
-                    relative: mask.select(&reach.relative, &plain.relative),
+                    log_u: mask.select(&radius.log_u, &plain.log_u),
+                    log_drop: mask.select(&radius.log_drop, &plain.log_drop),
+                    relative_slope: mask.select(&radius.relative_slope, &plain.relative_slope),
                 }
             }
         }
     }
 
     pub(super) fn by_log_ratio(&self, l: &Values<B>) -> Ratios<B> {
-        let largest = largest_number(self.dtype) * 1e-2;
-        let log_power = &self.order.c * l;
+        let largest = max_finite(self.dtype) * 1e-2;
+        let log_power = &self.generator.c * l;
         // ln |c g e^(c l)|, for products that overflow; ln(1 + e^t) is t + e^-t to rounding beyond t = 20,
         // and the sign of z is that of c.
         let limit = log_space(self.dtype);
-        let t = self.gap.ln() + self.order.c.abs().ln() + &log_power;
-        let far = t.above(limit) & self.order.c.above(0.0);
+        let t = self.gap.ln() + self.generator.c.abs().ln() + &log_power;
+        let far = t.above(limit) & self.generator.c.above(0.0);
         // An entry that far away has a logarithm all the same.
-        let product = (&self.gap * log_power.at_most(limit).exp()).at_most(largest / MAX_ALPHA);
-        let through_log = t.at_most(limit).exp() / self.order.c.abs();
+        let product = (&self.gap * log_power.clamp_max(limit).exp()).clamp_max(largest / MAX_ALPHA);
+        let through_log = t.clamp_max(limit).exp() / self.generator.c.abs();
         let x = log_power.above(limit).select(&through_log, &product);
-        let z = &x * &self.order.c;
+        let z = &x * &self.generator.c;
         let outside = z.at_or_below(-1.0);
-        let fall = self.order.log1p_over(&x);
+        let log_drop = self.generator.log1p_over(&x);
         // Inside its range, for what is selected away is still a number.
-        let relative = z.fill(&outside, 0.0) + 1.0;
-        let relative = relative.filled(1.0) / relative;
-        let held = t.at_least(1.0);
-        let far_fall = (&held + (-held.clone()).exp()) / &self.order.c;
-        let far_relative = (-held).exp();
-        let fall = far.select(&far_fall, &fall);
+        let relative_slope = z.mask_fill(&outside, 0.0) + 1.0;
+        let relative_slope = relative_slope.filled(1.0) / relative_slope;
+        let safe = t.clamp_min(1.0);
+        let far_log_drop = (&safe + (-safe.clone()).exp()) / &self.generator.c;
+        let far_relative_slope = (-safe).exp();
+        let log_drop = far.select(&far_log_drop, &log_drop);
         Ratios {
-            log_u: (l - &fall).fill(
+            log_u: (l - &log_drop).mask_fill(
                 &(outside | self.reference.ignored.clone()),
                 f64::NEG_INFINITY,
             ),
-            fall,
-            relative: far.select(&far_relative, &relative),
+            log_drop,
+            relative_slope: far.select(&far_relative_slope, &relative_slope),
         }
     }
 
-    pub(super) fn by_reach(&self, root: &Values<B>, rest: &Values<B>) -> Ratios<B> {
-        let beta = -self.order.c.clone();
-        let left = (root - &self.gap) + (rest - &self.gap_rest);
+    pub(super) fn by_support_radius(&self, root: &Values<B>, remainder: &Values<B>) -> Ratios<B> {
+        let beta = -self.generator.c.clone();
+        let left = (root - &self.gap) + (remainder - &self.gap_remainder);
         let off = left.at_or_below(0.0) | self.reference.ignored.clone();
-        let left = left.fill(&off, 1.0);
-        let relative = root / &left;
+        let left = left.mask_fill(&off, 1.0);
+        let relative_slope = root / &left;
         Ratios {
-            fall: self.order.log1p(&(&self.gap / &left)) / &beta,
-            log_u: ((&left * &beta).ln() / beta).fill(&off, f64::NEG_INFINITY),
-            relative,
+            log_drop: self.generator.log1p(&(&self.gap / &left)) / &beta,
+            log_u: ((&left * &beta).ln() / beta).mask_fill(&off, f64::NEG_INFINITY),
+            relative_slope,
         }
     }
 }

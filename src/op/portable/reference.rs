@@ -1,19 +1,19 @@
 //! The reference of the rows, and what it and the orders leave of their entries.
 
-use super::generator::Order;
-use super::values::{Mask, Values, largest_number};
+use super::generator::Generator;
+use super::values::{Mask, Values, max_finite};
 use crate::math::{EmptyRow, MAX_ALPHA};
 use crate::op::request::ReferenceTensor;
 use burn::backend::Backend;
 
 /// The reference measure of the rows, over their allowed entries.
-pub(super) struct Reference<B: Backend> {
+pub(super) struct MaskedReference<B: Backend> {
     /// One where the entry is not allowed.
     pub(super) q: Values<B>,
     /// The entries that leave every sum.
     pub(super) ignored: Mask<B>,
     /// The rows that answer `NaN`, and those without an allowed entry.
-    pub(super) poisoned: Mask<B>,
+    pub(super) invalid: Mask<B>,
     pub(super) empty: Mask<B>,
     /// The number of allowed entries of each row.
     count: Values<B>,
@@ -21,16 +21,16 @@ pub(super) struct Reference<B: Backend> {
     empty_row: EmptyRow,
 }
 
-impl<B: Backend> Reference<B> {
+impl<B: Backend> MaskedReference<B> {
     /// For rows of numbers `x`, in the arithmetic: logits, or probabilities.
     pub(super) fn new(
         reference: ReferenceTensor<B>,
         x: &Values<B>,
-        order: &Order<B>,
+        generator: &Generator<B>,
         empty_row: EmptyRow,
     ) -> Self {
         let shape = x.shape();
-        let largest = largest_number(x.dtype());
+        let largest = max_finite(x.dtype());
         let ones = x.filled(1.0);
         let given = match reference {
             ReferenceTensor::Uniform => None,
@@ -47,24 +47,24 @@ impl<B: Backend> Reference<B> {
 
         // -inf is the one number below the lowest finite one, and NaN fails every comparison.
         let mut masked = x.below(-largest);
-        let mut bad = !x.at_or_below(largest);
+        let mut invalid_entry = !x.at_or_below(largest);
         if let Some(q) = &given {
             masked = masked | q.equals(0.0);
-            bad = bad | !(q.at_or_above(0.0) & q.at_or_below(largest));
+            invalid_entry = invalid_entry | !(q.at_or_above(0.0) & q.at_or_below(largest));
         }
-        let ignored = masked | bad.clone();
+        let ignored = masked | invalid_entry.clone();
 
-        let count = ones.fill(&ignored, 0.0).sum();
-        let bad_count = x.filled(0.0).fill(&bad, 1.0).sum();
-        let order_is_good = order.alpha.abs().at_or_below(MAX_ALPHA);
-        let poisoned = bad_count.above(0.0) | !order_is_good;
+        let count = ones.mask_fill(&ignored, 0.0).sum();
+        let invalid_count = x.filled(0.0).mask_fill(&invalid_entry, 1.0).sum();
+        let alpha_is_valid = generator.alpha.abs().at_or_below(MAX_ALPHA);
+        let invalid = invalid_count.above(0.0) | !alpha_is_valid;
         let empty = count.equals(0.0);
         let is_uniform = given.is_none();
         let q = given.unwrap_or_else(|| (count.filled(1.0) / &count).expand(&shape));
         Self {
-            q: q.fill(&ignored, 1.0),
+            q: q.mask_fill(&ignored, 1.0),
             ignored,
-            poisoned,
+            invalid,
             empty,
             count,
             is_uniform,
@@ -78,22 +78,23 @@ impl<B: Backend> Reference<B> {
             let hi = self.count.ln();
             return (&hi * 0.0, hi);
         }
-        let q = self.q.fill(&self.ignored, 0.0);
-        let at_max = q.fill(&gap.above(0.0), 0.0).max();
+        let q = self.q.mask_fill(&self.ignored, 0.0);
+        let at_max = q.mask_fill(&gap.above(0.0), 0.0).max();
         (-q.sum().ln(), -at_max.ln())
     }
 
     /// The sum over the allowed entries.
     pub(super) fn over_allowed(&self, terms: Values<B>) -> Values<B> {
-        terms.fill(&self.ignored, 0.0).sum()
+        terms.mask_fill(&self.ignored, 0.0).sum()
     }
 
     /// The answers of the rows that have none.
-    pub(super) fn answer(&self, rows: Values<B>, empty: f64) -> Values<B> {
+    pub(super) fn fill_fallback(&self, rows: Values<B>, empty: f64) -> Values<B> {
         let empty = match self.empty_row {
             EmptyRow::NaN => f64::NAN,
             EmptyRow::Zero => empty,
         };
-        rows.fill(&self.empty, empty).fill(&self.poisoned, f64::NAN)
+        rows.mask_fill(&self.empty, empty)
+            .mask_fill(&self.invalid, f64::NAN)
     }
 }

@@ -12,36 +12,40 @@ use burn::tensor::DType;
 const NEWTON_ALPHA: std::ops::RangeInclusive<f64> = 0.0..=2.0;
 const NEWTON_STEPS: usize = 16;
 
-/// Halvings of the reach after those of its logarithm, down to a sum of two numbers: the interval left is
+/// Halvings of the support radius after those of its logarithm, down to a sum of two numbers: the interval left is
 /// some thousand roundings of the first.
-const REACH_HALVINGS: usize = 44;
-const REACH_ROUNDINGS: f64 = 256.0;
+const SUPPORT_RADIUS_BISECTIONS: usize = 44;
+const SUPPORT_RADIUS_ULPS: f64 = 256.0;
 
 impl<B: Backend> Rows<B> {
     /// [`crate::math::solve_log_ratio`] with a fixed number of steps, then
-    /// [`crate::math::solve_reach`] from there.
+    /// [`crate::math::solve_support_radius`] from there.
     pub(super) fn solve(&self, solver: Solver) -> State<B> {
         let newton = solver == Solver::Newton
             && self
-                .order
+                .generator
                 .number
                 .is_some_and(|alpha| NEWTON_ALPHA.contains(&alpha));
         let mut l = self.hi.clone();
         if newton {
             for _ in 0..NEWTON_STEPS {
                 let (s, w) = self.mass(&self.by_log_ratio(&l));
-                let d = &s * self.order.expm1_over(&self.order.c, &self.order.log(&s)) / w;
-                l = (l - self.order.log1p_over(&d))
+                let d = &s
+                    * self
+                        .generator
+                        .expm1_over(&self.generator.c, &self.generator.log(&s))
+                    / w;
+                l = (l - self.generator.log1p_over(&d))
                     .max_pair(&self.lo)
                     .min_pair(&self.hi);
             }
         } else {
-            let halvings = match self.dtype {
-                DType::F64 => f64::HALVINGS,
-                _ => f32::HALVINGS,
+            let bisection_steps = match self.dtype {
+                DType::F64 => f64::BISECTION_STEPS,
+                _ => f32::BISECTION_STEPS,
             };
             let (mut lo, mut hi) = (self.lo.clone(), self.hi.clone());
-            for _ in 0..halvings {
+            for _ in 0..bisection_steps {
                 l = (&lo + &hi) * 0.5;
                 let above = self.mass(&self.by_log_ratio(&l)).0.at_or_above(1.0);
                 hi = above.select(&l, &hi);
@@ -49,71 +53,74 @@ impl<B: Backend> Rows<B> {
             }
         }
         let mut state = State {
-            rest: &l * 0.0,
+            remainder: &l * 0.0,
             root: l,
         };
-        if let Some(by_reach) = &self.by_reach {
-            let reach = self.solve_reach(&state.root);
-            state.root = by_reach.select(&reach.root, &state.root);
-            state.rest = by_reach.select(&reach.rest, &state.rest);
+        if let Some(by_support_radius) = &self.by_support_radius {
+            let support_radius = self.solve_support_radius(&state.root);
+            state.root = by_support_radius.select(&support_radius.root, &state.root);
+            state.remainder = by_support_radius.select(&support_radius.remainder, &state.remainder);
         }
-        let none = self.reference.poisoned.clone() | self.reference.empty.clone();
+        let none = self.reference.invalid.clone() | self.reference.empty.clone();
         State {
-            root: state.root.fill(&none, f64::NAN),
-            rest: state.rest.fill(&none, f64::NAN),
+            root: state.root.mask_fill(&none, f64::NAN),
+            remainder: state.remainder.mask_fill(&none, f64::NAN),
         }
     }
 
     /// The reach near `u_max = e^l`, by halving what the resolution of `l` leaves.
-    fn solve_reach(&self, l: &Values<B>) -> State<B> {
-        let beta = -self.order.c.clone();
+    fn solve_support_radius(&self, l: &Values<B>) -> State<B> {
+        let beta = -self.generator.c.clone();
         let m = (&beta * l).exp() / &beta;
         let epsilon = match self.dtype {
             DType::F64 => f64::EPSILON,
             _ => f64::from(f32::EPSILON),
         };
         // The error of m: of l, of its product with beta, and of the exponential.
-        let width = (l.abs() * &beta + 1.0) * &m * (epsilon * REACH_ROUNDINGS);
+        let width = (l.abs() * &beta + 1.0) * &m * (epsilon * SUPPORT_RADIUS_ULPS);
         let (mut lo, mut hi) = (-width.clone(), width);
-        let mut rest = &lo * 0.0;
-        for _ in 0..REACH_HALVINGS {
-            rest = (&lo + &hi) * 0.5;
-            let above = self.mass(&self.by_reach(&m, &rest)).0.at_or_above(1.0);
-            hi = above.select(&rest, &hi);
-            lo = above.select(&lo, &rest);
+        let mut remainder = &lo * 0.0;
+        for _ in 0..SUPPORT_RADIUS_BISECTIONS {
+            remainder = (&lo + &hi) * 0.5;
+            let above = self
+                .mass(&self.by_support_radius(&m, &remainder))
+                .0
+                .at_or_above(1.0);
+            hi = above.select(&remainder, &hi);
+            lo = above.select(&lo, &remainder);
         }
-        let root = &m + &rest;
-        let rest = rest - (&root - m);
-        State { root, rest }
+        let root = &m + &remainder;
+        let remainder = remainder - (&root - m);
+        State { root, remainder }
     }
 
     /// `S` and `W` of [`crate::math::solve_log_ratio`].
     pub(super) fn mass(&self, ratio: &Ratios<B>) -> (Values<B>, Values<B>) {
         let off = off_support(&ratio.log_u);
-        let p = (&self.reference.q * ratio.log_u.exp()).fill(&off, 0.0);
-        let w = (&p * &ratio.relative).fill(&off, 0.0);
+        let p = (&self.reference.q * ratio.log_u.exp()).mask_fill(&off, 0.0);
+        let w = (&p * &ratio.relative_slope).mask_fill(&off, 0.0);
         (p.sum(), w.sum())
     }
 
     /// `ln u_max`.
     pub(super) fn log_u_max(&self, state: &State<B>) -> Values<B> {
-        match &self.by_reach {
+        match &self.by_support_radius {
             None => state.root.clone(),
             Some(mask) => {
-                let beta = -self.order.c.clone();
-                let of_reach = (&state.root * &beta).ln() / beta;
-                mask.select(&of_reach, &state.root)
+                let beta = -self.generator.c.clone();
+                let log_u_max_from_radius = (&state.root * &beta).ln() / beta;
+                mask.select(&log_u_max_from_radius, &state.root)
             }
         }
     }
 
     /// What the root left of the mass: `math::Row::residual`.
     pub(super) fn residual(&self, ratio: &Ratios<B>) -> Values<B> {
-        if self.by_reach.is_none() {
+        if self.by_support_radius.is_none() {
             return Values::number(0.0, &self.max);
         }
         let (s, w) = self.mass(ratio);
-        let plain = self.order.c.at_or_above(1.0 - Solver::NEWTON_MAX_ALPHA);
-        ((-(s - 1.0)) / w).fill(&plain, 0.0)
+        let plain = self.generator.c.at_or_above(1.0 - Solver::NEWTON_MAX_ALPHA);
+        ((-(s - 1.0)) / w).mask_fill(&plain, 0.0)
     }
 }

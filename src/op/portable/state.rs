@@ -1,5 +1,5 @@
 use super::values::Values;
-use crate::op::request::STATE;
+use crate::op::request::STATE_LEN;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::Slice;
@@ -7,7 +7,7 @@ use burn::tensor::Slice;
 /// [`crate::math::RowState`] of every row.
 pub(super) struct State<B: Backend> {
     pub(super) root: Values<B>,
-    pub(super) rest: Values<B>,
+    pub(super) remainder: Values<B>,
 }
 
 impl<B: Backend> State<B> {
@@ -20,7 +20,7 @@ impl<B: Backend> State<B> {
             slices.push(Slice::from(n..n + 1));
             Values::<B>(B::float_slice(state.clone(), &slices))
         };
-        let [root, rest]: [_; STATE] = [0, 1].map(column);
-        Self { root, rest }
+        let [root, remainder]: [_; STATE_LEN] = [0, 1].map(column);
+        Self { root, remainder }
     }
 }

@@ -93,11 +93,11 @@ impl<B: Backend> Values<B> {
         Self(B::float_abs(self.0.clone()))
     }
 
-    pub fn at_most(&self, value: f64) -> Self {
+    pub fn clamp_max(&self, value: f64) -> Self {
         Self(B::float_clamp_max(self.0.clone(), value.into()))
     }
 
-    pub fn at_least(&self, value: f64) -> Self {
+    pub fn clamp_min(&self, value: f64) -> Self {
         Self(B::float_clamp_min(self.0.clone(), value.into()))
     }
 
@@ -125,7 +125,7 @@ impl<B: Backend> Values<B> {
         Mask(B::float_greater(
             self.0.clone(),
             other.0.clone(),
-            self.bools(),
+            self.bool_dtype(),
         ))
     }
 
@@ -133,7 +133,7 @@ impl<B: Backend> Values<B> {
         Mask(B::float_lower(
             self.0.clone(),
             other.0.clone(),
-            self.bools(),
+            self.bool_dtype(),
         ))
     }
 
@@ -141,7 +141,7 @@ impl<B: Backend> Values<B> {
         Mask(B::float_greater_elem(
             self.0.clone(),
             value.into(),
-            self.bools(),
+            self.bool_dtype(),
         ))
     }
 
@@ -149,7 +149,7 @@ impl<B: Backend> Values<B> {
         Mask(B::float_greater_equal_elem(
             self.0.clone(),
             value.into(),
-            self.bools(),
+            self.bool_dtype(),
         ))
     }
 
@@ -157,7 +157,7 @@ impl<B: Backend> Values<B> {
         Mask(B::float_lower_elem(
             self.0.clone(),
             value.into(),
-            self.bools(),
+            self.bool_dtype(),
         ))
     }
 
@@ -165,7 +165,7 @@ impl<B: Backend> Values<B> {
         Mask(B::float_lower_equal_elem(
             self.0.clone(),
             value.into(),
-            self.bools(),
+            self.bool_dtype(),
         ))
     }
 
@@ -173,12 +173,12 @@ impl<B: Backend> Values<B> {
         Mask(B::float_equal_elem(
             self.0.clone(),
             value.into(),
-            self.bools(),
+            self.bool_dtype(),
         ))
     }
 
     /// This number where the mask is set.
-    pub fn fill(&self, mask: &Mask<B>, value: f64) -> Self {
+    pub fn mask_fill(&self, mask: &Mask<B>, value: f64) -> Self {
         let mask = mask.expand(&self.shape());
         Self(B::float_mask_fill(self.0.clone(), mask, value.into()))
     }
@@ -192,7 +192,7 @@ impl<B: Backend> Values<B> {
         sum
     }
 
-    fn bools(&self) -> BoolDType {
+    fn bool_dtype(&self) -> BoolDType {
         get_device_settings::<B>(&self.0.device()).bool_dtype
     }
 }
@@ -321,7 +321,7 @@ pub(super) fn off_support<B: Backend>(log_u: &Values<B>) -> Mask<B> {
 }
 
 /// The largest number of an arithmetic.
-pub(super) fn largest_number(dtype: DType) -> f64 {
+pub(super) fn max_finite(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::MAX,
         _ => f64::from(f32::MAX),

@@ -23,7 +23,7 @@ pub(super) enum Pass {
 
 /// The kinds of a [`ReferenceTensor`](crate::op::ReferenceTensor).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Measure {
+pub(super) enum ReferenceKind {
     Uniform,
     Ones,
     Vector,
@@ -37,7 +37,7 @@ pub(super) enum Measure {
 pub(super) struct RowKernel {
     pub pass: Pass,
     pub output: Output,
-    pub measure: Measure,
+    pub reference_kind: ReferenceKind,
     pub alpha_rows: bool,
     pub half: bool,
     pub layout: Layout,
@@ -48,7 +48,7 @@ impl RowKernel {
     /// Whether the kernel writes a number for each entry: an output, or the gradient in the logits.
     pub fn writes_entries(&self) -> bool {
         match self.pass {
-            Pass::Forward => self.output.is_by_entry(),
+            Pass::Forward => self.output.is_per_entry(),
             Pass::Backward(wanted) => wanted.logits,
         }
     }
@@ -56,7 +56,7 @@ impl RowKernel {
     /// Whether the kernel writes a number for each row: an output, or the gradient in alpha.
     pub fn writes_rows(&self) -> bool {
         match self.pass {
-            Pass::Forward => !self.output.is_by_entry(),
+            Pass::Forward => !self.output.is_per_entry(),
             Pass::Backward(wanted) => wanted.alpha,
         }
     }
@@ -68,12 +68,15 @@ impl RowKernel {
 
     /// Whether there is a cotangent for each entry.
     fn reads_cotangents(&self) -> bool {
-        self.pass != Pass::Forward && self.output.is_by_entry()
+        self.pass != Pass::Forward && self.output.is_per_entry()
     }
 
     /// Whether the reference is given.
     fn reads_reference(&self) -> bool {
-        matches!(self.measure, Measure::Vector | Measure::Rows)
+        matches!(
+            self.reference_kind,
+            ReferenceKind::Vector | ReferenceKind::Rows
+        )
     }
 
     /// The type of the logits, of their cotangents and gradients, and of the outputs.
@@ -114,7 +117,7 @@ impl RowKernel {
     fn bindings(&self) -> Vec<Replacement> {
         let stored = self.stored();
         let entries = match self.layout {
-            Layout::Registers { by_four: true, .. } => format!("vec4<{stored}>"),
+            Layout::Registers { vec4: true, .. } => format!("vec4<{stored}>"),
             _ => stored.to_owned(),
         };
         let row_number = match self.pass {
@@ -147,7 +150,7 @@ impl RowKernel {
         ]
     }
 
-    fn by_layout(&self) -> Vec<Replacement> {
+    fn layout_replacements(&self) -> Vec<Replacement> {
         let stored = self.stored();
         let short = matches!(self.layout, Layout::Short { .. });
         let (cotangent_at, read_cotangent) = match (self.reads_cotangents(), short) {
@@ -180,20 +183,20 @@ impl RowKernel {
         ];
         match self.layout {
             Layout::Short { tile } => replacements.push(("tile", tile.to_string())),
-            Layout::Registers { slots, by_four } => {
-                let (lanes, group, logit_at, read_group, write_group) = if by_four {
+            Layout::Registers { slots, vec4 } => {
+                let (lanes, group, logit_at, read_group, write_group) = if vec4 {
                     (
                         4,
                         format!("vec4<{stored}>"),
                         "logits[at / 4u][at % 4u]",
                         "let x = vec4<f32>(logits[at / 4u]);
-            held[slot] = x.x;
-            held[slot + 1u] = x.y;
-            held[slot + 2u] = x.z;
-            held[slot + 3u] = x.w;",
+            registers[slot] = x.x;
+            registers[slot + 1u] = x.y;
+            registers[slot + 2u] = x.z;
+            registers[slot + 3u] = x.w;",
                         format!(
                             "entries[at / 4u] = vec4<{stored}>(vec4<f32>(
-                held[slot], held[slot + 1u], held[slot + 2u], held[slot + 3u],
+                registers[slot], registers[slot + 1u], registers[slot + 2u], registers[slot + 3u],
             ));"
                         ),
                     )
@@ -202,8 +205,8 @@ impl RowKernel {
                         1,
                         stored.to_owned(),
                         "logits[at]",
-                        "held[slot] = f32(logits[at]);",
-                        format!("entries[at] = {stored}(held[slot]);"),
+                        "registers[slot] = f32(logits[at]);",
+                        format!("entries[at] = {stored}(registers[slot]);"),
                     )
                 };
                 replacements.extend([
@@ -220,7 +223,7 @@ impl RowKernel {
         replacements
     }
 
-    fn by_pass(&self) -> Vec<Replacement> {
+    fn pass_replacements(&self) -> Vec<Replacement> {
         // The numbers of the constants in row.wgsl.
         let output = match self.output {
             Output::Probabilities => "0",
@@ -232,7 +235,7 @@ impl RowKernel {
             Pass::Forward => GradientMask::default(),
             Pass::Backward(wanted) => wanted,
         };
-        let row_cotangent = if self.output.is_by_entry() {
+        let row_cotangent = if self.output.is_per_entry() {
             "0.0"
         } else {
             "f32(cotangent[row_index])"
@@ -249,7 +252,7 @@ impl RowKernel {
             ),
             ("stored", self.stored().to_owned()),
             ("output", output.to_owned()),
-            ("is_by_entry", self.output.is_by_entry().to_string()),
+            ("is_per_entry", self.output.is_per_entry().to_string()),
             ("wants_logits", wanted.logits.to_string()),
             ("wants_alpha", wanted.alpha.to_string()),
             ("writes_reference", self.writes_reference().to_string()),
@@ -258,11 +261,11 @@ impl RowKernel {
         ]
     }
 
-    fn by_measure(&self) -> Vec<Replacement> {
-        let q = match self.measure {
-            Measure::Uniform | Measure::Ones => "row_q",
-            Measure::Vector => "reference[column]",
-            Measure::Rows => "reference[base + column]",
+    fn reference_replacements(&self) -> Vec<Replacement> {
+        let q = match self.reference_kind {
+            ReferenceKind::Uniform | ReferenceKind::Ones => "row_q",
+            ReferenceKind::Vector => "reference[column]",
+            ReferenceKind::Rows => "reference[base + column]",
         };
         let (alpha, c) = if self.alpha_rows {
             ("alpha_rows[row_index]", "1.0 - row.alpha")
@@ -271,7 +274,10 @@ impl RowKernel {
         };
         vec![
             ("given", self.reads_reference().to_string()),
-            ("uniform", (self.measure == Measure::Uniform).to_string()),
+            (
+                "uniform",
+                (self.reference_kind == ReferenceKind::Uniform).to_string(),
+            ),
             ("q", q.to_owned()),
             ("alpha", alpha.to_owned()),
             ("c", c.to_owned()),
@@ -281,12 +287,15 @@ impl RowKernel {
     /// The constants of [`crate::math`].
     fn constants() -> Vec<Replacement> {
         let float = |value: f64| format!("{:?}", value as f32);
-        let tolerance = Solver::STOP_ROUNDINGS * f64::from(f32::EPSILON);
+        let tolerance = Solver::TOLERANCE_ULPS * f64::from(f32::EPSILON);
         vec![
             ("tolerance", float(tolerance)),
-            ("halvings", f32::HALVINGS.to_string()),
-            ("reach_steps", Solver::REACH_STEPS.to_string()),
-            ("log_space", float(f32::LOG_SPACE.wide())),
+            ("bisection_steps", f32::BISECTION_STEPS.to_string()),
+            (
+                "support_radius_steps",
+                Solver::SUPPORT_RADIUS_STEPS.to_string(),
+            ),
+            ("log_space", float(f32::LOG_SPACE.into_f64())),
             ("max_alpha", float(MAX_ALPHA)),
             ("newton_max_alpha", float(Solver::NEWTON_MAX_ALPHA)),
         ]
@@ -300,9 +309,9 @@ impl KernelSource for RowKernel {
     fn source(&self) -> SourceTemplate {
         [
             self.bindings(),
-            self.by_layout(),
-            self.by_pass(),
-            self.by_measure(),
+            self.layout_replacements(),
+            self.pass_replacements(),
+            self.reference_replacements(),
             Self::constants(),
         ]
         .into_iter()
@@ -337,25 +346,25 @@ mod tests {
             })
         });
         let passes: Vec<_> = [Pass::Forward].into_iter().chain(masks).collect();
-        let measures = [
-            Measure::Uniform,
-            Measure::Ones,
-            Measure::Vector,
-            Measure::Rows,
+        let reference_kinds = [
+            ReferenceKind::Uniform,
+            ReferenceKind::Ones,
+            ReferenceKind::Vector,
+            ReferenceKind::Rows,
         ];
         let mut kernels = Vec::new();
         for columns in [7, 18, 40, 41, 20_000] {
-            let (layout, workgroup) = Layout::of_rows(columns, 256);
+            let (layout, workgroup) = Layout::for_rows(columns, 256);
             for &pass in &passes {
                 for output in Output::ALL {
-                    for measure in measures {
+                    for reference_kind in reference_kinds {
                         for (alpha_rows, half) in
                             [(false, false), (false, true), (true, false), (true, true)]
                         {
                             let kernel = RowKernel {
                                 pass,
                                 output,
-                                measure,
+                                reference_kind,
                                 alpha_rows,
                                 half,
                                 layout,
@@ -385,7 +394,7 @@ mod tests {
                                 .join("+"),
                             };
                             let name = format!(
-                                "{columns}-{pass}-{output:?}-{measure:?}-{}-{}",
+                                "{columns}-{pass}-{output:?}-{reference_kind:?}-{}-{}",
                                 if alpha_rows { "alphas" } else { "alpha" },
                                 kernel.stored(),
                             );
@@ -414,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn every_placeholder_has_a_text() {
+    fn every_placeholder_is_filled() {
         for (name, kernel) in every_kernel() {
             let text = kernel.source().complete();
             assert!(!text.contains("{{") && !text.contains("}}"), "{name}");
@@ -424,7 +433,7 @@ mod tests {
 
     /// A literal above the largest number is none to every compiler of WGSL, whatever it would round to.
     #[test]
-    fn every_float_literal_is_within_the_numbers() {
+    fn every_float_literal_is_within_range() {
         let mut largest = 0.0_f64;
         for (name, kernel) in every_kernel() {
             for literal in float_literals(&kernel.source().complete()) {
@@ -438,7 +447,7 @@ mod tests {
     /// Writes the text of every kernel into the folder `TSALLIS_KERNEL_TEXTS`: see kernels/README.md.
     #[test]
     #[ignore = "writes the texts for Chrome's compiler, which checks them: see kernels/README.md"]
-    fn write_every_text() {
+    fn write_every_kernel() {
         let folder = std::env::var("TSALLIS_KERNEL_TEXTS").expect("the folder to write to");
         std::fs::create_dir_all(&folder).expect("a folder");
         for (name, kernel) in every_kernel() {

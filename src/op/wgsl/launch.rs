@@ -1,6 +1,6 @@
 //! A launch of a kernel.
 
-use super::kernel::{Measure, Pass, RowKernel};
+use super::kernel::{Pass, ReferenceKind, RowKernel};
 use super::layout::Layout;
 use crate::math::{EmptyRow, Solver, closed_form};
 use crate::op::request::{AlphaTensor, ReferenceTensor, RowParameters};
@@ -30,11 +30,11 @@ impl Call {
         pass: Pass,
     ) -> Self {
         let logits = into_contiguous(logits);
-        let (measure, reference) = match reference {
-            ReferenceTensor::Uniform => (Measure::Uniform, None),
-            ReferenceTensor::Ones => (Measure::Ones, None),
-            ReferenceTensor::Vector(q) => (Measure::Vector, Some(into_contiguous(q))),
-            ReferenceTensor::Rows(q) => (Measure::Rows, Some(into_contiguous(q))),
+        let (reference_kind, reference) = match reference {
+            ReferenceTensor::Uniform => (ReferenceKind::Uniform, None),
+            ReferenceTensor::Ones => (ReferenceKind::Ones, None),
+            ReferenceTensor::Vector(q) => (ReferenceKind::Vector, Some(into_contiguous(q))),
+            ReferenceTensor::Rows(q) => (ReferenceKind::Rows, Some(into_contiguous(q))),
         };
         let alpha = match alpha {
             AlphaTensor::Number => None,
@@ -43,12 +43,12 @@ impl Call {
         let shape = logits.shape();
         let hardware = &logits.client.properties().hardware;
         let limit = hardware.max_units_per_cube.min(hardware.max_cube_dim.0);
-        let (layout, workgroup) = Layout::of_rows(shape[shape.num_dims() - 1], limit.max(1));
+        let (layout, workgroup) = Layout::for_rows(shape[shape.num_dims() - 1], limit.max(1));
         Self {
             kernel: RowKernel {
                 pass,
                 output: parameters.output,
-                measure,
+                reference_kind,
                 alpha_rows: alpha.is_some(),
                 half: logits.dtype == DType::F16,
                 layout,
@@ -169,8 +169,8 @@ fn launch(
     info: Info,
 ) {
     // In two dimensions: one of them holds 65 535 workgroups.
-    let widest = client.properties().hardware.max_cube_count.0.max(1) as usize;
-    let x = groups.min(widest);
+    let max_groups = client.properties().hardware.max_cube_count.0.max(1) as usize;
+    let x = groups.min(max_groups);
     let grid = CubeCount::Static(x as u32, groups.div_ceil(x) as u32, 1);
     let workgroup = CubeDim::new_1d(kernel.workgroup);
     client.launch(

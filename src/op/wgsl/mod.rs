@@ -15,7 +15,7 @@ mod layout;
 
 use super::request::{
     AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
-    STATE, row_shape,
+    STATE_LEN, row_shape,
 };
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, Device, Tensor};
@@ -53,12 +53,12 @@ pub(crate) fn forward(
 ) -> (CubeTensor, CubeTensor) {
     let call = Call::new(logits, alpha, reference, parameters, Pass::Forward);
     let shape = call.logits.shape();
-    let output = if parameters.output.is_by_entry() {
+    let output = if parameters.output.is_per_entry() {
         call.empty(shape.clone(), call.logits.dtype)
     } else {
         call.empty(row_shape(&shape, 1), call.logits.dtype)
     };
-    let state = call.empty(row_shape(&shape, STATE), DType::F32);
+    let state = call.empty(row_shape(&shape, STATE_LEN), DType::F32);
     call.launch(&[], &[&state, &output]);
     (output, state)
 }

@@ -45,7 +45,7 @@ impl Bandit {
     /// # Panics
     ///
     /// If there is no arm.
-    pub fn drawn(arms: usize, means_seed: u64) -> Self {
+    pub fn random(arms: usize, means_seed: u64) -> Self {
         let mut draws = stream(means_seed, Purpose::Problem, 0);
         Self::new(
             (0..arms)
@@ -88,7 +88,7 @@ impl DiscreteEnvironment for Bandit {
         let draw: f64 = StandardNormal.sample(&mut self.state.rewards);
         Transition {
             terminated: true,
-            ..Transition::within(self.means[action] + draw)
+            ..Transition::ongoing(self.means[action] + draw)
         }
     }
 
@@ -138,9 +138,9 @@ mod tests {
 
     #[test]
     fn the_means_are_those_of_their_seed() {
-        let mut bandit = Bandit::drawn(10, 42);
-        assert_eq!(bandit.means(), Bandit::drawn(10, 42).means());
-        assert_ne!(bandit.means(), Bandit::drawn(10, 43).means());
+        let mut bandit = Bandit::random(10, 42);
+        assert_eq!(bandit.means(), Bandit::random(10, 42).means());
+        assert_ne!(bandit.means(), Bandit::random(10, 43).means());
         let means = bandit.means().to_vec();
         bandit.seed(5, 1);
         assert_eq!(bandit.means(), means);

@@ -109,7 +109,7 @@ impl DiscreteEnvironment for CartPole {
         Transition {
             terminated: position.abs() > POSITION_LIMIT || angle.abs() > ANGLE_LIMIT,
             truncated: self.steps >= Self::MAX_STEPS,
-            ..Transition::within(1.0)
+            ..Transition::ongoing(1.0)
         }
     }
 

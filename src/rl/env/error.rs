@@ -34,7 +34,7 @@ pub enum EnvironmentError {
         /// Both of the first environment.
         first: (usize, usize),
     },
-    /// A reward that cannot be learnt from.
+    /// A reward that cannot be learned from.
     #[error("environment {index} gave the reward {reward}: a reward must be a finite number")]
     Reward {
         /// The environment.

@@ -88,7 +88,7 @@ impl DiscreteEnvironment for Identity {
         self.state.steps += 1;
         Transition {
             truncated: self.state.steps >= Self::MAX_STEPS,
-            ..Transition::within(reward)
+            ..Transition::ongoing(reward)
         }
     }
 

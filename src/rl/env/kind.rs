@@ -191,7 +191,7 @@ impl EnvironmentKind {
 }
 
 fn bandit(arms: usize) -> Bandit {
-    Bandit::drawn(arms, PROBLEM_SEED.into())
+    Bandit::random(arms, PROBLEM_SEED.into())
 }
 
 /// The name that [`FromStr`] reads.
@@ -309,7 +309,7 @@ mod tests {
             assert!((found - best).abs() < 1e-12, "{name}: {found}");
         }
         assert_eq!(kind("cartpole").solved_return(), Some(475.0));
-        let bandit = Bandit::drawn(5, 42);
+        let bandit = Bandit::random(5, 42);
         assert!(bandit.means().contains(&kind("bandit:5").best_return()));
     }
 

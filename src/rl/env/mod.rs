@@ -5,51 +5,51 @@
 //! | [`DiscreteEnvironment`] | the trait that the learner steps |
 //! | [`CartPole`], [`DeepSea`], [`NChain`], [`Bandit`], [`Identity`] | environments |
 //! | [`RewardNoise`], [`TimeLimit`], [`EpisodeStatistics`] | wrappers |
-//! | [`BurnEnvironment`] | an environment of your own, written against [`burn::rl::Environment`] |
-//! | [`Observed`] | one of these environments for what takes a [`burn::rl::Environment`] |
+//! | [`FromBurnEnvironment`] | an environment of your own, written against [`burn::rl::Environment`] |
+//! | [`ToBurnEnvironment`] | one of these environments for what takes a [`burn::rl::Environment`] |
 //! | [`VectorEnvironment`] | many environments, stepped together |
 //! | [`EnvironmentKind`] | the environments by name |
 //!
 //! ```
-//! use burn_tsallis::rl::env::{CartPole, DiscreteEnvironment, EpisodeStatistics, RewardNoise, Step};
+//! use burn_tsallis::rl::env::{CartPole, DiscreteEnvironment, EpisodeStatistics, RewardNoise, VectorStep};
 //! use burn_tsallis::rl::env::VectorEnvironment;
 //!
 //! // Sixteen noisy CartPoles whose episodes are recorded without the noise.
 //! let mut environments = VectorEnvironment::seeded(16, 0, || {
 //!     RewardNoise::new(EpisodeStatistics::new(CartPole::new()), 0.5)
 //! })?;
-//! let mut step = Step::default();
+//! let mut step = VectorStep::default();
 //! environments.step(&[0; 16], &mut step)?;
 //! assert_eq!(step.transitions.len(), 16);
 //! # Ok::<(), burn_tsallis::rl::env::EnvironmentError>(())
 //! ```
 
-mod adapter;
 mod bandit;
 mod cartpole;
 mod deep_sea;
 mod environment;
 mod error;
+mod from_burn;
 mod identity;
 mod kind;
 mod nchain;
-mod observed;
 mod one_hot;
 mod state;
+mod to_burn;
 mod transition;
 mod vector;
 mod wrapper;
 
-pub use adapter::BurnEnvironment;
 pub use bandit::Bandit;
 pub use cartpole::CartPole;
 pub use deep_sea::DeepSea;
 pub use environment::DiscreteEnvironment;
 pub use error::{EnvironmentError, ObservationSizeError, RestoreError};
+pub use from_burn::FromBurnEnvironment;
 pub use identity::Identity;
 pub use kind::{EnvironmentKind, EnvironmentKindError};
 pub use nchain::NChain;
-pub use observed::{Observation, Observed};
+pub use to_burn::{Observation, ToBurnEnvironment};
 pub use transition::{Episode, Transition};
-pub use vector::{Step, VectorEnvironment};
+pub use vector::{VectorEnvironment, VectorStep};
 pub use wrapper::{EpisodeStatistics, RewardNoise, TimeLimit};

@@ -90,7 +90,7 @@ impl DiscreteEnvironment for NChain {
         self.position.steps += 1;
         Transition {
             truncated: self.position.steps >= self.max_steps(),
-            ..Transition::within(reward)
+            ..Transition::ongoing(reward)
         }
     }
 

@@ -17,7 +17,7 @@ pub struct Transition {
 
 impl Transition {
     /// A step within an episode.
-    pub fn within(reward: f64) -> Self {
+    pub fn ongoing(reward: f64) -> Self {
         Self {
             reward,
             terminated: false,

@@ -16,14 +16,14 @@ pub struct VectorEnvironment {
 /// What a step of all environments led to. Given to [`VectorEnvironment::step`] again, it is written anew
 /// without allocating.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Step {
+pub struct VectorStep {
     /// One transition for each environment.
     pub transitions: Vec<Transition>,
     ended: Vec<usize>,
     final_observations: Vec<f32>,
 }
 
-impl Step {
+impl VectorStep {
     /// The environments whose episode ended, in rising order.
     pub fn ended(&self) -> &[usize] {
         &self.ended
@@ -195,7 +195,11 @@ impl VectorEnvironment {
     /// # Panics
     ///
     /// If there is not one action for each environment, or if an environment does not have its action.
-    pub fn step(&mut self, actions: &[usize], step: &mut Step) -> Result<(), EnvironmentError> {
+    pub fn step(
+        &mut self,
+        actions: &[usize],
+        step: &mut VectorStep,
+    ) -> Result<(), EnvironmentError> {
         assert_eq!(actions.len(), self.len(), "one action for each environment");
         step.clear();
         for (index, (environment, &action)) in self.environments.iter_mut().zip(actions).enumerate()

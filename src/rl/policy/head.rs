@@ -81,17 +81,17 @@ impl TsallisPolicyHead {
         tsallis_divergence_from_probabilities(probabilities, options(alpha, allowed), 1)
     }
 
-    /// Draws an action for each row, by the race of exponential clocks: the action with the smallest
-    /// `clock / p`, which is action `i` with probability `p_i`.
+    /// Draws an action for each row, by the exponential race: the action with the smallest
+    /// `noise / p`, which is action `i` with probability `p_i`.
     ///
     /// # Arguments
     /// - probabilities: `[batch, actions]`
-    /// - clocks: independent draws of the unit exponential distribution, of the same shape.
+    /// - exponential_noise: independent draws of the unit exponential distribution, of the same shape.
     ///
     /// # Returns
     /// Actions, `[batch, 1]`. One of probability zero is not drawn.
-    pub fn sample(probabilities: Tensor<2>, clocks: Tensor<2>) -> Tensor<2, Int> {
-        (probabilities / clocks).argmax(1)
+    pub fn sample(probabilities: Tensor<2>, exponential_noise: Tensor<2>) -> Tensor<2, Int> {
+        (probabilities / exponential_noise).argmax(1)
     }
 
     /// The most probable action of each row, `[batch, actions]` to `[batch, 1]`.
@@ -116,7 +116,7 @@ fn options(alpha: f64, allowed: Option<Tensor<2, Bool>>) -> TsallisOptions<2> {
 mod tests {
     use super::*;
     use crate::experiment::{Purpose, stream};
-    use crate::rl::policy::clocks;
+    use crate::rl::policy::exponential_noise;
     use burn::tensor::TensorData;
 
     /// How often each action is drawn in `rounds` draws of each of `rows` rows of the same logits.
@@ -141,8 +141,8 @@ mod tests {
             .collect();
         let mut counts = vec![0; actions];
         for _ in 0..rounds {
-            let clocks = clocks(&mut streams, actions, &device);
-            let drawn = TsallisPolicyHead::sample(p.clone(), clocks);
+            let exponential_noise = exponential_noise(&mut streams, actions, &device);
+            let drawn = TsallisPolicyHead::sample(p.clone(), exponential_noise);
             for action in drawn.into_data().iter::<i64>() {
                 counts[action as usize] += 1;
             }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn divergences_of_other_orders_are_those_of_the_probabilities() {
+    fn divergence_with_another_alpha_matches_probabilities() {
         let device = Device::flex();
         let mut weights = stream(0, Purpose::Weights, 0);
         let head = TsallisPolicyHead::new(1, 3, 0.5, &device, &mut weights);

@@ -2,8 +2,8 @@
 
 mod actions;
 mod activation;
-mod clocks;
 mod dense;
+mod exponential_noise;
 mod head;
 mod network;
 mod observations;
@@ -12,7 +12,7 @@ mod tsallis_policy;
 
 pub use actions::{ActionProbabilities, Actions};
 pub use activation::Activation;
-pub(super) use clocks::clocks;
+pub(super) use exponential_noise::exponential_noise;
 pub use head::TsallisPolicyHead;
 pub use network::{ActorCritic, Features, NetworkConfig};
 pub use observations::Observations;

@@ -6,7 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 /// A linear layer with a zero bias and an orthogonal weight of this gain.
 ///
-/// Burn's own orthogonal initialiser draws from the process-wide generator.
+/// Burn's own orthogonal initializer draws from the process-wide generator.
 pub(super) fn orthogonal_linear(
     input: usize,
     output: usize,

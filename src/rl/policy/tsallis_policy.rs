@@ -1,4 +1,4 @@
-use super::clocks::clocks;
+use super::exponential_noise::exponential_noise;
 use super::{ActionProbabilities, Actions, ActorCritic, Observations, TsallisPolicyHead};
 use crate::experiment::{Purpose, Stream, stream};
 use burn::module::Module;
@@ -95,8 +95,9 @@ impl Policy for TsallisPolicy {
             TsallisPolicyHead::mode(probabilities)
         } else {
             let draws = std::slice::from_mut(&mut self.draws);
-            let clocks = clocks(draws, states * actions, &probabilities.device());
-            TsallisPolicyHead::sample(probabilities, clocks.reshape([states, actions]))
+            let exponential_noise =
+                exponential_noise(draws, states * actions, &probabilities.device());
+            TsallisPolicyHead::sample(probabilities, exponential_noise.reshape([states, actions]))
         };
         (Actions(drawn), vec![(); states])
     }

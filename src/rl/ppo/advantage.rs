@@ -1,4 +1,4 @@
-/// Generalised advantage estimates (Schulman et al. 2016) of one environment:
+/// Generalized advantage estimates (Schulman et al. 2016) of one environment:
 ///
 /// ```text
 /// delta_t = r_t + gamma v'_t - v_t,    A_t = delta_t + gamma lambda (1 - done_t) A_(t+1)
@@ -15,12 +15,12 @@
 /// If the four are not equally long.
 ///
 /// ```
-/// use burn_tsallis::rl::ppo::generalised_advantages;
+/// use burn_tsallis::rl::ppo::generalized_advantages;
 /// // With lambda = 1 the estimate is the discounted return less the value.
-/// let a = generalised_advantages(&[1.0, 1.0], &[0.5, 0.5], &[0.5, 0.0], &[false, true], 0.9, 1.0);
+/// let a = generalized_advantages(&[1.0, 1.0], &[0.5, 0.5], &[0.5, 0.0], &[false, true], 0.9, 1.0);
 /// assert!((a[0] - (1.0 + 0.9 - 0.5)).abs() < 1e-12);
 /// ```
-pub fn generalised_advantages(
+pub fn generalized_advantages(
     rewards: &[f64],
     values: &[f64],
     next_values: &[f64],
@@ -64,7 +64,7 @@ mod tests {
             let (rewards, values, next_values) = (draw(), draw(), draw());
             let done: Vec<bool> = (0..n).map(|_| random.random_bool(0.2)).collect();
             let (gamma, lambda) = (0.97, 0.9);
-            let got = generalised_advantages(&rewards, &values, &next_values, &done, gamma, lambda);
+            let got = generalized_advantages(&rewards, &values, &next_values, &done, gamma, lambda);
             for (t, got) in got.into_iter().enumerate() {
                 let mut want = 0.0;
                 for k in t..n {

@@ -1,4 +1,4 @@
-use super::optimiser::Moments;
+use super::optimizer::Moments;
 use crate::experiment::Stream;
 use crate::rl::env::Episode;
 use burn::store::ModuleRecord;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Checkpoint {
     /// The networks.
     pub model: ModuleRecord,
-    /// The optimiser's moments, as a module; none before the first step.
+    /// The optimizer's moments, as a module; none before the first step.
     pub moments: Option<Moments>,
     /// What is not a tensor.
     pub state: LearnerState,
@@ -26,7 +26,7 @@ pub struct LearnerState {
     pub bad_episodes: Option<usize>,
     /// The last episodes, the newest last.
     pub recent: Vec<Episode>,
-    /// Steps of the optimiser.
+    /// Steps of the optimizer.
     pub adam_steps: usize,
     /// The stream that the actions of each environment are drawn from.
     pub actions: Vec<Stream>,

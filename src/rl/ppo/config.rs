@@ -13,7 +13,7 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PpoConfig {
-    /// What is learnt.
+    /// What is learned.
     pub environment: EnvironmentKind,
     /// Standard deviation of the Gaussian noise on every reward.
     pub noise_std: f64,
@@ -24,13 +24,13 @@ pub struct PpoConfig {
     pub seed: u64,
     /// Order of the policy.
     pub alpha: f64,
-    /// Order of the regulariser. The paper's guarantee needs the policy's order here.
-    pub regulariser_alpha: f64,
-    /// Weight of the regulariser, the divergence `D` of the policy to the uniform one over the allowed
+    /// Order of the regularizer. The paper's guarantee needs the policy's order here.
+    pub regularizer_alpha: f64,
+    /// Weight of the regularizer, the divergence `D` of the policy to the uniform one over the allowed
     /// actions.
     pub beta: f64,
-    /// Where the regulariser stands.
-    pub regulariser: Regulariser,
+    /// Where the regularizer stands.
+    pub regularizer: Regularizer,
     /// Weight of the Shannon entropy, in nats, that is subtracted from the loss.
     pub entropy_coefficient: f64,
     /// Environment steps of the whole run; rounded up to whole updates.
@@ -53,7 +53,7 @@ pub struct PpoConfig {
     pub max_grad_norm: f64,
     /// Discount of a step.
     pub gamma: f64,
-    /// Decay of the generalised advantage estimate.
+    /// Decay of the generalized advantage estimate.
     pub gae_lambda: f64,
     /// Range of the probability ratio around one.
     pub clip: f64,
@@ -62,7 +62,7 @@ pub struct PpoConfig {
     /// Weight of the value loss.
     pub value_coefficient: f64,
     /// Whether the advantages of a minibatch are shifted and scaled to mean zero and variance one.
-    pub normalise_advantages: bool,
+    pub normalize_advantages: bool,
     /// The passes over a rollout end after one in which the mean of `ratio - 1 - ln ratio` is above this.
     pub target_kl: Option<f64>,
     /// Whether a truncated episode is worth the value of its last observation; else nothing.
@@ -71,21 +71,21 @@ pub struct PpoConfig {
     pub network: NetworkConfig,
 }
 
-/// Where the regulariser `beta D(pi(.|s))` stands.
+/// Where the regularizer `beta D(pi(.|s))` stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Regulariser {
+pub enum Regularizer {
     /// In the reward, as in the paper's code: `r_t - beta D(pi(.|s_t))` with the policy of the rollout. It
     /// then moves a policy only through the states that it leads to.
     Reward,
-    /// In the loss: plus `beta` times the mean divergence of the policy that is learnt.
+    /// In the loss: plus `beta` times the mean divergence of the policy that is learned.
     Loss,
-    /// In both, which is the gradient of the regularised return where advantages are not normalised: their
-    /// normalisation scales what stands in the reward, and not what stands in the loss.
+    /// In both, which is the gradient of the regularized return where advantages are not normalized: their
+    /// normalization scales what stands in the reward, and not what stands in the loss.
     Both,
 }
 
-impl FromStr for Regulariser {
+impl FromStr for Regularizer {
     type Err = UnknownName;
 
     /// `reward`, `loss` or `both`.
@@ -95,7 +95,7 @@ impl FromStr for Regulariser {
             "loss" => Ok(Self::Loss),
             "both" => Ok(Self::Both),
             _ => Err(UnknownName {
-                what: "regulariser",
+                what: "regularizer",
                 name: name.to_owned(),
                 expected: "reward, loss or both",
             }),
@@ -103,7 +103,7 @@ impl FromStr for Regulariser {
     }
 }
 
-impl Regulariser {
+impl Regularizer {
     /// Whether it is taken from the reward.
     pub fn is_in_reward(self) -> bool {
         matches!(self, Self::Reward | Self::Both)
@@ -135,9 +135,9 @@ impl Default for PpoConfig {
             first_step_without_noise: false,
             seed: 0,
             alpha: 0.5,
-            regulariser_alpha: 0.5,
+            regularizer_alpha: 0.5,
             beta: 0.01,
-            regulariser: Regulariser::Reward,
+            regularizer: Regularizer::Reward,
             entropy_coefficient: 0.0,
             total_steps: 200_000,
             environments: 16,
@@ -153,7 +153,7 @@ impl Default for PpoConfig {
             clip: 0.2,
             value_clip: Some(0.2),
             value_coefficient: 0.5,
-            normalise_advantages: true,
+            normalize_advantages: true,
             target_kl: None,
             bootstrap_on_truncation: true,
             network: NetworkConfig::default(),
@@ -182,9 +182,9 @@ impl PpoConfig {
         }
     }
 
-    /// Whether policy and regulariser are of one order, as the paper's guarantee asks.
+    /// Whether policy and regularizer are of one order, as the paper's guarantee asks.
     pub fn is_coupled(&self) -> bool {
-        self.alpha == self.regulariser_alpha || self.beta == 0.0
+        self.alpha == self.regularizer_alpha || self.beta == 0.0
     }
 
     /// Steps of all environments in one rollout.
@@ -246,7 +246,7 @@ impl PpoConfig {
                 Err(ConfigError::new(field, value, wanted))
             }
         };
-        let order = |field, x: f64| {
+        let alpha_in_range = |field, x: f64| {
             let wanted = format!("a number from -{MAX_ALPHA} to {MAX_ALPHA}");
             check(field, x, x.abs() <= MAX_ALPHA, &wanted)
         };
@@ -269,8 +269,8 @@ impl PpoConfig {
                 &format!("one that exists: {error}"),
             )
         })?;
-        order("alpha", self.alpha)?;
-        order("regulariser_alpha", self.regulariser_alpha)?;
+        alpha_in_range("alpha", self.alpha)?;
+        alpha_in_range("regularizer_alpha", self.regularizer_alpha)?;
         at_least_zero("beta", self.beta)?;
         at_least_zero("noise_std", self.noise_std)?;
         above_zero("learning_rate", self.learning_rate)?;
@@ -286,9 +286,9 @@ impl PpoConfig {
         // Only a policy of an order above one leaves an action without probability, and only a
         // divergence of an order above zero is finite there.
         check(
-            "regulariser_alpha",
-            self.regulariser_alpha,
-            self.regulariser_alpha > 0.0 || self.alpha <= 1.0,
+            "regularizer_alpha",
+            self.regularizer_alpha,
+            self.regularizer_alpha > 0.0 || self.alpha <= 1.0,
             "above 0 for a policy of alpha above 1, whose divergence is infinite otherwise",
         )?;
         let counts = [
@@ -320,8 +320,8 @@ impl PpoConfig {
             let wanted = format!("layers from 1 to {MAX_WIDTH} wide");
             return Err(ConfigError::new("hidden", width, &wanted));
         }
-        // A minibatch of one has no spread to normalise its advantage by.
-        let least = if self.normalise_advantages { 2 } else { 1 };
+        // A minibatch of one has no spread to normalize its advantage by.
+        let least = if self.normalize_advantages { 2 } else { 1 };
         if !self.batch().is_multiple_of(self.minibatches) || self.batch() < least * self.minibatches
         {
             return Err(ConfigError::new(
@@ -395,9 +395,9 @@ mod tests {
         assert!(
             message(|c| {
                 c.alpha = 1.5;
-                c.regulariser_alpha = 0.0;
+                c.regularizer_alpha = 0.0;
             })
-            .starts_with("regulariser_alpha is 0")
+            .starts_with("regularizer_alpha is 0")
         );
     }
 

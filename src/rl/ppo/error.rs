@@ -12,7 +12,7 @@ pub enum LearnerError {
     /// The environments cannot be stepped together.
     #[error(transparent)]
     Environments(#[from] EnvironmentError),
-    /// An environment gave what cannot be learnt from.
+    /// An environment gave what cannot be learned from.
     #[error("after {steps} environment steps, {error}")]
     Environment {
         /// Steps of all environments before it.

@@ -1,4 +1,4 @@
-use super::optimiser::numbered;
+use super::optimizer::with_sequential_ids;
 use super::update::update;
 use super::{
     Checkpoint, ClippedAdam, LearnerError, LearnerState, PpoConfig, Rollout, UpdateMetrics,
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// Episodes that the reported return is the mean of.
 const RECENT_EPISODES: usize = 100;
 
-/// A training run in progress: networks, optimiser, environments and random streams.
+/// A training run in progress: networks, optimizer, environments and random streams.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -35,7 +35,7 @@ pub struct Learner {
     config: PpoConfig,
     device: Device,
     model: ActorCritic,
-    optimiser: ClippedAdam,
+    optimizer: ClippedAdam,
     environments: VectorEnvironment,
     actions: Vec<Stream>,
     minibatches: Stream,
@@ -44,20 +44,20 @@ pub struct Learner {
     bad_episodes: Option<usize>,
     recent: VecDeque<Episode>,
     ended: Vec<Episode>,
-    times: Times,
+    times: UpdateTimes,
 }
 
 /// What the last update took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Times {
+pub struct UpdateTimes {
     /// Stepping the environments and evaluating the states.
     pub rollout: Duration,
     /// The losses of the minibatches.
     pub forward: Duration,
     /// Their gradients.
     pub backward: Duration,
-    /// Steps of the optimiser.
-    pub optimiser: Duration,
+    /// Steps of the optimizer.
+    pub optimizer: Duration,
     /// All of the update, the rollout and what is none of these included.
     pub total: Duration,
 }
@@ -99,7 +99,7 @@ impl Learner {
             &device,
             &mut stream(config.seed, Purpose::Weights, 0),
         );
-        let optimiser = ClippedAdam::new(&model, &config);
+        let optimizer = ClippedAdam::new(&model, &config);
         Ok(Self {
             actions: (0..config.environments as u32)
                 .map(|i| stream(config.seed, Purpose::Actions, i))
@@ -108,14 +108,14 @@ impl Learner {
             config,
             device,
             model,
-            optimiser,
+            optimizer,
             environments,
             updates: 0,
             episodes: 0,
             bad_episodes: None,
             recent: VecDeque::with_capacity(RECENT_EPISODES),
             ended: Vec::new(),
-            times: Times::default(),
+            times: UpdateTimes::default(),
         })
     }
 
@@ -123,14 +123,14 @@ impl Learner {
     /// same numbers to the last bit as without a break.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
-            model: numbered(self.model.clone()).into_record(),
-            moments: self.optimiser.moments(),
+            model: with_sequential_ids(self.model.clone()).into_record(),
+            moments: self.optimizer.moments(),
             state: LearnerState {
                 updates: self.updates,
                 episodes: self.episodes,
                 bad_episodes: self.bad_episodes,
                 recent: self.recent.iter().copied().collect(),
-                adam_steps: self.optimiser.steps(),
+                adam_steps: self.optimizer.steps(),
                 actions: self.actions.clone(),
                 minibatches: self.minibatches.clone(),
                 environments: self.environments.save(),
@@ -163,8 +163,8 @@ impl Learner {
             .clone()
             .try_load_record(model)
             .map_err(|error| refused(&error))?;
-        self.optimiser = ClippedAdam::new(&self.model, &self.config);
-        self.optimiser
+        self.optimizer = ClippedAdam::new(&self.model, &self.config);
+        self.optimizer
             .restore(state.adam_steps, moments)
             .map_err(|error| refused(&error))?;
         if let Some(saved) = &state.environments {
@@ -189,7 +189,7 @@ impl Learner {
     /// If training has diverged, or if the device or an environment failed. The run then cannot go on: what
     /// the networks hold is not what any update left.
     pub fn update(&mut self) -> Result<UpdateMetrics, LearnerError> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let rollout = Rollout::collect(
             &self.model.valid(),
             &mut self.environments,
@@ -198,15 +198,15 @@ impl Learner {
             &self.device.clone().inner(),
         )
         .map_err(|error| error.after(self.global_step()))?;
-        let mut metrics = self.describe(&rollout);
+        let mut metrics = self.rollout_metrics(&rollout);
         self.ended.clone_from(&rollout.episodes);
-        self.times = Times {
-            rollout: begun.elapsed(),
-            ..Times::default()
+        self.times = UpdateTimes {
+            rollout: started.elapsed(),
+            ..UpdateTimes::default()
         };
         self.model = update(
             self.model.clone(),
-            &mut self.optimiser,
+            &mut self.optimizer,
             &rollout,
             &mut self.minibatches,
             &self.config,
@@ -215,12 +215,12 @@ impl Learner {
             &self.device,
         )?;
         self.updates += 1;
-        self.times.total = begun.elapsed();
+        self.times.total = started.elapsed();
         Ok(metrics)
     }
 
     /// The row of this update, less its losses.
-    fn describe(&mut self, rollout: &Rollout) -> UpdateMetrics {
+    fn rollout_metrics(&mut self, rollout: &Rollout) -> UpdateMetrics {
         self.episodes += rollout.episodes.len();
         for &episode in &rollout.episodes {
             if self.recent.len() == RECENT_EPISODES {
@@ -249,13 +249,13 @@ impl Learner {
     }
 
     /// Whether every parameter is a finite number: the losses of the last minibatch are, but not always what
-    /// the optimiser then made of them.
+    /// the optimizer then made of them.
     ///
     /// # Errors
     ///
     /// If the device failed.
     pub fn is_finite(&self) -> Result<bool, LearnerError> {
-        let [sum] = read([self.optimiser.magnitude().unsqueeze()])?;
+        let [sum] = read([self.optimizer.l1_norm().unsqueeze()])?;
         Ok(sum.iter().all(|sum| sum.is_finite()))
     }
 
@@ -295,7 +295,7 @@ impl Learner {
     }
 
     /// What the last update took.
-    pub fn times(&self) -> Times {
+    pub fn times(&self) -> UpdateTimes {
         self.times
     }
 }
@@ -314,7 +314,7 @@ mod tests {
         PpoConfig {
             environment: "identity:3".parse().expect("a name of an environment"),
             alpha,
-            regulariser_alpha: alpha,
+            regularizer_alpha: alpha,
             noise_std: 0.0,
             environments: 8,
             rollout_steps: 16,
@@ -333,7 +333,7 @@ mod tests {
     /// The one reward worth having is five steps away, and a smaller one beside the start: returns that are
     /// not carried back through an episode do not find it.
     #[test]
-    fn it_learns_what_pays_only_after_several_steps() {
+    fn learns_delayed_rewards() {
         let config = PpoConfig {
             environment: "nchain:5".parse().expect("a name of an environment"),
             rollout_steps: 32,
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_learner_past_its_end_stays_as_it_is() {
+    fn updates_after_the_last_change_nothing() {
         let config = PpoConfig {
             total_steps: 256,
             ..small(0.5)
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn every_order_learns_the_identity() {
+    fn every_alpha_learns_the_identity() {
         for alpha in [-1.0, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0] {
             let config = PpoConfig {
                 total_steps: 25 * 128,

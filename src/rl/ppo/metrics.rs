@@ -18,7 +18,7 @@ pub struct UpdateMetrics {
     /// Episodes finished so far.
     #[serde(rename = "charts/episodes")]
     pub episodes: usize,
-    /// Mean return, without noise or regulariser, of the episodes that ended in this rollout.
+    /// Mean return, without noise or regularizer, of the episodes that ended in this rollout.
     #[serde(rename = "charts/episodic_return")]
     pub episodic_return: Option<f64>,
     /// Mean length of the same episodes.

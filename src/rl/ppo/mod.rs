@@ -1,4 +1,4 @@
-//! Proximal policy optimisation with a Tsallis policy and a Tsallis regulariser
+//! Proximal policy optimization with a Tsallis policy and a Tsallis regularizer
 //! (arXiv 2601.12604; Schulman et al. 2017).
 
 mod advantage;
@@ -8,16 +8,16 @@ mod error;
 mod learner;
 mod metrics;
 mod objective;
-mod optimiser;
+mod optimizer;
 pub(in crate::rl) mod rollout;
 mod update;
 
 pub use crate::rl::env::EnvironmentKind;
-pub use advantage::generalised_advantages;
+pub use advantage::generalized_advantages;
 pub use checkpoint::{Checkpoint, LearnerState};
-pub use config::{ConfigError, PpoConfig, Regulariser};
+pub use config::{ConfigError, PpoConfig, Regularizer};
 pub use error::LearnerError;
-pub use learner::{Learner, Times};
+pub use learner::{Learner, UpdateTimes};
 pub use metrics::{PolicyStatistics, UpdateMetrics};
-pub use optimiser::{ClippedAdam, Moments};
+pub use optimizer::{ClippedAdam, Moments};
 pub use rollout::Rollout;

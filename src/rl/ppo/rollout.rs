@@ -1,7 +1,7 @@
-use super::{LearnerError, PolicyStatistics, PpoConfig, generalised_advantages};
+use super::{LearnerError, PolicyStatistics, PpoConfig, generalized_advantages};
 use crate::experiment::Stream;
-use crate::rl::env::{Episode, Step, VectorEnvironment};
-use crate::rl::policy::{ActorCritic, TsallisPolicyHead, clocks};
+use crate::rl::env::{Episode, VectorEnvironment, VectorStep};
+use crate::rl::policy::{ActorCritic, TsallisPolicyHead, exponential_noise};
 use crate::rl::transfer::{indices, mask, matrix, read, read_actions};
 use burn::Tensor;
 use burn::tensor::{Bool, Device, s};
@@ -18,11 +18,11 @@ pub struct Rollout {
     pub actions: Vec<usize>,
     /// Their log-probabilities.
     pub log_probs: Vec<f32>,
-    /// Rewards with their noise, less the regulariser where it stands in the reward.
+    /// Rewards with their noise, less the regularizer where it stands in the reward.
     pub rewards: Vec<f64>,
     /// The values of the states.
     pub values: Vec<f64>,
-    /// Generalised advantage estimates.
+    /// Generalized advantage estimates.
     pub advantages: Vec<f64>,
     /// What the values are fitted to: advantage plus value.
     pub returns: Vec<f64>,
@@ -34,7 +34,7 @@ pub struct Rollout {
 
 /// How a step was followed.
 #[derive(Clone, Copy, PartialEq)]
-enum After {
+enum Successor {
     NextStep,
     /// Worth nothing more.
     Terminated,
@@ -44,13 +44,13 @@ enum After {
 
 /// What is known before the device is asked what the steps were worth.
 #[derive(Default)]
-struct Collected {
+struct RolloutBuffer {
     observations: Vec<Tensor<2>>,
     allowed: Vec<Tensor<2, Bool>>,
     logits: Vec<Tensor<2>>,
     actions: Vec<usize>,
     rewards: Vec<f64>,
-    after: Vec<After>,
+    successors: Vec<Successor>,
     final_observations: Vec<f32>,
     episodes: Vec<Episode>,
 }
@@ -69,8 +69,8 @@ impl Rollout {
         config: &PpoConfig,
         device: &Device,
     ) -> Result<Self, LearnerError> {
-        let mut collected = Collected::default();
-        let mut step = Step::default();
+        let mut buffer = RolloutBuffer::default();
+        let mut step = VectorStep::default();
         let n = environments.len();
         for time in 0..config.rollout_steps {
             let (observations, allowed) = observe(environments, device)
@@ -79,19 +79,19 @@ impl Rollout {
             let probabilities = model
                 .policy()
                 .probabilities(logits.clone(), allowed.clone());
-            let clocks = clocks(actions, environments.actions(), device);
-            let drawn = TsallisPolicyHead::sample(probabilities, clocks);
+            let exponential_noise = exponential_noise(actions, environments.actions(), device);
+            let drawn = TsallisPolicyHead::sample(probabilities, exponential_noise);
             let drawn = read_actions(drawn, environments.actions())?;
             environments
                 .step(&drawn, &mut step)
                 .map_err(|error| LearnerError::environment(error, time * n))?;
-            collected.observations.push(observations);
-            collected.allowed.extend(allowed);
-            collected.logits.push(logits);
-            collected.follow(&step);
-            collected.actions.extend(drawn);
+            buffer.observations.push(observations);
+            buffer.allowed.extend(allowed);
+            buffer.logits.push(logits);
+            buffer.push(&step);
+            buffer.actions.extend(drawn);
         }
-        collected.evaluate(model, environments, config, device)
+        buffer.into_rollout(model, environments, config, device)
     }
 
     /// One minus the variance of `returns - values` over that of `returns`; zero where the returns do
@@ -110,28 +110,31 @@ impl Rollout {
     }
 }
 
-impl Collected {
+impl RolloutBuffer {
     /// Takes in what a step led to.
-    fn follow(&mut self, step: &Step) {
-        let mut endings = step.final_observations();
+    fn push(&mut self, step: &VectorStep) {
+        let mut final_observations = step.final_observations();
         for transition in &step.transitions {
             self.rewards.push(transition.reward);
             self.episodes.extend(transition.episode);
-            let ending = transition.done().then(|| endings.next()).flatten();
-            self.after.push(match ending {
-                None => After::NextStep,
+            let ending = transition
+                .done()
+                .then(|| final_observations.next())
+                .flatten();
+            self.successors.push(match ending {
+                None => Successor::NextStep,
                 Some((_, observation)) if !transition.terminated => {
                     let index = self.final_observations.len() / observation.len();
                     self.final_observations.extend_from_slice(observation);
-                    After::Truncated(index)
+                    Successor::Truncated(index)
                 }
-                Some(_) => After::Terminated,
+                Some(_) => Successor::Terminated,
             });
         }
     }
 
     /// Asks the device for values, divergences and log-probabilities in one read.
-    fn evaluate(
+    fn into_rollout(
         mut self,
         model: &ActorCritic,
         environments: &VectorEnvironment,
@@ -150,15 +153,15 @@ impl Collected {
         states.push(next);
         if !self.final_observations.is_empty() {
             let size = environments.observation_size();
-            let endings = std::mem::take(&mut self.final_observations);
-            states.push(matrix(endings, size, device));
+            let final_observations = std::mem::take(&mut self.final_observations);
+            states.push(matrix(final_observations, size, device));
         }
         let states = Tensor::cat(states, 0);
         let observations = states.clone().slice(s![0..batch, ..]);
         let policy = model.policy();
         let log_p = policy.log_probabilities(logits.clone(), allowed.clone());
         let divergence =
-            policy.divergence(logits.clone(), config.regulariser_alpha, allowed.clone());
+            policy.divergence(logits.clone(), config.regularizer_alpha, allowed.clone());
         let taken = indices(self.actions.iter().copied(), device);
         let [log_probs, divergences, values, means] = read([
             log_p.clone().gather(1, taken.unsqueeze_dim(1)),
@@ -178,7 +181,7 @@ impl Collected {
         finite("value", &values)?;
 
         let mut rewards = std::mem::take(&mut self.rewards);
-        if config.regulariser.is_in_reward() {
+        if config.regularizer.is_in_reward() {
             for (reward, &divergence) in rewards.iter_mut().zip(&divergences) {
                 *reward -= config.beta * f64::from(divergence);
             }
@@ -210,22 +213,22 @@ impl Collected {
         config: &PpoConfig,
     ) -> Vec<f64> {
         let batch = rewards.len();
-        let next_value = |i: usize| match self.after[i] {
-            After::NextStep => values[i + n],
-            After::Truncated(ending) if config.bootstrap_on_truncation => {
+        let next_value = |i: usize| match self.successors[i] {
+            Successor::NextStep => values[i + n],
+            Successor::Truncated(ending) if config.bootstrap_on_truncation => {
                 values[batch + n + ending]
             }
-            After::Truncated(_) | After::Terminated => 0.0,
+            Successor::Truncated(_) | Successor::Terminated => 0.0,
         };
         let mut advantages = vec![0.0; batch];
         for environment in 0..n {
             let steps = || (environment..batch).step_by(n);
-            let estimates = generalised_advantages(
+            let estimates = generalized_advantages(
                 &steps().map(|i| rewards[i]).collect::<Vec<_>>(),
                 &steps().map(|i| values[i]).collect::<Vec<_>>(),
                 &steps().map(next_value).collect::<Vec<_>>(),
                 &steps()
-                    .map(|i| self.after[i] != After::NextStep)
+                    .map(|i| self.successors[i] != Successor::NextStep)
                     .collect::<Vec<_>>(),
                 config.gamma,
                 config.gae_lambda,
@@ -262,7 +265,7 @@ mod tests {
     use crate::experiment::{Purpose, stream};
     use crate::rl::env::{DiscreteEnvironment, ObservationSizeError, Transition};
     use crate::rl::policy::NetworkConfig;
-    use crate::rl::ppo::Regulariser;
+    use crate::rl::ppo::Regularizer;
     use crate::rl::transfer::take_reads;
 
     fn network(environments: &VectorEnvironment, alpha: f64, device: &Device) -> ActorCritic {
@@ -312,7 +315,7 @@ mod tests {
             Transition {
                 terminated: ends && self.episode.is_multiple_of(3),
                 truncated: ends && !self.episode.is_multiple_of(3),
-                ..Transition::within((self.time as f64).sin() + f64::from(self.offset))
+                ..Transition::ongoing((self.time as f64).sin() + f64::from(self.offset))
             }
         }
 
@@ -346,16 +349,16 @@ mod tests {
     #[test]
     fn advantages_end_with_episodes_and_bootstrap_truncated_ones() {
         let device = Device::flex();
-        for (bootstrap, regulariser) in [
-            (true, Regulariser::Reward),
-            (false, Regulariser::Reward),
-            (true, Regulariser::Loss),
+        for (bootstrap, regularizer) in [
+            (true, Regularizer::Reward),
+            (false, Regularizer::Reward),
+            (true, Regularizer::Loss),
         ] {
             let config = PpoConfig {
                 environments: 2,
                 rollout_steps: 23,
                 bootstrap_on_truncation: bootstrap,
-                regulariser,
+                regularizer,
                 beta: 0.7,
                 ..PpoConfig::default()
             };
@@ -373,23 +376,27 @@ mod tests {
                 let value = model.values(matrix(observation, 2, &device));
                 f64::from(value.into_scalar::<f32>())
             };
-            for lane in 0..2 {
+            for environment_index in 0..2 {
                 let mut environment = Script {
                     time: 0,
-                    episode: lane,
-                    offset: lane as f32,
+                    episode: environment_index,
+                    offset: environment_index as f32,
                 };
                 let mut errors = Vec::new();
                 for t in 0..config.rollout_steps {
-                    let step = t * 2 + lane;
+                    let step = t * 2 + environment_index;
                     let before = value(&environment);
                     assert!((before - rollout.values[step]).abs() < 1e-6);
                     let several = environment.time % 2 == 1;
                     let transition = environment.step(rollout.actions[step]);
                     let penalty = transition.reward - rollout.rewards[step];
                     // Where one action is allowed, the policy is its reference.
-                    let penalised = regulariser.is_in_reward() && several;
-                    assert_eq!(penalty > 0.0, penalised, "step {t} of {lane}: {penalty}");
+                    let penalized = regularizer.is_in_reward() && several;
+                    assert_eq!(
+                        penalty > 0.0,
+                        penalized,
+                        "step {t} of {environment_index}: {penalty}"
+                    );
                     let next = if transition.terminated || transition.truncated && !bootstrap {
                         0.0
                     } else {
@@ -412,10 +419,10 @@ mod tests {
                             break;
                         }
                     }
-                    let got = rollout.advantages[t * 2 + lane];
+                    let got = rollout.advantages[t * 2 + environment_index];
                     assert!(
                         (got - want).abs() < 1e-5,
-                        "step {t} of {lane}: {got} {want}"
+                        "step {t} of {environment_index}: {got} {want}"
                     );
                 }
             }
@@ -441,7 +448,7 @@ mod tests {
 
             fn step(&mut self, _action: usize) -> Transition {
                 self.0 += 1;
-                Transition::within(if self.0 == 7 { f64::NAN } else { 0.0 })
+                Transition::ongoing(if self.0 == 7 { f64::NAN } else { 0.0 })
             }
 
             fn observe(&self, observation: &mut [f32]) -> Result<(), ObservationSizeError> {

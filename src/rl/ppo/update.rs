@@ -1,5 +1,7 @@
-use super::objective::{ObjectiveParameters, PolicyForm, SAMPLES, Term, clipped_objective};
-use super::{ClippedAdam, LearnerError, PpoConfig, Rollout, Times, UpdateMetrics};
+use super::objective::{
+    ObjectiveParameters, PolicyForm, SAMPLE_COLUMNS, TermColumn, clipped_objective,
+};
+use super::{ClippedAdam, LearnerError, PpoConfig, Rollout, UpdateMetrics, UpdateTimes};
 use crate::experiment::Stream;
 use crate::rl::policy::{ActorCritic, select_mask};
 use crate::rl::transfer::{indices, matrix, read};
@@ -10,19 +12,19 @@ use std::time::Instant;
 
 /// The steps of a pass over the rollout in the order in which its minibatches take them, as tensors of
 /// `[batch, _]`.
-struct Pass {
+struct EpochBatch {
     observations: Tensor<2>,
     allowed: Option<Tensor<2, Bool>>,
-    /// The columns of [`Sample`](super::objective::Sample).
+    /// The columns of [`SampleColumn`](super::objective::SampleColumn).
     samples: Tensor<2>,
 }
 
-impl Pass {
+impl EpochBatch {
     fn new(rollout: &Rollout, order: &[usize], config: &PpoConfig, device: &Device) -> Self {
-        let mut samples = Vec::with_capacity(order.len() * SAMPLES);
+        let mut samples = Vec::with_capacity(order.len() * SAMPLE_COLUMNS);
         for steps in order.chunks_exact(config.minibatch()) {
-            let (mean, deviation) = if config.normalise_advantages {
-                moments(steps.iter().map(|&i| rollout.advantages[i]))
+            let (mean, deviation) = if config.normalize_advantages {
+                mean_and_std(steps.iter().map(|&i| rollout.advantages[i]))
             } else {
                 (0.0, 1.0)
             };
@@ -44,7 +46,7 @@ impl Pass {
                 .clone()
                 .map(|allowed| select_mask(allowed, 0, rows.clone())),
             observations: rollout.observations.clone().select(0, rows),
-            samples: matrix(samples, SAMPLES, device),
+            samples: matrix(samples, SAMPLE_COLUMNS, device),
         }
     }
 
@@ -61,8 +63,8 @@ impl Pass {
     }
 }
 
-/// The mean and the standard deviation that advantages are normalised by.
-fn moments(advantages: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
+/// The mean and the standard deviation that advantages are normalized by.
+fn mean_and_std(advantages: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
     let count = advantages.len() as f64;
     let mean = advantages.clone().sum::<f64>() / count;
     let squares = advantages.map(|a| (a - mean).powi(2)).sum::<f64>();
@@ -71,8 +73,8 @@ fn moments(advantages: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64)
 }
 
 /// What is reported of a minibatch, put together with that of the others and read once an update.
-struct Reported {
-    /// The columns of [`Term`].
+struct MinibatchReport {
+    /// The columns of [`TermColumn`].
     terms: Tensor<2>,
     /// As its [`PolicyForm`] says.
     policy: Tensor<2>,
@@ -80,47 +82,47 @@ struct Reported {
     norm: Option<Tensor<2>>,
 }
 
-/// Passes over the rollout in minibatches and steps the optimiser on each.
+/// Passes over the rollout in minibatches and steps the optimizer on each.
 #[expect(
     clippy::too_many_arguments,
     reason = "the parts of a learner, borrowed apart"
 )]
 pub(super) fn update(
     mut model: ActorCritic,
-    optimiser: &mut ClippedAdam,
+    optimizer: &mut ClippedAdam,
     rollout: &Rollout,
     order: &mut Stream,
     config: &PpoConfig,
     metrics: &mut UpdateMetrics,
-    times: &mut Times,
+    times: &mut UpdateTimes,
     device: &Device,
 ) -> Result<ActorCritic, LearnerError> {
     let inner = device.clone().inner();
     let mut steps: Vec<usize> = (0..config.batch()).collect();
-    let mut reported: Vec<Reported> = Vec::new();
+    let mut reported: Vec<MinibatchReport> = Vec::new();
     for epoch in 1..=config.epochs {
         steps.shuffle(order);
-        let pass = Pass::new(rollout, &steps, config, &inner);
-        let begun = reported.len();
+        let epoch_batch = EpochBatch::new(rollout, &steps, config, &inner);
+        let epoch_start = reported.len();
         for index in 0..config.minibatches {
             let started = Instant::now();
-            let minibatch = pass.minibatch(index, config.minibatch());
+            let minibatch = epoch_batch.minibatch(index, config.minibatch());
             let (loss, mut report) = loss(&model, minibatch, config);
             let forward = Instant::now();
             let gradients = loss.backward();
             let backward = Instant::now();
             let norm;
-            (model, norm) = optimiser.step(metrics.learning_rate, model, gradients);
+            (model, norm) = optimizer.step(metrics.learning_rate, model, gradients);
             report.norm = Some(norm.unsqueeze_dim(1));
             reported.push(report);
             times.forward += forward - started;
             times.backward += backward - forward;
-            times.optimiser += backward.elapsed();
+            times.optimizer += backward.elapsed();
         }
         metrics.epochs = epoch;
         if let Some(target) = config.target_kl {
-            let terms = reported[begun..].iter().map(|r| r.terms.clone());
-            let ratio = column(&Tensor::cat(terms.collect(), 0), Term::Ratio);
+            let terms = reported[epoch_start..].iter().map(|r| r.terms.clone());
+            let ratio = column(&Tensor::cat(terms.collect(), 0), TermColumn::Ratio);
             let [kl] = read([approx_kl(ratio).mean().unsqueeze()])?;
             if f64::from(kl[0]) > target {
                 break;
@@ -132,10 +134,14 @@ pub(super) fn update(
 }
 
 /// The loss of a minibatch, and what is reported of it.
-fn loss(model: &ActorCritic, batch: Pass, config: &PpoConfig) -> (Tensor<1>, Reported) {
+fn loss(
+    model: &ActorCritic,
+    batch: EpochBatch,
+    config: &PpoConfig,
+) -> (Tensor<1>, MinibatchReport) {
     let (logits, values) = model.forward(batch.observations);
     let head = model.policy();
-    let form = form(config);
+    let form = policy_form(config);
     let policy = match form {
         PolicyForm::Log => head.log_probabilities(logits.clone(), batch.allowed.clone()),
         PolicyForm::Probability => head.probabilities(logits.clone(), batch.allowed.clone()),
@@ -147,8 +153,8 @@ fn loss(model: &ActorCritic, batch: Pass, config: &PpoConfig) -> (Tensor<1>, Rep
         value_coefficient: config.value_coefficient as f32,
     };
     let (mut loss, terms) = clipped_objective(policy.clone(), values, batch.samples, parameters);
-    if config.regulariser.is_in_loss() {
-        let alpha = config.regulariser_alpha;
+    if config.regularizer.is_in_loss() {
+        let alpha = config.regularizer_alpha;
         let divergence = head.divergence(logits.clone(), alpha, batch.allowed.clone());
         loss = loss + divergence.mean().mul_scalar(config.beta);
     }
@@ -156,7 +162,7 @@ fn loss(model: &ActorCritic, batch: Pass, config: &PpoConfig) -> (Tensor<1>, Rep
         let p = head.probabilities(logits, batch.allowed);
         loss = loss - entropy(p).mean().mul_scalar(config.entropy_coefficient);
     }
-    let reported = Reported {
+    let reported = MinibatchReport {
         terms: terms.inner(),
         policy: policy.inner(),
         norm: None,
@@ -165,7 +171,7 @@ fn loss(model: &ActorCritic, batch: Pass, config: &PpoConfig) -> (Tensor<1>, Rep
 }
 
 /// Above order one an action may have left the support, where it has no logarithm.
-fn form(config: &PpoConfig) -> PolicyForm {
+fn policy_form(config: &PpoConfig) -> PolicyForm {
     if config.alpha > 1.0 {
         PolicyForm::Probability
     } else {
@@ -173,7 +179,7 @@ fn form(config: &PpoConfig) -> PolicyForm {
     }
 }
 
-fn column(terms: &Tensor<2>, term: Term) -> Tensor<2> {
+fn column(terms: &Tensor<2>, term: TermColumn) -> Tensor<2> {
     let index = term as usize;
     terms.clone().slice([0..terms.dims()[0], index..index + 1])
 }
@@ -197,27 +203,27 @@ fn log_ratio(ratio: Tensor<2>) -> Tensor<2> {
 
 /// Writes the means of what was reported.
 fn report(
-    reported: Vec<Reported>,
+    reported: Vec<MinibatchReport>,
     config: &PpoConfig,
     metrics: &mut UpdateMetrics,
 ) -> Result<(), LearnerError> {
-    let all = |of: fn(&Reported) -> Option<&Tensor<2>>| {
+    let all = |of: fn(&MinibatchReport) -> Option<&Tensor<2>>| {
         Tensor::cat(reported.iter().filter_map(of).cloned().collect(), 0)
     };
     let terms = all(|r| Some(&r.terms));
     let policy = all(|r| Some(&r.policy));
-    let probabilities = match form(config) {
+    let probabilities = match policy_form(config) {
         PolicyForm::Log => policy.exp(),
         PolicyForm::Probability => policy,
     };
-    let ratio = column(&terms, Term::Ratio);
+    let ratio = column(&terms, TermColumn::Ratio);
     let outside = (ratio.clone() - 1.0)
         .abs()
         .greater_elem(config.clip)
         .float();
     let means = [
-        column(&terms, Term::Surrogate).neg(),
-        column(&terms, Term::ValueLoss),
+        column(&terms, TermColumn::Surrogate).neg(),
+        column(&terms, TermColumn::ValueLoss),
         entropy(probabilities),
         log_ratio(ratio.clone()).neg(),
         approx_kl(ratio),
@@ -250,13 +256,13 @@ mod tests {
     use crate::experiment::{Purpose, stream};
     use crate::rl::env::VectorEnvironment;
     use crate::rl::policy::NetworkConfig;
-    use crate::rl::ppo::Regulariser;
+    use crate::rl::ppo::Regularizer;
     use burn::module::Module;
 
     fn config(alpha: f64) -> PpoConfig {
         PpoConfig {
             alpha,
-            regulariser_alpha: alpha,
+            regularizer_alpha: alpha,
             environments: 4,
             rollout_steps: 16,
             minibatches: 2,
@@ -281,7 +287,7 @@ mod tests {
             device,
             &mut weights,
         );
-        let model = crate::rl::ppo::optimiser::tests::scaled(model, 3.0);
+        let model = crate::rl::ppo::optimizer::tests::scaled(model, 3.0);
         let mut actions: Vec<_> = (0..config.environments as u32)
             .map(|i| stream(1, Purpose::Actions, i))
             .collect();
@@ -296,9 +302,10 @@ mod tests {
         (model, rollout)
     }
 
-    fn first_pass(rollout: &Rollout, config: &PpoConfig, device: &Device) -> Pass {
+    fn first_minibatch(rollout: &Rollout, config: &PpoConfig, device: &Device) -> EpochBatch {
         let order: Vec<usize> = (0..config.batch()).rev().collect();
-        Pass::new(rollout, &order, config, &device.clone().inner()).minibatch(0, config.minibatch())
+        EpochBatch::new(rollout, &order, config, &device.clone().inner())
+            .minibatch(0, config.minibatch())
     }
 
     #[test]
@@ -307,8 +314,8 @@ mod tests {
         for alpha in [-1.0, 0.3, 0.5, 1.0, 1.5, 2.0] {
             let config = config(alpha);
             let (model, rollout) = rollout(&config, &device);
-            let (_, reported) = loss(&model, first_pass(&rollout, &config, &device), &config);
-            let ratio = column(&reported.terms, Term::Ratio);
+            let (_, reported) = loss(&model, first_minibatch(&rollout, &config, &device), &config);
+            let ratio = column(&reported.terms, TermColumn::Ratio);
             let ratios: Vec<f32> = ratio.clone().into_data().iter().collect();
             assert_eq!(ratios.len(), config.minibatch());
             for ratio in ratios {
@@ -323,11 +330,11 @@ mod tests {
     /// moved away from the rollout's, with every term of the loss in it.
     #[test]
     fn the_gradient_is_that_of_the_loss() {
-        use crate::rl::ppo::optimiser::tests::{dot_of_gradient, moved};
+        use crate::rl::ppo::optimizer::tests::{dot_of_gradient, moved};
         let device = Device::flex().autodiff();
         for alpha in [0.5, 1.0, 1.5] {
             let config = PpoConfig {
-                regulariser: Regulariser::Both,
+                regularizer: Regularizer::Both,
                 beta: 0.5,
                 entropy_coefficient: 0.3,
                 value_clip: Some(0.05),
@@ -335,7 +342,7 @@ mod tests {
             };
             let (model, rollout) = rollout(&config, &device);
             let at = |step: f32| {
-                let batch = first_pass(&rollout, &config, &device);
+                let batch = first_minibatch(&rollout, &config, &device);
                 let model = moved(model.clone(), 0.05 + step);
                 let (loss, _) = loss(&model, batch, &config);
                 (model, loss)
@@ -357,10 +364,10 @@ mod tests {
         let device = Device::flex().autodiff();
         let config = config(0.5);
         let (_, rollout) = rollout(&config, &device);
-        let samples = first_pass(&rollout, &config, &device).samples;
+        let samples = first_minibatch(&rollout, &config, &device).samples;
         let advantages = samples.slice([0..config.minibatch(), 2..3]);
         let values: Vec<f32> = advantages.into_data().iter().collect();
-        let (mean, deviation) = moments(values.iter().map(|&a| f64::from(a)));
+        let (mean, deviation) = mean_and_std(values.iter().map(|&a| f64::from(a)));
         assert!(mean.abs() < 1e-6 && (deviation - 1.0).abs() < 1e-5);
     }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const MODEL: &str = "model.bpk";
-const MOMENTS: &str = "optimiser.bpk";
+const MOMENTS: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
 const STEP_PREFIX: &str = "step-";
 
@@ -84,14 +84,14 @@ impl Checkpoints {
         Ok(steps)
     }
 
-    /// Writes a checkpoint: until all of it is on the disk, its name does not exist. What `twin` has of the
+    /// Writes a checkpoint: until all of it is on the disk, its name does not exist. What `link_source` has of the
     /// same step is not written again where the file system can give a file a second name: no file of a
     /// checkpoint is ever changed.
     pub(super) fn save(
         &self,
         files: &CheckpointFiles,
         step: usize,
-        twin: Option<&Self>,
+        link_source: Option<&Self>,
     ) -> Result<(), RunError> {
         let target = self.path(step);
         if target.exists() {
@@ -109,8 +109,9 @@ impl Checkpoints {
         .filter_map(|(name, bytes)| Some((name, bytes?)))
         .try_for_each(|(name, bytes)| {
             let file = partial.join(name);
-            let linked =
-                twin.is_some_and(|twin| fs::hard_link(twin.path(step).join(name), &file).is_ok());
+            let linked = link_source.is_some_and(|link_source| {
+                fs::hard_link(link_source.path(step).join(name), &file).is_ok()
+            });
             if linked {
                 return Ok(());
             }
@@ -130,20 +131,20 @@ impl Checkpoints {
     }
 
     /// Removes all but the newest ones.
-    pub(super) fn keep(&self, count: usize) -> Result<(), RunError> {
+    pub(super) fn prune(&self, count: usize) -> Result<(), RunError> {
         let steps = self.steps()?;
         let old = steps.len().saturating_sub(count);
         steps[..old].iter().try_for_each(|&step| self.remove(step))
     }
 
     /// Removes those after a step.
-    pub(super) fn cut(&self, last: usize) -> Result<(), RunError> {
+    pub(super) fn remove_after(&self, last: usize) -> Result<(), RunError> {
         let later = self.steps()?.into_iter().filter(|&step| step > last);
         later.into_iter().try_for_each(|step| self.remove(step))
     }
 
     /// Removes what a killed process left half written, or half removed.
-    pub(super) fn clear(&self) -> Result<(), RunError> {
+    pub(super) fn remove_partial(&self) -> Result<(), RunError> {
         [PARTIAL, REMOVED]
             .into_iter()
             .try_for_each(|name| remove(&self.folder.join(name)))

@@ -66,7 +66,7 @@ impl RunConfig {
     /// A run that this version of the crate makes.
     pub fn new(device: impl Into<String>, config: PpoConfig, recording: Recording) -> Self {
         Self {
-            version: OURS.to_owned(),
+            version: VERSION.to_owned(),
             device: device.into(),
             recording,
             config,
@@ -88,13 +88,13 @@ impl RunConfig {
         }
         let text = fs::read(&file).map_err(RunError::io("read", &file))?;
         // What else another version writes is not known here.
-        let written: Written =
+        let found: VersionOnly =
             serde_json::from_slice(&text).map_err(|error| RunError::malformed(&file, error))?;
-        if !is_compatible(&written.version) {
+        if !is_compatible(&found.version) {
             return Err(RunError::Version {
                 path: folder.to_owned(),
-                found: written.version,
-                ours: OURS,
+                found: found.version,
+                ours: VERSION,
             });
         }
         let config: Self =
@@ -120,11 +120,11 @@ impl RunConfig {
 }
 
 #[derive(Deserialize)]
-struct Written {
+struct VersionOnly {
     version: String,
 }
 
-const OURS: &str = env!("CARGO_PKG_VERSION");
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Whether a run of this version is read: one of the same major and minor number.
 fn is_compatible(version: &str) -> bool {
@@ -132,7 +132,7 @@ fn is_compatible(version: &str) -> bool {
         let mut numbers = version.split('.').map(str::to_owned);
         Some((numbers.next()?, numbers.next()?))
     };
-    of(version).is_some_and(|found| of(OURS) == Some(found))
+    of(version).is_some_and(|found| of(VERSION) == Some(found))
 }
 
 #[cfg(test)]
@@ -141,13 +141,13 @@ mod tests {
 
     #[test]
     fn versions_of_the_same_minor_number_are_read() {
-        let (major, minor) = OURS.split_once('.').expect("a version");
+        let (major, minor) = VERSION.split_once('.').expect("a version");
         let minor: u32 = minor
             .split('.')
             .next()
             .and_then(|m| m.parse().ok())
             .expect("a number");
-        assert!(is_compatible(OURS));
+        assert!(is_compatible(VERSION));
         assert!(is_compatible(&format!("{major}.{minor}.99")));
         assert!(!is_compatible(&format!("{major}.{}.0", minor + 1)));
         assert!(!is_compatible(""));

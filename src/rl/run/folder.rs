@@ -110,8 +110,8 @@ impl RunFolder {
         }
         let (checkpoints, best) = checkpoints(path);
         for checkpoints in [&checkpoints, &best] {
-            checkpoints.clear()?;
-            checkpoints.cut(last_step)?;
+            checkpoints.remove_partial()?;
+            checkpoints.remove_after(last_step)?;
         }
         let summary = path.join(SUMMARY);
         if summary.exists() {
@@ -173,8 +173,8 @@ impl RunFolder {
         }
         self.checkpoints
             .save(&files, step, is_best.then_some(&self.best))?;
-        self.checkpoints.keep(self.recording.checkpoints)?;
-        self.best.keep(1)
+        self.checkpoints.prune(self.recording.checkpoints)?;
+        self.best.prune(1)
     }
 
     /// The environment steps of the best checkpoint.
@@ -182,8 +182,8 @@ impl RunFolder {
         Ok(self.best.steps()?.last().copied())
     }
 
-    /// Writes what was learnt.
-    pub(super) fn summarise(&self, summary: &RunSummary) -> Result<(), RunError> {
+    /// Writes what was learned.
+    pub(super) fn write_summary(&self, summary: &RunSummary) -> Result<(), RunError> {
         let file = self.path.join(SUMMARY);
         let json = serde_json::to_vec_pretty(summary)
             .map_err(|error| RunError::malformed(&file, error))?;

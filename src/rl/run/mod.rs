@@ -6,9 +6,9 @@
 //! | `metrics.csv` | one [`UpdateMetrics`](super::ppo::UpdateMetrics) a row; the same seed gives the same bytes |
 //! | `timing.csv` | what depends on the clock: one [`Timing`] to each of those |
 //! | `tensorboard/` | the same numbers as scalar events, which TensorBoard reads |
-//! | `checkpoints/step-N/` | `model.bpk`, `optimiser.bpk`, `state.json`, after `N` environment steps; the last few |
+//! | `checkpoints/step-N/` | `model.bpk`, `optimizer.bpk`, `state.json`, after `N` environment steps; the last few |
 //! | `checkpoints/best/step-N/` | the one of them whose recent return was the highest |
-//! | `summary.json` | [`RunSummary`]: what was learnt, in numbers |
+//! | `summary.json` | [`RunSummary`]: what was learned, in numbers |
 //!
 //! Tables and events grow by whole rows, and [`Trainer::resume`] cuts what a killed run wrote after its last
 //! checkpoint. Everything else is written beside its name, synced, and renamed, so that no torn file is ever

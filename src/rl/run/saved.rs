@@ -112,7 +112,7 @@ impl SavedRun {
         Ok(())
     }
 
-    /// What was learnt; none of a run that is not at an end.
+    /// What was learned; none of a run that is not at an end.
     ///
     /// # Errors
     ///

@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 /// A mean return of fewer episodes says nothing.
 const EPISODES: usize = 100;
 
-/// What was learnt, in numbers: what `summary.json` holds.
+/// What was learned, in numbers: what `summary.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
-    /// What was learnt.
+    /// What was learned.
     pub environment: EnvironmentKind,
     /// Order of the policy.
     pub alpha: f64,
-    /// Order of the regulariser.
-    pub regulariser_alpha: f64,
-    /// Weight of the regulariser.
+    /// Order of the regularizer.
+    pub regularizer_alpha: f64,
+    /// Weight of the regularizer.
     pub beta: f64,
     /// Standard deviation of the noise on the rewards.
     pub noise_std: f64,
@@ -32,13 +32,13 @@ pub struct RunSummary {
     pub solved_return: Option<f64>,
     /// Environment steps after which the mean return of 100 episodes first reached it.
     pub steps_to_solved: Option<usize>,
-    /// Mean return of the last 100 episodes, or of as many as there are, without noise or regulariser.
+    /// Mean return of the last 100 episodes, or of as many as there are, without noise or regularizer.
     pub final_return: Option<f64>,
     /// The highest mean return of 100 episodes in a row.
     pub best_return: Option<f64>,
     /// Environment steps after which it was reached.
     pub best_return_step: Option<usize>,
-    /// The mean over updates of the return of the episodes that ended in each: how fast and how well it learnt.
+    /// The mean over updates of the return of the episodes that ended in each: how fast and how well it learned.
     pub mean_return: Option<f64>,
     /// The largest return that an episode can have.
     pub best_possible_return: f64,
@@ -137,7 +137,7 @@ impl History {
         RunSummary {
             environment: config.environment,
             alpha: config.alpha,
-            regulariser_alpha: config.regulariser_alpha,
+            regularizer_alpha: config.regularizer_alpha,
             beta: config.beta,
             noise_std: config.noise_std,
             learning_rate: config.learning_rate,

@@ -1,4 +1,4 @@
-use crate::rl::ppo::{Times, UpdateMetrics};
+use crate::rl::ppo::{UpdateMetrics, UpdateTimes};
 use serde::{Deserialize, Serialize};
 
 /// One row of `timing.csv`: what an update took.
@@ -19,15 +19,20 @@ pub struct Timing {
     pub forward_seconds: f64,
     /// Their gradients.
     pub backward_seconds: f64,
-    /// Steps of the optimiser.
-    pub optimiser_seconds: f64,
+    /// Steps of the optimizer.
+    pub optimizer_seconds: f64,
     /// All of the update.
     pub total_seconds: f64,
 }
 
 impl Timing {
     /// The row of an update of `steps` environment steps that ended after so many seconds of the run.
-    pub(super) fn new(metrics: &UpdateMetrics, steps: usize, times: Times, seconds: f64) -> Self {
+    pub(super) fn new(
+        metrics: &UpdateMetrics,
+        steps: usize,
+        times: UpdateTimes,
+        seconds: f64,
+    ) -> Self {
         let total_seconds = times.total.as_secs_f64();
         Self {
             update: metrics.update,
@@ -37,7 +42,7 @@ impl Timing {
             rollout_seconds: times.rollout.as_secs_f64(),
             forward_seconds: times.forward.as_secs_f64(),
             backward_seconds: times.backward.as_secs_f64(),
-            optimiser_seconds: times.optimiser.as_secs_f64(),
+            optimizer_seconds: times.optimizer.as_secs_f64(),
             total_seconds,
         }
     }

@@ -227,7 +227,7 @@ impl Trainer {
         mut stop: impl FnMut() -> bool,
         mut observe: impl FnMut(&UpdateMetrics, &Timing),
     ) -> Result<RunSummary, RunError> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let before = self.seconds;
         let every = self.recording.checkpoint_updates(self.learner.config());
         let solved_return = self.learner.config().environment.solved_return();
@@ -241,7 +241,7 @@ impl Trainer {
                     break;
                 }
             };
-            self.seconds = before + begun.elapsed().as_secs_f64();
+            self.seconds = before + started.elapsed().as_secs_f64();
             let timing = Timing::new(
                 &metrics,
                 self.learner.config().batch(),
@@ -264,7 +264,7 @@ impl Trainer {
         if failure.is_none() {
             failure = self.checkpoint()?;
         }
-        self.seconds = before + begun.elapsed().as_secs_f64();
+        self.seconds = before + started.elapsed().as_secs_f64();
         let status = match &failure {
             Some(_) => RunStatus::Failed,
             None if self.learner.is_finished() => RunStatus::Finished,
@@ -279,7 +279,7 @@ impl Trainer {
             .history
             .summary(self.learner.config(), status, reason, self.seconds);
         if let Some(folder) = &self.folder {
-            folder.summarise(&summary)?;
+            folder.write_summary(&summary)?;
         }
         Ok(summary)
     }

@@ -120,7 +120,7 @@ impl PpoAgent {
     }
 
     /// Takes over what the learner has come to.
-    pub(super) fn follow(&mut self, learner: &Learner) {
+    pub(super) fn update_from(&mut self, learner: &Learner) {
         let Checkpoint { moments, state, .. } = learner.checkpoint();
         self.model = learner.model().clone();
         self.record = PpoAgentRecord {

@@ -17,7 +17,7 @@ use burn::train::{
 /// an update after each.
 ///
 /// It is told how an environment of the training is stepped: one of [`env`](crate::rl::env) as it is, any
-/// other through [`BurnEnvironment`](crate::rl::env::BurnEnvironment). It makes as many as the agent's
+/// other through [`FromBurnEnvironment`](crate::rl::env::FromBurnEnvironment). It makes as many as the agent's
 /// configuration says, seeds each with the configuration's seed and its index, and puts the configuration's
 /// noise on the rewards. An episode is reported by its return without that noise, whether it was terminated
 /// or truncated.
@@ -31,7 +31,7 @@ use burn::train::{
 /// that fails makes none, and returns the policy of the last.
 ///
 /// ```
-/// use burn_tsallis::rl::env::{BurnEnvironment, CartPole};
+/// use burn_tsallis::rl::env::{FromBurnEnvironment, CartPole};
 /// use burn_tsallis::rl::training::OnPolicy;
 ///
 /// // One of ours.
@@ -39,7 +39,7 @@ use burn::train::{
 ///
 /// // One that only implements Burn's trait: four components of an observation, two actions.
 /// let on_policy = OnPolicy::new(|cartpole: CartPole| {
-///     BurnEnvironment::new(cartpole, 4, 2, |state| state.map(|x| x as f32), |action| action)
+///     FromBurnEnvironment::new(cartpole, 4, 2, |state| state.map(|x| x as f32), |action| action)
 /// });
 /// ```
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ where
     F: Fn(RLC::Env) -> E,
     E: DiscreteEnvironment + 'static,
 {
-    /// As Burn's own, but that it asks why the training stopped, and summarises it, once its events are
+    /// As Burn's own, but that it asks why the training stopped, and summarizes it, once its events are
     /// processed and before they end: at that end Burn's dashboard forgets the reason.
     fn train(
         &self,
@@ -156,7 +156,7 @@ where
                 if !learner.is_finite()? {
                     return Err(LearnerError::NotFinite("network"));
                 }
-                agent.follow(&learner);
+                agent.update_from(&learner);
                 if self.evaluation_episodes > 0 && !stopped {
                     let evaluation = Evaluation {
                         episodes: self.evaluation_episodes,

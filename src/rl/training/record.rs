@@ -5,7 +5,7 @@ use burn::tensor::Bytes;
 use burn::train::checkpoint::{Checkpoint, CheckpointerError};
 use std::path::PathBuf;
 
-/// What a checkpoint holds of a [`PpoAgent`](super::PpoAgent) beside its networks: the optimiser's moments,
+/// What a checkpoint holds of a [`PpoAgent`](super::PpoAgent) beside its networks: the optimizer's moments,
 /// and all else that the learner goes on from, the environments included where they save their state.
 ///
 /// Its file is a line of JSON, then the moments as Burn writes modules. It is written beside its name and

@@ -1,7 +1,7 @@
-use super::columns::Columns;
-use super::values::Number;
-use super::{LabError, check, check_count, make_folder, mean_of_seeds, say_written, write_table};
-use crate::plot::{Axis, CATEGORIES, Figure, GREY, Line, LinePlot, decade_above};
+use super::number_format::Compact;
+use super::text_table::TextTable;
+use super::{LabError, check, check_count, make_folder, mean_of_seeds, print_written, write_table};
+use crate::plot::{Axis, CATEGORIES, Figure, GRAY, Line, LinePlot, decade_above};
 use crate::seeds;
 use clap::Args;
 use rayon::prelude::*;
@@ -28,7 +28,7 @@ pub(crate) struct Bandit {
     rounds: usize,
 
     /// Seeds; the first is 0.
-    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = seeds::first)]
+    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = seeds::seed_count)]
     seeds: u64,
 
     /// The folder to write; files of an earlier run are replaced.
@@ -84,7 +84,7 @@ impl Bandit {
         let arms = self.arms as f64;
         let adversarial_bound = |t: usize| 4.0 * (arms * t as f64).sqrt() + 1.0;
         // Up to a constant, the sum of ln(T) / gap over the arms that are not best.
-        let stochastic_order = |t: usize| (arms - 1.0) * (t as f64).ln() / self.gap;
+        let stochastic_rate = |t: usize| (arms - 1.0) * (t as f64).ln() / self.gap;
 
         let curve = |runs: &[Regret], i: usize| {
             let count = runs.len() as f64;
@@ -98,18 +98,18 @@ impl Bandit {
         let reference = |f: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> {
             rounds.iter().map(|&t| (t as f64, f(t))).collect()
         };
-        let highest = adversarial_bound(self.rounds).max(stochastic_order(self.rounds));
+        let highest = adversarial_bound(self.rounds).max(stochastic_rate(self.rounds));
         let mut plot = LinePlot::new(
             Axis::log("round T"),
             Axis::log("regret").range(0.1..decade_above(highest)),
         )
-        .line(Line::new(reference(&adversarial_bound), GREY).label("4 √(KT) + 1"))
+        .line(Line::new(reference(&adversarial_bound), GRAY).label("4 √(KT) + 1"))
         .line(
-            Line::new(reference(&stochastic_order), GREY)
+            Line::new(reference(&stochastic_rate), GRAY)
                 .dashed()
                 .label("(K − 1) ln T / gap"),
         );
-        for (((name, _), runs), colour) in regimes.iter().zip(&played).zip(CATEGORIES) {
+        for (((name, _), runs), color) in regimes.iter().zip(&played).zip(CATEGORIES) {
             let points: Vec<(f64, f64, f64)> = rounds
                 .iter()
                 .enumerate()
@@ -123,7 +123,7 @@ impl Bandit {
                 .map(|&(t, m, d)| (t, m - d, m + d))
                 .collect::<Vec<_>>();
             plot = plot.line(
-                Line::new(points.iter().map(|&(t, m, _)| (t, m)), colour)
+                Line::new(points.iter().map(|&(t, m, _)| (t, m)), color)
                     .band(band)
                     .label(*name),
             );
@@ -160,7 +160,7 @@ impl Bandit {
         });
         write_table(&self.out.join("regret.csv"), &columns, rows)?;
 
-        let mut table = Columns::new(
+        let mut table = TextTable::new(
             0,
             &[
                 "round T",
@@ -181,19 +181,19 @@ impl Bandit {
             let per_log = stochastic / (t as f64).ln();
             table.row([
                 t.to_string(),
-                Number(stochastic).to_string(),
+                Compact(stochastic).to_string(),
                 if t > 1 {
-                    Number(per_log).to_string()
+                    Compact(per_log).to_string()
                 } else {
                     "-".to_owned()
                 },
-                Number(adversarial).to_string(),
-                Number(adversarial / (arms * t as f64).sqrt()).to_string(),
-                Number(adversarial_bound(t)).to_string(),
+                Compact(adversarial).to_string(),
+                Compact(adversarial / (arms * t as f64).sqrt()).to_string(),
+                Compact(adversarial_bound(t)).to_string(),
             ]);
         }
         table.print();
-        say_written(&self.out, &["regret.svg", "regret.png", "regret.csv"]);
+        print_written(&self.out, &["regret.svg", "regret.png", "regret.csv"]);
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
-use super::columns::Columns;
+use super::number_format::Compact;
 use super::progress::Progress;
-use super::values::Number;
+use super::text_table::TextTable;
 use super::{
-    LabError, PROCESSES, check_count, check_positive, escape, make_folder, say_written, write_table,
+    LabError, PROCESS_HELP, check_count, check_positive, escape, make_folder, print_written,
+    write_table,
 };
-use crate::paragraph::say;
-use crate::plot::{Axis, Figure, GREY, Line, LinePlot, decade_above, divergence_colour};
+use crate::plot::{Axis, Figure, GRAY, Line, LinePlot, decade_above, divergence_color};
+use crate::print_paragraph::print_paragraph;
 use clap::Args;
 use rayon::prelude::*;
 use std::path::PathBuf;
@@ -21,13 +22,13 @@ const ROUNDING: f64 = 1e-13;
 /// Points of a curve that are drawn and written.
 const POINTS: usize = 400;
 
-/// Run f-PG with exact gradients beside regularised value iteration, and measure its rates.
+/// Run f-PG with exact gradients beside regularized value iteration, and measure its rates.
 ///
-/// Writes suboptimality.svg, .png and .csv (how far the regularised value is from its optimum after each
+/// Writes suboptimality.svg, .png and .csv (how far the regularized value is from its optimum after each
 /// iteration), rates.csv (the measured linear rate beside its bound by the Polyak-Lojasiewicz inequality) and
 /// escape.svg, .png and .csv (the time out of a nearly certain wrong policy).
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true, after_long_help = PROCESSES)]
+#[command(allow_negative_numbers = true, after_long_help = PROCESS_HELP)]
 pub(crate) struct Converge {
     /// The process, such as nchain:15 or a JSON file; all of them are listed at the end of --help.
     #[arg(long, value_name = "NAME", default_value = "garnet:4,3,4,10")]
@@ -37,15 +38,15 @@ pub(crate) struct Converge {
     #[arg(long, value_name = "COUNT")]
     horizon: Option<usize>,
 
-    /// Divergences: orders, or kl, reverse-kl, pearson, neyman, hellinger, jensen-shannon and le-cam.
-    #[arg(long, value_name = "ORDER", num_args = 1.., default_values = ["0.1", "0.3", "0.5", "0.7", "0.9", "1"])]
+    /// Divergences: alphas, or kl, reverse-kl, pearson, neyman, hellinger, jensen-shannon and le-cam.
+    #[arg(long, value_name = "ALPHA", num_args = 1.., default_values = ["0.1", "0.3", "0.5", "0.7", "0.9", "1"])]
     alpha: Vec<Divergence>,
 
     /// The reference policy: a probability for each action [default: all the same].
     #[arg(long, value_name = "PROBABILITY", num_args = 1..)]
     reference: Vec<f64>,
 
-    /// Weight of the regulariser.
+    /// Weight of the regularizer.
     #[arg(long, value_name = "NUMBER", default_value_t = 0.1)]
     temperature: f64,
 
@@ -75,11 +76,11 @@ pub(crate) struct Converge {
 }
 
 /// What an order did.
-struct Course {
+struct Trace {
     divergence: Divergence,
     /// The gap after each iteration.
     gaps: Vec<f64>,
-    /// The gap of regularised value iteration after each sweep.
+    /// The gap of regularized value iteration after each sweep.
     sweeps: Vec<f64>,
     /// The measured rate of a step.
     rate: Option<f64>,
@@ -90,7 +91,7 @@ struct Course {
 }
 
 /// What an order begins with.
-struct Start {
+struct Setup {
     policy: SoftargmaxPolicy,
     /// Those of the theory, where it covers the setting.
     constants: Option<Constants>,
@@ -102,7 +103,7 @@ impl Converge {
         check_positive("--temperature", self.temperature)?;
         check_positive("--step-size", self.step_size)?;
         check_count("--iterations", self.iterations)?;
-        let mut mdp = Mdp::named(&self.mdp)?;
+        let mut mdp = Mdp::from_name(&self.mdp)?;
         if let Some(steps) = self.horizon {
             mdp = mdp.unrolled(steps)?;
         }
@@ -110,57 +111,59 @@ impl Converge {
         // What is wrong with one of them is said before any of them takes its time.
         let starts = divergences
             .iter()
-            .map(|&divergence| self.start(&mdp, divergence))
+            .map(|&divergence| self.setup(&mdp, divergence))
             .collect::<Result<Vec<_>, _>>()?;
         make_folder(&self.out)?;
         let evaluator = Evaluator::new(&mdp);
         let steps = self.iterations + self.sweeps(&mdp);
         let progress = Mutex::new(Progress::new(steps * starts.len(), "steps"));
-        let courses: Vec<Course> = starts
+        let traces: Vec<Trace> = starts
             .into_par_iter()
-            .map(|start| self.follow(&evaluator, start, &progress))
+            .map(|start| self.trace(&evaluator, start, &progress))
             .collect();
         progress
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
             .finish();
-        self.draw(&mdp, &courses)?;
-        self.write(&courses)?;
-        self.say(&courses);
+        self.draw(&mdp, &traces)?;
+        self.write(&traces)?;
+        self.print_table(&traces);
         let mut names = vec!["suboptimality.svg", "suboptimality.csv", "rates.csv"];
-        let orders: Vec<f64> = divergences
+        let alphas: Vec<f64> = divergences
             .iter()
             .filter_map(|divergence| match *divergence {
                 Divergence::Tsallis(alpha) if alpha <= 1.0 => Some(alpha),
                 _ => None,
             })
             .collect();
-        if orders.is_empty() {
-            say("No order up to 1 was asked for, so there is no figure of escape times.");
+        if alphas.is_empty() {
+            print_paragraph(
+                "No alpha up to 1 was asked for, so there is no figure of escape times.",
+            );
         } else {
-            escape::report(&self.out, &orders)?;
+            escape::report(&self.out, &alphas)?;
             names.extend(["escape.svg", "escape.csv"]);
         }
         names.push("the pictures as PNG");
-        say_written(&self.out, &names);
+        print_written(&self.out, &names);
         Ok(())
     }
 
     /// Where the ascent begins, and the floor that it keeps.
-    fn start(&self, mdp: &Mdp, divergence: Divergence) -> Result<Start, LabError> {
+    fn setup(&self, mdp: &Mdp, divergence: Divergence) -> Result<Setup, LabError> {
         let reference = if self.reference.is_empty() {
             Reference::Uniform
         } else {
             Reference::Actions(self.reference.clone())
         };
         let policy = SoftargmaxPolicy::new(divergence, mdp.states(), mdp.actions(), &reference)?;
-        let constants = Constants::of(mdp, &policy, self.temperature);
+        let constants = Constants::for_policy(mdp, &policy, self.temperature);
         let floor = if self.project {
             Some(constants.clone()?.floor())
         } else {
             None
         };
-        Ok(Start {
+        Ok(Setup {
             policy,
             constants: constants.ok(),
             floor,
@@ -173,14 +176,9 @@ impl Converge {
             .min((40.0 / (1.0 - mdp.discount())) as usize)
     }
 
-    fn follow(
-        &self,
-        evaluator: &Evaluator<'_>,
-        start: Start,
-        progress: &Mutex<Progress>,
-    ) -> Course {
+    fn trace(&self, evaluator: &Evaluator<'_>, start: Setup, progress: &Mutex<Progress>) -> Trace {
         let mdp = evaluator.mdp();
-        let Start {
+        let Setup {
             policy,
             constants,
             floor,
@@ -190,7 +188,7 @@ impl Converge {
         let report = |n: usize| {
             if n > 0 && n.is_multiple_of(chunk) {
                 let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
-                progress.advance(chunk, || name_of(divergence));
+                progress.advance(chunk, || divergence_label(divergence));
             }
         };
         let best = optimum(evaluator, &policy, self.temperature).objective;
@@ -232,7 +230,7 @@ impl Converge {
         // The inequality is about the gradient and a fixed step.
         let constants = constants.filter(|_| !self.natural && !self.armijo);
         let pl_bound = |of: &Constants| 0.25 * self.step_size * of.polyak_lojasiewicz(smallest);
-        Course {
+        Trace {
             divergence,
             rate: measured_rate(&gaps, ROUNDING * best.abs().max(1.0)),
             gaps,
@@ -242,31 +240,31 @@ impl Converge {
         }
     }
 
-    fn draw(&self, mdp: &Mdp, courses: &[Course]) -> Result<(), LabError> {
-        let largest = courses
+    fn draw(&self, mdp: &Mdp, traces: &[Trace]) -> Result<(), LabError> {
+        let largest = traces
             .iter()
-            .flat_map(|course| &course.gaps)
+            .flat_map(|trace| &trace.gaps)
             .copied()
             .fold(1e-6, f64::max);
         let range = 1e-15..decade_above(largest);
         let mut plot = LinePlot::new(
             Axis::log("iteration").range(1.0..self.iterations.max(2) as f64),
-            Axis::log("distance of the regularised value from its optimum").range(range),
+            Axis::log("distance of the regularized value from its optimum").range(range),
         );
-        for course in courses {
-            let points = thinned(self.iterations).map(|n| (n as f64, course.gaps[n]));
-            let line = Line::new(points, divergence_colour(course.divergence));
-            plot = plot.line(line.label(name_of(course.divergence)));
+        for trace in traces {
+            let points = log_spaced(self.iterations).map(|n| (n as f64, trace.gaps[n]));
+            let line = Line::new(points, divergence_color(trace.divergence));
+            plot = plot.line(line.label(divergence_label(trace.divergence)));
         }
         // One of them stands for all: they differ little.
-        if let Some(course) = courses.first() {
-            let sweeps = course
+        if let Some(trace) = traces.first() {
+            let sweeps = trace
                 .sweeps
                 .iter()
                 .enumerate()
                 .map(|(n, gap)| ((n + 1) as f64, *gap));
-            let label = format!("value iteration, {}", name_of(course.divergence));
-            plot = plot.line(Line::new(sweeps, GREY).dashed().label(label));
+            let label = format!("value iteration, {}", divergence_label(trace.divergence));
+            plot = plot.line(Line::new(sweeps, GRAY).dashed().label(label));
         }
         let step = if self.armijo {
             "Armijo steps".to_owned()
@@ -289,17 +287,17 @@ impl Converge {
         Ok(())
     }
 
-    fn write(&self, courses: &[Course]) -> Result<(), LabError> {
+    fn write(&self, traces: &[Trace]) -> Result<(), LabError> {
         let mut columns = vec!["iteration".to_owned()];
-        for course in courses {
-            columns.push(format!("fpg_{}", course.divergence));
-            columns.push(format!("value_iteration_{}", course.divergence));
+        for trace in traces {
+            columns.push(format!("fpg_{}", trace.divergence));
+            columns.push(format!("value_iteration_{}", trace.divergence));
         }
-        let rows = thinned(self.iterations).map(|n| {
+        let rows = log_spaced(self.iterations).map(|n| {
             let mut row = vec![Some(n as f64)];
-            for course in courses {
-                row.push(Some(course.gaps[n]));
-                row.push(course.sweeps.get(n.wrapping_sub(1)).copied());
+            for trace in traces {
+                row.push(Some(trace.gaps[n]));
+                row.push(trace.sweeps.get(n.wrapping_sub(1)).copied());
             }
             row
         });
@@ -312,21 +310,21 @@ impl Converge {
             "step_bound",
         ]
         .map(str::to_owned);
-        let rows = courses.iter().map(|course| {
-            let last = course.gaps[self.iterations];
+        let rows = traces.iter().map(|trace| {
+            let last = trace.gaps[self.iterations];
             (
-                course.divergence.to_string(),
+                trace.divergence.to_string(),
                 last,
-                course.rate,
-                course.pl_bound,
-                course.step_bound,
+                trace.rate,
+                trace.pl_bound,
+                trace.step_bound,
             )
         });
         write_table(&self.out.join("rates.csv"), &columns, rows)
     }
 
-    fn say(&self, courses: &[Course]) {
-        let mut table = Columns::new(
+    fn print_table(&self, traces: &[Trace]) {
+        let mut table = TextTable::new(
             0,
             &[
                 "divergence",
@@ -337,21 +335,21 @@ impl Converge {
                 "1 / (2 L)",
             ],
         );
-        for course in courses {
-            let reached = course.gaps.iter().position(|gap| *gap < 1e-6);
+        for trace in traces {
+            let reached = trace.gaps.iter().position(|gap| *gap < 1e-6);
             let words =
-                |value: Option<f64>| value.map_or("-".to_owned(), |v| Number(v).to_string());
+                |value: Option<f64>| value.map_or("-".to_owned(), |v| Compact(v).to_string());
             table.row([
-                course.divergence.to_string(),
-                Number(course.gaps[self.iterations]).to_string(),
+                trace.divergence.to_string(),
+                Compact(trace.gaps[self.iterations]).to_string(),
                 reached.map_or("never".to_owned(), |n| format!("after {n}")),
-                words(course.rate),
-                words(course.pl_bound),
-                words(course.step_bound),
+                words(trace.rate),
+                words(trace.pl_bound),
+                words(trace.step_bound),
             ]);
         }
         table.print();
-        say(
+        print_paragraph(
             "A rate r takes the gap to e^-r of itself in a step. The PL bound is eta mu / 4, with the factor mu of \
              the Polyak-Lojasiewicz inequality at the last policy: a guarantee for eta up to 1 / (2 L), near that \
              policy; it is zero where some state never begins an episode.",
@@ -375,7 +373,7 @@ fn measured_rate(gaps: &[f64], rounding: f64) -> Option<f64> {
 }
 
 /// Iterations from 0 on, evenly spread in their logarithm, the last one included.
-fn thinned(last: usize) -> impl Iterator<Item = usize> {
+fn log_spaced(last: usize) -> impl Iterator<Item = usize> {
     let mut at = 0;
     std::iter::from_fn(move || {
         if at > last {
@@ -391,7 +389,7 @@ fn thinned(last: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-fn name_of(divergence: Divergence) -> String {
+fn divergence_label(divergence: Divergence) -> String {
     match divergence {
         Divergence::Tsallis(1.0) => "α = 1 (softmax)".to_owned(),
         Divergence::Tsallis(alpha) => format!("α = {alpha}"),
@@ -413,12 +411,12 @@ mod tests {
     }
 
     #[test]
-    fn thinned_iterations_keep_both_ends() {
+    fn log_spaced_iterations_include_both_ends() {
         for last in [1, 2, 7, 5000] {
-            let kept: Vec<usize> = thinned(last).collect();
+            let kept: Vec<usize> = log_spaced(last).collect();
             assert_eq!((kept[0], kept[kept.len() - 1]), (0, last));
             assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
         }
-        assert!(thinned(100_000).count() < POINTS + 200);
+        assert!(log_spaced(100_000).count() < POINTS + 200);
     }
 }

@@ -1,8 +1,8 @@
-use super::columns::Columns;
-use super::values::Number;
+use super::number_format::Compact;
+use super::text_table::TextTable;
 use super::{LabError, write_table};
-use crate::paragraph::say;
-use crate::plot::{Axis, Figure, Line, LinePlot, order_colour};
+use crate::plot::{Axis, Figure, Line, LinePlot, alpha_color};
+use crate::print_paragraph::print_paragraph;
 use std::path::Path;
 use tsallis_lab::bandit::{escape_time, escape_time_limit, probability_at};
 
@@ -15,7 +15,7 @@ const FIT: (f64, f64) = (100.0, 400.0);
 /// How long the gradient flow of two arms takes out of a policy that is nearly certain of the wrong one,
 /// against the logit gap and against the probability of the right arm: writes escape.svg, escape.png and
 /// escape.csv, and says which exponent was measured beside the one of the theory.
-pub(super) fn report(folder: &Path, orders: &[f64]) -> Result<(), LabError> {
+pub(super) fn report(folder: &Path, alphas: &[f64]) -> Result<(), LabError> {
     let mut by_gap = LinePlot::new(
         Axis::log("logit gap G at the start"),
         Axis::log("time to the uniform policy").range(1.0..1e15),
@@ -29,22 +29,22 @@ pub(super) fn report(folder: &Path, orders: &[f64]) -> Result<(), LabError> {
     let fine: Vec<f64> = (0..=80)
         .map(|i| 10_f64.powf(f64::from(i) * 3.0 / 80.0))
         .collect();
-    for &alpha in orders {
+    for &alpha in alphas {
         let label = format!("α = {alpha}");
         let points = fine.iter().map(|&gap| (gap, escape_time(alpha, gap, 0.0)));
         let points: Vec<_> = points.filter(|point| point.1 < 1e15).collect();
-        let colour = order_colour(alpha);
+        let color = alpha_color(alpha);
         by_probability = by_probability.line(
             Line::new(
                 points
                     .iter()
                     .map(|&(gap, time)| (1.0 / probability_at(alpha, gap), time))
                     .filter(|p| p.0 <= 1e10),
-                colour,
+                color,
             )
             .label(&label),
         );
-        by_gap = by_gap.line(Line::new(points, colour).label(label));
+        by_gap = by_gap.line(Line::new(points, color).label(label));
     }
     Figure::new((1320, 600))
         .title("Two arms, λ = 0: how long f-PG takes out of a wrong, nearly certain policy")
@@ -54,7 +54,7 @@ pub(super) fn report(folder: &Path, orders: &[f64]) -> Result<(), LabError> {
         .save(&folder.join("escape"))?;
 
     let columns = ["alpha", "gap", "probability", "time", "limit"].map(str::to_owned);
-    let rows = orders.iter().flat_map(|&alpha| {
+    let rows = alphas.iter().flat_map(|&alpha| {
         GAPS.iter().map(move |&gap| {
             [
                 alpha,
@@ -68,18 +68,18 @@ pub(super) fn report(folder: &Path, orders: &[f64]) -> Result<(), LabError> {
     write_table(&folder.join("escape.csv"), &columns, rows)?;
 
     println!();
-    say(
+    print_paragraph(
         "Time of the gradient flow of two arms from a logit gap G for the wrong one to the uniform policy, and \
          the exponent of B = 2^(alpha-1) + (1-alpha) G that it grows with:",
     );
-    let mut table = Columns::new(
+    let mut table = TextTable::new(
         0,
         &[
             "alpha", "G = 2", "G = 10", "G = 20", "G = 40", "measured", "theory",
         ],
     );
-    for &alpha in orders {
-        let times = [2.0, 10.0, 20.0, 40.0].map(|gap| Number(escape_time(alpha, gap, 0.0)));
+    for &alpha in alphas {
+        let times = [2.0, 10.0, 20.0, 40.0].map(|gap| Compact(escape_time(alpha, gap, 0.0)));
         let (measured, theory) = exponents(alpha);
         let times = times.map(|time| time.to_string());
         table.row(
@@ -90,7 +90,9 @@ pub(super) fn report(folder: &Path, orders: &[f64]) -> Result<(), LabError> {
         );
     }
     table.print();
-    say("At small gaps the softmax is the faster one, and from the same probability it always is.");
+    print_paragraph(
+        "At small gaps the softmax is the faster one, and from the same probability it always is.",
+    );
     Ok(())
 }
 

@@ -1,6 +1,8 @@
-use super::{LabError, check, check_positive, make_folder, say_written, write_table};
+use super::{LabError, check, check_positive, make_folder, print_written, write_table};
 use crate::plot::{Axis, Figure, Surface, decade_above};
-use burn_tsallis::math::{Measure, Output, Row, RowGradients, Solver, Tsallis, is_order};
+use burn_tsallis::math::{
+    Output, Row, RowGradients, RowReference, Solver, Tsallis, is_valid_alpha,
+};
 use clap::Args;
 use rayon::prelude::*;
 use std::path::PathBuf;
@@ -8,24 +10,24 @@ use std::path::PathBuf;
 const SIZE: (u32, u32) = (1280, 1060);
 
 /// Gradients below this are drawn as this: that of the softmax underflows.
-const FLAT: f64 = 1e-12;
+const MIN_NORM: f64 = 1e-12;
 
 /// Points of the pictures to each one of the table, so that a ridge between two of them is seen.
-const FINER: usize = 4;
+const UPSAMPLING: usize = 4;
 
 /// Draw the objective of two arms over their two logits, for the four couplings of softmax and Tsallis
-/// policies with entropy and Tsallis regularisers: Figure 1 of the paper (arXiv 2601.12604).
+/// policies with entropy and Tsallis regularizers: Figure 1 of the paper (arXiv 2601.12604).
 ///
 /// Writes landscape.svg and .png with the objective, landscape-gradient.svg and .png with the norm of its
 /// gradient, where the flat regions show, and landscape.csv with both.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Landscape {
-    /// Order of the Tsallis policy and regulariser.
-    #[arg(long, value_name = "ORDER", default_value_t = 0.1)]
+    /// Order of the Tsallis policy and regularizer.
+    #[arg(long, value_name = "ALPHA", default_value_t = 0.1)]
     alpha: f64,
 
-    /// Weight of the regulariser.
+    /// Weight of the regularizer.
     #[arg(long, value_name = "NUMBER", default_value_t = 1.0)]
     temperature: f64,
 
@@ -47,16 +49,16 @@ pub(crate) struct Landscape {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Regulariser {
+enum RegularizerKind {
     Entropy,
     Tsallis,
 }
 
-/// A policy and a regulariser.
+/// A policy and a regularizer.
 struct Coupling {
     name: &'static str,
     policy_alpha: f64,
-    regulariser: Regulariser,
+    regularizer: RegularizerKind,
 }
 
 /// The objective and the norm of its gradient at a point.
@@ -69,7 +71,7 @@ struct Point {
 impl Landscape {
     pub(crate) fn run(self) -> Result<(), LabError> {
         check(
-            self.alpha > 0.0 && is_order(self.alpha),
+            self.alpha > 0.0 && is_valid_alpha(self.alpha),
             "--alpha",
             "above 0 and at most 50: at 0 and below, a policy that is certain costs infinitely much",
             self.alpha,
@@ -88,13 +90,13 @@ impl Landscape {
         make_folder(&self.out)?;
 
         let couplings = self.couplings();
-        let fine = self.grid((self.points - 1) * FINER + 1);
+        let fine = self.grid((self.points - 1) * UPSAMPLING + 1);
         let pictures = self.surfaces(&couplings, &fine);
         self.save("landscape", "objective", &couplings, &fine, |i, scale| {
             let values = pictures[i].iter().map(|point| point.value).collect();
             (Axis::linear(scale).ticks(8), values)
         })?;
-        let steepest = steepest(&pictures);
+        let largest_norm = largest_norm(&pictures);
         self.save(
             "landscape-gradient",
             "norm of the gradient",
@@ -103,9 +105,12 @@ impl Landscape {
             |i, scale| {
                 let norms = pictures[i]
                     .iter()
-                    .map(|point| point.gradient.max(FLAT))
+                    .map(|point| point.gradient.max(MIN_NORM))
                     .collect();
-                (Axis::log(scale).range(FLAT..decade_above(steepest)), norms)
+                (
+                    Axis::log(scale).range(MIN_NORM..decade_above(largest_norm)),
+                    norms,
+                )
             },
         )?;
 
@@ -130,7 +135,7 @@ impl Landscape {
             let share = 100.0 * flat as f64 / surface.len() as f64;
             println!("{share:>5.0} %  {}", coupling.name);
         }
-        say_written(
+        print_written(
             &self.out,
             &[
                 "landscape.svg",
@@ -162,23 +167,27 @@ impl Landscape {
     }
 
     fn couplings(&self) -> [Coupling; 4] {
-        let coupling = |name, policy_alpha, regulariser| Coupling {
+        let coupling = |name, policy_alpha, regularizer| Coupling {
             name,
             policy_alpha,
-            regulariser,
+            regularizer,
         };
         [
-            coupling("softmax policy, entropy", 1.0, Regulariser::Entropy),
+            coupling("softmax policy, entropy", 1.0, RegularizerKind::Entropy),
             coupling(
-                "softmax policy, Tsallis regulariser",
+                "softmax policy, Tsallis regularizer",
                 1.0,
-                Regulariser::Tsallis,
+                RegularizerKind::Tsallis,
             ),
-            coupling("Tsallis policy, entropy", self.alpha, Regulariser::Entropy),
             coupling(
-                "Tsallis policy, Tsallis regulariser",
+                "Tsallis policy, entropy",
                 self.alpha,
-                Regulariser::Tsallis,
+                RegularizerKind::Entropy,
+            ),
+            coupling(
+                "Tsallis policy, Tsallis regularizer",
+                self.alpha,
+                RegularizerKind::Tsallis,
             ),
         ]
     }
@@ -186,7 +195,7 @@ impl Landscape {
     /// `<pi, r> - lambda sum_a f(pi_a)` and its gradient, with the policy against the measure `ones` as in
     /// the paper's figure.
     fn at(&self, coupling: &Coupling, theta: [f64; 2]) -> Point {
-        let row = Row::new(&theta, Measure::Ones, coupling.policy_alpha);
+        let row = Row::new(&theta, RowReference::Ones, coupling.policy_alpha);
         let state = row.solve(Solver::Newton);
         let (mut p, mut log_p) = ([0.0; 2], [0.0; 2]);
         row.softargmax(&state, &mut p);
@@ -196,10 +205,10 @@ impl Landscape {
         let mut value = 0.0;
         let mut slope = [0.0; 2];
         for a in 0..2 {
-            let (cost, cost_slope) = match coupling.regulariser {
-                Regulariser::Entropy if p[a] == 0.0 => (0.0, 0.0),
-                Regulariser::Entropy => (p[a] * log_p[a], log_p[a] + 1.0),
-                Regulariser::Tsallis => (
+            let (cost, cost_slope) = match coupling.regularizer {
+                RegularizerKind::Entropy if p[a] == 0.0 => (0.0, 0.0),
+                RegularizerKind::Entropy => (p[a] * log_p[a], log_p[a] + 1.0),
+                RegularizerKind::Tsallis => (
                     tsallis.value_at_log(log_p[a]),
                     tsallis.derivative_at_log(log_p[a]),
                 ),
@@ -243,11 +252,11 @@ impl Landscape {
 }
 
 /// The largest norm of all pictures, which share their scale; at least so large that there is one.
-fn steepest(pictures: &[Vec<Point>]) -> f64 {
+fn largest_norm(pictures: &[Vec<Point>]) -> f64 {
     let norms = pictures.iter().flatten().map(|point| point.gradient);
     norms
         .filter(|norm| norm.is_finite())
-        .fold(10.0 * FLAT, f64::max)
+        .fold(10.0 * MIN_NORM, f64::max)
 }
 
 #[cfg(test)]
@@ -295,9 +304,9 @@ mod tests {
                 ..landscape()
             };
             let pictures = landscape.surfaces(&landscape.couplings(), &landscape.grid(101));
-            assert_eq!(decade_above(steepest(&pictures)), above);
+            assert_eq!(decade_above(largest_norm(&pictures)), above);
         }
-        assert_eq!(steepest(&[]), 10.0 * FLAT);
+        assert_eq!(largest_norm(&[]), 10.0 * MIN_NORM);
     }
 
     #[test]

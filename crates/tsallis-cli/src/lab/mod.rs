@@ -1,19 +1,19 @@
 //! The laboratory's commands: what the theory says about finite processes, computed and drawn.
 
 pub(super) mod bandit;
-mod bests;
-mod columns;
 pub(super) mod converge;
 mod escape;
 pub(super) mod landscape;
+mod number_format;
 mod preset;
 mod progress;
 pub(super) mod recommend;
+mod sweep_report;
 pub(super) mod tabular;
-mod values;
+mod text_table;
 
-use super::paragraph::say;
 use super::plot::PlotError;
+use super::print_paragraph::print_paragraph;
 use burn_tsallis::experiment::{FileError, write_atomically};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ impl LabError {
 }
 
 /// What the commands that take processes say about them at the end of their help.
-const PROCESSES: &str = "\
+const PROCESS_HELP: &str = "\
 Processes:
   nchain:LENGTH                          a chain with its reward at the far end
   deepsea:SIZE, deepsea-stochastic:SIZE  a grid with one path of many to its reward
@@ -150,8 +150,8 @@ fn mean_of_seeds(count: usize) -> String {
 }
 
 /// A line of the closing words: which files were written.
-fn say_written(folder: &Path, names: &[&str]) {
-    say(&format!(
+fn print_written(folder: &Path, names: &[&str]) {
+    print_paragraph(&format!(
         "Written to {}: {}",
         folder.display(),
         names.join(", ")

@@ -4,13 +4,13 @@ use tsallis_lab::Divergence;
 /// A grid of the literature, which options narrow or replace value by value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Preset {
-    /// A grid of seconds: NChain 10; orders 0.1, 0.5, 0.9 and 1; step sizes 0.1 and 1; temperatures 0.01 and 0.1.
+    /// A grid of seconds: NChain 10; alphas 0.1, 0.5, 0.9 and 1; step sizes 0.1 and 1; temperatures 0.01 and 0.1.
     #[default]
     Quick,
-    /// The grid that the authors of arXiv 2601.12604 ran: NChain 10, 15, 20 and DeepSea 10, 15; orders 0.1, 0.3,
+    /// The grid that the authors of arXiv 2601.12604 ran: NChain 10, 15, 20 and DeepSea 10, 15; alphas 0.1, 0.3,
     /// 0.5, 0.7, 0.9 and 1; step sizes 0.01, 0.1 and 1; temperatures 0.0001 to 1 by factors of ten.
     Paper,
-    /// Longer chains and deeper seas: NChain 15, 20 and DeepSea 20, 25, 30; orders 0.1, 0.3, 0.5, 0.7 and 0.9; step
+    /// Longer chains and deeper seas: NChain 15, 20 and DeepSea 20, 25, 30; alphas 0.1, 0.3, 0.5, 0.7 and 0.9; step
     /// sizes 0.01, 0.1 and 1; temperatures 0.01, 0.1 and 1.
     Large,
 }
@@ -18,7 +18,7 @@ pub(super) enum Preset {
 /// The values of a preset.
 pub(super) struct PresetValues {
     pub(super) processes: Vec<String>,
-    pub(super) orders: Vec<f64>,
+    pub(super) alphas: Vec<f64>,
     pub(super) step_sizes: Vec<f64>,
     pub(super) temperatures: Vec<f64>,
     pub(super) iterations: usize,
@@ -30,7 +30,7 @@ pub(super) struct PresetValues {
 
 impl PresetValues {
     pub(super) fn divergences(&self) -> Vec<Divergence> {
-        self.orders
+        self.alphas
             .iter()
             .copied()
             .map(Divergence::Tsallis)
@@ -45,7 +45,7 @@ impl Preset {
         };
         let paper = PresetValues {
             processes: [of("nchain", &[10, 15, 20]), of("deepsea", &[10, 15])].concat(),
-            orders: vec![0.1, 0.3, 0.5, 0.7, 0.9, 1.0],
+            alphas: vec![0.1, 0.3, 0.5, 0.7, 0.9, 1.0],
             step_sizes: vec![0.01, 0.1, 1.0],
             temperatures: vec![1e-4, 1e-3, 0.01, 0.1, 1.0],
             iterations: 20_000,
@@ -58,7 +58,7 @@ impl Preset {
             Self::Paper => paper,
             Self::Quick => PresetValues {
                 processes: of("nchain", &[10]),
-                orders: vec![0.1, 0.5, 0.9, 1.0],
+                alphas: vec![0.1, 0.5, 0.9, 1.0],
                 step_sizes: vec![0.1, 1.0],
                 temperatures: vec![0.01, 0.1],
                 seeds: 4,
@@ -66,7 +66,7 @@ impl Preset {
             },
             Self::Large => PresetValues {
                 processes: [of("nchain", &[15, 20]), of("deepsea", &[20, 25, 30])].concat(),
-                orders: vec![0.1, 0.3, 0.5, 0.7, 0.9],
+                alphas: vec![0.1, 0.3, 0.5, 0.7, 0.9],
                 temperatures: vec![0.01, 0.1, 1.0],
                 horizon: 30,
                 ..paper

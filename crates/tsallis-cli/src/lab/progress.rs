@@ -12,7 +12,7 @@ pub(super) struct Progress {
     unit: &'static str,
     total: usize,
     done: usize,
-    begun: Instant,
+    started: Instant,
     printed: Instant,
 }
 
@@ -32,7 +32,7 @@ impl Progress {
             unit,
             total,
             done: 0,
-            begun: now,
+            started: now,
             printed: now,
         }
     }
@@ -40,7 +40,7 @@ impl Progress {
     /// So many more are done; `last` is about the last one.
     pub(super) fn advance(&mut self, by: usize, last: impl FnOnce() -> String) {
         self.done = self.total.min(self.done + by);
-        let elapsed = self.begun.elapsed().as_secs_f64();
+        let elapsed = self.started.elapsed().as_secs_f64();
         let left = elapsed / self.done.max(1) as f64 * (self.total - self.done) as f64;
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{} left, {}", duration(left), last()));

@@ -1,10 +1,10 @@
-use super::columns::Columns;
-use super::values::Number;
+use super::number_format::Compact;
+use super::text_table::TextTable;
 use super::{LabError, check};
-use crate::paragraph::say;
+use crate::print_paragraph::print_paragraph;
 use clap::Args;
 use tsallis_lab::Divergence;
-use tsallis_lab::exact::{Constants, largest_divergence, optimal_order, temperature_for};
+use tsallis_lab::exact::{Constants, largest_divergence, optimal_alpha, temperature_for};
 
 /// What the recommendations are computed by.
 const FORMULAS: [&str; 9] = [
@@ -43,7 +43,7 @@ pub(crate) struct Recommend {
     start_min: f64,
 
     /// An order to look at beside the recommended one and the softmax.
-    #[arg(long, value_name = "ORDER")]
+    #[arg(long, value_name = "ALPHA")]
     alpha: Option<f64>,
 }
 
@@ -64,17 +64,17 @@ impl Recommend {
         )?;
         check(self.actions >= 2, "--actions", "at least 2", self.actions)?;
 
-        let recommended = optimal_order(epsilon);
-        let mut orders = vec![recommended.min(1.0), 1.0];
-        orders.extend(self.alpha);
-        orders.sort_by(f64::total_cmp);
-        orders.dedup();
+        let recommended = optimal_alpha(epsilon);
+        let mut alphas = vec![recommended.min(1.0), 1.0];
+        alphas.extend(self.alpha);
+        alphas.sort_by(f64::total_cmp);
+        alphas.dedup();
         let q_min = 1.0 / self.actions as f64;
-        let settings = orders
+        let settings = alphas
             .into_iter()
             .map(|alpha| {
                 let divergence = Divergence::Tsallis(alpha);
-                Constants::cover(divergence)?;
+                Constants::check_covers(divergence)?;
                 let dearest = largest_divergence(divergence, q_min);
                 let lambda = temperature_for(epsilon, self.gamma, dearest);
                 check(
@@ -89,32 +89,32 @@ impl Recommend {
             })
             .collect::<Result<Vec<_>, LabError>>()?;
 
-        say(&format!(
+        print_paragraph(&format!(
             "For an accuracy of {} at discount {} with {} actions:",
-            Number(epsilon),
+            Compact(epsilon),
             self.gamma,
             self.actions
         ));
         println!();
-        say(&format!(
+        print_paragraph(&format!(
             "alpha* = 11 / (2 ln(1 / epsilon)) = {}",
-            Number(recommended)
+            Compact(recommended)
         ));
         if recommended >= 1.0 {
-            say(
-                "  which is no order below 1: the formula is for epsilon < e^-5.5 = 0.0041, and at this accuracy \
+            print_paragraph(
+                "  which is no alpha below 1: the formula is for epsilon < e^-5.5 = 0.0041, and at this accuracy \
                  the softmax, alpha = 1, is what it asks for",
             );
         }
-        FORMULAS.iter().for_each(|formula| say(formula));
+        FORMULAS.iter().for_each(|formula| print_paragraph(formula));
         println!();
-        let mut table = Columns::new(0, &["alpha", "D_max", "lambda", "tau", "1 / (2 L)", "mu"]);
+        let mut table = TextTable::new(0, &["alpha", "D_max", "lambda", "tau", "1 / (2 L)", "mu"]);
         for (alpha, lambda, constants) in settings {
             let mu = constants.polyak_lojasiewicz(constants.smallest_weight());
             table.row([
                 format!("{alpha:.4}"),
-                Number(constants.largest_divergence).to_string(),
-                Number(lambda).to_string(),
+                Compact(constants.largest_divergence).to_string(),
+                Compact(lambda).to_string(),
                 Tiny(constants.floor()).to_string(),
                 Tiny(constants.step_bound()).to_string(),
                 Tiny(mu).to_string(),
@@ -122,7 +122,7 @@ impl Recommend {
         }
         table.print();
         println!();
-        say(
+        print_paragraph(
             "tau and mu are polynomial in lambda below alpha = 1 and exponential in 1 / lambda at 1: that is the \
              advantage of the heavy tail. 1 / (2 L) is loose by a thousand times or more; try `tsallis converge` \
              for a step that works.",
@@ -139,7 +139,7 @@ impl std::fmt::Display for Tiny {
         if self.0 == 0.0 {
             f.pad("< 1e-300")
         } else {
-            Number(self.0).fmt(f)
+            Compact(self.0).fmt(f)
         }
     }
 }

@@ -1,7 +1,7 @@
+use super::number_format::Decimals;
 use super::preset::Preset;
 use super::progress::Progress;
-use super::values::Fixed;
-use super::{LabError, PROCESSES, bests, check};
+use super::{LabError, PROCESS_HELP, check, sweep_report};
 use crate::{duration, seeds, stop, thousands};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use tsallis_lab::{Divergence, Mdp};
 /// stopped, and Ctrl-C stops one. Then writes settings.csv, how each setting ended with each seed; best.csv, the
 /// best setting of each method and order; and its curve as SVG, PNG and CSV.
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true, after_long_help = PROCESSES)]
+#[command(allow_negative_numbers = true, after_long_help = PROCESS_HELP)]
 pub(crate) struct Tabular {
     /// A named grid; the options below replace its values.
     #[arg(long, value_name = "NAME", default_value = "quick")]
@@ -30,16 +30,16 @@ pub(crate) struct Tabular {
     #[arg(long, value_name = "NAME", num_args = 1.., default_value = "fpg")]
     algorithm: Vec<AlgorithmName>,
 
-    /// Divergences of fpg and natural, and powers of escort: orders; fpg and natural also take kl, reverse-kl,
+    /// Divergences of fpg and natural, and powers of escort: alphas; fpg and natural also take kl, reverse-kl,
     /// pearson, neyman, hellinger, jensen-shannon and le-cam.
-    #[arg(long, value_name = "ORDER", num_args = 1..)]
+    #[arg(long, value_name = "ALPHA", num_args = 1..)]
     alpha: Vec<Divergence>,
 
     /// Step sizes [default: those of the preset].
     #[arg(long, value_name = "NUMBER", num_args = 1..)]
     step_size: Vec<f64>,
 
-    /// Weights of the regulariser [default: those of the preset].
+    /// Weights of the regularizer [default: those of the preset].
     #[arg(long, value_name = "NUMBER", num_args = 1..)]
     temperature: Vec<f64>,
 
@@ -56,7 +56,7 @@ pub(crate) struct Tabular {
     horizon: Option<usize>,
 
     /// Seeds of each setting; the first is 0 [default: 16, and 4 in the preset quick].
-    #[arg(long, value_name = "COUNT", value_parser = seeds::first)]
+    #[arg(long, value_name = "COUNT", value_parser = seeds::seed_count)]
     seeds: Option<u64>,
 
     /// Iterations between two points of a curve [default: 300].
@@ -82,7 +82,7 @@ enum AlgorithmName {
     LogBarrier,
     /// The escort transform.
     Escort,
-    /// The Hadamard parameterisation.
+    /// The Hadamard parameterization.
     Hadamard,
     /// f-PG that chooses its order while it learns.
     Adaptive,
@@ -99,13 +99,13 @@ impl Tabular {
                 given.to_vec()
             }
         };
-        let orders = if self.alpha.is_empty() {
+        let alphas = if self.alpha.is_empty() {
             values.divergences()
         } else {
             self.alpha.clone()
         };
         let grid = Grid {
-            methods: self.methods(&orders)?,
+            methods: self.methods(&alphas)?,
             step_sizes: or(&self.step_size, values.step_sizes.clone()),
             temperatures: or(&self.temperature, values.temperatures.clone()),
             seeds: self.seeds.unwrap_or(values.seeds),
@@ -125,7 +125,7 @@ impl Tabular {
         };
         let processes = names
             .iter()
-            .map(|name| Mdp::named(name))
+            .map(|name| Mdp::from_name(name))
             .collect::<Result<Vec<_>, _>>()?;
         for (i, mdp) in processes.iter().enumerate() {
             let twice = processes[..i]
@@ -145,7 +145,7 @@ impl Tabular {
 
         let mut table = Table::open(&folder, &grid, &processes)?;
         let planned = grid.runs(&processes);
-        let done = planned.iter().filter(|run| table.holds(run)).count();
+        let done = planned.iter().filter(|run| table.contains(run)).count();
         let left = planned.len() - done;
         if done > 0 {
             eprintln!(
@@ -163,23 +163,23 @@ impl Tabular {
                 folder.display()
             );
         }
-        let stop = stop::flag_of_ctrl_c();
-        let begun = Instant::now();
+        let stop = stop::stop_flag();
+        let started = Instant::now();
         let mut progress = Progress::new(left, "runs");
         let swept = sweep(&processes, &grid, &mut table, stop, |row| {
             progress.advance(1, || {
-                let order = row.order.as_deref().unwrap_or("");
+                let alpha = row.alpha.as_deref().unwrap_or("");
                 format!(
-                    "{} {} {order}: {}",
+                    "{} {} {alpha}: {}",
                     row.mdp,
                     row.algorithm,
-                    Fixed(row.final_value, 3)
+                    Decimals(row.final_value, 3)
                 )
             });
         });
         let finished = progress.finish();
         swept?;
-        let seconds = begun.elapsed().as_secs_f64();
+        let seconds = started.elapsed().as_secs_f64();
         if finished < left {
             println!(
                 "Stopped after {} of {} runs; the same command goes on. What is there:",
@@ -189,22 +189,22 @@ impl Tabular {
         } else if left > 0 {
             println!("{} in {}.", runs(left), duration(seconds));
         }
-        bests::report(&folder, &processes, &grid, &planned, table.rows())?;
+        sweep_report::write(&folder, &processes, &grid, &planned, table.rows())?;
         Ok(finished == left)
     }
 
-    fn methods(&self, orders: &[Divergence]) -> Result<Vec<Method>, LabError> {
+    fn methods(&self, alphas: &[Divergence]) -> Result<Vec<Method>, LabError> {
         self.algorithm
             .iter()
             .map(|name| {
                 Ok(match name {
-                    AlgorithmName::Fpg => Method::FPg(orders.to_vec()),
-                    AlgorithmName::Natural => Method::Natural(orders.to_vec()),
+                    AlgorithmName::Fpg => Method::FPg(alphas.to_vec()),
+                    AlgorithmName::Natural => Method::Natural(alphas.to_vec()),
                     AlgorithmName::LogBarrier => Method::LogBarrier,
                     AlgorithmName::Escort => Method::Escort(
-                        orders
+                        alphas
                             .iter()
-                            .map(|order| match order {
+                            .map(|divergence| match divergence {
                                 Divergence::Tsallis(power) => Ok(*power),
                                 other => Err(LabError::Value {
                                     what: "--alpha with escort",

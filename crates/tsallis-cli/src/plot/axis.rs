@@ -72,7 +72,7 @@ impl Axis {
     }
 
     /// Whether the range is that of what is drawn.
-    pub(super) fn is_free(&self) -> bool {
+    pub(super) fn is_auto(&self) -> bool {
         self.range.is_none()
     }
 
@@ -164,7 +164,7 @@ impl Coordinate {
         }
     }
 
-    pub(super) fn words(&self, value: f64) -> String {
+    pub(super) fn tick_label(&self, value: f64) -> String {
         let Range { start, end } = self.range;
         match (&self.ticks, self.scale) {
             (Ticks::Named(places), _) => places
@@ -227,7 +227,7 @@ impl ReversibleRanged for Coordinate {
 
 impl ValueFormatter<f64> for Coordinate {
     fn format_ext(&self, value: &f64) -> String {
-        self.words(*value)
+        self.tick_label(*value)
     }
 }
 
@@ -315,18 +315,18 @@ mod tests {
     }
 
     #[test]
-    fn words_of_ticks() {
+    fn tick_labels() {
         let log = Axis::log("").coordinate([1e-9, 1.0].into_iter());
-        assert_eq!(log.words(1e-6), "10⁻⁶");
+        assert_eq!(log.tick_label(1e-6), "10⁻⁶");
         let near = Axis::log("").coordinate([0.01, 10.0].into_iter());
-        assert_eq!(near.words(0.1), "0.1");
+        assert_eq!(near.tick_label(0.1), "0.1");
         let linear = Axis::linear("").coordinate([-20_000.0, 0.0].into_iter());
-        assert_eq!(linear.words(-20_000.0), "−20 000");
-        assert_eq!(linear.words(1e-12), "0");
+        assert_eq!(linear.tick_label(-20_000.0), "−20 000");
+        assert_eq!(linear.tick_label(1e-12), "0");
         let places = Axis::places("", ["0.1", "1"].map(str::to_owned)).coordinate([].into_iter());
         assert_eq!(places.tick_values(), [0.0, 1.0]);
         assert_eq!(
-            (places.words(1.0), places.share(0.5)),
+            (places.tick_label(1.0), places.share(0.5)),
             ("1".to_owned(), 0.5)
         );
     }

@@ -24,7 +24,7 @@ pub(crate) struct Line {
     points: Vec<(f64, f64)>,
     band: Vec<(f64, f64, f64)>,
     label: Option<String>,
-    colour: RGBColor,
+    color: RGBColor,
     width: u32,
     /// Pixels of a dash and of a gap.
     dashes: Option<(u32, u32)>,
@@ -33,12 +33,12 @@ pub(crate) struct Line {
 
 impl Line {
     /// A line through `(x, y)`; it is broken where a point is no number, or has no place on its axis.
-    pub(crate) fn new(points: impl IntoIterator<Item = (f64, f64)>, colour: RGBColor) -> Self {
+    pub(crate) fn new(points: impl IntoIterator<Item = (f64, f64)>, color: RGBColor) -> Self {
         Self {
             points: points.into_iter().collect(),
             band: Vec::new(),
             label: None,
-            colour,
+            color,
             width: 2,
             dashes: None,
             dots: false,
@@ -123,7 +123,7 @@ impl LinePlot {
         let x = self.x.coordinate(xs);
         let y = self.y.coordinate(ys);
         // A line along the frame cannot be seen.
-        let y = if self.y.is_free() {
+        let y = if self.y.is_auto() {
             y.with_room(0.03, 0.05)
         } else {
             y
@@ -132,7 +132,7 @@ impl LinePlot {
         let mut builder = ChartBuilder::on(area);
         builder
             .margin(MARGIN)
-            .margin_right(MARGIN + beyond_axis(area, &x)?)
+            .margin_right(MARGIN + right_overhang(area, &x)?)
             .x_label_area_size(50)
             .y_label_area_size(NAMES);
         if let Some(title) = &self.title {
@@ -160,7 +160,7 @@ impl LinePlot {
         if self.lines.iter().all(|line| line.label.is_none()) {
             return Ok(());
         }
-        let position = self.emptiest(chart.plotting_area().dim_in_pixel(), &x, &y);
+        let position = self.legend_position(chart.plotting_area().dim_in_pixel(), &x, &y);
         chart
             .configure_series_labels()
             .position(position)
@@ -174,7 +174,7 @@ impl LinePlot {
     }
 
     /// The place of the legend, on a lattice over the picture, where it covers the fewest points of lines.
-    fn emptiest(
+    fn legend_position(
         &self,
         (width, height): (u32, u32),
         x: &Coordinate,
@@ -252,7 +252,7 @@ impl LinePlot {
             return Ok(());
         }
         chart
-            .draw_series([Polygon::new(outline, line.colour.mix(0.16).filled())])
+            .draw_series([Polygon::new(outline, line.color.mix(0.16).filled())])
             .map_err(PlotError::refused)?;
         Ok(())
     }
@@ -264,7 +264,7 @@ impl LinePlot {
         x: &Coordinate,
         y: &Coordinate,
     ) -> Result<(), PlotError> {
-        let style = line.colour.stroke_width(line.width);
+        let style = line.color.stroke_width(line.width);
         let place = |a: f64, b: f64| (x.clamp(a), y.clamp(b));
         let shown = |&&(a, b): &&(f64, f64)| self.x.shows(a) && self.y.shows(b);
         let pieces = line
@@ -287,7 +287,7 @@ impl LinePlot {
                 .points
                 .iter()
                 .filter(shown)
-                .map(|&(a, b)| Circle::new(place(a, b), radius, line.colour.filled()));
+                .map(|&(a, b)| Circle::new(place(a, b), radius, line.color.filled()));
             chart.draw_series(dots).map_err(PlotError::refused)?;
         }
         if let Some(label) = &line.label {
@@ -309,13 +309,13 @@ impl LinePlot {
 }
 
 /// How far the name of the last tick, whose middle stands below it, reaches beyond the axis.
-fn beyond_axis<B: DrawingBackend>(area: &Area<B>, x: &Coordinate) -> Result<u32, PlotError> {
+fn right_overhang<B: DrawingBackend>(area: &Area<B>, x: &Coordinate) -> Result<u32, PlotError> {
     let Some(&last) = x.tick_values().last() else {
         return Ok(0);
     };
     let style = (FONT, LABEL_SIZE).into_text_style(area);
     let (width, _) = area
-        .estimate_text_size(&x.words(last), &style)
+        .estimate_text_size(&x.tick_label(last), &style)
         .map_err(PlotError::refused)?;
     let axis = f64::from(area.dim_in_pixel().0.saturating_sub(2 * MARGIN + NAMES));
     let beyond = f64::from(width) / 2.0 - axis * (1.0 - x.share(last));

@@ -7,7 +7,7 @@
 //! | `surface` | a function of two variables, as filled contours or cell by cell |
 //! | `axis` | names, ranges, ticks and their words |
 //! | `contour` | the outline of where a function is above a level |
-//! | `palette` | colours |
+//! | `palette` | colors |
 
 mod axis;
 mod contour;
@@ -19,7 +19,7 @@ mod surface;
 pub(super) use axis::{Axis, decade_above};
 pub(super) use figure::{Figure, PlotError};
 pub(super) use lines::{Line, LinePlot};
-pub(super) use palette::{CATEGORIES, GREY, divergence_colour, order_colour};
+pub(super) use palette::{CATEGORIES, GRAY, alpha_color, divergence_color};
 pub(super) use surface::{Fill, Surface};
 
 /// The family under which the crate's own font is known to the drawing library.

@@ -2,9 +2,9 @@ use plotters::style::RGBColor;
 use tsallis_lab::Divergence;
 
 /// For thresholds and what else is only a reference.
-pub(crate) const GREY: RGBColor = RGBColor(130, 130, 130);
+pub(crate) const GRAY: RGBColor = RGBColor(130, 130, 130);
 
-/// Colours of things without an order among them, apart for colour-blind eyes too (Okabe and Ito).
+/// Colors of things without an order among them, apart for color-blind eyes too (Okabe and Ito).
 pub(crate) const CATEGORIES: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -16,7 +16,7 @@ pub(crate) const CATEGORIES: [RGBColor; 7] = [
 ];
 
 /// From the heavy tail over the softmax, which is black, to the sparse side.
-const ORDERS: [(f64, RGBColor); 9] = [
+const ALPHA_STOPS: [(f64, RGBColor); 9] = [
     (0.0, RGBColor(120, 15, 75)),
     (0.1, RGBColor(165, 30, 60)),
     (0.3, RGBColor(228, 115, 30)),
@@ -28,15 +28,15 @@ const ORDERS: [(f64, RGBColor); 9] = [
     (2.0, RGBColor(60, 45, 130)),
 ];
 
-/// The colour of an order `alpha`, the same in every figure.
-pub(crate) fn order_colour(alpha: f64) -> RGBColor {
-    interpolate(&ORDERS, alpha)
+/// The color of an order `alpha`, the same in every figure.
+pub(crate) fn alpha_color(alpha: f64) -> RGBColor {
+    interpolate(&ALPHA_STOPS, alpha)
 }
 
-/// The colour of a divergence, the same in every figure.
-pub(crate) fn divergence_colour(divergence: Divergence) -> RGBColor {
+/// The color of a divergence, the same in every figure.
+pub(crate) fn divergence_color(divergence: Divergence) -> RGBColor {
     match divergence {
-        Divergence::Tsallis(alpha) => order_colour(alpha),
+        Divergence::Tsallis(alpha) => alpha_color(alpha),
         Divergence::Hellinger => RGBColor(150, 120, 0),
         Divergence::JensenShannon => RGBColor(200, 110, 170),
         Divergence::LeCam => RGBColor(0, 150, 160),
@@ -44,7 +44,7 @@ pub(crate) fn divergence_colour(divergence: Divergence) -> RGBColor {
 }
 
 /// Dark blue over green to yellow, of even lightness steps, for `0..=1`.
-pub(super) fn surface_colour(share: f64) -> RGBColor {
+pub(super) fn surface_color(share: f64) -> RGBColor {
     const STOPS: [(f64, RGBColor); 9] = [
         (0.0, RGBColor(68, 1, 84)),
         (0.125, RGBColor(71, 45, 123)),
@@ -75,12 +75,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_pass_through_their_stops_and_end_with_them() {
-        assert_eq!(order_colour(1.0), RGBColor(30, 30, 30));
-        assert_eq!(order_colour(-3.0), ORDERS[0].1);
-        assert_eq!(order_colour(9.0), ORDERS[8].1);
-        assert_eq!(surface_colour(0.25), RGBColor(59, 82, 139));
+    fn colors_interpolate_between_stops_and_clamp() {
+        assert_eq!(alpha_color(1.0), RGBColor(30, 30, 30));
+        assert_eq!(alpha_color(-3.0), ALPHA_STOPS[0].1);
+        assert_eq!(alpha_color(9.0), ALPHA_STOPS[8].1);
+        assert_eq!(surface_color(0.25), RGBColor(59, 82, 139));
         // No number is drawn as the largest.
-        assert_eq!(surface_colour(f64::NAN), RGBColor(68, 1, 84));
+        assert_eq!(surface_color(f64::NAN), RGBColor(68, 1, 84));
     }
 }

@@ -1,7 +1,7 @@
 use super::axis::{Axis, Coordinate};
 use super::contour::Grid;
 use super::figure::{Area, Medium, PlotError};
-use super::palette::surface_colour;
+use super::palette::surface_color;
 use super::{AXIS_SIZE, FONT, LABEL_SIZE, PANEL_TITLE_SIZE};
 use plotters::coord::ReverseCoordTranslate;
 use plotters::prelude::*;
@@ -16,13 +16,13 @@ pub(crate) enum Fill {
     Cells,
 }
 
-/// A function of two variables in colours, with its scale beside it.
+/// A function of two variables in colors, with its scale beside it.
 #[derive(Clone, Debug)]
 pub(crate) struct Surface {
     title: Option<String>,
     x: Axis,
     y: Axis,
-    /// What the colour means, and how it is scaled.
+    /// What the color means, and how it is scaled.
     value: Axis,
     xs: Vec<f64>,
     ys: Vec<f64>,
@@ -35,7 +35,7 @@ const SCALE_WIDTH: i32 = 116;
 
 impl Surface {
     /// Values at `(xs[i], ys[j])`, row by row: `values[j * xs.len() + i]`. Values that are no numbers, or
-    /// have no place on a logarithmic scale, have the colour of the lowest.
+    /// have no place on a logarithmic scale, have the color of the lowest.
     ///
     /// # Panics
     ///
@@ -118,8 +118,8 @@ impl Surface {
                 let cells = (0..self.values.len()).map(|n| {
                     let (x, y) = (self.xs[n % self.xs.len()], self.ys[n / self.xs.len()]);
                     let corners = [(x - 0.5, y - 0.5), (x + 0.5, y + 0.5)];
-                    let colour = surface_colour(scale.share(self.values[n]));
-                    Rectangle::new(corners, colour.filled())
+                    let color = surface_color(scale.share(self.values[n]));
+                    Rectangle::new(corners, color.filled())
                 });
                 chart.draw_series(cells).map_err(PlotError::refused)?;
             }
@@ -166,9 +166,9 @@ impl Surface {
             if region.is_empty() {
                 continue;
             }
-            let colour = step_colour(step, steps);
+            let color = step_color(step, steps);
             chart
-                .draw_series([Polygon::new(region, colour.filled())])
+                .draw_series([Polygon::new(region, color.filled())])
                 .map_err(PlotError::refused)?;
         }
         Ok(())
@@ -195,7 +195,7 @@ impl Surface {
                 let share = grid.interpolate(point);
                 let step = (share * steps as f64).clamp(0.0, steps as f64 - 1.0) as usize;
                 plain
-                    .draw_pixel((column - left, row - top), &step_colour(step, steps))
+                    .draw_pixel((column - left, row - top), &step_color(step, steps))
                     .map_err(PlotError::refused)?;
             }
         }
@@ -228,7 +228,7 @@ impl Surface {
         let bars = (0..steps).map(|step| {
             let at = |n: usize| scale.at(n as f64 / steps as f64);
             let corners = [(0.0, at(step)), (1.0, at(step + 1))];
-            Rectangle::new(corners, step_colour(step, steps).filled())
+            Rectangle::new(corners, step_color(step, steps).filled())
         });
         chart.draw_series(bars).map_err(PlotError::refused)?;
         chart
@@ -236,7 +236,7 @@ impl Surface {
             .disable_mesh()
             .disable_x_axis()
             // A blank that is kept in SVG, between the axis and the words.
-            .y_label_formatter(&|value| format!("\u{2002}{}", scale.words(*value)))
+            .y_label_formatter(&|value| format!("\u{2002}{}", scale.tick_label(*value)))
             .y_desc(&self.value.name)
             .axis_desc_style((FONT, AXIS_SIZE))
             .label_style((FONT, LABEL_SIZE))
@@ -245,6 +245,6 @@ impl Surface {
     }
 }
 
-fn step_colour(step: usize, steps: usize) -> RGBColor {
-    surface_colour((step as f64 + 0.5) / steps as f64)
+fn step_color(step: usize, steps: usize) -> RGBColor {
+    surface_color((step as f64 + 0.5) / steps as f64)
 }

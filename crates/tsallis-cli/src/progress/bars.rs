@@ -1,5 +1,5 @@
-use super::row::begins;
-use super::{Overall, Row};
+use super::run_line::format_starting;
+use super::{Overall, RunLine};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use terminal_size::{Height, Width, terminal_size_of};
@@ -56,12 +56,12 @@ impl Bars {
     pub(super) fn begin(&self, name: &str) -> Option<usize> {
         let slot = self.free().pop();
         if let Some(slot) = slot {
-            self.slots[slot].set_message(begins(name, width()));
+            self.slots[slot].set_message(format_starting(name, width()));
         }
         slot
     }
 
-    pub(super) fn update(&self, slot: Option<usize>, row: &Row<'_>, overall: &Overall) {
+    pub(super) fn update(&self, slot: Option<usize>, row: &RunLine<'_>, overall: &Overall) {
         let width = width();
         if let Some(slot) = slot {
             self.slots[slot].set_message(row.fit(width));
@@ -78,7 +78,7 @@ impl Bars {
         }
     }
 
-    pub(super) fn say(&self, line: &str) {
+    pub(super) fn print_line(&self, line: &str) {
         self.bars.suspend(|| eprintln!("{line}"));
     }
 

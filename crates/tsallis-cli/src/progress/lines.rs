@@ -1,5 +1,5 @@
 use super::super::thousands;
-use super::Row;
+use super::RunLine;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -21,7 +21,7 @@ impl Lines {
         }
     }
 
-    pub(super) fn update(&self, row: &Row<'_>, step: usize, steps: usize) {
+    pub(super) fn update(&self, row: &RunLine<'_>, step: usize, steps: usize) {
         if self.runs > RUNS_WITH_LINES {
             return;
         }

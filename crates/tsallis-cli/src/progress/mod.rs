@@ -3,13 +3,13 @@
 mod bars;
 mod lines;
 mod overall;
-mod row;
+mod run_line;
 
 use bars::Bars;
 use burn_tsallis::rl::ppo::UpdateMetrics;
 use lines::Lines;
 use overall::Overall;
-use row::Row;
+use run_line::RunLine;
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -34,7 +34,7 @@ pub(super) struct RunProgress<'a> {
     before: usize,
     /// Environment steps that it has made, those included.
     reached: usize,
-    begun: Instant,
+    started: Instant,
     slot: Option<usize>,
 }
 
@@ -75,15 +75,15 @@ impl Progress {
             name,
             before,
             reached: before,
-            begun: Instant::now(),
+            started: Instant::now(),
             slot,
         }
     }
 
     /// Says something between the bars.
-    pub(super) fn say(&self, line: &str) {
+    pub(super) fn print_line(&self, line: &str) {
         match &self.display {
-            Display::Bars(bars) => bars.say(line),
+            Display::Bars(bars) => bars.print_line(line),
             Display::Lines(_) => eprintln!("{line}"),
             Display::Nothing => {}
         }
@@ -106,8 +106,8 @@ impl RunProgress<'_> {
             overall.clone()
         };
         self.reached = step;
-        let speed = (step - self.before) as f64 / self.begun.elapsed().as_secs_f64();
-        let row = Row {
+        let speed = (step - self.before) as f64 / self.started.elapsed().as_secs_f64();
+        let row = RunLine {
             name: &self.name,
             share: step as f64 / overall.steps as f64,
             recent_return: metrics.recent_return,
@@ -126,16 +126,16 @@ impl RunProgress<'_> {
         let overall = {
             let mut overall = self.progress.overall();
             overall.done += 1;
-            overall.give_up(self.reached);
+            overall.discard_remaining(self.reached);
             overall.clone()
         };
-        // A single run has no name, and says itself what it learnt.
+        // A single run has no name, and says itself what it learned.
         if self.name.is_empty() {
             return;
         }
         let line = format!("{}: {words}", self.name);
         match &self.progress.display {
-            Display::Bars(bars) => bars.say(&line),
+            Display::Bars(bars) => bars.print_line(&line),
             Display::Lines(_) => eprintln!("{line} ({})", overall.fit(usize::MAX)),
             Display::Nothing => {}
         }

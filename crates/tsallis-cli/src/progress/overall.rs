@@ -9,11 +9,11 @@ pub(super) struct Overall {
     pub(super) steps: usize,
     /// Runs that came to their end.
     pub(super) done: usize,
-    /// Environment steps that were made since `begun`.
+    /// Environment steps that were made since `started`.
     made: usize,
     /// Environment steps that are still to be made.
     left: usize,
-    begun: Instant,
+    started: Instant,
 }
 
 impl Overall {
@@ -24,14 +24,14 @@ impl Overall {
             done: 0,
             made: 0,
             left: runs * steps,
-            begun: Instant::now(),
+            started: Instant::now(),
         }
     }
 
     /// A run that was done before.
     pub(super) fn skip(&mut self) {
         self.done += 1;
-        self.give_up(0);
+        self.discard_remaining(0);
     }
 
     /// A run of which so many steps were made before.
@@ -45,13 +45,13 @@ impl Overall {
     }
 
     /// The steps that a run which ended after so many does not make.
-    pub(super) fn give_up(&mut self, reached: usize) {
+    pub(super) fn discard_remaining(&mut self, reached: usize) {
         self.left = self.left.saturating_sub(self.steps.saturating_sub(reached));
     }
 
     /// As many words about it as fit into so many columns.
     pub(super) fn fit(&self, width: usize) -> String {
-        self.after(self.begun.elapsed().as_secs_f64(), width)
+        self.after(self.started.elapsed().as_secs_f64(), width)
     }
 
     fn after(&self, seconds: f64, width: usize) -> String {
@@ -62,11 +62,11 @@ impl Overall {
         }
         let speeds = format!("{} steps/s", thousands(speed as usize));
         if self.left == 0 {
-            return super::row::longest([format!("{runs}, {speeds}"), runs], width);
+            return super::run_line::first_that_fits([format!("{runs}, {speeds}"), runs], width);
         }
         let left = format!("{} left", duration(self.left as f64 / speed));
         let all = format!("{runs}, {speeds}, {left}");
-        super::row::longest([all, format!("{runs}, {left}"), runs], width)
+        super::run_line::first_that_fits([all, format!("{runs}, {left}"), runs], width)
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
         overall.begin(0);
         overall.advance(300);
         assert_eq!((overall.made, overall.left), (400, 4000 - 1000 - 400 - 400));
-        overall.give_up(300);
+        overall.discard_remaining(300);
         assert_eq!(overall.left, 1500);
         assert_eq!(
             overall.after(40.0, 80),

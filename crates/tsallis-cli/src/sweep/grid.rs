@@ -1,4 +1,4 @@
-use crate::hyperparameters::{Base, Fixed, Source};
+use crate::hyperparameters::{BaseConfig, ConfigSource, TrainingFlags};
 use crate::seeds::Seeds;
 use burn_tsallis::rl::ppo::{EnvironmentKind, PpoConfig};
 use clap::Args;
@@ -11,11 +11,11 @@ pub(super) struct Grid {
     #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
     alpha: Vec<f64>,
 
-    /// Orders of the regulariser [default: in each run, that of the policy].
+    /// Orders of the regularizer [default: in each run, that of the policy].
     #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
-    regulariser_alpha: Vec<f64>,
+    regularizer_alpha: Vec<f64>,
 
-    /// Weights of the regulariser, the Tsallis divergence of the policy from the uniform one [default: 0.01].
+    /// Weights of the regularizer, the Tsallis divergence of the policy from the uniform one [default: 0.01].
     #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
     beta: Vec<f64>,
 
@@ -49,39 +49,39 @@ pub(super) struct Setting {
     pub(super) noise_std: f64,
     pub(super) beta: f64,
     pub(super) learning_rate: f64,
-    pub(super) regulariser_alpha: f64,
+    pub(super) regularizer_alpha: f64,
     pub(super) alpha: f64,
 }
 
 impl Setting {
-    pub(super) fn of(config: &PpoConfig) -> Self {
+    pub(super) fn from_config(config: &PpoConfig) -> Self {
         Self {
             environment: config.environment,
             noise_std: config.noise_std,
             beta: config.beta,
             learning_rate: config.learning_rate,
-            regulariser_alpha: config.regulariser_alpha,
+            regularizer_alpha: config.regularizer_alpha,
             alpha: config.alpha,
         }
     }
 
-    /// Whether the other differs from this one in the orders only.
-    pub(super) fn is_beside(&self, other: &Self) -> bool {
+    /// Whether the other differs from this one in the alphas only.
+    pub(super) fn differs_only_in_alpha(&self, other: &Self) -> bool {
         let rest = |setting: &Self| Self {
             alpha: 0.0,
-            regulariser_alpha: 0.0,
+            regularizer_alpha: 0.0,
             ..*setting
         };
         rest(self) == rest(other)
     }
 
-    pub(super) fn orders(&self) -> String {
-        if self.alpha == self.regulariser_alpha {
+    pub(super) fn alpha_label(&self) -> String {
+        if self.alpha == self.regularizer_alpha {
             format!("alpha {}", self.alpha)
         } else {
             format!(
-                "alpha {}, regulariser {}",
-                self.alpha, self.regulariser_alpha
+                "alpha {}, regularizer {}",
+                self.alpha, self.regularizer_alpha
             )
         }
     }
@@ -93,8 +93,8 @@ impl fmt::Display for Setting {
         let environment = self.environment.to_string().replace(':', "-");
         write!(f, "{environment}-noise{}-beta{}", self.noise_std, self.beta)?;
         write!(f, "-lr{}-alpha{}", self.learning_rate, self.alpha)?;
-        if self.alpha != self.regulariser_alpha {
-            write!(f, "-regulariser{}", self.regulariser_alpha)?;
+        if self.alpha != self.regularizer_alpha {
+            write!(f, "-regularizer{}", self.regularizer_alpha)?;
         }
         Ok(())
     }
@@ -102,7 +102,7 @@ impl fmt::Display for Setting {
 
 impl Grid {
     /// The configurations of all runs, every setting with the first seed before the second one.
-    pub(super) fn configs(&self, base: &Base) -> Vec<PpoConfig> {
+    pub(super) fn configs(&self, base: &BaseConfig) -> Vec<PpoConfig> {
         let settings = self.settings(base);
         self.seeds
             .0
@@ -116,9 +116,9 @@ impl Grid {
             .collect()
     }
 
-    fn settings(&self, base: &Base) -> Vec<PpoConfig> {
-        let Base { config, coupled } = base;
-        let coupled = *coupled && self.regulariser_alpha.is_empty();
+    fn settings(&self, base: &BaseConfig) -> Vec<PpoConfig> {
+        let BaseConfig { config, coupled } = base;
+        let coupled = *coupled && self.regularizer_alpha.is_empty();
         let mut settings = vec![config.clone()];
         vary(&mut settings, &self.environment, |c, &v| c.environment = v);
         vary(&mut settings, &self.noise_std, |c, &v| c.noise_std = v);
@@ -126,13 +126,13 @@ impl Grid {
         vary(&mut settings, &self.learning_rate, |c, &v| {
             c.learning_rate = v;
         });
-        vary(&mut settings, &self.regulariser_alpha, |c, &v| {
-            c.regulariser_alpha = v;
+        vary(&mut settings, &self.regularizer_alpha, |c, &v| {
+            c.regularizer_alpha = v;
         });
         vary(&mut settings, &self.alpha, |c, &v| c.alpha = v);
         if coupled {
             for config in &mut settings {
-                config.regulariser_alpha = config.alpha;
+                config.regularizer_alpha = config.alpha;
             }
         }
         settings
@@ -167,7 +167,10 @@ fn vary<T: PartialEq>(
 }
 
 /// What the settings of a sweep begin with.
-pub(super) fn base(source: &Source, fixed: &Fixed) -> Result<Base, crate::CommandError> {
+pub(super) fn base(
+    source: &ConfigSource,
+    fixed: &TrainingFlags,
+) -> Result<BaseConfig, crate::CommandError> {
     let mut base = source.read()?;
     fixed.apply(&mut base.config);
     Ok(base)
@@ -187,14 +190,14 @@ mod tests {
 
     fn configs(line: &[&str]) -> Vec<PpoConfig> {
         let line = Line::try_parse_from([&["sweep"], line].concat()).expect("a grid");
-        line.grid.configs(&Base {
+        line.grid.configs(&BaseConfig {
             config: PpoConfig::default(),
             coupled: true,
         })
     }
 
     #[test]
-    fn every_value_meets_every_other_and_the_orders_are_coupled() {
+    fn grid_is_the_product_and_alphas_are_coupled() {
         let all = configs(&[
             "--alpha",
             "0.5",
@@ -210,7 +213,7 @@ mod tests {
         assert!(all[..4].iter().all(|config| config.seed == 0));
         let names: Vec<_> = all[..4]
             .iter()
-            .map(|c| Setting::of(c).to_string())
+            .map(|c| Setting::from_config(c).to_string())
             .collect();
         assert_eq!(
             names,
@@ -225,7 +228,7 @@ mod tests {
             "--alpha",
             "0.5",
             "1",
-            "--regulariser-alpha",
+            "--regularizer-alpha",
             "1",
             "--seeds",
             "0..1",

@@ -4,12 +4,12 @@ mod grid;
 mod report;
 mod results;
 
-use super::hyperparameters::{Fixed, Source, coupling_note};
-use super::paragraph::say;
+use super::describe::format_return;
+use super::hyperparameters::{ConfigSource, TrainingFlags, coupling_note};
+use super::parallel::{cores, parallel_map};
+use super::print_paragraph::print_paragraph;
 use super::progress::Progress;
-use super::side_by_side::{cores, side_by_side};
-use super::words::score;
-use super::{CommandError, curve, device, stop, thousands};
+use super::{CommandError, device, learning_curve, stop, thousands};
 use burn::tensor::Device;
 use burn_tsallis::experiment::{FileError, write_atomically};
 use burn_tsallis::rl::ppo::{ConfigError, PpoConfig};
@@ -36,10 +36,10 @@ pub(super) struct Sweep {
     grid: Grid,
 
     #[command(flatten)]
-    source: Source,
+    source: ConfigSource,
 
     #[command(flatten)]
-    fixed: Fixed,
+    fixed: TrainingFlags,
 
     /// Runs at once [default: the number of cores].
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
@@ -152,7 +152,7 @@ impl Sweep {
         let results = Mutex::new(results);
         self.train(&configs, &device, &results)?;
         let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.conclude(&configs, &results)
+        self.write_report(&configs, &results)
     }
 
     fn train(
@@ -161,13 +161,13 @@ impl Sweep {
         device: &Device,
         results: &Mutex<Results>,
     ) -> Result<(), CommandError> {
-        let stop = stop::on_ctrl_c();
+        let stop = stop::stop_requested();
         let steps = configs.first().map_or(0, |c| c.updates() * c.batch());
         let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
         let missing: Vec<&PpoConfig> = configs.iter().filter(|c| !lock().has(c)).collect();
         let jobs = self.jobs.unwrap_or_else(cores).min(missing.len().max(1));
         let progress = Progress::new(configs.len(), steps, jobs, self.quiet);
-        progress.say(&format!(
+        progress.print_line(&format!(
             "{} runs of {} steps, {} of them done, into {}",
             configs.len(),
             thousands(steps),
@@ -175,16 +175,16 @@ impl Sweep {
             self.out.display()
         ));
         if let Some(note) = coupling_note(configs) {
-            progress.say(&format!("note: {note}"));
+            progress.print_line(&format!("note: {note}"));
         }
         for _ in missing.len()..configs.len() {
             progress.skip();
         }
-        let outcomes = side_by_side(missing, jobs, |config| {
+        let outcomes = parallel_map(missing, jobs, |config| {
             if stop() {
                 return Ok(());
             }
-            let name = format!("{}, seed {}", Setting::of(config), config.seed);
+            let name = format!("{}, seed {}", Setting::from_config(config), config.seed);
             let (mut trainer, path) = self.trainer(config, device)?;
             let mut shown = progress.begin(name, trainer.learner().global_step());
             let summary = trainer.train(stop, |metrics, _| shown.update(metrics))?;
@@ -196,11 +196,11 @@ impl Sweep {
             if let Some(path) = path {
                 let run = SavedRun::open(&path)?;
                 match self.keep {
-                    Keep::All => curve::draw(&path, config, &run.metrics()?)?,
+                    Keep::All => learning_curve::draw(&path, config, &run.metrics()?)?,
                     Keep::Metrics | Keep::None => run.remove_checkpoints()?,
                 }
             }
-            shown.finish(&words(&summary));
+            shown.finish(&describe_result(&summary));
             Ok::<_, CommandError>(())
         });
         progress.finish();
@@ -222,7 +222,7 @@ impl Sweep {
             },
             Keep::All => Recording::default(),
         };
-        let path = run_folder(&self.out, &Setting::of(config), config.seed);
+        let path = run_folder(&self.out, &Setting::from_config(config), config.seed);
         let run = RunConfig::new(&self.device, config.clone(), recording);
         let begun = match RunConfig::read(&path) {
             Ok(found) => found == run,
@@ -243,7 +243,7 @@ impl Sweep {
         Ok((trainer, Some(path)))
     }
 
-    fn conclude(&self, configs: &[PpoConfig], results: &Results) -> Result<(), CommandError> {
+    fn write_report(&self, configs: &[PpoConfig], results: &Results) -> Result<(), CommandError> {
         let folder = results.folder();
         let cells = report::cells(configs, results.rows());
         let table = report::table(&cells, self.score);
@@ -260,7 +260,7 @@ impl Sweep {
         if !self.quiet {
             print!("{table}");
             if left > 0 {
-                say(&format!(
+                print_paragraph(&format!(
                     "{left} of {} runs are left: the same command goes on with them.",
                     configs.len()
                 ));
@@ -278,9 +278,9 @@ impl Sweep {
 const RUNS: &str = "runs";
 
 /// The folders of the settings of a sweep; none of a folder that is no sweep's.
-pub(super) fn settings(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+pub(super) fn setting_folders(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let runs = folder.join(RUNS);
-    if !Results::are_in(folder) || !runs.is_dir() {
+    if !Results::exist_in(folder) || !runs.is_dir() {
         return Ok(Vec::new());
     }
     let refused = || FileError::io("read the folder", &runs);
@@ -297,13 +297,13 @@ fn run_folder(out: &Path, setting: &Setting, seed: u64) -> PathBuf {
     folder.join(SavedRun::seed_folder(seed))
 }
 
-fn words(summary: &RunSummary) -> String {
+fn describe_result(summary: &RunSummary) -> String {
     let value = summary
         .final_return
         .map_or("no episode ended".to_owned(), |value| {
             format!(
                 "final return {}",
-                score(value, summary.best_possible_return)
+                format_return(value, summary.best_possible_return)
             )
         });
     match (&summary.status, &summary.reason) {

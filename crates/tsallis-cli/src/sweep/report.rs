@@ -1,11 +1,11 @@
 use super::Score;
 use super::grid::Setting;
 use super::results::ResultRow;
-use crate::curves::{BandPoint, band};
-use crate::plot::{Axis, CATEGORIES, Figure, Line, LinePlot, PlotError, order_colour};
+use crate::band::{BandPoint, band};
+use crate::describe::format_return;
+use crate::plot::{Axis, CATEGORIES, Figure, Line, LinePlot, PlotError, alpha_color};
 use crate::statistics::{bootstrap_interval, interquartile_mean};
 use crate::thousands;
-use crate::words::score;
 use burn_tsallis::rl::ppo::PpoConfig;
 use burn_tsallis::rl::run::{RunError, RunStatus, SavedRun, Verdict};
 use std::fmt::Write;
@@ -18,7 +18,7 @@ pub(super) fn cells<'a>(
 ) -> Vec<(Setting, Vec<&'a ResultRow>)> {
     let mut cells: Vec<(Setting, Vec<&ResultRow>)> = Vec::new();
     for config in configs {
-        let setting = Setting::of(config);
+        let setting = Setting::from_config(config);
         if cells.iter().any(|(other, _)| *other == setting) {
             continue;
         }
@@ -77,7 +77,7 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
         .iter()
         .any(|c| c.setting.environment.solved_return().is_some());
     let failures = cells.iter().any(|cell| cell.failed > 0);
-    let mut header = vec!["environment", "noise", "beta", "learning rate", "order"];
+    let mut header = vec!["environment", "noise", "beta", "learning rate", "alpha"];
     header.extend(["seeds", which.title(), "95 % interval"]);
     if solvable {
         header.extend([
@@ -97,12 +97,12 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
                 if value.is_nan() {
                     "-".to_owned()
                 } else {
-                    score(value, setting.environment.best_return())
+                    format_return(value, setting.environment.best_return())
                 }
             };
             let rivals = cells
                 .iter()
-                .filter(|other| setting.is_beside(&other.setting));
+                .filter(|other| setting.differs_only_in_alpha(&other.setting));
             let mut rivals = rivals.map(|other| other.mean).filter(|mean| !mean.is_nan());
             let is_best = cell.mean.is_finite() && rivals.all(|mean| mean <= cell.mean);
             let mean = words(cell.mean);
@@ -111,7 +111,7 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
                 setting.noise_std.to_string(),
                 setting.beta.to_string(),
                 setting.learning_rate.to_string(),
-                setting.orders(),
+                setting.alpha_label(),
                 cell.runs.to_string(),
                 if is_best { format!("**{mean}**") } else { mean },
                 if cell.interval.0.is_nan() {
@@ -174,7 +174,7 @@ pub(super) fn figure(
     };
     let beta = several(|a, b| a.beta != b.beta);
     let rate = several(|a, b| a.learning_rate != b.learning_rate);
-    let apart = cells.iter().any(|(s, _)| s.alpha != s.regulariser_alpha);
+    let decoupled = cells.iter().any(|(s, _)| s.alpha != s.regularizer_alpha);
     for (index, (setting, rows)) in cells.iter().enumerate() {
         let mut curves = Vec::new();
         for row in rows {
@@ -188,17 +188,17 @@ pub(super) fn figure(
         if points.is_empty() {
             continue;
         }
-        let colour = if apart {
+        let color = if decoupled {
             CATEGORIES[index % CATEGORIES.len()]
         } else {
-            order_colour(setting.alpha)
+            alpha_color(setting.alpha)
         };
-        let line = Line::new(points.iter().map(|p| (p.x, p.mean)), colour)
+        let line = Line::new(points.iter().map(|p| (p.x, p.mean)), color)
             .band(points.iter().filter_map(BandPoint::edges))
-            .label(setting.orders());
+            .label(setting.alpha_label());
         let place = panels
             .iter()
-            .position(|(other, _)| other.is_beside(setting));
+            .position(|(other, _)| other.differs_only_in_alpha(setting));
         let (_, panel) = match place {
             Some(place) => panels.remove(place),
             None => {

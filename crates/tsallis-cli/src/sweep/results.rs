@@ -13,14 +13,14 @@ const RESULTS: &str = "results.csv";
 
 /// What all runs of a sweep have in common: what `sweep.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Plan {
+struct SweepConfig {
     version: String,
     device: String,
     /// Swept values and the seed are not looked at.
     config: PpoConfig,
 }
 
-impl Plan {
+impl SweepConfig {
     fn new(device: &str, config: &PpoConfig) -> Self {
         let unswept = PpoConfig::default();
         Self {
@@ -31,7 +31,7 @@ impl Plan {
                 noise_std: unswept.noise_std,
                 beta: unswept.beta,
                 learning_rate: unswept.learning_rate,
-                regulariser_alpha: unswept.regulariser_alpha,
+                regularizer_alpha: unswept.regularizer_alpha,
                 alpha: unswept.alpha,
                 seed: unswept.seed,
                 ..config.clone()
@@ -47,7 +47,7 @@ pub(super) struct ResultRow {
     pub(super) noise_std: f64,
     pub(super) beta: f64,
     pub(super) learning_rate: f64,
-    pub(super) regulariser_alpha: f64,
+    pub(super) regularizer_alpha: f64,
     pub(super) alpha: f64,
     pub(super) seed: u64,
     pub(super) status: RunStatus,
@@ -70,7 +70,7 @@ impl ResultRow {
             noise_std: summary.noise_std,
             beta: summary.beta,
             learning_rate: summary.learning_rate,
-            regulariser_alpha: summary.regulariser_alpha,
+            regularizer_alpha: summary.regularizer_alpha,
             alpha: summary.alpha,
             seed: summary.seed,
             status: summary.status,
@@ -93,14 +93,14 @@ impl ResultRow {
             noise_std: self.noise_std,
             beta: self.beta,
             learning_rate: self.learning_rate,
-            regulariser_alpha: self.regulariser_alpha,
+            regularizer_alpha: self.regularizer_alpha,
             alpha: self.alpha,
         }
     }
 
     /// Whether it is the run of this configuration.
-    pub(super) fn is_of(&self, config: &PpoConfig) -> bool {
-        self.seed == config.seed && self.setting() == Setting::of(config)
+    pub(super) fn matches(&self, config: &PpoConfig) -> bool {
+        self.seed == config.seed && self.setting() == Setting::from_config(config)
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) struct Results {
 
 impl Results {
     /// Whether the folder is one of a sweep.
-    pub(super) fn are_in(folder: &Path) -> bool {
+    pub(super) fn exist_in(folder: &Path) -> bool {
         folder.join(PLAN).is_file()
     }
 
@@ -127,7 +127,7 @@ impl Results {
         let Some(config) = configs.first() else {
             return Err(SweepError::Empty);
         };
-        let ours = Plan::new(device, config);
+        let ours = SweepConfig::new(device, config);
         if plan.exists() {
             let json = fs::read(&plan).map_err(FileError::io("read", &plan))?;
             let json: serde_json::Value =
@@ -138,7 +138,7 @@ impl Results {
                     difference: "it is one of finite processes".to_owned(),
                 });
             }
-            let theirs: Plan =
+            let theirs: SweepConfig =
                 serde_json::from_value(json).map_err(|e| FileError::malformed(&plan, e))?;
             if let Some(difference) = difference(&theirs, &ours) {
                 return Err(SweepError::Other {
@@ -156,7 +156,7 @@ impl Results {
         let path = folder.join(RESULTS);
         let rows: Vec<ResultRow> = read_table(&path)?;
         for row in &rows {
-            if !configs.iter().any(|config| row.is_of(config)) {
+            if !configs.iter().any(|config| row.matches(config)) {
                 return Err(SweepError::Other {
                     folder: folder.to_owned(),
                     difference: format!(
@@ -190,7 +190,7 @@ impl Results {
     }
 
     pub(super) fn has(&self, config: &PpoConfig) -> bool {
-        self.rows.iter().any(|row| row.is_of(config))
+        self.rows.iter().any(|row| row.matches(config))
     }
 
     pub(super) fn add(&mut self, summary: &RunSummary) -> Result<(), FileError> {
@@ -202,8 +202,8 @@ impl Results {
 }
 
 /// In what two sweeps differ, if they do.
-fn difference(theirs: &Plan, ours: &Plan) -> Option<String> {
-    let value = |plan: &Plan| serde_json::to_value(plan).ok();
+fn difference(theirs: &SweepConfig, ours: &SweepConfig) -> Option<String> {
+    let value = |plan: &SweepConfig| serde_json::to_value(plan).ok();
     let (Some(theirs), Some(ours)) = (value(theirs), value(ours)) else {
         return Some("it cannot be compared".to_owned());
     };

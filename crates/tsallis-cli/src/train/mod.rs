@@ -2,12 +2,14 @@
 
 mod report;
 
-use super::hyperparameters::{Fixed, Source, Swept, configuration, coupling_note};
+use super::describe::describe_config;
+use super::hyperparameters::{
+    ConfigSource, SweepableFlags, TrainingFlags, configuration, coupling_note,
+};
+use super::parallel::{cores, parallel_map};
 use super::progress::Progress;
 use super::seeds::Seeds;
-use super::side_by_side::{cores, side_by_side};
-use super::words::describe;
-use super::{CommandError, curve, device, stop, thousands};
+use super::{CommandError, device, learning_curve, stop, thousands};
 use burn::tensor::Device;
 use burn_tsallis::rl::ppo::{ConfigError, PpoConfig};
 use burn_tsallis::rl::run::{
@@ -28,13 +30,13 @@ use std::path::{Path, PathBuf};
 #[command(allow_negative_numbers = true)]
 pub(super) struct Train {
     #[command(flatten)]
-    source: Source,
+    source: ConfigSource,
 
     #[command(flatten)]
-    swept: Swept,
+    swept: SweepableFlags,
 
     #[command(flatten)]
-    fixed: Fixed,
+    fixed: TrainingFlags,
 
     /// Seed of everything random: the same seed gives the same metrics.csv on a CPU [default: 0].
     #[arg(long, value_name = "NUMBER", help_heading = "Runs")]
@@ -86,7 +88,7 @@ pub(super) struct Train {
 }
 
 /// What may be given beside `--resume`.
-const BESIDE_RESUME: [&str; 6] = ["resume", "steps", "device", "jobs", "quiet", "json"];
+const ALLOWED_WITH_RESUME: [&str; 6] = ["resume", "steps", "device", "jobs", "quiet", "json"];
 
 /// A run to make or to go on with.
 struct Job {
@@ -103,9 +105,9 @@ impl Train {
         if self.resume.is_some() {
             let other = given
                 .iter()
-                .find(|flag| !BESIDE_RESUME.contains(&flag.as_str()));
+                .find(|flag| !ALLOWED_WITH_RESUME.contains(&flag.as_str()));
             if let Some(flag) = other {
-                return Err(CommandError::BesideResume(flag.clone()));
+                return Err(CommandError::NotAllowedWithResume(flag.clone()));
             }
         }
         if let Some(0) = self.jobs {
@@ -133,7 +135,7 @@ impl Train {
         let jobs = self.prepare(&out, &config, recording, &name)?;
         let title = format!(
             "{}, {} steps, into {}",
-            describe(&config),
+            describe_config(&config),
             thousands(config.updates() * config.batch()),
             out.display()
         );
@@ -200,7 +202,7 @@ impl Train {
         };
         let mut config = first.config().config.clone();
         for run in &runs {
-            self.check_alike(first, run)?;
+            self.check_same_settings(first, run)?;
         }
         if let Some(steps) = self.fixed.steps() {
             config.total_steps = steps;
@@ -214,7 +216,7 @@ impl Train {
         };
         let title = format!(
             "{}, {} steps, going on in {}",
-            describe(&config),
+            describe_config(&config),
             thousands(config.updates() * config.batch()),
             folder.display()
         );
@@ -229,7 +231,7 @@ impl Train {
     }
 
     /// Checks that two runs that are to go on together differ in nothing but what is their own.
-    fn check_alike(&self, first: &SavedRun, run: &SavedRun) -> Result<(), CommandError> {
+    fn check_same_settings(&self, first: &SavedRun, run: &SavedRun) -> Result<(), CommandError> {
         let differs = |what: &str, flag: &str, one: &dyn Display, other: &dyn Display| {
             CommandError::ResumeTogether {
                 run: run.path().to_owned(),
@@ -259,7 +261,7 @@ impl Train {
         options: ResumeOptions,
         device: &Device,
     ) -> Result<(), CommandError> {
-        let stop = stop::on_ctrl_c();
+        let stop = stop::stop_requested();
         let at_once = self.jobs.unwrap_or_else(cores).min(jobs.len());
         let steps = config.updates() * config.batch();
         let progress = Progress::new(jobs.len(), steps, at_once, self.quiet || self.json);
@@ -267,13 +269,13 @@ impl Train {
         let reporter = Reporter::new(progress, title, note)
             .quiet(self.quiet)
             .json(self.json)
-            .several(jobs.len() > 1);
-        let outcomes = side_by_side(jobs, at_once, |job| {
+            .multiple(jobs.len() > 1);
+        let outcomes = parallel_map(jobs, at_once, |job| {
             let outcome = run(&job, &options, device, &reporter, stop);
             (job, outcome)
         });
         reporter.finish();
-        report::conclude(&reporter, out, outcomes)
+        report::print_results(&reporter, out, outcomes)
     }
 }
 
@@ -304,7 +306,7 @@ fn run(
     })?;
     // A run that failed keeps what it has: its tables, its last good checkpoint and its curve.
     let saved = SavedRun::open(&job.path)?;
-    curve::draw(&job.path, &saved.config().config, &saved.metrics()?)?;
+    learning_curve::draw(&job.path, &saved.config().config, &saved.metrics()?)?;
     match summary.status {
         RunStatus::Finished => shown.finish("done"),
         RunStatus::Failed => shown.finish("failed"),

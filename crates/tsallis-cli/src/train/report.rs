@@ -1,8 +1,8 @@
 use super::{Job, Outcome};
 use crate::CommandError;
-use crate::paragraph::say;
+use crate::describe::{describe_summaries, describe_summary};
+use crate::print_paragraph::print_paragraph;
 use crate::progress::{Progress, RunProgress};
-use crate::words::{conclusion, conclusion_of_all};
 use burn_tsallis::rl::ppo::UpdateMetrics;
 use burn_tsallis::rl::run::{RunStatus, RunSummary};
 use serde::Serialize;
@@ -46,7 +46,7 @@ pub(super) struct Reporter {
     note: Option<String>,
     quiet: bool,
     json: bool,
-    several: bool,
+    multiple: bool,
 }
 
 impl Reporter {
@@ -58,7 +58,7 @@ impl Reporter {
             note,
             quiet: false,
             json: false,
-            several: false,
+            multiple: false,
         }
     }
 
@@ -73,9 +73,9 @@ impl Reporter {
         self
     }
 
-    /// Whether there are several runs, which the lines then name.
-    pub(super) fn several(mut self, several: bool) -> Self {
-        self.several = several;
+    /// Whether there are multiple runs, which the lines then name.
+    pub(super) fn multiple(mut self, multiple: bool) -> Self {
+        self.multiple = multiple;
         self
     }
 
@@ -89,13 +89,13 @@ impl Reporter {
         if self.quiet && !self.json {
             eprintln!("{line}");
         } else {
-            self.progress.say(&line);
+            self.progress.print_line(&line);
         }
     }
 
     /// What a line about the run of a seed begins with.
     fn name(&self, seed: u64) -> String {
-        if self.several {
+        if self.multiple {
             format!("seed {seed}: ")
         } else {
             String::new()
@@ -105,10 +105,10 @@ impl Reporter {
     pub(super) fn begin(&self, job: &Job, global_step: usize) -> RunProgress<'_> {
         // Not before a run begins: one that cannot be resumed is refused in one line.
         self.opening.call_once(|| {
-            self.progress.say(&self.title);
+            self.progress.print_line(&self.title);
             if let Some(note) = &self.note {
                 self.event(&Event::Note { seed: None, note });
-                self.progress.say(&format!("note: {note}"));
+                self.progress.print_line(&format!("note: {note}"));
             }
         });
         self.event(&Event::Begin {
@@ -116,7 +116,7 @@ impl Reporter {
             run: &job.path,
             global_step,
         });
-        let name = if self.several {
+        let name = if self.multiple {
             format!("seed {}", job.seed)
         } else {
             String::new()
@@ -140,20 +140,20 @@ impl Reporter {
     }
 }
 
-/// Says what was learnt, and answers with the first failure.
-pub(super) fn conclude(
+/// Says what was learned, and answers with the first failure.
+pub(super) fn print_results(
     reporter: &Reporter,
     out: &Path,
     outcomes: Vec<(Job, Outcome)>,
 ) -> Result<(), CommandError> {
     let words = !reporter.quiet && !reporter.json;
-    let (mut summaries, mut errors, mut not_begun) = (Vec::new(), Vec::new(), 0);
+    let (mut summaries, mut errors, mut not_started) = (Vec::new(), Vec::new(), 0);
     for (job, outcome) in outcomes {
         let name = reporter.name(job.seed);
         match outcome {
             Ok(Some(summary)) => {
                 if words {
-                    say(&format!("{name}{}", conclusion(&summary)));
+                    print_paragraph(&format!("{name}{}", describe_summary(&summary)));
                 }
                 if summary.status == RunStatus::Failed {
                     let reason = summary.reason.clone();
@@ -165,28 +165,29 @@ pub(super) fn conclude(
                 }
                 summaries.push(summary);
             }
-            Ok(None) => not_begun += 1,
+            Ok(None) => not_started += 1,
             Err(error) => errors.push((name, error)),
         }
     }
     if words {
-        if reporter.several
-            && let Some(line) = conclusion_of_all(&summaries)
+        if reporter.multiple
+            && let Some(line) = describe_summaries(&summaries)
         {
-            say(&line);
+            print_paragraph(&line);
         }
-        if not_begun > 0 {
-            let seeds = if not_begun == 1 { "seed" } else { "seeds" };
-            println!("{not_begun} {seeds} did not begin.");
+        if not_started > 0 {
+            let seeds = if not_started == 1 { "seed" } else { "seeds" };
+            println!("{not_started} {seeds} did not begin.");
         }
-        let unfinished = not_begun > 0 || summaries.iter().any(|s| s.status == RunStatus::Stopped);
+        let unfinished =
+            not_started > 0 || summaries.iter().any(|s| s.status == RunStatus::Stopped);
         if unfinished {
-            println!("Go on with: tsallis train --resume {}", quoted(out));
+            println!("Go on with: tsallis train --resume {}", shell_quoted(out));
         } else if errors.is_empty() {
             println!("Everything about the run is in {}", out.display());
         }
     }
-    if reporter.several && !errors.is_empty() {
+    if reporter.multiple && !errors.is_empty() {
         for (name, error) in &errors {
             eprintln!("error: {name}{error}");
         }
@@ -199,7 +200,7 @@ pub(super) fn conclude(
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+fn shell_quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     if path.chars().all(plain) {
@@ -215,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_path_is_one_word_of_a_shell() {
-        assert_eq!(quoted(Path::new("runs/a-0.5")), "runs/a-0.5");
-        assert_eq!(quoted(Path::new("a b/it's")), "'a b/it'\\''s'");
+        assert_eq!(shell_quoted(Path::new("runs/a-0.5")), "runs/a-0.5");
+        assert_eq!(shell_quoted(Path::new("a b/it's")), "'a b/it'\\''s'");
     }
 }

@@ -1,24 +1,24 @@
 use super::{FPg, Reinforce, Sampling};
 use crate::bandit::TsallisInf;
-use crate::exact::{FiniteHorizon, best_value_within};
+use crate::exact::{FiniteHorizon, best_finite_horizon_value};
 use crate::{Divergence, Mdp, SoftargmaxPolicy};
 use burn_tsallis::experiment::{Purpose, Stream, stream};
 
 /// The orders that an adaptive run chooses from.
-pub const ADAPTIVE_ORDERS: [f64; 6] = [0.1, 0.3, 0.5, 0.7, 0.9, 1.0];
+pub const ADAPTIVE_ALPHAS: [f64; 6] = [0.1, 0.3, 0.5, 0.7, 0.9, 1.0];
 
 /// Iterations from one choice to the next.
 const SEGMENT: usize = 10;
 
 /// f-PG that chooses its order while it learns: one table of logits, and Tsallis-INF over the orders of
-/// [`ADAPTIVE_ORDERS`] that read and improve it in turns.
+/// [`ADAPTIVE_ALPHAS`] that read and improve it in turns.
 ///
 /// The optimum of every order has the same form, `theta* = Q* / lambda`, and the orders' `Q*` differ only by what
 /// they pay for their divergences, so that what one of them learns is of use to all. The chosen one runs a segment
 /// of iterations, and its loss is how far the mean return of the segment is from the best that the horizon allows,
 /// from 0 to 1. The logits change while the orders are compared; the bandit's guarantee is against such adversaries.
 #[derive(Clone, Debug)]
-pub struct AdaptiveOrder<'a> {
+pub struct AdaptiveAlpha<'a> {
     reinforce: Reinforce<FPg>,
     bandit: TsallisInf,
     choices: Stream,
@@ -30,13 +30,13 @@ pub struct AdaptiveOrder<'a> {
     horizon: FiniteHorizon<'a>,
 }
 
-impl<'a> AdaptiveOrder<'a> {
+impl<'a> AdaptiveAlpha<'a> {
     /// Begins with every order alike.
     pub fn new(mdp: &'a Mdp, temperature: f64, sampling: Sampling, seed: u64) -> Self {
         let mut choices = stream(seed, Purpose::BanditArms, 0);
-        let bandit = TsallisInf::new(ADAPTIVE_ORDERS.len());
+        let bandit = TsallisInf::new(ADAPTIVE_ALPHAS.len());
         let chosen = bandit.choose(&mut choices);
-        let divergence = Divergence::Tsallis(ADAPTIVE_ORDERS[chosen]);
+        let divergence = Divergence::Tsallis(ADAPTIVE_ALPHAS[chosen]);
         let policy = SoftargmaxPolicy::uniform(divergence, mdp.states(), mdp.actions());
         let random = stream(seed, Purpose::TabularEpisodes, 0);
         let reinforce = Reinforce::new(mdp, FPg::new(policy, temperature), sampling, random);
@@ -49,7 +49,7 @@ impl<'a> AdaptiveOrder<'a> {
             choices,
             chosen,
             segment: (0, 0.0),
-            scale: (begun.min(0.0), best_value_within(mdp, steps)),
+            scale: (begun.min(0.0), best_finite_horizon_value(mdp, steps)),
             horizon,
         }
     }
@@ -63,7 +63,7 @@ impl<'a> AdaptiveOrder<'a> {
     /// as the order.
     pub fn value(&self) -> f64 {
         let mut policy = self.reinforce.learner().policy().clone();
-        ADAPTIVE_ORDERS
+        ADAPTIVE_ALPHAS
             .iter()
             .zip(self.weights())
             .map(|(&alpha, weight)| {
@@ -94,7 +94,7 @@ impl<'a> AdaptiveOrder<'a> {
     fn choose(&mut self) {
         let chosen = self.bandit.choose(&mut self.choices);
         if chosen != self.chosen {
-            let divergence = Divergence::Tsallis(ADAPTIVE_ORDERS[chosen]);
+            let divergence = Divergence::Tsallis(ADAPTIVE_ALPHAS[chosen]);
             self.reinforce.learner_mut().set_divergence(divergence);
         }
         self.chosen = chosen;
@@ -114,12 +114,12 @@ mod tests {
     #[test]
     fn it_learns_and_prefers_what_earns() {
         let mdp = nchain(6).expect("a length");
-        let mut adaptive = AdaptiveOrder::new(&mdp, 0.1, SAMPLING, 0);
+        let mut adaptive = AdaptiveAlpha::new(&mdp, 0.1, SAMPLING, 0);
         let before = adaptive.value();
         for _ in 0..8000 {
             adaptive.iterate(0.1);
         }
-        let best = best_value_within(&mdp, adaptive.reinforce.horizon());
+        let best = best_finite_horizon_value(&mdp, adaptive.reinforce.horizon());
         let value = adaptive.value();
         assert!(
             value > before && value > 0.95 * best,
@@ -132,9 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_earned_no_order_is_preferred_for_good() {
+    fn without_rewards_no_alpha_dominates() {
         let mdp = crate::mdp::bandit(&[0.0, 0.0], 0.0).expect("arms");
-        let mut adaptive = AdaptiveOrder::new(&mdp, 0.1, SAMPLING, 0);
+        let mut adaptive = AdaptiveAlpha::new(&mdp, 0.1, SAMPLING, 0);
         for _ in 0..500 {
             adaptive.iterate(0.1);
         }

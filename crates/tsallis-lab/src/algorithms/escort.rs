@@ -1,4 +1,4 @@
-use super::unregularised::Parameterisation;
+use super::unregularized::Parameterization;
 
 /// The escort transform `pi(a) = |theta_a|^p / sum_b |theta_b|^p`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -8,10 +8,10 @@ pub struct Escort {
 }
 
 /// Parameters closer to zero than this have the slope of one this far.
-const NEAREST: f64 = 1e-12;
+const MIN_ABS_PARAMETER: f64 = 1e-12;
 
-impl Parameterisation for Escort {
-    const SPREAD: f64 = 1e-3;
+impl Parameterization for Escort {
+    const INITIAL_STD: f64 = 1e-3;
 
     fn refresh(&self, parameters: &mut [f64], probabilities: &mut [f64]) {
         // Relative to the largest, whose power may underflow.
@@ -32,7 +32,7 @@ impl Parameterisation for Escort {
     fn ascend(&self, parameters: &mut [f64], probabilities: &[f64], credit: &[f64], eta: f64) {
         let total: f64 = credit.iter().sum();
         for ((theta, p), credit) in parameters.iter_mut().zip(probabilities).zip(credit) {
-            let slope = self.power / theta.abs().max(NEAREST) * 1_f64.copysign(*theta);
+            let slope = self.power / theta.abs().max(MIN_ABS_PARAMETER) * 1_f64.copysign(*theta);
             *theta += eta * slope * (credit - total * p);
         }
     }

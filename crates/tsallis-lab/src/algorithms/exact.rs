@@ -1,4 +1,4 @@
-use crate::exact::{Evaluator, Gradient, regularised_advantage};
+use crate::exact::{Evaluator, Gradient, regularized_advantage};
 use crate::policy::project_logits;
 use crate::{Policy, SoftargmaxPolicy};
 
@@ -16,10 +16,10 @@ pub enum StepRule {
 }
 
 /// The share of the promised rise that a step has to make good.
-const ARMIJO_SHARE: f64 = 0.1;
+const ARMIJO_CONSTANT: f64 = 0.1;
 
 /// Halvings after which the objective can be raised no more.
-const HALVINGS: usize = 60;
+const MAX_HALVINGS: usize = 60;
 
 /// Where a step goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub struct ExactAscent<'a> {
     rule: StepRule,
     direction: Direction,
     floor: Option<f64>,
-    longest: f64,
+    max_step_size: f64,
 }
 
 /// What a step saw and did.
@@ -85,7 +85,7 @@ impl<'a> ExactAscent<'a> {
         temperature: f64,
         rule: StepRule,
     ) -> Self {
-        let longest = match rule {
+        let max_step_size = match rule {
             StepRule::Fixed(eta) | StepRule::Armijo { first: eta } => eta,
         };
         Self {
@@ -95,7 +95,7 @@ impl<'a> ExactAscent<'a> {
             rule,
             direction: Direction::Gradient,
             floor: None,
-            longest,
+            max_step_size,
         }
     }
 
@@ -153,13 +153,13 @@ impl<'a> ExactAscent<'a> {
     }
 
     fn search(&mut self, direction: &[f64], objective: f64, slope: f64) -> f64 {
-        let mut eta = self.longest;
-        for _ in 0..HALVINGS {
+        let mut eta = self.max_step_size;
+        for _ in 0..MAX_HALVINGS {
             let there = self.moved(direction, eta);
             let value = self.evaluator.objective(&there, self.temperature);
-            if value >= objective + ARMIJO_SHARE * eta * slope {
+            if value >= objective + ARMIJO_CONSTANT * eta * slope {
                 self.policy = there;
-                self.longest = 2.0 * eta;
+                self.max_step_size = 2.0 * eta;
                 return eta;
             }
             eta *= 0.5;
@@ -191,7 +191,7 @@ impl<'a> ExactAscent<'a> {
         let discount = self.evaluator.mdp().discount();
         for state in 0..policy.states() {
             let q = &gradient.values.actions;
-            regularised_advantage(policy, state, q, self.temperature, &mut z);
+            regularized_advantage(policy, state, q, self.temperature, &mut z);
             let mean: f64 = policy.row(state).iter().zip(&z).map(|(p, z)| p * z).sum();
             for (z, i) in z.iter().zip(policy.range(state)) {
                 let k = policy.weights()[i];
@@ -294,7 +294,9 @@ mod tests {
         let mdp = garnet(4, 3, 4, 0.8, 10).expect("sizes");
         let evaluator = Evaluator::new(&mdp);
         let mut policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.1), 4, 3);
-        let tau = Constants::of(&mdp, &policy, 0.1).expect("covered").floor();
+        let tau = Constants::for_policy(&mdp, &policy, 0.1)
+            .expect("covered")
+            .floor();
         let best = optimum(&evaluator, &policy, 0.1).objective;
         let logits: Vec<f64> = (0..12).map(|i| f64::from(i % 3) * 500.0).collect();
         policy.set_logits(&logits);

@@ -1,5 +1,5 @@
 use super::Direction;
-use super::reinforce::{Batch, Credit, Learner};
+use super::reinforce::{Batch, Credit, TabularLearner};
 use crate::policy::project_logits;
 use crate::{Divergence, Policy, SoftargmaxPolicy};
 
@@ -21,7 +21,7 @@ struct Buffers {
 }
 
 impl FPg {
-    /// Begins at a policy, regularised at this temperature.
+    /// Begins at a policy, regularized at this temperature.
     pub fn new(policy: SoftargmaxPolicy, temperature: f64) -> Self {
         let actions = policy.actions();
         Self {
@@ -62,13 +62,13 @@ impl FPg {
     /// Calls with each state of a batch and the direction of its step.
     pub fn estimate(&self, batch: &Batch, mut call: impl FnMut(usize, &[f64])) {
         let mut buffers = self.buffers.clone();
-        for &state in batch.touched() {
-            self.aim(batch, state, &mut buffers);
+        for &state in batch.visited() {
+            self.step_direction(batch, state, &mut buffers);
             call(state, &buffers.direction);
         }
     }
 
-    fn aim(&self, batch: &Batch, state: usize, buffers: &mut Buffers) {
+    fn step_direction(&self, batch: &Batch, state: usize, buffers: &mut Buffers) {
         match self.direction {
             Direction::Gradient => self.gradient(batch, state, buffers),
             Direction::Natural => self.natural_gradient(batch, state, &mut buffers.direction),
@@ -133,7 +133,7 @@ impl Policy for FPg {
     }
 }
 
-impl Learner for FPg {
+impl TabularLearner for FPg {
     const CREDIT: Credit = Credit::Objective;
 
     fn temperature(&self) -> f64 {
@@ -142,8 +142,8 @@ impl Learner for FPg {
 
     fn ascend(&mut self, batch: &Batch, eta: f64) {
         let mut buffers = std::mem::take(&mut self.buffers);
-        for &state in batch.touched() {
-            self.aim(batch, state, &mut buffers);
+        for &state in batch.visited() {
+            self.step_direction(batch, state, &mut buffers);
             self.policy.step(state, &buffers.direction, eta);
             if let Some(tau) = self.floor {
                 project_logits(&mut self.policy, state, tau);

@@ -1,12 +1,12 @@
-use super::unregularised::Parameterisation;
+use super::unregularized::Parameterization;
 
-/// The Hadamard parameterisation `pi(a) = theta_a^2` with `theta` on the unit sphere of each state: steps
+/// The Hadamard parameterization `pi(a) = theta_a^2` with `theta` on the unit sphere of each state: steps
 /// along the part of the gradient that is tangent to it, and back onto it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hadamard;
 
-impl Parameterisation for Hadamard {
-    const SPREAD: f64 = 1.0;
+impl Parameterization for Hadamard {
+    const INITIAL_STD: f64 = 1.0;
 
     fn refresh(&self, parameters: &mut [f64], probabilities: &mut [f64]) {
         let squares: f64 = parameters.iter().map(|theta| theta * theta).sum();

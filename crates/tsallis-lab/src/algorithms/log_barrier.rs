@@ -1,4 +1,4 @@
-use super::reinforce::{Batch, Credit, Learner};
+use super::reinforce::{Batch, Credit, TabularLearner};
 use crate::{Divergence, Policy, SoftargmaxPolicy};
 
 /// The softmax with a logarithmic barrier: the gradient of the return, and that of
@@ -7,9 +7,9 @@ use crate::{Divergence, Policy, SoftargmaxPolicy};
 pub struct LogBarrier {
     policy: SoftargmaxPolicy,
     temperature: f64,
-    free: Vec<f64>,
+    zero_divergences: Vec<f64>,
     gradient: Vec<f64>,
-    none: Vec<f64>,
+    zeros: Vec<f64>,
 }
 
 impl LogBarrier {
@@ -18,9 +18,9 @@ impl LogBarrier {
         Self {
             policy: SoftargmaxPolicy::uniform(Divergence::Tsallis(1.0), states, actions),
             temperature,
-            free: vec![0.0; states],
+            zero_divergences: vec![0.0; states],
             gradient: vec![0.0; actions],
-            none: vec![0.0; actions],
+            zeros: vec![0.0; actions],
         }
     }
 }
@@ -35,11 +35,11 @@ impl Policy for LogBarrier {
     }
 
     fn divergences(&self) -> &[f64] {
-        &self.free
+        &self.zero_divergences
     }
 }
 
-impl Learner for LogBarrier {
+impl TabularLearner for LogBarrier {
     const CREDIT: Credit = Credit::ToGo;
 
     fn temperature(&self) -> f64 {
@@ -47,7 +47,7 @@ impl Learner for LogBarrier {
     }
 
     fn ascend(&mut self, batch: &Batch, eta: f64) {
-        let actions = self.none.len() as f64;
+        let actions = self.zeros.len() as f64;
         for state in 0..self.policy.states() {
             // Zeros where the state was not visited.
             self.policy
@@ -55,7 +55,7 @@ impl Learner for LogBarrier {
             for (g, p) in self.gradient.iter_mut().zip(self.policy.row(state)) {
                 *g += self.temperature * (1.0 - actions * p);
             }
-            if self.gradient != self.none {
+            if self.gradient != self.zeros {
                 self.policy.step(state, &self.gradient, eta);
             }
         }

@@ -8,14 +8,14 @@ mod hadamard;
 mod log_barrier;
 mod reinforce;
 mod run;
-mod unregularised;
+mod unregularized;
 
-pub use adaptive::{ADAPTIVE_ORDERS, AdaptiveOrder};
+pub use adaptive::{ADAPTIVE_ALPHAS, AdaptiveAlpha};
 pub use escort::Escort;
 pub use exact::{Direction, ExactAscent, ExactStep, StepRule};
 pub use f_pg::FPg;
 pub use hadamard::Hadamard;
 pub use log_barrier::LogBarrier;
-pub use reinforce::{Batch, Credit, Learner, Reinforce, Sampling};
+pub use reinforce::{Batch, Credit, Reinforce, Sampling, TabularLearner};
 pub use run::{Algorithm, Curve, RunSettings, SettingsError, run};
-pub use unregularised::{Parameterisation, Unregularised};
+pub use unregularized::{Parameterization, Unregularized};

@@ -17,8 +17,8 @@ pub enum Credit {
 #[derive(Clone, Debug)]
 pub struct Batch {
     actions: usize,
-    touched: Vec<usize>,
-    is_touched: Vec<bool>,
+    visited: Vec<usize>,
+    is_visited: Vec<bool>,
     credit: Vec<f64>,
     visits: Vec<f64>,
 }
@@ -27,19 +27,19 @@ impl Batch {
     fn new(states: usize, actions: usize) -> Self {
         Self {
             actions,
-            touched: Vec::with_capacity(states),
-            is_touched: vec![false; states],
+            visited: Vec::with_capacity(states),
+            is_visited: vec![false; states],
             credit: vec![0.0; states * actions],
             visits: vec![0.0; states],
         }
     }
 
     /// The states that were visited.
-    pub fn touched(&self) -> &[usize] {
-        &self.touched
+    pub fn visited(&self) -> &[usize] {
+        &self.visited
     }
 
-    /// `sum_t 1[s_t = s, a_t = a] G_t` of a state, with the regularised rewards of the steps from `t` on.
+    /// `sum_t 1[s_t = s, a_t = a] G_t` of a state, with the regularized rewards of the steps from `t` on.
     pub fn credit(&self, state: usize) -> &[f64] {
         &self.credit[state * self.actions..(state + 1) * self.actions]
     }
@@ -50,17 +50,17 @@ impl Batch {
     }
 
     fn clear(&mut self) {
-        for &state in &self.touched {
-            self.is_touched[state] = false;
+        for &state in &self.visited {
+            self.is_visited[state] = false;
             self.visits[state] = 0.0;
             self.credit[state * self.actions..(state + 1) * self.actions].fill(0.0);
         }
-        self.touched.clear();
+        self.visited.clear();
     }
 }
 
 /// A table that learns from batches of episodes.
-pub trait Learner: Policy {
+pub trait TabularLearner: Policy {
     /// How rewards are credited.
     const CREDIT: Credit;
 
@@ -109,7 +109,7 @@ struct Step {
     weight: f64,
 }
 
-impl<L: Learner> Reinforce<L> {
+impl<L: TabularLearner> Reinforce<L> {
     /// A loop whose episodes are drawn from `random`.
     pub fn new(mdp: &Mdp, learner: L, sampling: Sampling, random: Stream) -> Self {
         let horizon = sampling
@@ -128,7 +128,7 @@ impl<L: Learner> Reinforce<L> {
         }
     }
 
-    /// What has been learnt.
+    /// What has been learned.
     pub fn learner(&self) -> &L {
         &self.learner
     }
@@ -144,7 +144,7 @@ impl<L: Learner> Reinforce<L> {
     }
 
     /// Samples a batch and steps by `eta`; the mean discounted return of the batch, without what the
-    /// regulariser costs.
+    /// regularizer costs.
     pub fn iterate(&mut self, eta: f64) -> f64 {
         let mean = self.sample();
         self.learner.ascend(&self.batch, eta);
@@ -157,8 +157,8 @@ impl<L: Learner> Reinforce<L> {
         let share = 1.0 / self.sampling.batch as f64;
         let mut mean = 0.0;
         for _ in 0..self.sampling.batch {
-            self.play();
-            mean += share * self.account(share);
+            self.sample_episode();
+            mean += share * self.accumulate(share);
         }
         mean
     }
@@ -168,12 +168,12 @@ impl<L: Learner> Reinforce<L> {
         &self.batch
     }
 
-    fn play(&mut self) {
+    fn sample_episode(&mut self) {
         self.steps.clear();
-        let mut state = self.dynamics.begin(&mut self.random);
+        let mut state = self.dynamics.sample_start(&mut self.random);
         let mut weight = 1.0;
         for _ in 0..self.sampling.horizon {
-            let action = choose(self.learner.row(state), &mut self.random);
+            let action = sample_action(self.learner.row(state), &mut self.random);
             let (next, reward) = self.dynamics.step(state, action, &mut self.random);
             self.steps.push(Step {
                 state: state as u32,
@@ -190,7 +190,7 @@ impl<L: Learner> Reinforce<L> {
     }
 
     /// Adds the episode to the batch, from its end to its beginning; its discounted return.
-    fn account(&mut self, share: f64) -> f64 {
+    fn accumulate(&mut self, share: f64) -> f64 {
         let (gamma, lambda) = (self.dynamics.discount, self.learner.temperature());
         let divergences = self.learner.divergences();
         let (mut earned, mut to_go) = (0.0, 0.0);
@@ -212,9 +212,9 @@ impl<L: Learner> Reinforce<L> {
                     to_go
                 }
             };
-            if !self.batch.is_touched[state] {
-                self.batch.is_touched[state] = true;
-                self.batch.touched.push(state);
+            if !self.batch.is_visited[state] {
+                self.batch.is_visited[state] = true;
+                self.batch.visited.push(state);
             }
             self.batch.credit[state * self.batch.actions + step.action as usize] += share * credit;
             self.batch.visits[state] += share * step.weight;
@@ -229,7 +229,7 @@ fn uniform(random: &mut Stream) -> f64 {
 }
 
 /// An action of a distribution.
-fn choose(row: &[f64], random: &mut Stream) -> usize {
+fn sample_action(row: &[f64], random: &mut Stream) -> usize {
     let mut left = uniform(random);
     for (action, &p) in row.iter().enumerate() {
         left -= p;
@@ -249,11 +249,11 @@ struct Dynamics {
     /// The states that an episode may begin in, and their probabilities.
     start: Vec<(usize, f64)>,
     offsets: Vec<u32>,
-    outcomes: Vec<Sampled>,
+    outcomes: Vec<SampledOutcome>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Sampled {
+struct SampledOutcome {
     probability: f64,
     reward: f64,
     reward_std: f64,
@@ -272,7 +272,7 @@ impl Dynamics {
                     .outcomes(state, action)
                     .iter()
                     .filter(|o| o.probability > 0.0);
-                outcomes.extend(possible.map(|outcome| Sampled {
+                outcomes.extend(possible.map(|outcome| SampledOutcome {
                     probability: outcome.probability,
                     reward: outcome.reward,
                     reward_std: outcome.reward_std,
@@ -296,7 +296,7 @@ impl Dynamics {
         }
     }
 
-    fn begin(&self, random: &mut Stream) -> usize {
+    fn sample_start(&self, random: &mut Stream) -> usize {
         if let [(state, _)] = self.start[..] {
             return state;
         }
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn without_discount_of_the_future_only_the_first_step_counts() {
+    fn with_zero_discount_only_the_first_step_counts() {
         let mdp = garnet(3, 2, 2, 0.0, 6).expect("sizes");
         unbiased(&mdp, Divergence::Tsallis(0.5), 3, 20_000);
 
@@ -435,9 +435,9 @@ mod tests {
     }
 
     #[test]
-    fn episodes_beyond_where_the_discount_is_zero_teach_as_much() {
+    fn steps_after_the_discount_underflows_change_nothing() {
         let mdp = garnet(3, 2, 2, 0.1, 6).expect("sizes");
-        let learnt = |horizon, direction| {
+        let learned = |horizon, direction| {
             let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 3, 2);
             let learner = FPg::new(policy, 0.3).with_direction(direction);
             let sampling = Sampling { batch: 1, horizon };
@@ -446,11 +446,11 @@ mod tests {
             run.iterate(0.1);
             run.learner().policy().logits().to_vec()
         };
-        let long = learnt(400, Direction::Gradient);
+        let long = learned(400, Direction::Gradient);
         assert!(long.iter().any(|x| x.abs() > 1e-3), "{long:?}");
         // What comes after 330 steps is weighted by less than the smallest number.
-        assert_eq!(long, learnt(330, Direction::Gradient));
-        let natural = learnt(400, Direction::Natural);
+        assert_eq!(long, learned(330, Direction::Gradient));
+        let natural = learned(400, Direction::Natural);
         assert!(natural.iter().all(|x| x.is_finite()), "{natural:?}");
     }
 
@@ -460,7 +460,7 @@ mod tests {
         let mut random = stream(1, Purpose::TabularEpisodes, 0);
         let mut counts = [0.0; 4];
         for _ in 0..100_000 {
-            counts[choose(&row, &mut random)] += 1e-5;
+            counts[sample_action(&row, &mut random)] += 1e-5;
         }
         assert_eq!(counts[1], 0.0);
         assert!(
@@ -468,6 +468,6 @@ mod tests {
             "{counts:?}"
         );
         // Rounding may leave a rest; it goes to an action that can be taken.
-        assert_eq!(choose(&[1e-300, 0.0], &mut random), 0);
+        assert_eq!(sample_action(&[1e-300, 0.0], &mut random), 0);
     }
 }

@@ -1,13 +1,13 @@
 use super::{
-    AdaptiveOrder, Direction, Escort, FPg, Hadamard, Learner, LogBarrier, Reinforce, Sampling,
-    Unregularised,
+    AdaptiveAlpha, Direction, Escort, FPg, Hadamard, LogBarrier, Reinforce, Sampling,
+    TabularLearner, Unregularized,
 };
 use crate::exact::{AssumptionError, Constants, FiniteHorizon};
 use crate::{Divergence, Mdp, SoftargmaxPolicy};
 use burn_tsallis::experiment::{Purpose, stream};
 use std::fmt;
 
-/// A method, with what parameterises its policies.
+/// A method, with what parameterizes its policies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Algorithm {
     /// f-PG with this divergence; at order one, softmax and entropy.
@@ -18,7 +18,7 @@ pub enum Algorithm {
     LogBarrier,
     /// The escort transform of this power.
     Escort(f64),
-    /// The Hadamard parameterisation.
+    /// The Hadamard parameterization.
     Hadamard,
     /// f-PG that chooses its order while it learns.
     Adaptive,
@@ -38,7 +38,7 @@ impl Algorithm {
     }
 
     /// Its divergence or its power, in words; nothing where it has neither.
-    pub fn order(&self) -> Option<String> {
+    pub fn alpha(&self) -> Option<String> {
         match self {
             Self::FPg(divergence) | Self::Natural(divergence) => Some(divergence.to_string()),
             Self::Escort(power) => Some(power.to_string()),
@@ -54,18 +54,18 @@ impl Algorithm {
 
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.order() {
-            Some(order) => write!(f, "{} {order}", self.name()),
+        match self.alpha() {
+            Some(alpha) => write!(f, "{} {alpha}", self.name()),
             None => f.write_str(self.name()),
         }
     }
 }
 
 /// Largest number of iterations and of episodes in a batch, and how it is said.
-const MOST: (usize, &str) = (1_000_000_000, "from 1 to a billion");
+const MAX_COUNT: (usize, &str) = (1_000_000_000, "from 1 to a billion");
 
 /// Longest horizon: every step of it is kept until the episode is accounted for.
-const LONGEST: (usize, &str) = (1_000_000, "from 1 to a million");
+const MAX_HORIZON: (usize, &str) = (1_000_000, "from 1 to a million");
 
 /// Everything about one stochastic run.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,7 +74,7 @@ pub struct RunSettings {
     pub algorithm: Algorithm,
     /// `eta`.
     pub step_size: f64,
-    /// `lambda`; without meaning to a method that is not regularised.
+    /// `lambda`; without meaning to a method that is not regularized.
     pub temperature: f64,
     /// Batches, and steps.
     pub iterations: usize,
@@ -144,19 +144,23 @@ impl RunSettings {
         if let Algorithm::Escort(power) = self.algorithm {
             positive("power of the escort transform", power)?;
         }
-        counted("number of iterations", self.iterations, MOST)?;
-        counted("batch", self.sampling.batch, MOST)?;
-        counted("horizon", self.sampling.horizon, LONGEST)?;
-        counted("number of iterations between two points", self.every, MOST)?;
+        counted("number of iterations", self.iterations, MAX_COUNT)?;
+        counted("batch", self.sampling.batch, MAX_COUNT)?;
+        counted("horizon", self.sampling.horizon, MAX_HORIZON)?;
+        counted(
+            "number of iterations between two points",
+            self.every,
+            MAX_COUNT,
+        )?;
         match self.algorithm {
-            Algorithm::FPg(divergence) if self.project => Ok(Constants::cover(divergence)?),
+            Algorithm::FPg(divergence) if self.project => Ok(Constants::check_covers(divergence)?),
             _ if self.project => Err(SettingsError::NoProjection(self.algorithm.name())),
             _ => Ok(()),
         }
     }
 }
 
-/// What a run learnt, every so many iterations and at its end.
+/// What a run learned, every so many iterations and at its end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
     /// Iterations before each point.
@@ -200,11 +204,11 @@ pub fn run(mdp: &Mdp, settings: &RunSettings) -> Result<Curve, SettingsError> {
         Algorithm::FPg(divergence) => {
             let policy = SoftargmaxPolicy::uniform(divergence, states, actions);
             let floor = if settings.project {
-                Some(Constants::of(mdp, &policy, settings.temperature)?.floor())
+                Some(Constants::for_policy(mdp, &policy, settings.temperature)?.floor())
             } else {
                 None
             };
-            follow(
+            run_reinforce(
                 mdp,
                 settings,
                 FPg::new(policy, settings.temperature).with_floor(floor),
@@ -213,34 +217,34 @@ pub fn run(mdp: &Mdp, settings: &RunSettings) -> Result<Curve, SettingsError> {
         Algorithm::Natural(divergence) => {
             let policy = SoftargmaxPolicy::uniform(divergence, states, actions);
             let learner = FPg::new(policy, settings.temperature);
-            follow(mdp, settings, learner.with_direction(Direction::Natural))
+            run_reinforce(mdp, settings, learner.with_direction(Direction::Natural))
         }
         Algorithm::LogBarrier => {
             let learner = LogBarrier::new(states, actions, settings.temperature);
-            follow(mdp, settings, learner)
+            run_reinforce(mdp, settings, learner)
         }
         Algorithm::Escort(power) => {
-            let learner = Unregularised::new(Escort { power }, states, actions, &mut random);
-            follow(mdp, settings, learner)
+            let learner = Unregularized::new(Escort { power }, states, actions, &mut random);
+            run_reinforce(mdp, settings, learner)
         }
         Algorithm::Hadamard => {
-            let learner = Unregularised::new(Hadamard, states, actions, &mut random);
-            follow(mdp, settings, learner)
+            let learner = Unregularized::new(Hadamard, states, actions, &mut random);
+            run_reinforce(mdp, settings, learner)
         }
         Algorithm::Adaptive => {
             let adaptive =
-                AdaptiveOrder::new(mdp, settings.temperature, settings.sampling, settings.seed);
+                AdaptiveAlpha::new(mdp, settings.temperature, settings.sampling, settings.seed);
             record(
                 settings,
                 adaptive,
-                AdaptiveOrder::value,
-                AdaptiveOrder::iterate,
+                AdaptiveAlpha::value,
+                AdaptiveAlpha::iterate,
             )
         }
     })
 }
 
-fn follow(mdp: &Mdp, settings: &RunSettings, learner: impl Learner) -> Curve {
+fn run_reinforce(mdp: &Mdp, settings: &RunSettings, learner: impl TabularLearner) -> Curve {
     let random = stream(settings.seed, Purpose::TabularEpisodes, 0);
     let reinforce = Reinforce::new(mdp, learner, settings.sampling, random);
     let exact = FiniteHorizon::new(mdp, reinforce.horizon());
@@ -331,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_diverged_earns_no_number() {
+    fn a_diverged_run_reports_nan() {
         let mdp = nchain(5).expect("a length");
         let mut far = settings(Algorithm::FPg(Divergence::Tsallis(0.5)));
         far.step_size = 1e308;
@@ -363,7 +367,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("no projection: the theory covers orders above 0")
+                .starts_with("no projection: the theory covers alpha above 0")
         );
     }
 

@@ -80,7 +80,7 @@ pub fn probability_at(alpha: f64, gap: f64) -> f64 {
 }
 
 fn joint_weight(pair: &Pair) -> f64 {
-    let k = [0, 1].map(|i| pair.probabilities[i] * pair.scores[i]);
+    let k = [0, 1].map(|i| pair.probabilities[i] * pair.log_slopes[i]);
     k[0] * k[1] / (k[0] + k[1])
 }
 
@@ -88,14 +88,14 @@ fn joint_weight(pair: &Pair) -> f64 {
 mod tests {
     use super::*;
 
-    const ORDERS: [f64; 7] = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0];
+    const ALPHAS: [f64; 7] = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0];
 
     fn close(got: f64, want: f64, within: f64) {
         assert!((got / want - 1.0).abs() < within, "{got} {want}");
     }
 
     #[test]
-    fn escape_times_of_every_order() {
+    fn escape_times_match_reference_values() {
         let want = [
             (2.0, [7.62, 7.42, 7.01, 6.61, 6.21, 5.82, 5.63]),
             (10.0, [395.08, 407.2, 448.9, 540.24, 796.1, 2278.3, 11023.0]),
@@ -111,7 +111,7 @@ mod tests {
             ),
         ];
         for (gap, times) in want {
-            for (alpha, time) in ORDERS.into_iter().zip(times) {
+            for (alpha, time) in ALPHAS.into_iter().zip(times) {
                 close(escape_time(alpha, gap, 0.0), time, 1e-3);
             }
         }

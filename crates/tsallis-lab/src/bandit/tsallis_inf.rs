@@ -1,5 +1,5 @@
 use burn_tsallis::experiment::{Purpose, Stream, stream};
-use burn_tsallis::math::{Measure, Row, Solver};
+use burn_tsallis::math::{Row, RowReference, Solver};
 use rand::RngExt;
 
 /// Tsallis-INF, a bandit algorithm for losses in `[0, 1]` that may be stochastic or adversarial: the weights
@@ -74,7 +74,7 @@ impl TsallisInf {
         for (logit, loss) in self.logits.iter_mut().zip(&self.losses) {
             *logit = -eta * (loss - least) / arms.sqrt();
         }
-        let row = Row::new(&self.logits, Measure::Uniform, 0.5);
+        let row = Row::new(&self.logits, RowReference::Uniform, 0.5);
         row.softargmax(&row.solve(Solver::Newton), &mut self.weights);
     }
 }

@@ -32,11 +32,11 @@ pub struct Constants {
 pub enum AssumptionError {
     /// The generator is not bounded at zero, or its policies are sparse.
     #[error(
-        "the theory covers orders above 0 and up to 1, hellinger and jensen-shannon, not {0}: below, a \
+        "the theory covers alpha above 0 and up to 1, hellinger and jensen-shannon, not {0}: below, a \
          deterministic policy costs infinitely much; above, an action can be lost for good"
     )]
     Divergence(Divergence),
-    /// A temperature that regularises nothing.
+    /// A temperature that regularizes nothing.
     #[error("the temperature must be positive and finite, not {0}")]
     Temperature(f64),
     /// A discount that does not discount.
@@ -103,7 +103,7 @@ impl Constants {
     /// # Errors
     ///
     /// If the theory does not cover the divergence, or a number is out of its range.
-    pub fn of(
+    pub fn for_policy(
         mdp: &Mdp,
         policy: &SoftargmaxPolicy,
         temperature: f64,
@@ -123,11 +123,11 @@ impl Constants {
     /// # Errors
     ///
     /// If it does not.
-    pub fn cover(divergence: Divergence) -> Result<(), AssumptionError> {
+    pub fn check_covers(divergence: Divergence) -> Result<(), AssumptionError> {
         omega_and_kappa(divergence, 0.5).map(|_| ())
     }
 
-    /// The `tau` of the projection that lowers the regularised value of no state:
+    /// The `tau` of the projection that lowers the regularized value of no state:
     ///
     /// ```text
     /// tau = min{ (f')^-1( f'(1/2) - (R + gamma lambda D_max) / (lambda (1 - gamma)) ), q_min / 2 }
@@ -226,7 +226,7 @@ pub fn largest_divergence(divergence: Divergence, smallest_reference: f64) -> f6
 
 /// The order that makes the sample complexity polynomial in `1 / epsilon`: `11 / (2 ln(1 / epsilon))`, which is
 /// an order below one for `epsilon < e^-5.5`. Source: arXiv 2601.12604.
-pub fn optimal_order(epsilon: f64) -> f64 {
+pub fn optimal_alpha(epsilon: f64) -> f64 {
     // The inverse of the smallest numbers is infinite.
     5.5 / -epsilon.ln()
 }

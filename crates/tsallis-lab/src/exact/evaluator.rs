@@ -22,7 +22,7 @@ pub struct Evaluator<'a> {
     components: Components,
 }
 
-/// The regularised values of a policy:
+/// The regularized values of a policy:
 ///
 /// ```text
 /// V(s) = <pi(. | s), Q(s, .)> - lambda D(s),    Q(s, a) = r(s, a) + gamma E V(s')
@@ -129,7 +129,7 @@ impl<'a> Evaluator<'a> {
         let mut logits = vec![0.0; values.actions.len()];
         let mut z = vec![0.0; actions];
         for (state, row) in logits.chunks_mut(actions).enumerate() {
-            regularised_advantage(policy, state, &values.actions, temperature, &mut z);
+            regularized_advantage(policy, state, &values.actions, temperature, &mut z);
             policy.jacobian_product(state, &z, row);
             let reached = occupancy[state] / (1.0 - self.mdp.discount());
             row.iter_mut().for_each(|g| *g *= reached);
@@ -144,7 +144,7 @@ impl<'a> Evaluator<'a> {
 
 /// `z = Q(s, .) - lambda f'(u)`, up to a constant; an action off the support, whose weight is zero, has
 /// just its value.
-pub(crate) fn regularised_advantage(
+pub(crate) fn regularized_advantage(
     policy: &SoftargmaxPolicy,
     state: usize,
     action_values: &[f64],

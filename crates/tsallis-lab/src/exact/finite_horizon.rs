@@ -1,4 +1,4 @@
-use super::evaluator::{dot, regularised_advantage, step_reward};
+use super::evaluator::{dot, regularized_advantage, step_reward};
 use crate::{Mdp, Policy, SoftargmaxPolicy};
 
 /// Evaluates policies over a fixed number of steps, which they do not see: what an estimator from
@@ -45,7 +45,7 @@ impl<'a> FiniteHorizon<'a> {
                 if reached == 0.0 {
                     continue;
                 }
-                regularised_advantage(policy, state, &q, temperature, &mut z);
+                regularized_advantage(policy, state, &q, temperature, &mut z);
                 policy.jacobian_product(state, &z, &mut row);
                 for (g, i) in row.iter().zip(policy.range(state)) {
                     gradient[i] += reached * g;

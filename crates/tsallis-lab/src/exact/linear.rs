@@ -3,7 +3,7 @@
 use crate::Mdp;
 use nalgebra::{DMatrix, DVector};
 
-/// Largest component that is factorised as a dense matrix. Its third power is what a factorisation costs;
+/// Largest component that is factorized as a dense matrix. Its third power is what a factorization costs;
 /// sweeps over a component cost its entries times some `30 / (1 - gamma)`, and win beyond.
 const DENSE: usize = 320;
 

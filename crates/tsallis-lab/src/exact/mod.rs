@@ -9,9 +9,11 @@ mod optimum;
 mod tests;
 
 pub use constants::{
-    AssumptionError, Constants, largest_divergence, optimal_order, temperature_for,
+    AssumptionError, Constants, largest_divergence, optimal_alpha, temperature_for,
 };
-pub(crate) use evaluator::regularised_advantage;
+pub(crate) use evaluator::regularized_advantage;
 pub use evaluator::{Evaluator, Gradient, Values};
 pub use finite_horizon::FiniteHorizon;
-pub use optimum::{Optimum, Sweeps, best_value, best_value_within, optimum, value_iteration};
+pub use optimum::{
+    Optimum, ValueIteration, best_finite_horizon_value, best_value, optimum, value_iteration,
+};

@@ -6,9 +6,9 @@ use crate::{Mdp, Policy, SoftargmaxPolicy};
 const ITERATIONS: usize = 1000;
 
 /// A change of the values, relative to the largest, that is rounding.
-const SETTLED: f64 = 1e-14;
+const TOLERANCE: f64 = 1e-14;
 
-/// The regularised optimum of a process: the fixed point of `V(s) = lambda smax(Q(s, .) / lambda)`.
+/// The regularized optimum of a process: the fixed point of `V(s) = lambda smax(Q(s, .) / lambda)`.
 #[derive(Clone, Debug)]
 pub struct Optimum {
     /// The values.
@@ -19,7 +19,7 @@ pub struct Optimum {
     pub objective: f64,
 }
 
-/// Finds the regularised optimum by policy iteration, which is Newton's method on the regularised Bellman
+/// Finds the regularized optimum by policy iteration, which is Newton's method on the regularized Bellman
 /// equation: the policy of logits `Q / lambda` against the values of the last one, until they settle. The
 /// divergence and the reference are those of `policy`, whatever its logits.
 ///
@@ -29,7 +29,7 @@ pub struct Optimum {
 pub fn optimum(evaluator: &Evaluator<'_>, policy: &SoftargmaxPolicy, temperature: f64) -> Optimum {
     assert!(
         temperature > 0.0,
-        "a regularised optimum needs a positive temperature, not {temperature}"
+        "a regularized optimum needs a positive temperature, not {temperature}"
     );
     let mut policy = policy.clone();
     policy.set_logits(&vec![0.0; policy.logits().len()]);
@@ -38,7 +38,7 @@ pub fn optimum(evaluator: &Evaluator<'_>, policy: &SoftargmaxPolicy, temperature
         let logits: Vec<f64> = values.actions.iter().map(|q| q / temperature).collect();
         policy.set_logits(&logits);
         let next = evaluator.values(&policy, temperature);
-        let settled = distance(&next.states, &values.states) <= SETTLED * largest(&next.states);
+        let settled = distance(&next.states, &values.states) <= TOLERANCE * largest(&next.states);
         values = next;
         if settled {
             break;
@@ -51,17 +51,17 @@ pub fn optimum(evaluator: &Evaluator<'_>, policy: &SoftargmaxPolicy, temperature
     }
 }
 
-/// The sweeps of regularised value iteration, `V <- max_p <p, Q> - lambda D`, from values of zero. Each
+/// The sweeps of regularized value iteration, `V <- max_p <p, Q> - lambda D`, from values of zero. Each
 /// shrinks the distance to the optimum by `gamma` at least.
 #[derive(Clone, Debug)]
-pub struct Sweeps<'a> {
+pub struct ValueIteration<'a> {
     mdp: &'a Mdp,
     policy: SoftargmaxPolicy,
     temperature: f64,
     values: Vec<f64>,
 }
 
-/// Begins regularised value iteration with the divergence and the reference of `policy`.
+/// Begins regularized value iteration with the divergence and the reference of `policy`.
 ///
 /// # Panics
 ///
@@ -70,12 +70,12 @@ pub fn value_iteration<'a>(
     mdp: &'a Mdp,
     policy: &SoftargmaxPolicy,
     temperature: f64,
-) -> Sweeps<'a> {
+) -> ValueIteration<'a> {
     assert!(
         temperature > 0.0,
-        "regularised value iteration needs a positive temperature, not {temperature}"
+        "regularized value iteration needs a positive temperature, not {temperature}"
     );
-    Sweeps {
+    ValueIteration {
         mdp,
         policy: policy.clone(),
         temperature,
@@ -83,7 +83,7 @@ pub fn value_iteration<'a>(
     }
 }
 
-impl Sweeps<'_> {
+impl ValueIteration<'_> {
     /// The policy that the last sweep was greedy with.
     pub fn policy(&self) -> &SoftargmaxPolicy {
         &self.policy
@@ -95,7 +95,7 @@ impl Sweeps<'_> {
     }
 }
 
-impl Iterator for Sweeps<'_> {
+impl Iterator for ValueIteration<'_> {
     /// The largest change of a value.
     type Item = f64;
 
@@ -118,7 +118,7 @@ impl Iterator for Sweeps<'_> {
     }
 }
 
-/// `V*(rho)` without regularisation, by policy iteration.
+/// `V*(rho)` without regularization, by policy iteration.
 pub fn best_value(evaluator: &Evaluator<'_>) -> f64 {
     let mdp = evaluator.mdp();
     let mut choices = vec![0; mdp.states()];
@@ -128,7 +128,7 @@ pub fn best_value(evaluator: &Evaluator<'_>) -> f64 {
         let values = evaluator.values(&policy, 0.0);
         let objective: f64 = values.states.iter().sum();
         // Policy iteration only rises; where it does not, what differs is rounding.
-        let rose = objective > best + SETTLED * objective.abs();
+        let rose = objective > best + TOLERANCE * objective.abs();
         best = best.max(objective);
         let mut changed = false;
         for (choice, row) in choices.iter_mut().zip(values.actions.chunks(mdp.actions())) {
@@ -146,7 +146,7 @@ pub fn best_value(evaluator: &Evaluator<'_>) -> f64 {
 }
 
 /// The largest `E sum_{t < H} gamma^t r_t` of any policy that may see the time, by dynamic programming.
-pub fn best_value_within(mdp: &Mdp, steps: usize) -> f64 {
+pub fn best_finite_horizon_value(mdp: &Mdp, steps: usize) -> f64 {
     let mut v = vec![0.0; mdp.states()];
     let mut q = vec![0.0; mdp.actions()];
     for _ in 0..steps {
@@ -195,7 +195,7 @@ mod tests {
         ] {
             let mdp = chain(n);
             let steps = mdp.episode_steps().expect("a limit").min(25);
-            close(best_value_within(&mdp, steps), best);
+            close(best_finite_horizon_value(&mdp, steps), best);
             let horizon = FiniteHorizon::new(&mdp, steps);
             let always = |action| TablePolicy::deterministic(&vec![action; n], 2);
             close(horizon.objective(&always(1), 0.0), best);
@@ -211,9 +211,9 @@ mod tests {
         ] {
             let mdp = sea(n);
             close(best_value(&Evaluator::new(&mdp)), best);
-            close(best_value_within(&mdp, n), best);
+            close(best_finite_horizon_value(&mdp, n), best);
             let undiscounted = mdp.with_discount(1.0 - 1e-12).expect("a discount");
-            close(best_value_within(&undiscounted, n), 0.99);
+            close(best_finite_horizon_value(&undiscounted, n), 0.99);
         }
         let uniform = TablePolicy::uniform(225, 2);
         let value = Evaluator::new(&sea(15)).objective(&uniform, 0.0);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_price_of_regularisation_is_within_its_bound() {
+    fn regularization_bias_is_within_its_bound() {
         let mdp = garnet(6, 3, 2, 0.8, 3).expect("sizes");
         let evaluator = Evaluator::new(&mdp);
         let best = best_value(&evaluator);

@@ -187,7 +187,7 @@ fn every_trajectory_weighed_by_its_probability_gives_the_gradient() {
 }
 
 #[test]
-fn a_long_horizon_is_none() {
+fn a_long_horizon_matches_the_infinite_one() {
     let mdp = nchain(6)
         .expect("a length")
         .with_discount(0.7)
@@ -260,8 +260,8 @@ fn the_optimum_of_two_arms_is_the_closed_form() {
     }
 }
 
-/// `sum_s weight(s) |z - <w, z>|^2` of the centred advantages `z`.
-fn centred(
+/// `sum_s weight(s) |z - <w, z>|^2` of the centered advantages `z`.
+fn centered(
     policy: &SoftargmaxPolicy,
     q: &[f64],
     temperature: f64,
@@ -270,7 +270,7 @@ fn centred(
     let mut z = vec![0.0; policy.actions()];
     (0..policy.states())
         .map(|state| {
-            regularised_advantage(policy, state, q, temperature, &mut z);
+            regularized_advantage(policy, state, q, temperature, &mut z);
             let k = &policy.weights()[policy.range(state)];
             let total: f64 = k.iter().sum();
             let mean: f64 = k.iter().zip(&z).map(|(k, z)| k * z).sum::<f64>() / total;
@@ -298,7 +298,7 @@ fn the_polyak_lojasiewicz_inequality_and_the_two_it_is_made_of() {
             let uniform = SoftargmaxPolicy::uniform(divergence, mdp.states(), mdp.actions());
             let optimum = optimum(&evaluator, &uniform, temperature);
             let reached = evaluator.occupancy(&optimum.policy);
-            let constants = Constants::of(&mdp, &uniform, temperature).expect("covered");
+            let constants = Constants::for_policy(&mdp, &uniform, temperature).expect("covered");
             for i in 0..20 {
                 // From about the optimum out to saturated policies.
                 let scale = 10_f64.powf(f64::from(i % 5) - 3.0);
@@ -327,8 +327,8 @@ fn the_polyak_lojasiewicz_inequality_and_the_two_it_is_made_of() {
                 let norm = gradient.norm_squared();
                 let one_minus = 1.0 - mdp.discount();
                 let bound = constants.omega / (2.0 * temperature * one_minus)
-                    * centred(&policy, q, temperature, |state| reached[state]);
-                let below = (rho * smallest).powi(2) * centred(&policy, q, temperature, |_| 1.0);
+                    * centered(&policy, q, temperature, |state| reached[state]);
+                let below = (rho * smallest).powi(2) * centered(&policy, q, temperature, |_| 1.0);
                 whole = whole.min(norm / (constants.polyak_lojasiewicz(smallest) * gap));
                 upper = upper.min(bound / gap);
                 lower = lower.min(norm / below);
@@ -361,7 +361,7 @@ fn the_projection_never_lowers_the_value_and_keeps_its_floor() {
         for divergence in COVERED {
             for temperature in [0.1, 1.0] {
                 let policy = SoftargmaxPolicy::uniform(divergence, 4, 3);
-                let constants = Constants::of(&mdp, &policy, temperature).expect("covered");
+                let constants = Constants::for_policy(&mdp, &policy, temperature).expect("covered");
                 let tau = constants.floor();
                 assert!(tau > 0.0);
                 let best = optimum(&evaluator, &policy, temperature).policy;
@@ -418,7 +418,9 @@ fn the_floor_and_the_curvature_know_the_span_of_the_rewards() {
         let mdp = bandit(&[0.0, 50.0], 0.0).expect("arms");
         let mdp = mdp.with_discount(0.0).expect("a discount");
         let uniform = SoftargmaxPolicy::uniform(divergence, 1, 2);
-        let floor = Constants::of(&mdp, &uniform, 1.0).expect("covered").floor();
+        let floor = Constants::for_policy(&mdp, &uniform, 1.0)
+            .expect("covered")
+            .floor();
         let best = optimum(&Evaluator::new(&mdp), &uniform, 1.0).policy;
         let (least, q) = (best.row(0)[0], 0.5);
         assert!(

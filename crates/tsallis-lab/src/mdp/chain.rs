@@ -1,4 +1,4 @@
-use super::{Mdp, MdpError, Outcome, begins_in, fits};
+use super::{Mdp, MdpError, Outcome, check_size, start_in};
 
 /// The discount of the builders, where none is given.
 pub(super) const DISCOUNT: f64 = 0.99;
@@ -18,12 +18,12 @@ pub fn nchain(length: usize) -> Result<Mdp, MdpError> {
             got: length.to_string(),
         });
     }
-    fits(length, 2)?;
+    check_size(length, 2)?;
     let last = length - 1;
     Mdp::new(
         format!("nchain:{length}"),
         DISCOUNT,
-        begins_in(1, length),
+        start_in(1, length),
         2,
         |state, action| {
             vec![match (state, action) {

@@ -1,5 +1,5 @@
 use super::chain::DISCOUNT;
-use super::{Mdp, MdpError, Outcome, begins_in, fits};
+use super::{Mdp, MdpError, Outcome, check_size, start_in};
 
 /// What a dive to the right costs over the whole way.
 const MOVE_COST: f64 = 0.01;
@@ -39,12 +39,12 @@ fn build(size: usize, stochastic: bool) -> Result<Mdp, MdpError> {
             got: size.to_string(),
         });
     }
-    fits(size.saturating_mul(size), 2)?;
+    check_size(size.saturating_mul(size), 2)?;
     let last = size - 1;
     Mdp::new(
         format!("{kind}:{size}"),
         DISCOUNT,
-        begins_in(0, size * size),
+        start_in(0, size * size),
         2,
         |state, action| {
             let (row, column) = (state / size, state % size);

@@ -123,9 +123,9 @@ impl TryFrom<MdpFile> for Mdp {
         if states == 0 || actions == 0 {
             return Err(MdpError::Empty { states, actions });
         }
-        super::fits(states, actions)?;
+        super::check_size(states, actions)?;
         let start = if start.is_empty() {
-            super::begins_in(0, states)
+            super::start_in(0, states)
         } else {
             start
         };

@@ -1,5 +1,5 @@
 use super::chain::DISCOUNT;
-use super::{Mdp, MdpError, Outcome, begins_in, fits};
+use super::{Mdp, MdpError, Outcome, check_size, start_in};
 
 /// Row and column of the four moves: up, right, down, left.
 const MOVES: [(isize, isize); 4] = [(-1, 0), (0, 1), (1, 0), (0, -1)];
@@ -27,7 +27,7 @@ pub fn gridworld(rows: usize, columns: usize, slip: f64) -> Result<Mdp, MdpError
             got: slip.to_string(),
         });
     }
-    fits(cells, MOVES.len())?;
+    check_size(cells, MOVES.len())?;
     let goal = cells - 1;
     let name = if slip == 0.0 {
         format!("gridworld:{rows},{columns}")
@@ -71,7 +71,7 @@ pub fn cliff_walking() -> Result<Mdp, MdpError> {
     Mdp::new(
         "cliffwalking",
         DISCOUNT,
-        begins_in(start, start + 1),
+        start_in(start, start + 1),
         4,
         |state, action| {
             let next = moved(state, action, ROWS, COLUMNS);

@@ -12,13 +12,13 @@ pub use chain::{bandit, nchain};
 pub use deep_sea::{deep_sea, deep_sea_stochastic};
 pub use file::{MdpFile, ReadError, Transition, read};
 pub use grid::{cliff_walking, gridworld};
-pub use name::{NAMES, NameError};
+pub use name::{NameError, PROCESS_NAMES};
 pub use random::garnet;
 
 use serde::{Deserialize, Serialize};
 
 /// Largest number of actions of all states: what a table of them takes stays below a gigabyte.
-const LARGEST: usize = 10_000_000;
+const MAX_STATE_ACTIONS: usize = 10_000_000;
 
 /// How far the probabilities of an action may sum from one.
 const SUM_TOLERANCE: f64 = 1e-9;
@@ -128,7 +128,7 @@ pub enum MdpError {
     },
     /// More states than a table can be made of.
     #[error(
-        "{states} states of {actions} actions are too many: a process has at most {LARGEST} of both"
+        "{states} states of {actions} actions are too many: a process has at most {MAX_STATE_ACTIONS} of both"
     )]
     TooLarge {
         /// Its states.
@@ -170,7 +170,7 @@ impl Mdp {
         if states == 0 || actions == 0 {
             return Err(MdpError::Empty { states, actions });
         }
-        fits(states, actions)?;
+        check_size(states, actions)?;
         if !(0.0..1.0).contains(&discount) {
             return Err(MdpError::Discount(discount));
         }
@@ -325,8 +325,8 @@ impl Mdp {
 }
 
 /// Whether a process of this size can be built.
-fn fits(states: usize, actions: usize) -> Result<(), MdpError> {
-    if states.saturating_mul(actions) > LARGEST {
+fn check_size(states: usize, actions: usize) -> Result<(), MdpError> {
+    if states.saturating_mul(actions) > MAX_STATE_ACTIONS {
         return Err(MdpError::TooLarge { states, actions });
     }
     Ok(())
@@ -373,7 +373,7 @@ fn outcome_error(outcomes: &[Outcome], states: usize) -> Option<String> {
 }
 
 /// The distribution that begins in one state.
-fn begins_in(state: usize, states: usize) -> Vec<f64> {
+fn start_in(state: usize, states: usize) -> Vec<f64> {
     let mut start = vec![0.0; states];
     start[state] = 1.0;
     start

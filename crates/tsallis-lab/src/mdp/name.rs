@@ -6,8 +6,8 @@ use super::{
 use std::path::Path;
 use std::str::FromStr;
 
-/// The names that [`Mdp::named`] knows.
-pub const NAMES: &str = "nchain:LENGTH, deepsea:SIZE, deepsea-stochastic:SIZE, bandit:MEAN,MEAN,.., \
+/// The names that [`Mdp::from_name`] knows.
+pub const PROCESS_NAMES: &str = "nchain:LENGTH, deepsea:SIZE, deepsea-stochastic:SIZE, bandit:MEAN,MEAN,.., \
                          gridworld:ROWS,COLUMNS[,SLIP], cliffwalking, \
                          garnet:STATES,ACTIONS,BRANCHES,SEED, or a JSON file";
 
@@ -16,7 +16,7 @@ pub const NAMES: &str = "nchain:LENGTH, deepsea:SIZE, deepsea-stochastic:SIZE, b
 #[non_exhaustive]
 pub enum NameError {
     /// The kind is not known.
-    #[error("\"{0}\" is no process: give {NAMES}")]
+    #[error("\"{0}\" is no process: give {PROCESS_NAMES}")]
     Unknown(String),
     /// The numbers after the kind are not those that it takes.
     #[error("\"{text}\" is no process: a {kind} is written {kind}:{shape}")]
@@ -46,7 +46,7 @@ impl Mdp {
     /// # Errors
     ///
     /// If the name is not known, or what it names is no process.
-    pub fn named(text: &str) -> Result<Self, NameError> {
+    pub fn from_name(text: &str) -> Result<Self, NameError> {
         if Path::new(text).extension().is_some_and(|end| end == "json") {
             return Ok(read(Path::new(text))?);
         }
@@ -60,19 +60,19 @@ impl Mdp {
         };
         match kind {
             "nchain" => {
-                let [length] = numbers(rest).ok_or_else(shape("nchain", "LENGTH"))?;
+                let [length] = parse_array(rest).ok_or_else(shape("nchain", "LENGTH"))?;
                 Ok(nchain(length)?)
             }
             "deepsea" => {
-                let [size] = numbers(rest).ok_or_else(shape("deepsea", "SIZE"))?;
+                let [size] = parse_array(rest).ok_or_else(shape("deepsea", "SIZE"))?;
                 Ok(deep_sea(size)?)
             }
             "deepsea-stochastic" => {
-                let [size] = numbers(rest).ok_or_else(shape("deepsea-stochastic", "SIZE"))?;
+                let [size] = parse_array(rest).ok_or_else(shape("deepsea-stochastic", "SIZE"))?;
                 Ok(deep_sea_stochastic(size)?)
             }
             "bandit" => {
-                let means = list(rest).ok_or_else(shape("bandit", "MEAN,MEAN,.."))?;
+                let means = parse_list(rest).ok_or_else(shape("bandit", "MEAN,MEAN,.."))?;
                 Ok(bandit(&means, 0.0)?)
             }
             "gridworld" => {
@@ -89,8 +89,8 @@ impl Mdp {
             }
             "cliffwalking" if rest.is_empty() => Ok(cliff_walking()?),
             "garnet" => {
-                let [states, actions, branches, seed] =
-                    numbers(rest).ok_or_else(shape("garnet", "STATES,ACTIONS,BRANCHES,SEED"))?;
+                let [states, actions, branches, seed] = parse_array(rest)
+                    .ok_or_else(shape("garnet", "STATES,ACTIONS,BRANCHES,SEED"))?;
                 let seed = seed as u64;
                 Ok(garnet(states, actions, branches, GARNET_DISCOUNT, seed)?)
             }
@@ -99,12 +99,12 @@ impl Mdp {
     }
 }
 
-fn list<T: FromStr>(text: &str) -> Option<Vec<T>> {
+fn parse_list<T: FromStr>(text: &str) -> Option<Vec<T>> {
     text.split(',').map(|part| part.parse().ok()).collect()
 }
 
-fn numbers<const N: usize>(text: &str) -> Option<[usize; N]> {
-    list(text)?.try_into().ok()
+fn parse_array<const N: usize>(text: &str) -> Option<[usize; N]> {
+    parse_list(text)?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -123,7 +123,7 @@ mod tests {
             "cliffwalking",
             "garnet:4,3,2,7",
         ] {
-            assert_eq!(Mdp::named(name).expect(name).name(), name);
+            assert_eq!(Mdp::from_name(name).expect(name).name(), name);
         }
     }
 
@@ -142,7 +142,7 @@ mod tests {
             ("nchain:99999999", "are too many"),
             ("nowhere.json", "cannot read nowhere.json"),
         ] {
-            let error = Mdp::named(name).expect_err(name).to_string();
+            let error = Mdp::from_name(name).expect_err(name).to_string();
             assert!(error.contains(what), "{error}");
         }
     }

@@ -1,4 +1,4 @@
-use super::{Mdp, MdpError, Outcome, fits};
+use super::{Mdp, MdpError, Outcome, check_size};
 use burn_tsallis::experiment::{Purpose, stream};
 use rand::RngExt;
 
@@ -23,7 +23,7 @@ pub fn garnet(
             got: branches.to_string(),
         });
     }
-    fits(states.saturating_mul(branches.max(1)), actions)?;
+    check_size(states.saturating_mul(branches.max(1)), actions)?;
     let mut random = stream(seed, Purpose::Processes, 0);
     let mut all: Vec<usize> = (0..states).collect();
     let mut swapped = Vec::with_capacity(branches);

@@ -1,4 +1,4 @@
-use super::{Mdp, MdpError, Outcome, fits};
+use super::{Mdp, MdpError, Outcome, check_size};
 
 impl Mdp {
     /// The same process over its first `steps` steps, with the time as a part of the state: its state
@@ -6,14 +6,14 @@ impl Mdp {
     /// depend on the time, as the best one over a finite horizon does.
     ///
     /// ```
-    /// use tsallis_lab::exact::{Evaluator, best_value, best_value_within};
+    /// use tsallis_lab::exact::{Evaluator, best_value, best_finite_horizon_value};
     /// use tsallis_lab::mdp::nchain;
     ///
     /// let chain = nchain(5)?;
     /// let unrolled = chain.unrolled(12)?;
     /// assert_eq!(unrolled.states(), 60);
     /// let best = best_value(&Evaluator::new(&unrolled));
-    /// assert!((best - best_value_within(&chain, 12)).abs() < 1e-12);
+    /// assert!((best - best_finite_horizon_value(&chain, 12)).abs() < 1e-12);
     /// # Ok::<(), tsallis_lab::MdpError>(())
     /// ```
     ///
@@ -25,7 +25,7 @@ impl Mdp {
             return Err(MdpError::EpisodeSteps);
         }
         let states = self.states();
-        fits(states.saturating_mul(steps), self.actions)?;
+        check_size(states.saturating_mul(steps), self.actions)?;
         let mut start = vec![0.0; states * steps];
         start[..states].copy_from_slice(&self.start);
         Self::new(

@@ -38,10 +38,10 @@ pub fn project_probabilities(p: &mut [f64], q: &[f64], tau: f64) -> bool {
 }
 
 /// `T_tau` on one state: where a probability is below `tau q`, the logits become those of `U_tau` of the
-/// policy, `theta(s, a) = f'(u'_a)` up to the constant that keeps the normaliser as it was; elsewhere they
+/// policy, `theta(s, a) = f'(u'_a)` up to the constant that keeps the normalizer as it was; elsewhere they
 /// stay, bit by bit. Whether anything moved.
 ///
-/// With a `tau` of [`floor`](crate::exact::Constants::floor) the regularised value of no state
+/// With a `tau` of [`floor`](crate::exact::Constants::floor) the regularized value of no state
 /// falls. Source: arXiv 2601.12604.
 ///
 /// # Panics
@@ -76,7 +76,7 @@ mod tests {
     use crate::Divergence;
 
     #[test]
-    fn untouched_states_keep_their_bits_and_touched_ones_their_floor() {
+    fn projection_changes_only_states_below_the_floor() {
         for divergence in [
             Divergence::Tsallis(0.1),
             Divergence::Tsallis(1.0),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn no_floor_up_to_the_smallest_reference_takes_more_than_there_is() {
+    fn projection_never_makes_a_probability_negative() {
         let q = [0.4, 0.4, 0.2];
         for p in [[0.4, 0.39, 0.21], [0.0, 0.0, 1.0], [0.5, 0.5, 0.0]] {
             for tau in [0.0, 0.1, 0.2] {

@@ -1,7 +1,8 @@
 use super::Policy;
 use crate::Divergence;
 use burn_tsallis::math::{
-    FSoftargmax, Generator, Measure, Pair, Row, Solver, Tsallis, jacobian_product, non_negative,
+    FSoftargmax, Generator, Pair, Row, RowReference, Solver, Tsallis, jacobian_product,
+    non_negative,
 };
 
 /// The reference policy `pi_ref`.
@@ -50,7 +51,7 @@ pub enum ReferenceError {
     },
 }
 
-/// The coupled parameterisation of f-PG: `pi(. | s) = argmax_p <p, theta(s, .)> - D_f(p || q(s, .))`, with
+/// The coupled parameterization of f-PG: `pi(. | s) = argmax_p <p, theta(s, .)> - D_f(p || q(s, .))`, with
 /// what gradients need of it, kept up to date state by state.
 ///
 /// ```text
@@ -203,7 +204,7 @@ impl SoftargmaxPolicy {
     }
 
     /// Couples the same logits by another divergence. The optimum `theta* = Q* / lambda` has the same form
-    /// for every one, so that what was learnt under one is of use under another.
+    /// for every one, so that what was learned under one is of use under another.
     pub fn set_divergence(&mut self, divergence: Divergence) {
         self.divergence = divergence;
         self.log_odds.fill(f64::NAN);
@@ -242,7 +243,7 @@ impl SoftargmaxPolicy {
                 self.refresh_pair(state, &Tsallis::new(alpha));
             }
             Divergence::Tsallis(alpha) => self.refresh_row(state, alpha),
-            _ => self.refresh_other(state),
+            _ => self.refresh_generic(state),
         }
     }
 
@@ -258,7 +259,7 @@ impl SoftargmaxPolicy {
             let (p, y) = (pair.probabilities[j], pair.derivatives[j]);
             self.probabilities[i + j] = p;
             self.derivatives[i + j] = y;
-            self.weights[i + j] = p * pair.scores[j];
+            self.weights[i + j] = p * pair.log_slopes[j];
             // f(u) = u f'(u) - f*(f'(u))
             divergence += p * y - q * generator.conjugate_at_log(pair.log_ratios[j]);
         }
@@ -268,7 +269,7 @@ impl SoftargmaxPolicy {
     fn refresh_row(&mut self, state: usize, alpha: f64) {
         let range = self.range(state);
         let q = &self.reference[range.clone()];
-        let row = Row::new(&self.logits[range.clone()], Measure::Given(q), alpha);
+        let row = Row::new(&self.logits[range.clone()], RowReference::Values(q), alpha);
         let root = row.solve(Solver::Newton);
         // The logarithms first, in the place of the derivatives that are made of them.
         let log_p = &mut self.derivatives[range.clone()];
@@ -287,7 +288,7 @@ impl SoftargmaxPolicy {
         }
     }
 
-    fn refresh_other(&mut self, state: usize) {
+    fn refresh_generic(&mut self, state: usize) {
         let range = self.range(state);
         let generator = self.divergence;
         let q = &self.reference[range.clone()];

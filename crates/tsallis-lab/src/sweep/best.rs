@@ -1,16 +1,16 @@
-use super::Row;
+use super::RunRow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// The setting of a method and an order that ends best on a process.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Best {
+pub struct BestSetting {
     /// The process.
     pub mdp: String,
     /// The method.
     pub algorithm: String,
     /// Its divergence or its power.
-    pub order: Option<String>,
+    pub alpha: Option<String>,
     /// `eta` of the best setting.
     pub step_size: f64,
     /// `lambda` of the best setting.
@@ -35,16 +35,16 @@ pub struct Best {
 #[derive(Clone, Debug)]
 pub struct Setting<'a> {
     /// Its runs.
-    pub rows: Vec<&'a Row>,
-    /// The mean of [`final_value`](Row::final_value) over them.
+    pub rows: Vec<&'a RunRow>,
+    /// The mean of [`final_value`](RunRow::final_value) over them.
     pub final_value: f64,
     /// The standard error of that mean.
     pub standard_error: f64,
 }
 
 impl<'a> Setting<'a> {
-    fn new(rows: Vec<&'a Row>) -> Self {
-        let (final_value, deviation) = moments(rows.iter().map(|row| row.final_value));
+    fn new(rows: Vec<&'a RunRow>) -> Self {
+        let (final_value, deviation) = mean_and_std(rows.iter().map(|row| row.final_value));
         Self {
             final_value,
             standard_error: deviation / (rows.len() as f64).sqrt(),
@@ -68,15 +68,15 @@ impl<'a> Setting<'a> {
 }
 
 /// The runs of each step size and temperature, which count by their bits.
-type Group<'a> = BTreeMap<(u64, Option<u64>), Vec<&'a Row>>;
+type Group<'a> = BTreeMap<(u64, Option<u64>), Vec<&'a RunRow>>;
 
 /// The settings of each process, method and order, in the order of the table.
-pub fn settings(rows: &[Row]) -> Vec<Vec<Setting<'_>>> {
+pub fn settings(rows: &[RunRow]) -> Vec<Vec<Setting<'_>>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut places = BTreeMap::new();
     for row in rows {
         let place = *places
-            .entry((&row.mdp, &row.algorithm, &row.order))
+            .entry((&row.mdp, &row.algorithm, &row.alpha))
             .or_insert(groups.len());
         if place == groups.len() {
             groups.push(Group::new());
@@ -90,9 +90,9 @@ pub fn settings(rows: &[Row]) -> Vec<Vec<Setting<'_>>> {
         .collect()
 }
 
-/// The best setting of each process, method and order: of those that were run with the most seeds, that of the
-/// largest mean of [`final_value`](Row::final_value) over them. In the order of the table.
-pub fn best_settings(rows: &[Row]) -> Vec<Best> {
+/// The best setting of each process, method and alpha: of those that were run with the most seeds, that of the
+/// largest mean of [`final_value`](RunRow::final_value) over them. In the order of the table.
+pub fn best_settings(rows: &[RunRow]) -> Vec<BestSetting> {
     settings(rows)
         .iter()
         .filter_map(|settings| {
@@ -102,19 +102,19 @@ pub fn best_settings(rows: &[Row]) -> Vec<Best> {
             let curves: Vec<Vec<f64>> = rows.iter().map(|row| row.values()).collect();
             let iterations = first.iterations();
             let values = (0..iterations.len())
-                .map(|i| moments(curves.iter().filter_map(|curve| curve.get(i).copied())))
+                .map(|i| mean_and_std(curves.iter().filter_map(|curve| curve.get(i).copied())))
                 .collect();
-            Some(Best {
+            Some(BestSetting {
                 mdp: first.mdp.clone(),
                 algorithm: first.algorithm.clone(),
-                order: first.order.clone(),
+                alpha: first.alpha.clone(),
                 step_size: first.step_size,
                 temperature: first.temperature,
                 settings: settings.len(),
                 seeds: rows.len(),
                 final_value: best.final_value,
                 standard_error: best.standard_error,
-                final_return: moments(rows.iter().map(|row| row.final_return)).0,
+                final_return: mean_and_std(rows.iter().map(|row| row.final_return)).0,
                 iterations,
                 values,
             })
@@ -123,7 +123,7 @@ pub fn best_settings(rows: &[Row]) -> Vec<Best> {
 }
 
 /// Mean and standard deviation.
-fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let count = values.clone().count() as f64;
     let mean = values.clone().sum::<f64>() / count;
     let squares: f64 = values.map(|value| (value - mean) * (value - mean)).sum();

@@ -13,7 +13,7 @@ pub enum Method {
     LogBarrier,
     /// The escort transform with each of these powers.
     Escort(Vec<f64>),
-    /// The Hadamard parameterisation.
+    /// The Hadamard parameterization.
     Hadamard,
     /// f-PG that chooses its order while it learns.
     Adaptive,
@@ -44,7 +44,7 @@ impl Method {
 }
 
 /// Largest number of runs on a process.
-const MOST: u128 = 10_000_000;
+const MAX_RUNS: u128 = 10_000_000;
 
 /// A grid of runs: every method with every step size, temperature and seed, on every process.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +69,7 @@ pub struct Grid {
 
 /// A run of a grid.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Planned {
+pub struct PlannedRun {
     /// The name of the process.
     pub process: String,
     /// Everything else.
@@ -84,7 +84,7 @@ pub enum GridError {
     #[error("the grid has no {0}")]
     Empty(String),
     /// More runs than a table can hold.
-    #[error("the grid has {0} runs on each process, and a table is for at most {MOST}")]
+    #[error("the grid has {0} runs on each process, and a table is for at most {MAX_RUNS}")]
     TooLarge(u128),
     /// A setting of one of its runs.
     #[error(transparent)]
@@ -107,8 +107,8 @@ impl Grid {
         };
         some(!self.methods.is_empty(), "method")?;
         for method in &self.methods {
-            let orders = !method.algorithms().is_empty();
-            some(orders, &format!("order for {}", method.name()))?;
+            let has_values = !method.algorithms().is_empty();
+            some(has_values, &format!("alpha for {}", method.name()))?;
         }
         some(!self.step_sizes.is_empty(), "step size")?;
         some(!self.temperatures.is_empty(), "temperature")?;
@@ -118,7 +118,7 @@ impl Grid {
             u128::from(self.seeds) * self.algorithms().len() as u128,
             |size, &side| size.saturating_mul(side as u128),
         );
-        if size > MOST {
+        if size > MAX_RUNS {
             return Err(GridError::TooLarge(size));
         }
         let algorithms = self.algorithms();
@@ -137,12 +137,12 @@ impl Grid {
     }
 
     /// The runs on these processes, the seeds of one setting after each other.
-    pub fn runs(&self, processes: &[Mdp]) -> Vec<Planned> {
+    pub fn runs(&self, processes: &[Mdp]) -> Vec<PlannedRun> {
         let settings = self.settings();
         processes
             .iter()
             .flat_map(|mdp| {
-                settings.iter().map(|settings| Planned {
+                settings.iter().map(|settings| PlannedRun {
                     process: mdp.name().to_owned(),
                     settings: settings.clone(),
                 })

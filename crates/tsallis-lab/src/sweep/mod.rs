@@ -4,9 +4,9 @@ mod best;
 mod grid;
 mod table;
 
-pub use best::{Best, Setting, best_settings, settings};
-pub use grid::{Grid, GridError, Method, Planned};
-pub use table::{Key, Row, Short, Table, TableError};
+pub use best::{BestSetting, Setting, best_settings, settings};
+pub use grid::{Grid, GridError, Method, PlannedRun};
+pub use table::{RunKey, RunRow, SixDigits, Table, TableError};
 
 use super::Mdp;
 use super::algorithms::run;
@@ -26,11 +26,11 @@ pub fn sweep(
     grid: &Grid,
     table: &mut Table,
     stop: &AtomicBool,
-    mut each: impl FnMut(&Row),
+    mut each: impl FnMut(&RunRow),
 ) -> Result<(), TableError> {
     let by_name: BTreeMap<&str, &Mdp> = processes.iter().map(|mdp| (mdp.name(), mdp)).collect();
     let mut planned = grid.runs(processes);
-    planned.retain(|planned| !table.holds(planned));
+    planned.retain(|planned| !table.contains(planned));
     let (send, receive) = channel();
     let mut failed = None;
     rayon::in_place_scope(|scope| {
@@ -45,7 +45,7 @@ pub fn sweep(
                     }
                     let curve = run(by_name[planned.process.as_str()], &planned.settings);
                     // Nobody listens any more only if the table failed.
-                    let _ = send.send(curve.map(|curve| Row::new(&planned, &curve)));
+                    let _ = send.send(curve.map(|curve| RunRow::new(&planned, &curve)));
                 });
         });
         for row in receive {
@@ -78,8 +78,8 @@ mod tests {
         Grid {
             methods: vec![
                 Method::FPg(vec![
-                    "0.5".parse().expect("an order"),
-                    "1".parse().expect("an order"),
+                    "0.5".parse().expect("an alpha"),
+                    "1".parse().expect("an alpha"),
                 ]),
                 Method::Hadamard,
             ],
@@ -215,17 +215,17 @@ mod tests {
     fn a_few_lucky_seeds_are_not_the_best() {
         let processes = [nchain(4).expect("a length")];
         let grid = grid();
-        let row = |planned: &Planned, value| {
+        let row = |planned: &PlannedRun, value| {
             let curve = Curve {
                 iterations: vec![0],
                 values: vec![value],
                 returns: vec![value],
             };
-            Row::new(planned, &curve)
+            RunRow::new(planned, &curve)
         };
         // Each seed of the first step size earns 1, and the one of the second that was run, 9.
         let planned = grid.runs(&processes);
-        let rows: Vec<Row> = planned[..4]
+        let rows: Vec<RunRow> = planned[..4]
             .iter()
             .zip([1.0, 1.0, 1.0, 9.0])
             .map(|(planned, value)| row(planned, value))
@@ -270,7 +270,7 @@ mod tests {
                 (best.seeds, best.iterations.len(), best.settings),
                 (3, 5, 2)
             );
-            let same = |row: &&Row| row.algorithm == best.algorithm && row.order == best.order;
+            let same = |row: &&RunRow| row.algorithm == best.algorithm && row.alpha == best.alpha;
             let of = |eta: f64| {
                 let rows = table
                     .rows()
@@ -295,10 +295,10 @@ mod tests {
         assert_eq!(error(|g| g.seeds = 0), "the grid has no seed");
         assert_eq!(
             error(|g| g.methods = vec![Method::FPg(vec![])]),
-            "the grid has no order for fpg"
+            "the grid has no alpha for fpg"
         );
         let sparse = error(|g| {
-            g.methods = vec![Method::FPg(vec!["2".parse().expect("an order")])];
+            g.methods = vec![Method::FPg(vec!["2".parse().expect("an alpha")])];
             g.project = true;
         });
         assert!(

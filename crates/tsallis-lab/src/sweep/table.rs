@@ -1,4 +1,4 @@
-use super::grid::{Grid, Planned};
+use super::grid::{Grid, PlannedRun};
 use crate::Mdp;
 use crate::algorithms::{Curve, SettingsError};
 use burn_tsallis::experiment::{CsvTable, FileError, write_atomically};
@@ -13,13 +13,13 @@ const SWEEP: &str = "sweep.json";
 
 /// One run of a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct RunRow {
     /// The process.
     pub mdp: String,
     /// The method.
     pub algorithm: String,
     /// Its divergence or its power; nothing where it has neither.
-    pub order: Option<String>,
+    pub alpha: Option<String>,
     /// `eta`.
     pub step_size: f64,
     /// `lambda`; nothing where the method has none.
@@ -38,27 +38,27 @@ pub struct Row {
     returns: String,
 }
 
-impl Row {
-    pub(super) fn new(planned: &Planned, curve: &Curve) -> Self {
+impl RunRow {
+    pub(super) fn new(planned: &PlannedRun, curve: &Curve) -> Self {
         let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
         Self {
             final_value: last(&curve.values),
             final_return: last(&curve.returns),
-            iterations: words(curve.iterations.iter()),
-            values: words(curve.values.iter().map(|&v| Short(v))),
-            returns: words(curve.returns.iter().map(|&v| Short(v))),
+            iterations: join_values(curve.iterations.iter()),
+            values: join_values(curve.values.iter().map(|&v| SixDigits(v))),
+            returns: join_values(curve.returns.iter().map(|&v| SixDigits(v))),
             ..Self::of(planned)
         }
     }
 
     /// A run without its results.
-    fn of(planned: &Planned) -> Self {
+    fn of(planned: &PlannedRun) -> Self {
         let settings = &planned.settings;
         let algorithm = settings.algorithm;
         Self {
             mdp: planned.process.clone(),
             algorithm: algorithm.name().to_owned(),
-            order: algorithm.order(),
+            alpha: algorithm.alpha(),
             step_size: settings.step_size,
             temperature: algorithm.has_temperature().then_some(settings.temperature),
             seed: settings.seed,
@@ -71,11 +71,11 @@ impl Row {
     }
 
     /// What tells the run from the others of a sweep.
-    pub fn key(&self) -> Key {
-        Key {
+    pub fn key(&self) -> RunKey {
+        RunKey {
             mdp: self.mdp.clone(),
             algorithm: self.algorithm.clone(),
-            order: self.order.clone(),
+            alpha: self.alpha.clone(),
             step_size: self.step_size.to_bits(),
             temperature: self.temperature.map(f64::to_bits),
             seed: self.seed,
@@ -84,57 +84,57 @@ impl Row {
 
     /// Iterations before each point of the curve.
     pub fn iterations(&self) -> Vec<usize> {
-        numbers(&self.iterations)
+        parse_values(&self.iterations)
     }
 
     /// The exact mean returns along the curve, to six digits.
     pub fn values(&self) -> Vec<f64> {
-        numbers(&self.values)
+        parse_values(&self.values)
     }
 
     /// The mean returns of the batches along the curve, to six digits.
     pub fn returns(&self) -> Vec<f64> {
-        numbers(&self.returns)
+        parse_values(&self.returns)
     }
 }
 
 /// What tells a run from the others of a sweep; numbers count by their bits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
+pub struct RunKey {
     mdp: String,
     algorithm: String,
-    order: Option<String>,
+    alpha: Option<String>,
     step_size: u64,
     temperature: Option<u64>,
     seed: u64,
 }
 
-impl Planned {
+impl PlannedRun {
     /// What tells the run from the others of a sweep.
-    pub fn key(&self) -> Key {
-        Row::of(self).key()
+    pub fn key(&self) -> RunKey {
+        RunRow::of(self).key()
     }
 }
 
 /// Displays a number with six significant digits, without trailing zeros, as tables hold it.
 #[derive(Clone, Copy, Debug)]
-pub struct Short(pub f64);
+pub struct SixDigits(pub f64);
 
-impl std::fmt::Display for Short {
+impl std::fmt::Display for SixDigits {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let rounded: f64 = format!("{:.5e}", self.0).parse().unwrap_or(self.0);
         write!(f, "{rounded}")
     }
 }
 
-fn words(items: impl Iterator<Item = impl ToString>) -> String {
+fn join_values(items: impl Iterator<Item = impl ToString>) -> String {
     items
         .map(|item| item.to_string())
         .collect::<Vec<_>>()
         .join(" ")
 }
 
-fn numbers<T: std::str::FromStr>(text: &str) -> Vec<T> {
+fn parse_values<T: std::str::FromStr>(text: &str) -> Vec<T> {
     text.split(' ')
         .filter_map(|word| word.parse().ok())
         .collect()
@@ -142,7 +142,7 @@ fn numbers<T: std::str::FromStr>(text: &str) -> Vec<T> {
 
 /// What every run of a table has in common.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Common {
+struct SweepSettings {
     version: String,
     iterations: usize,
     batch: usize,
@@ -154,7 +154,7 @@ struct Common {
     processes: BTreeMap<String, u32>,
 }
 
-impl Common {
+impl SweepSettings {
     fn of(grid: &Grid, processes: &[Mdp]) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -282,9 +282,9 @@ pub enum TableError {
 /// `sweep.json`.
 #[derive(Debug)]
 pub struct Table {
-    file: CsvTable<Row>,
-    rows: Vec<Row>,
-    keys: BTreeSet<Key>,
+    file: CsvTable<RunRow>,
+    rows: Vec<RunRow>,
+    keys: BTreeSet<RunKey>,
 }
 
 impl Table {
@@ -297,11 +297,11 @@ impl Table {
     /// runs of other settings or of none that are known.
     pub fn open(folder: &Path, grid: &Grid, processes: &[Mdp]) -> Result<Self, TableError> {
         fs::create_dir_all(folder).map_err(refused("create the folder", folder))?;
-        let mut wanted = Common::of(grid, processes);
+        let mut wanted = SweepSettings::of(grid, processes);
         // Before a torn line is cut, and again once nobody else writes.
-        Common::find(folder, &wanted)?;
-        let (file, mut rows) = CsvTable::reopen(folder.join(RESULTS), |_: &Row| true)?;
-        let found = Common::find(folder, &wanted)?;
+        SweepSettings::find(folder, &wanted)?;
+        let (file, mut rows) = CsvTable::reopen(folder.join(RESULTS), |_: &RunRow| true)?;
+        let found = SweepSettings::find(folder, &wanted)?;
         if let Some(found) = &found {
             wanted.version.clone_from(&found.version);
             wanted.processes.extend(found.processes.clone());
@@ -317,17 +317,17 @@ impl Table {
     }
 
     /// The runs that it holds.
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[RunRow] {
         &self.rows
     }
 
     /// Whether it holds a run.
-    pub fn holds(&self, planned: &Planned) -> bool {
+    pub fn contains(&self, planned: &PlannedRun) -> bool {
         self.keys.contains(&planned.key())
     }
 
     /// Appends a run.
-    pub(super) fn append(&mut self, row: Row) -> Result<&Row, TableError> {
+    pub(super) fn append(&mut self, row: RunRow) -> Result<&RunRow, TableError> {
         self.file.append(&row)?;
         self.keys.insert(row.key());
         self.rows.push(row);

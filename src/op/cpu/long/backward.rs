@@ -2,8 +2,8 @@
 
 use super::{BLOCK, LongRow, Summary};
 use crate::math::Output;
-use crate::op::cpu::curve::{Curve, Root};
-use crate::op::cpu::order::{Kernel, Order};
+use crate::op::cpu::dispatch::{CurveKind, Kernel};
+use crate::op::cpu::ratio::{RatioCurve, Root};
 use crate::op::cpu::vector::{lanes, load, load_row, splat, store, store_row};
 use macerator::Simd;
 
@@ -21,7 +21,7 @@ impl Kernel for Backward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd, O: Order>(self) {
+    fn run<S: Simd, O: CurveKind>(self) {
         let Self {
             row,
             summary,
@@ -29,8 +29,8 @@ impl Kernel for Backward<'_> {
             gradient,
             ..
         } = self;
-        let root = Root::<S>::of_row(summary.c, self.l);
-        let curve = O::Curve::<S>::new(&root);
+        let root = Root::<S>::broadcast(summary.c, self.l);
+        let curve = O::RatioCurve::<S>::new(&root);
         if self.output == Output::Value {
             return row.write::<S>(&summary, &curve, c[0], gradient);
         }
@@ -40,13 +40,13 @@ impl Kernel for Backward<'_> {
             Output::Divergence => {
                 // As the probabilities, with minus the gaps for a cotangent: they are exact where
                 // f'(u) = x - mu is not.
-                let mut scores = std::mem::take(&mut row.scores);
-                scores.clear();
+                let mut scaled_cotangents = std::mem::take(&mut row.scaled_cotangents);
+                scaled_cotangents.clear();
                 for gap in &row.gaps {
-                    scores.push(-c[0] * gap);
+                    scaled_cotangents.push(-c[0] * gap);
                 }
-                row.probabilities::<S>(total, &scores, gradient);
-                row.scores = scores;
+                row.probabilities::<S>(total, &scaled_cotangents, gradient);
+                row.scaled_cotangents = scaled_cotangents;
             }
             _ => row.probabilities::<S>(total, c, gradient),
         }
@@ -56,7 +56,12 @@ impl Kernel for Backward<'_> {
 impl LongRow {
     /// Fills the weights `k = q u^(2 - alpha)`, and returns their sum.
     #[inline(always)]
-    fn weigh<S: Simd>(&mut self, summary: &Summary, curve: &impl Curve<S>, root: &Root<S>) -> f64 {
+    fn weigh<S: Simd>(
+        &mut self,
+        summary: &Summary,
+        curve: &impl RatioCurve<S>,
+        root: &Root<S>,
+    ) -> f64 {
         let mut weights = std::mem::take(&mut self.weights);
         weights.clear();
         weights.resize(self.gaps.len(), 0.0);
@@ -94,7 +99,7 @@ impl LongRow {
     #[inline(always)]
     fn probabilities<S: Simd>(&self, total: f64, c: &[f32], grad: &mut [f32]) {
         let zero = splat::<S>(0.0);
-        let centre = splat::<S>(c[self.largest::<S>()]);
+        let center = splat::<S>(c[self.largest::<S>()]);
         let width = lanes::<S>();
         let mut sum = 0.0;
         let mut begin = 0;
@@ -105,7 +110,7 @@ impl LongRow {
                 let k = load::<S>(&self.weights, i);
                 let c = load_row::<S>(c, i);
                 // An entry off the support has no weight, whatever its cotangent is.
-                block += k.gt(zero).select(k * (c - centre), zero);
+                block += k.gt(zero).select(k * (c - center), zero);
             }
             sum += f64::from(block.reduce_add());
             begin = end;
@@ -113,7 +118,7 @@ impl LongRow {
         let mean = splat::<S>((sum / total) as f32);
         for i in (0..self.weights.len()).step_by(width) {
             let k = load::<S>(&self.weights, i);
-            let value = k * ((load_row::<S>(c, i) - centre) - mean);
+            let value = k * ((load_row::<S>(c, i) - center) - mean);
             store_row::<S>(grad, i, k.gt(zero).select(value, zero));
         }
     }
@@ -122,31 +127,31 @@ impl LongRow {
     #[inline(always)]
     fn log_probabilities<S: Simd>(
         &mut self,
-        curve: &impl Curve<S>,
+        curve: &impl RatioCurve<S>,
         total_weight: f64,
         c: &[f32],
         grad: &mut [f32],
     ) {
         let zero = splat::<S>(0.0);
-        self.scores.clear();
-        self.scores.resize(self.gaps.len(), 0.0);
+        self.scaled_cotangents.clear();
+        self.scaled_cotangents.resize(self.gaps.len(), 0.0);
         let mut total = 0.0;
         for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
-            let slope = curve.slope(load::<S>(&self.gaps, i));
-            let score = load_row::<S>(c, i) * slope;
-            let score = slope.gt(zero).select(score, zero);
-            store::<S>(&mut self.scores, i, score);
-            total += f64::from(score.reduce_add());
+            let log_slope = curve.log_slope(load::<S>(&self.gaps, i));
+            let scaled = load_row::<S>(c, i) * log_slope;
+            let scaled = log_slope.gt(zero).select(scaled, zero);
+            store::<S>(&mut self.scaled_cotangents, i, scaled);
+            total += f64::from(scaled.reduce_add());
         }
         let largest = self.largest::<S>();
-        let slope = total / total_weight;
+        let mean = total / total_weight;
         let mut others = 0.0;
         for (i, grad) in grad.iter_mut().enumerate() {
             if i == largest {
                 continue;
             }
             // Both are zero off the support.
-            let value = f64::from(self.scores[i]) - f64::from(self.weights[i]) * slope;
+            let value = f64::from(self.scaled_cotangents[i]) - f64::from(self.weights[i]) * mean;
             others += value;
             *grad = value as f32;
         }

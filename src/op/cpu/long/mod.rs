@@ -11,14 +11,14 @@ mod solve;
 mod summary;
 
 use super::RowCall;
-use super::order::{outlined, run};
+use super::dispatch::{outlined, run};
 use super::vector::{V, load, splat};
 use crate::math::{MAX_ALPHA, Solver};
-use crate::op::request::STATE;
+use crate::op::request::STATE_LEN;
 use backward::Backward;
 use macerator::Simd;
 use output::Forward;
-use summary::{Summarise, Summary};
+use summary::{Summarize, Summary};
 
 /// Vectors that are summed in `f32` before their sum goes to `f64`: 32 additions to a lane cost less than
 /// a rounding of the result.
@@ -32,7 +32,7 @@ pub(in crate::op) struct LongRow {
     /// The reference where it is given, padded likewise with zeros.
     reference: Vec<f32>,
     weights: Vec<f32>,
-    scores: Vec<f32>,
+    scaled_cotangents: Vec<f32>,
     /// The last pair of a number and its logarithm, and of an exponent and its exponential: rows of one
     /// length ask for the same ones again and again.
     last_ln: (f64, f64),
@@ -46,11 +46,11 @@ impl LongRow {
         &mut self,
         row: RowCall<'_, f32>,
         y: &mut [f32],
-    ) -> Option<[f32; STATE]> {
+    ) -> Option<[f32; STATE_LEN]> {
         if row.parameters.solver != Solver::Newton {
             return None;
         }
-        let summary = self.summarise::<S>(row)?;
+        let summary = self.summarize::<S>(row)?;
         let forward = Forward {
             row: self,
             summary,
@@ -66,15 +66,15 @@ impl LongRow {
     pub fn backward<S: Simd>(
         &mut self,
         row: RowCall<'_, f32>,
-        [root, rest]: [f32; STATE],
+        [root, remainder]: [f32; STATE_LEN],
         cotangent: &[f32],
         gradient: &mut [f32],
     ) -> bool {
-        let l = f64::from(root) + f64::from(rest);
+        let l = f64::from(root) + f64::from(remainder);
         if l.is_nan() {
             return false;
         }
-        let Some(summary) = self.summarise::<S>(row) else {
+        let Some(summary) = self.summarize::<S>(row) else {
             return false;
         };
         let backward = Backward {
@@ -90,16 +90,16 @@ impl LongRow {
     }
 
     #[inline(always)]
-    fn summarise<S: Simd>(&mut self, row: RowCall<'_, f32>) -> Option<Summary> {
+    fn summarize<S: Simd>(&mut self, row: RowCall<'_, f32>) -> Option<Summary> {
         // A NaN fails the comparison too.
         if !(row.alpha >= -MAX_ALPHA && row.alpha <= Solver::NEWTON_MAX_ALPHA) {
             return None;
         }
-        outlined::<S, _>(Summarise { buffers: self, row })
+        outlined::<S, _>(Summarize { buffers: self, row })
     }
 
     #[inline(always)]
-    fn ln_again(&mut self, x: f64) -> f64 {
+    fn cached_ln(&mut self, x: f64) -> f64 {
         if self.last_ln.0 != x {
             self.last_ln = (x, x.ln());
         }
@@ -107,7 +107,7 @@ impl LongRow {
     }
 
     #[inline(always)]
-    fn exp_again(&mut self, which: usize, x: f64) -> f64 {
+    fn cached_exp(&mut self, which: usize, x: f64) -> f64 {
         // At zero the cache holds what it was made with.
         if x == 0.0 {
             return 1.0;

@@ -4,12 +4,12 @@ use super::solve::RowRoot;
 use super::{BLOCK, LongRow, Summary};
 use crate::math::Output;
 use crate::math::{expm1_over, non_negative};
-use crate::op::cpu::curve::{Curve, Root, conjugate_at_log};
+use crate::op::cpu::dispatch::{CurveKind, Kernel};
 use crate::op::cpu::elementary::ln;
-use crate::op::cpu::order::{Kernel, Order};
+use crate::op::cpu::ratio::{RatioCurve, Root, conjugate_at_log};
 use crate::op::cpu::vector::{lanes, load, splat, store_row};
-use crate::op::cpu::{BY_PROBABILITIES, LARGEST_DERIVATIVE};
-use crate::op::request::STATE;
+use crate::op::cpu::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE};
+use crate::op::request::STATE_LEN;
 use macerator::Simd;
 
 /// Finds the root and writes the output; nothing where the row is not for these kernels.
@@ -22,23 +22,31 @@ pub(super) struct Forward<'a> {
 }
 
 impl Kernel for Forward<'_> {
-    type Output = Option<[f32; STATE]>;
+    type Output = Option<[f32; STATE_LEN]>;
 
     #[inline(always)]
-    fn run<S: Simd, O: Order>(self) -> Self::Output {
+    fn run<S: Simd, O: CurveKind>(self) -> Self::Output {
         let Self {
             row, summary, y, ..
         } = self;
-        let l = O::Curve::<S>::find_root(RowRoot {
+        let l = O::RatioCurve::<S>::find_root(RowRoot {
             row: &mut *row,
             summary: &summary,
         })?;
-        let curve = O::Curve::<S>::new(&Root::of_row(summary.c, l));
+        let curve = O::RatioCurve::<S>::new(&Root::broadcast(summary.c, l));
         match self.output {
             Output::Probabilities => row.write::<S>(&summary, &curve, 1.0, y),
             Output::LogProbabilities => row.write_log::<S>(&summary, &curve, y),
-            Output::Value => y[0] = row.numbers::<S>(&summary, &curve, self.alpha, l)?.0,
-            Output::Divergence => y[0] = row.numbers::<S>(&summary, &curve, self.alpha, l)?.1,
+            Output::Value => {
+                y[0] = row
+                    .value_and_divergence::<S>(&summary, &curve, self.alpha, l)?
+                    .0
+            }
+            Output::Divergence => {
+                y[0] = row
+                    .value_and_divergence::<S>(&summary, &curve, self.alpha, l)?
+                    .1
+            }
         }
         let root = l as f32;
         Some([root, (l - f64::from(root)) as f32])
@@ -51,7 +59,7 @@ impl LongRow {
     pub(super) fn write<S: Simd>(
         &self,
         summary: &Summary,
-        curve: &impl Curve<S>,
+        curve: &impl RatioCurve<S>,
         factor: f32,
         y: &mut [f32],
     ) {
@@ -64,26 +72,29 @@ impl LongRow {
 
     /// `ln p`.
     #[inline(always)]
-    fn write_log<S: Simd>(&self, summary: &Summary, curve: &impl Curve<S>, y: &mut [f32]) {
+    fn write_log<S: Simd>(&self, summary: &Summary, curve: &impl RatioCurve<S>, y: &mut [f32]) {
         let constant = splat::<S>(summary.constant.unwrap_or(1.0).ln());
-        let (nothing, infinite) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
+        let (negative_infinity, infinite) =
+            (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
         for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
             let gap = load::<S>(&self.gaps, i);
             let log_q = match summary.constant {
                 Some(_) => constant,
                 None => ln::<S>(load::<S>(&self.reference, i)),
             };
-            let log_p = gap.lt(infinite).select(log_q + curve.log_u(gap), nothing);
+            let log_p = gap
+                .lt(infinite)
+                .select(log_q + curve.log_u(gap), negative_infinity);
             store_row::<S>(y, i, log_p);
         }
     }
 
-    /// The value and the divergence by [`BY_PROBABILITIES`], or nothing where they would lose their digits.
+    /// The value and the divergence by [`MASS_FORM_MIN_ALPHA`], or nothing where they would lose their digits.
     #[inline(always)]
-    fn numbers<S: Simd>(
+    fn value_and_divergence<S: Simd>(
         &self,
         summary: &Summary,
-        curve: &impl Curve<S>,
+        curve: &impl RatioCurve<S>,
         alpha: f64,
         l: f64,
     ) -> Option<(f32, f32)> {
@@ -95,10 +106,10 @@ impl LongRow {
             ..
         } = *summary;
         let top = expm1_over(-c, l);
-        if constant.is_none() && top.abs() > f64::from(LARGEST_DERIVATIVE) {
+        if constant.is_none() && top.abs() > f64::from(MAX_DERIVATIVE) {
             return None;
         }
-        let by_entry = alpha.abs() < f64::from(BY_PROBABILITIES);
+        let by_entry = alpha.abs() < f64::from(MASS_FORM_MIN_ALPHA);
         let (zero, infinite) = (splat::<S>(0.0), splat::<S>(f32::INFINITY));
         let largest = splat::<S>(top as f32);
         let (mut mass, mut mean, mut conjugate) = (0.0, 0.0, 0.0);

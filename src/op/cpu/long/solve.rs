@@ -2,7 +2,7 @@
 
 use super::{BLOCK, LongRow, Summary};
 use crate::math::Solver;
-use crate::op::cpu::curve::{Curve, FindRoot, General, PowerCurve, Root, Softmax};
+use crate::op::cpu::ratio::{FindRoot, General, PowerCurve, RatioCurve, Root, Softmax};
 use crate::op::cpu::vector::{lanes, load, splat};
 use macerator::Simd;
 
@@ -13,12 +13,12 @@ pub(super) struct RowRoot<'a> {
 }
 
 impl<S: Simd> FindRoot<S> for RowRoot<'_> {
-    type Found<C: Curve<S>> = Option<f64>;
+    type Found<C: RatioCurve<S>> = Option<f64>;
 
     /// `S` is `e^l` times its value at `l = 0`.
     #[inline(always)]
     fn on_softmax(self) -> Option<f64> {
-        let curve = Softmax::new(&Root::of_row(self.summary.c, 0.0));
+        let curve = Softmax::new(&Root::broadcast(self.summary.c, 0.0));
         let (s, _) = self.row.mass::<S>(self.summary, &curve);
         Some(-s.ln())
     }
@@ -45,11 +45,11 @@ impl LongRow {
         // Not the upper end of the bracket: the mean is rounded.
         let mut l = if start > lo && start < hi { start } else { hi };
         let (mut lo, mut hi) = (lo, hi);
-        let tolerance = Solver::STOP_ROUNDINGS * f64::from(f32::EPSILON);
+        let tolerance = Solver::TOLERANCE_ULPS * f64::from(f32::EPSILON);
         let mut power = (c * l).exp();
-        let mut before = 0.0;
+        let mut previous_step = 0.0;
         for _ in 0..Solver::NEWTON_STEPS {
-            let root = Root::of_row_and_power(c, l, power);
+            let root = Root::broadcast_with_power(c, l, power);
             let (s, w) = self.mass::<S>(summary, &General::new(&root));
             if s >= 1.0 {
                 hi = l;
@@ -57,22 +57,22 @@ impl LongRow {
                 lo = l;
             }
             // c d of the step.
-            let change = s * power_less_one(s, c) / w;
-            let newton = l - ln_of_one_and(change) / c;
+            let change = s * powm1(s, c) / w;
+            let newton = l - fast_ln_1p(change) / c;
             // An end of the bracket is as good as the root: equal logits have theirs at one.
             let next = newton.clamp(lo, hi);
             let step = (next - l).abs();
             power = if next == newton {
                 power / (1.0 + change)
             } else {
-                before = 0.0;
+                previous_step = 0.0;
                 (c * next).exp()
             };
             l = next;
-            if converged(step, before, tolerance * l.abs().max(1.0)) {
+            if converged(step, previous_step, tolerance * l.abs().max(1.0)) {
                 return Some(l);
             }
-            before = if next == newton { step } else { 0.0 };
+            previous_step = if next == newton { step } else { 0.0 };
         }
         None
     }
@@ -81,7 +81,7 @@ impl LongRow {
     #[inline(always)]
     fn solve_power<S: Simd, C: PowerCurve<S>>(&mut self, summary: &Summary) -> Option<f64> {
         let Summary { c, lo, hi, .. } = *summary;
-        let (b_at_lo, b_at_hi) = (self.exp_again(0, -c * lo), self.exp_again(1, -c * hi));
+        let (b_at_lo, b_at_hi) = (self.cached_exp(0, -c * lo), self.cached_exp(1, -c * hi));
         let (mut least, mut most) = (b_at_lo.min(b_at_hi), b_at_lo.max(b_at_hi));
         let mut b = b_at_hi;
         // Jensen's inequality, as for the general curve.
@@ -89,8 +89,8 @@ impl LongRow {
         if mean > least && mean < most {
             b = mean;
         }
-        let tolerance = Solver::STOP_ROUNDINGS * f64::from(f32::EPSILON);
-        let mut before = 0.0;
+        let tolerance = Solver::TOLERANCE_ULPS * f64::from(f32::EPSILON);
+        let mut previous_step = 0.0;
         for _ in 0..Solver::NEWTON_STEPS {
             let curve = C::with_b(splat::<S>(c as f32), splat::<S>(b as f32));
             let (s, w) = self.mass::<S>(summary, &curve);
@@ -100,26 +100,26 @@ impl LongRow {
             } else {
                 most = b;
             }
-            let newton = b + b * s * (C::power_of(s) - 1.0) / w;
+            let newton = b + b * s * (C::scalar_power(s) - 1.0) / w;
             let next = newton.clamp(least, most);
             if next != newton {
-                before = 0.0;
+                previous_step = 0.0;
             }
             // In units of a step of l, for which the tolerance is.
             let unit = (c * b).abs();
             let step = (next - b).abs();
             b = next;
-            if converged(step, before, tolerance * unit) {
+            if converged(step, previous_step, tolerance * unit) {
                 return Some(-b.ln() / c);
             }
-            before = if next == newton { step } else { 0.0 };
+            previous_step = if next == newton { step } else { 0.0 };
         }
         None
     }
 
     /// `S` and `W` of [`crate::math::solve_log_ratio`].
     #[inline(always)]
-    fn mass<S: Simd>(&self, summary: &Summary, curve: &impl Curve<S>) -> (f64, f64) {
+    fn mass<S: Simd>(&self, summary: &Summary, curve: &impl RatioCurve<S>) -> (f64, f64) {
         let (mut s, mut w) = (0.0, 0.0);
         let width = lanes::<S>();
         let mut begin = 0;
@@ -154,7 +154,7 @@ impl LongRow {
 
 /// `s^c - 1`. Close to one by its series, which is exact enough for a step, and cheaper.
 #[inline(always)]
-fn power_less_one(s: f64, c: f64) -> f64 {
+fn powm1(s: f64, c: f64) -> f64 {
     let d = s - 1.0;
     if d.abs() < 0.05 {
         let tail =
@@ -167,7 +167,7 @@ fn power_less_one(s: f64, c: f64) -> f64 {
 
 /// `ln(1 + x)`, likewise.
 #[inline(always)]
-fn ln_of_one_and(x: f64) -> f64 {
+fn fast_ln_1p(x: f64) -> f64 {
     if x.abs() < 0.05 {
         let s = x / (2.0 + x);
         let t = s * s;
@@ -177,9 +177,10 @@ fn ln_of_one_and(x: f64) -> f64 {
     }
 }
 
-/// Whether a step of `l` has converged, or the one that would follow it has: [`Solver::QUADRATIC`].
+/// Whether a step of `l` has converged, or the one that would follow it has: [`Solver::QUADRATIC_TOLERANCE_SHARE`].
 #[inline(always)]
-fn converged(step: f64, before: f64, tolerance: f64) -> bool {
-    let small = Solver::QUADRATIC;
-    step <= tolerance || (step < small && step * step * step <= small * tolerance * before * before)
+fn converged(step: f64, previous_step: f64, tolerance: f64) -> bool {
+    let small = Solver::QUADRATIC_TOLERANCE_SHARE;
+    step <= tolerance
+        || (step < small && step * step * step <= small * tolerance * previous_step * previous_step)
 }

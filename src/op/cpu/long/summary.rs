@@ -1,12 +1,12 @@
 //! The first reading of a row: [`crate::math::Row::new`].
 
 use super::{LongRow, RowCall};
-use crate::math::{Measure, Real};
+use crate::math::{Real, RowReference};
 use crate::op::cpu::vector::{lanes, load, splat, store};
 use macerator::{Simd, WithSimd};
 
 /// The widest gap, times the largest deformation, whose product with `u_max^c` stays a number.
-const WIDEST: f64 = 1e34;
+const MAX_SCALED_GAP: f64 = 1e34;
 
 /// What the reading finds.
 #[derive(Clone, Copy)]
@@ -27,12 +27,12 @@ pub(in crate::op::cpu) struct Summary {
 }
 
 /// Fills the gaps and the reference. Nothing where the row has no answer or is out of range.
-pub(super) struct Summarise<'a> {
+pub(super) struct Summarize<'a> {
     pub buffers: &'a mut LongRow,
     pub row: RowCall<'a, f32>,
 }
 
-impl WithSimd for Summarise<'_> {
+impl WithSimd for Summarize<'_> {
     type Output = Option<Summary>;
 
     #[inline(always)]
@@ -46,20 +46,22 @@ impl WithSimd for Summarise<'_> {
         let padded = x.len().next_multiple_of(lanes::<S>());
         buffers.gaps.clear();
         match row.reference {
-            Measure::Uniform | Measure::Ones => buffers.gaps.extend_from_slice(x),
-            Measure::Given(q) => {
+            RowReference::Uniform | RowReference::Ones => buffers.gaps.extend_from_slice(x),
+            RowReference::Values(q) => {
                 buffers.reference.clear();
                 buffers.reference.extend_from_slice(q);
                 buffers.reference.resize(padded, 0.0);
                 // An entry without a reference is one without a logit, unless it is no number.
-                let without = |(&x, &q): (&f32, &f32)| {
+                let mask_zero_reference = |(&x, &q): (&f32, &f32)| {
                     if q == 0.0 && x < f32::INFINITY {
                         f32::NEG_INFINITY
                     } else {
                         x
                     }
                 };
-                buffers.gaps.extend(x.iter().zip(q).map(without));
+                buffers
+                    .gaps
+                    .extend(x.iter().zip(q).map(mask_zero_reference));
                 // Below the normal numbers, the logarithm of the vectors is another function.
                 let normal = f32::MIN_POSITIVE..=f32::MAX;
                 if !q
@@ -77,30 +79,30 @@ impl WithSimd for Summarise<'_> {
         let mut max = lowest;
         let mut min = splat::<S>(f32::INFINITY);
         let mut masked = zero;
-        let mut bad = zero;
+        let mut invalid = zero;
         for i in (0..padded).step_by(lanes::<S>()) {
             let x = load::<S>(&buffers.gaps, i);
             // NaN fails every comparison.
-            bad = x.le(largest).select(bad, one);
+            invalid = x.le(largest).select(invalid, one);
             max = x.gt(max).select(x, max);
             min = x.eq(lowest).select(min, x.lt(min).select(x, min));
             masked += x.eq(lowest).select(one, zero);
         }
         // Exact: below 2^24 entries.
         let allowed = padded - masked.reduce_add() as usize;
-        if allowed == 0 || bad.reduce_add() > 0.0 {
+        if allowed == 0 || invalid.reduce_add() > 0.0 {
             return None;
         }
         let (max, min) = (max.reduce_max(), min.reduce_min());
         let c = 1.0 - row.alpha;
         let count = allowed as f64;
         let (constant, total, lo, hi) = match row.reference {
-            Measure::Uniform => {
+            RowReference::Uniform => {
                 let q = (1.0 / count) as f32;
-                (Some(q), 1.0, 0.0, buffers.ln_again(count))
+                (Some(q), 1.0, 0.0, buffers.cached_ln(count))
             }
-            Measure::Ones => (Some(1.0), count, -buffers.ln_again(count), 0.0),
-            Measure::Given(q) => {
+            RowReference::Ones => (Some(1.0), count, -buffers.cached_ln(count), 0.0),
+            RowReference::Values(q) => {
                 let mut total = 0.0;
                 let mut at_max = 0.0_f32;
                 for (&x, &q) in buffers.gaps.iter().zip(q) {
@@ -116,11 +118,11 @@ impl WithSimd for Summarise<'_> {
         };
         // Outside, the products with u_max^c are taken in log space; and what a gap is multiplied by
         // stays a number.
-        let widest = (f64::from(max) - f64::from(min)) * c.abs().max(1.0);
+        let scaled_max_gap = (f64::from(max) - f64::from(min)) * c.abs().max(1.0);
         let log_power = (c * lo).max(c * hi);
         if c.abs() * lo.abs().max(hi.abs()) > f64::from(f32::LOG_SPACE)
-            || widest > WIDEST
-            || (log_power > 1.0 && widest * log_power.exp() > WIDEST)
+            || scaled_max_gap > MAX_SCALED_GAP
+            || (log_power > 1.0 && scaled_max_gap * log_power.exp() > MAX_SCALED_GAP)
         {
             return None;
         }

@@ -1,38 +1,38 @@
 //! The gradients of a group of rows in the logits.
 
-use super::summary::{Group, LARGEST_EXPONENT};
-use super::{Answered, Parts, ShortRows};
+use super::summary::{Group, MAX_EXPONENT};
+use super::{Handled, LaneRoots, ShortRows};
 use crate::math::Output;
-use crate::op::cpu::References;
-use crate::op::cpu::curve::{Curve, Root};
-use crate::op::cpu::order::{Kernel, Order};
-use crate::op::cpu::vector::{V, copied, lanes, load, splat, store};
+use crate::op::cpu::RowReferences;
+use crate::op::cpu::dispatch::{CurveKind, Kernel};
+use crate::op::cpu::ratio::{RatioCurve, Root};
+use crate::op::cpu::vector::{V, copy_mask, lanes, load, splat, store};
 use macerator::Simd;
 
 /// The gradients of the rows that have been gathered with their cotangents.
 pub(super) struct Backward<'a> {
     pub rows: &'a mut ShortRows,
-    pub reference: References<'a, f32>,
+    pub reference: RowReferences<'a, f32>,
     pub alpha: f64,
     pub output: Output,
-    pub roots: &'a Parts,
+    pub roots: &'a LaneRoots,
 }
 
 impl Kernel for Backward<'_> {
-    type Output = Answered;
+    type Output = Handled;
 
     #[inline(always)]
-    fn run<S: Simd, O: Order>(self) -> Answered {
+    fn run<S: Simd, O: CurveKind>(self) -> Handled {
         let Self { rows, output, .. } = self;
         let c = (1.0 - self.alpha) as f32;
-        let summary = rows.summarise::<S>(self.reference, c);
+        let summary = rows.summarize::<S>(self.reference, c);
         let (c, zero) = (splat::<S>(c), splat::<S>(0.0));
         let l = load::<S>(&self.roots.root, 0);
         // A root that is no number is of a row without an answer.
-        let in_range = (c * l).abs().le(splat::<S>(LARGEST_EXPONENT));
-        let l = copied(&in_range).select(l, zero);
-        let rest = copied(&in_range).select(load::<S>(&self.roots.rest, 0), zero);
-        let root = Root::of_lanes(c, l, rest);
+        let in_range = (c * l).abs().le(splat::<S>(MAX_EXPONENT));
+        let l = copy_mask(&in_range).select(l, zero);
+        let remainder = copy_mask(&in_range).select(load::<S>(&self.roots.remainder, 0), zero);
+        let root = Root::from_lanes(c, l, remainder);
         rows.weights.resize(rows.gaps.len(), 0.0);
         let mut gradient = Gradient {
             group: Group {
@@ -44,7 +44,7 @@ impl Kernel for Backward<'_> {
             weights: &mut rows.weights,
             values: &mut rows.values,
         };
-        let curve = O::Curve::<S>::new(&root);
+        let curve = O::RatioCurve::<S>::new(&root);
         match output {
             Output::Probabilities => gradient.probabilities(&curve),
             Output::LogProbabilities => gradient.log_probabilities(&curve),
@@ -54,7 +54,7 @@ impl Kernel for Backward<'_> {
                 gradient.probabilities(&curve);
             }
         }
-        Answered::of(summary.usable & in_range)
+        Handled::from_mask(summary.usable & in_range)
     }
 }
 
@@ -71,22 +71,22 @@ struct Gradient<'a, S: Simd> {
 impl<S: Simd> Gradient<'_, S> {
     /// `k` at an entry.
     #[inline(always)]
-    fn weight(&self, curve: &impl Curve<S>, at: usize) -> V<S> {
+    fn weight(&self, curve: &impl RatioCurve<S>, at: usize) -> V<S> {
         let (_, v) = curve.at(load::<S>(self.group.gaps, at));
         self.group.q(at) * v * self.power
     }
 
     /// [`crate::math::Row::softargmax_backward`].
     #[inline(always)]
-    fn probabilities(&mut self, curve: &impl Curve<S>) {
+    fn probabilities(&mut self, curve: &impl RatioCurve<S>) {
         let zero = splat::<S>(0.0);
         let width = lanes::<S>();
-        let (mut total, mut best, mut centre) = (zero, zero, zero);
+        let (mut total, mut best, mut center) = (zero, zero, zero);
         for i in (0..self.weights.len()).step_by(width) {
             let k = self.weight(curve, i);
             store::<S>(self.weights, i, k);
             total += k;
-            centre = k.gt(best).select(load::<S>(self.values, i), centre);
+            center = k.gt(best).select(load::<S>(self.values, i), center);
             best = best.max(k);
         }
         let mut sum = zero;
@@ -94,22 +94,22 @@ impl<S: Simd> Gradient<'_, S> {
             let k = load::<S>(self.weights, i);
             let c = load::<S>(self.values, i);
             // An entry off the support has no weight, whatever its cotangent is.
-            sum += k.gt(zero).select(k * (c - centre), zero);
+            sum += k.gt(zero).select(k * (c - center), zero);
         }
         let mean = sum / total;
         for i in (0..self.weights.len()).step_by(width) {
             let k = load::<S>(self.weights, i);
-            let value = k * ((load::<S>(self.values, i) - centre) - mean);
+            let value = k * ((load::<S>(self.values, i) - center) - mean);
             store::<S>(self.values, i, k.gt(zero).select(value, zero));
         }
     }
 
     /// [`crate::math::Row::log_softargmax_backward`].
     #[inline(always)]
-    fn log_probabilities(&mut self, curve: &impl Curve<S>) {
+    fn log_probabilities(&mut self, curve: &impl RatioCurve<S>) {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let width = lanes::<S>();
-        let (mut weight, mut score) = (zero, zero);
+        let (mut weight, mut scaled_sum) = (zero, zero);
         let (mut best, mut largest, mut at) = (zero, zero, zero);
         for i in (0..self.weights.len()).step_by(width) {
             let k = self.weight(curve, i);
@@ -118,13 +118,13 @@ impl<S: Simd> Gradient<'_, S> {
             largest = k.gt(best).select(at, largest);
             best = best.max(k);
             at += one;
-            let slope = curve.slope(load::<S>(self.group.gaps, i));
-            let s = load::<S>(self.values, i) * slope;
-            let s = slope.gt(zero).select(s, zero);
+            let log_slope = curve.log_slope(load::<S>(self.group.gaps, i));
+            let s = load::<S>(self.values, i) * log_slope;
+            let s = log_slope.gt(zero).select(s, zero);
             store::<S>(self.values, i, s);
-            score += s;
+            scaled_sum += s;
         }
-        let mean = score / weight;
+        let mean = scaled_sum / weight;
         let mut others = zero;
         at = zero;
         for i in (0..self.weights.len()).step_by(width) {
@@ -146,7 +146,7 @@ impl<S: Simd> Gradient<'_, S> {
 
     /// [`crate::math::Row::value_backward`].
     #[inline(always)]
-    fn value(&mut self, curve: &impl Curve<S>) {
+    fn value(&mut self, curve: &impl RatioCurve<S>) {
         let c = load::<S>(self.values, 0);
         for i in (0..self.weights.len()).step_by(lanes::<S>()) {
             let (u, _) = curve.at(load::<S>(self.group.gaps, i));

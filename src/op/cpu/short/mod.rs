@@ -10,35 +10,35 @@ mod output;
 mod solve;
 mod summary;
 
-use super::order::run;
+use super::dispatch::run;
 use super::storage::Storage;
-use super::vector::{M, MOST_LANES, lanes, splat, store};
-use super::{Orders, References, Rows};
-use crate::math::{MAX_ALPHA, Measure, Solver};
-use crate::op::request::STATE;
+use super::vector::{M, MAX_LANES, lanes, splat, store};
+use super::{RowAlphas, RowReferences, Rows};
+use crate::math::{MAX_ALPHA, RowReference, Solver};
+use crate::op::request::STATE_LEN;
 use backward::Backward;
 use macerator::Simd;
 use output::Forward;
 
 /// Entries of the longest row that is worth a lane of its own.
-const MOST_COLUMNS: usize = 64;
+const MAX_COLUMNS: usize = 64;
 
-/// Which rows of a group have been answered.
+/// Which rows of a group have been handled.
 #[derive(Clone, Copy)]
-pub(in crate::op) struct Answered(u64);
+pub(in crate::op) struct Handled(u64);
 
-impl Answered {
+impl Handled {
     pub const NONE: Self = Self(0);
 
     #[inline(always)]
-    fn of<S: Simd>(mask: M<S>) -> Self {
+    fn from_mask<S: Simd>(mask: M<S>) -> Self {
         if mask.all() {
             return Self(u64::MAX);
         }
-        let mut lanes = [false; MOST_LANES];
+        let mut lanes = [false; MAX_LANES];
         // SAFETY: no machine has more lanes.
         unsafe { mask.store_as_bool(lanes.as_mut_ptr()) };
-        Self((0..MOST_LANES).fold(0, |bits, lane| bits | u64::from(lanes[lane]) << lane))
+        Self((0..MAX_LANES).fold(0, |bits, lane| bits | u64::from(lanes[lane]) << lane))
     }
 
     #[inline(always)]
@@ -62,16 +62,16 @@ pub(in crate::op) struct ShortRows {
 }
 
 /// The roots of a group, `ln u_max` as a sum of two numbers for each lane.
-struct Parts {
-    root: [f32; MOST_LANES],
-    rest: [f32; MOST_LANES],
+struct LaneRoots {
+    root: [f32; MAX_LANES],
+    remainder: [f32; MAX_LANES],
 }
 
-impl Parts {
-    fn none() -> Self {
+impl LaneRoots {
+    fn zeroed() -> Self {
         Self {
-            root: [0.0; MOST_LANES],
-            rest: [0.0; MOST_LANES],
+            root: [0.0; MAX_LANES],
+            remainder: [0.0; MAX_LANES],
         }
     }
 }
@@ -79,12 +79,12 @@ impl Parts {
 impl ShortRows {
     /// Whether the rows of a call are for this kernel.
     #[inline(always)]
-    fn takes<T: Storage>(rows: &Rows<'_, T>) -> Option<f64> {
+    fn supported_alpha<T: Storage>(rows: &Rows<'_, T>) -> Option<f64> {
         match rows.alpha {
             // A NaN fails the comparison too.
-            Orders::Number(alpha)
+            RowAlphas::Number(alpha)
                 if (-MAX_ALPHA..=Solver::NEWTON_MAX_ALPHA).contains(&alpha)
-                    && rows.columns <= MOST_COLUMNS
+                    && rows.columns <= MAX_COLUMNS
                     && rows.parameters.solver == Solver::Newton =>
             {
                 Some(alpha)
@@ -101,15 +101,15 @@ impl ShortRows {
         first: usize,
         output: &mut [T],
         states: &mut [f32],
-    ) -> Answered {
-        let Some(alpha) = Self::takes(rows) else {
-            return Answered::NONE;
+    ) -> Handled {
+        let Some(alpha) = Self::supported_alpha(rows) else {
+            return Handled::NONE;
         };
-        let count = states.len() / STATE;
+        let count = states.len() / STATE_LEN;
         self.gather::<S, T>(rows, first, count);
         let width = output.len() / count;
         self.values.resize(width * lanes::<S>(), 0.0);
-        let mut roots = Parts::none();
+        let mut roots = LaneRoots::zeroed();
         let forward = Forward {
             rows: self,
             reference: rows.reference,
@@ -117,12 +117,12 @@ impl ShortRows {
             output: rows.parameters.output,
             roots: &mut roots,
         };
-        let answered = run::<S, _>(alpha, forward);
+        let handled = run::<S, _>(alpha, forward);
         self.scatter::<S, T>(output, width);
-        for (lane, state) in states.chunks_exact_mut(STATE).enumerate() {
-            state.copy_from_slice(&[roots.root[lane], roots.rest[lane]]);
+        for (lane, state) in states.chunks_exact_mut(STATE_LEN).enumerate() {
+            state.copy_from_slice(&[roots.root[lane], roots.remainder[lane]]);
         }
-        answered
+        handled
     }
 
     /// The gradients in the logits, likewise.
@@ -134,20 +134,20 @@ impl ShortRows {
         states: &[f32],
         cotangent: &[T],
         gradient: &mut [T],
-    ) -> Answered {
-        let Some(alpha) = Self::takes(rows) else {
-            return Answered::NONE;
+    ) -> Handled {
+        let Some(alpha) = Self::supported_alpha(rows) else {
+            return Handled::NONE;
         };
-        let count = states.len() / STATE;
+        let count = states.len() / STATE_LEN;
         self.gather::<S, T>(rows, first, count);
         self.values.resize(rows.columns * lanes::<S>(), 0.0);
         for (lane, c) in cotangent.chunks_exact(cotangent.len() / count).enumerate() {
             let c = T::read(c, &mut self.row);
-            put_row::<S>(&mut self.values, lane, c);
+            store_lane::<S>(&mut self.values, lane, c);
         }
-        let mut roots = Parts::none();
-        for (lane, state) in states.chunks_exact(STATE).enumerate() {
-            [roots.root[lane], roots.rest[lane]] = [state[0], state[1]];
+        let mut roots = LaneRoots::zeroed();
+        for (lane, state) in states.chunks_exact(STATE_LEN).enumerate() {
+            [roots.root[lane], roots.remainder[lane]] = [state[0], state[1]];
         }
         let backward = Backward {
             rows: self,
@@ -156,9 +156,9 @@ impl ShortRows {
             output: rows.parameters.output,
             roots: &roots,
         };
-        let answered = run::<S, _>(alpha, backward);
+        let handled = run::<S, _>(alpha, backward);
         self.scatter::<S, T>(gradient, rows.columns);
-        answered
+        handled
     }
 
     /// The logits, and the reference where it is given, into the lanes.
@@ -177,20 +177,20 @@ impl ShortRows {
             .enumerate()
         {
             let x = T::read(x, &mut self.row);
-            put_row::<S>(&mut self.gaps, lane, x);
+            store_lane::<S>(&mut self.gaps, lane, x);
         }
         match rows.reference {
-            References::Every(Measure::Uniform | Measure::Ones) => {}
-            References::Every(Measure::Given(q)) => {
+            RowReferences::Shared(RowReference::Uniform | RowReference::Ones) => {}
+            RowReferences::Shared(RowReference::Values(q)) => {
                 self.reference.resize(columns * lanes::<S>(), 0.0);
                 for (k, &q) in q.iter().enumerate() {
                     store::<S>(&mut self.reference, k * lanes::<S>(), splat::<S>(q));
                 }
             }
-            References::Rows(q) => {
+            RowReferences::Rows(q) => {
                 self.reference.resize(columns * lanes::<S>(), 0.0);
                 for (lane, q) in q[entries].chunks_exact(columns).enumerate() {
-                    put_row::<S>(&mut self.reference, lane, q);
+                    store_lane::<S>(&mut self.reference, lane, q);
                 }
             }
         }
@@ -200,15 +200,15 @@ impl ShortRows {
     #[inline(always)]
     fn scatter<S: Simd, T: Storage<Real = f32>>(&mut self, output: &mut [T], width: usize) {
         for (lane, y) in output.chunks_exact_mut(width).enumerate() {
-            take_row::<S>(&self.values, lane, T::place(y, &mut self.row));
-            T::keep(y, &self.row);
+            load_lane::<S>(&self.values, lane, T::output_buffer(y, &mut self.row));
+            T::write_back(y, &self.row);
         }
     }
 }
 
 /// A row into a lane.
 #[inline(always)]
-fn put_row<S: Simd>(group: &mut [f32], lane: usize, row: &[f32]) {
+fn store_lane<S: Simd>(group: &mut [f32], lane: usize, row: &[f32]) {
     for (entry, &x) in group.chunks_exact_mut(lanes::<S>()).zip(row) {
         entry[lane] = x;
     }
@@ -216,7 +216,7 @@ fn put_row<S: Simd>(group: &mut [f32], lane: usize, row: &[f32]) {
 
 /// A lane into a row.
 #[inline(always)]
-fn take_row<S: Simd>(group: &[f32], lane: usize, row: &mut [f32]) {
+fn load_lane<S: Simd>(group: &[f32], lane: usize, row: &mut [f32]) {
     for (entry, y) in group.chunks_exact(lanes::<S>()).zip(row) {
         *y = entry[lane];
     }

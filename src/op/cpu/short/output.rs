@@ -2,39 +2,39 @@
 
 use super::solve::GroupRoots;
 use super::summary::Group;
-use super::{Answered, Parts, ShortRows};
+use super::{Handled, LaneRoots, ShortRows};
 use crate::math::Output;
-use crate::op::cpu::curve::{Curve, Root, conjugate_at_log};
+use crate::op::cpu::dispatch::{CurveKind, Kernel};
 use crate::op::cpu::elementary::ln;
-use crate::op::cpu::order::{Kernel, Order};
-use crate::op::cpu::vector::{M, V, copied, lanes, load, splat, store};
-use crate::op::cpu::{BY_PROBABILITIES, LARGEST_DERIVATIVE, References};
+use crate::op::cpu::ratio::{RatioCurve, Root, conjugate_at_log};
+use crate::op::cpu::vector::{M, V, copy_mask, lanes, load, splat, store};
+use crate::op::cpu::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE, RowReferences};
 use macerator::Simd;
 
 /// Finds the roots of the rows that have been gathered, and computes their output.
 pub(super) struct Forward<'a> {
     pub rows: &'a mut ShortRows,
-    pub reference: References<'a, f32>,
+    pub reference: RowReferences<'a, f32>,
     pub alpha: f64,
     pub output: Output,
-    pub roots: &'a mut Parts,
+    pub roots: &'a mut LaneRoots,
 }
 
 impl Kernel for Forward<'_> {
-    type Output = Answered;
+    type Output = Handled;
 
     #[inline(always)]
-    fn run<S: Simd, O: Order>(self) -> Answered {
+    fn run<S: Simd, O: CurveKind>(self) -> Handled {
         let c = (1.0 - self.alpha) as f32;
         let alpha = self.alpha as f32;
-        let summary = self.rows.summarise::<S>(self.reference, c);
+        let summary = self.rows.summarize::<S>(self.reference, c);
         let group = Group {
             gaps: &self.rows.gaps,
             reference: &self.rows.reference,
             summary: &summary,
         };
         let c = splat::<S>(c);
-        let (curve, root, mut answered) = O::Curve::<S>::find_root(GroupRoots {
+        let (curve, root, mut handled) = O::RatioCurve::<S>::find_root(GroupRoots {
             group: &group,
             alpha,
             c,
@@ -44,27 +44,28 @@ impl Kernel for Forward<'_> {
             Output::Probabilities => group.write(&curve, values),
             Output::LogProbabilities => group.write_log(&curve, values),
             Output::Value | Output::Divergence => {
-                let (value, divergence, kept) = group.numbers(&curve, &root, alpha);
+                let (value, divergence, is_accurate) =
+                    group.value_and_divergence(&curve, &root, alpha);
                 let number = if self.output == Output::Value {
                     value
                 } else {
                     divergence
                 };
                 store::<S>(values, 0, number);
-                answered = answered & kept;
+                handled = handled & is_accurate;
             }
         }
-        let (root, rest) = root.state();
+        let (root, remainder) = root.state();
         store::<S>(&mut self.roots.root, 0, root);
-        store::<S>(&mut self.roots.rest, 0, rest);
-        Answered::of(answered)
+        store::<S>(&mut self.roots.remainder, 0, remainder);
+        Handled::from_mask(handled)
     }
 }
 
 impl<S: Simd> Group<'_, S> {
     /// `p`.
     #[inline(always)]
-    fn write(&self, curve: &impl Curve<S>, values: &mut [f32]) {
+    fn write(&self, curve: &impl RatioCurve<S>, values: &mut [f32]) {
         for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
             let (u, _) = curve.at(load::<S>(self.gaps, i));
             store::<S>(values, i, self.q(i) * u);
@@ -73,26 +74,34 @@ impl<S: Simd> Group<'_, S> {
 
     /// `ln p`.
     #[inline(always)]
-    fn write_log(&self, curve: &impl Curve<S>, values: &mut [f32]) {
+    fn write_log(&self, curve: &impl RatioCurve<S>, values: &mut [f32]) {
         let constant = ln::<S>(self.summary.constant.unwrap_or(splat::<S>(1.0)));
-        let (nothing, infinite) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
+        let (negative_infinity, infinite) =
+            (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
         for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
             let gap = load::<S>(self.gaps, i);
             let log_q = match self.summary.constant {
                 Some(_) => constant,
                 None => ln::<S>(load::<S>(self.reference, i)),
             };
-            let log_p = gap.lt(infinite).select(log_q + curve.log_u(gap), nothing);
+            let log_p = gap
+                .lt(infinite)
+                .select(log_q + curve.log_u(gap), negative_infinity);
             store::<S>(values, i, log_p);
         }
     }
 
-    /// The value and the divergence by [`BY_PROBABILITIES`], and which rows keep their digits.
+    /// The value and the divergence by [`MASS_FORM_MIN_ALPHA`], and which rows keep their digits.
     #[inline(always)]
-    fn numbers(&self, curve: &impl Curve<S>, root: &Root<S>, alpha: f32) -> (V<S>, V<S>, M<S>) {
+    fn value_and_divergence(
+        &self,
+        curve: &impl RatioCurve<S>,
+        root: &Root<S>,
+        alpha: f32,
+    ) -> (V<S>, V<S>, M<S>) {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let infinite = splat::<S>(f32::INFINITY);
-        let by_entry = alpha.abs() < BY_PROBABILITIES;
+        let by_entry = alpha.abs() < MASS_FORM_MIN_ALPHA;
         let top = root.derivative_at_max();
         let (mut mass, mut mean, mut conjugate) = (zero, zero, zero);
         for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
@@ -110,14 +119,14 @@ impl<S: Simd> Group<'_, S> {
             let excess = mass - self.summary.total;
             conjugate = (excess - root.c * mean) / splat::<S>(alpha);
         }
-        let kept = match self.summary.constant {
-            Some(_) => copied(&self.summary.usable),
-            None => top.abs().le(splat::<S>(LARGEST_DERIVATIVE)),
+        let is_accurate = match self.summary.constant {
+            Some(_) => copy_mask(&self.summary.usable),
+            None => top.abs().le(splat::<S>(MAX_DERIVATIVE)),
         };
         let value = (self.summary.max - top) + conjugate;
         let divergence = (mean - (mass - one) * top) - conjugate;
         // By rounding: a divergence is not negative.
         let divergence = divergence.lt(zero).select(zero, divergence);
-        (value, divergence, kept)
+        (value, divergence, is_accurate)
     }
 }

@@ -3,15 +3,15 @@
 
 use super::summary::{Group, Summary};
 use crate::math::Solver;
-use crate::op::cpu::curve::{Curve, FindRoot, General, PowerCurve, Root, Softmax};
 use crate::op::cpu::elementary::{exp, expm1, ln, log1p};
-use crate::op::cpu::vector::{M, V, copied, splat};
+use crate::op::cpu::ratio::{FindRoot, General, PowerCurve, RatioCurve, Root, Softmax};
+use crate::op::cpu::vector::{M, V, copy_mask, splat};
 use macerator::Simd;
 
 /// How far an end of the bracket of `b` may be rounded.
-const END_ROUNDING: f32 = 4e-6;
+const BRACKET_ROUNDING: f32 = 4e-6;
 
-const TOLERANCE: f32 = Solver::STOP_ROUNDINGS as f32 * f32::EPSILON;
+const TOLERANCE: f32 = Solver::TOLERANCE_ULPS as f32 * f32::EPSILON;
 
 /// A group of rows whose roots are found: the curve at the roots, the roots, and which rows have one.
 pub(super) struct GroupRoots<'g, 'a, S: Simd> {
@@ -21,16 +21,16 @@ pub(super) struct GroupRoots<'g, 'a, S: Simd> {
 }
 
 impl<S: Simd> FindRoot<S> for GroupRoots<'_, '_, S> {
-    type Found<C: Curve<S>> = (C, Root<S>, M<S>);
+    type Found<C: RatioCurve<S>> = (C, Root<S>, M<S>);
 
     /// `S` is `e^l` times its value at `l = 0`.
     #[inline(always)]
     fn on_softmax(self) -> (Softmax<S>, Root<S>, M<S>) {
         let Self { group, c, .. } = self;
         let zero = splat::<S>(0.0);
-        let (s, _) = group.mass(&Softmax::new(&Root::of_lanes(c, zero, zero)));
-        let root = Root::of_lanes(c, zero - ln::<S>(s), zero);
-        (Softmax::new(&root), root, copied(&group.summary.usable))
+        let (s, _) = group.mass(&Softmax::new(&Root::from_lanes(c, zero, zero)));
+        let root = Root::from_lanes(c, zero - ln::<S>(s), zero);
+        (Softmax::new(&root), root, copy_mask(&group.summary.usable))
     }
 
     #[inline(always)]
@@ -49,7 +49,7 @@ impl<S: Simd> Group<'_, S> {
     #[inline(always)]
     fn solve_general(&self, c: V<S>) -> (General<S>, Root<S>, M<S>) {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
-        let per_c = one / c;
+        let inverse_c = one / c;
         let &Summary {
             mut lo,
             mut hi,
@@ -58,36 +58,36 @@ impl<S: Simd> Group<'_, S> {
         } = self.summary;
         // Jensen's inequality: the mean of B^(-1/c) is at least that of the mean B.
         let mean = exp::<S>(zero - c * lo) - c * mean_gap;
-        let start = (zero - ln::<S>(mean)) * per_c;
+        let start = (zero - ln::<S>(mean)) * inverse_c;
         // The logarithm of a mean close to one is its rounding, over c.
-        let rounding = splat::<S>(1e-6) * (one + start.abs() + per_c.abs());
+        let rounding = splat::<S>(1e-6) * (one + start.abs() + inverse_c.abs());
         let start = start + rounding;
         let better = mean.gt(splat::<S>(f32::MIN_POSITIVE)) & start.gt(lo) & start.lt(hi);
         // Not the upper end of the bracket: the mean is rounded.
-        let mut root = Root::of_lanes(c, better.select(start, hi), zero);
-        let mut before = zero;
-        let unusable = !copied(&self.summary.usable);
-        let mut done = copied(&unusable);
+        let mut root = Root::from_lanes(c, better.select(start, hi), zero);
+        let mut previous_step = zero;
+        let unusable = !copy_mask(&self.summary.usable);
+        let mut done = copy_mask(&unusable);
         for _ in 0..Solver::NEWTON_STEPS {
             let (s, w) = self.mass(&General::new(&root));
-            let l = root.offset + root.rest;
+            let l = root.offset + root.remainder;
             hi = s.ge(one).select(l, hi);
             lo = s.ge(one).select(lo, l);
             // c d of the step.
             let change = s * expm1::<S>(c * ln::<S>(s)) / w;
-            let newton = root.rest - log1p::<S>(change).0 * per_c;
-            let (next, inside) = held::<S>(root.offset + newton, lo, hi);
-            let rest = copied(&inside).select(newton, next - root.offset);
-            let step = (rest - root.rest).abs();
+            let newton = root.remainder - log1p::<S>(change).0 * inverse_c;
+            let (next, inside) = clamp_to_bracket::<S>(root.offset + newton, lo, hi);
+            let remainder = copy_mask(&inside).select(newton, next - root.offset);
+            let step = (remainder - root.remainder).abs();
             let unit = next.abs().max(one);
-            let stop = converged::<S>(step, before, unit);
-            let rest = copied(&done).select(root.rest, rest);
-            root = Root::of_lanes(c, root.offset, rest);
+            let stop = converged::<S>(step, previous_step, unit);
+            let remainder = copy_mask(&done).select(root.remainder, remainder);
+            root = Root::from_lanes(c, root.offset, remainder);
             done = done | stop;
             if done.all() {
                 break;
             }
-            before = inside.select(step, zero);
+            previous_step = inside.select(step, zero);
         }
         (General::new(&root), root, done & !unusable)
     }
@@ -99,53 +99,54 @@ impl<S: Simd> Group<'_, S> {
         let &Summary {
             lo, hi, mean_gap, ..
         } = self.summary;
-        let unusable = !copied(&self.summary.usable);
+        let unusable = !copy_mask(&self.summary.usable);
         let (b_at_lo, b_at_hi) = (exp::<S>(zero - c * lo), exp::<S>(zero - c * hi));
         // The ends are rounded, and a root may be at one.
-        let mut least = b_at_lo.min(b_at_hi) * splat::<S>(1.0 - END_ROUNDING);
-        let mut most = b_at_lo.max(b_at_hi) * splat::<S>(1.0 + END_ROUNDING);
+        let mut least = b_at_lo.min(b_at_hi) * splat::<S>(1.0 - BRACKET_ROUNDING);
+        let mut most = b_at_lo.max(b_at_hi) * splat::<S>(1.0 + BRACKET_ROUNDING);
         // Jensen's inequality, as for the general curve.
         let mean = b_at_lo - c * mean_gap;
         let mut b = (mean.gt(least) & mean.lt(most)).select(mean, b_at_hi);
-        let mut before = zero;
-        let mut done = copied(&unusable);
+        let mut previous_step = zero;
+        let mut done = copy_mask(&unusable);
         for _ in 0..Solver::NEWTON_STEPS {
             let (s, w) = self.mass(&C::with_b(c, b));
             // S falls with b for c > 0 and rises for c < 0.
             let below = if alpha < 1.0 { s.ge(one) } else { s.lt(one) };
-            least = copied(&below).select(b, least);
+            least = copy_mask(&below).select(b, least);
             most = below.select(most, b);
             let newton = b + b * s * (C::power(s) - one) / w;
-            let (next, inside) = held::<S>(newton, least, most);
+            let (next, inside) = clamp_to_bracket::<S>(newton, least, most);
             let step = (next - b).abs();
             // In units of a step of l, for which the tolerance is.
-            let stop = converged::<S>(step, before, (c * b).abs());
-            b = copied(&done).select(b, next);
+            let stop = converged::<S>(step, previous_step, (c * b).abs());
+            b = copy_mask(&done).select(b, next);
             done = done | stop;
             if done.all() {
                 break;
             }
-            before = inside.select(step, zero);
+            previous_step = inside.select(step, zero);
         }
-        let root = Root::of_lanes(c, zero - ln::<S>(b) / c, zero);
+        let root = Root::from_lanes(c, zero - ln::<S>(b) / c, zero);
         (C::with_b(c, b), root, done & !unusable)
     }
 }
 
 /// A step of [`crate::math::solve_log_ratio`] between its ends, and whether it is there by itself.
 #[inline(always)]
-fn held<S: Simd>(newton: V<S>, lo: V<S>, hi: V<S>) -> (V<S>, M<S>) {
+fn clamp_to_bracket<S: Simd>(newton: V<S>, lo: V<S>, hi: V<S>) -> (V<S>, M<S>) {
     // What is no number becomes the lower end.
     let next = newton.gt(lo).select(newton, lo);
     let next = next.lt(hi).select(next, hi);
     (next, next.eq(newton))
 }
 
-/// Whether a step has converged, or the one that would follow it has: [`Solver::QUADRATIC`].
+/// Whether a step has converged, or the one that would follow it has: [`Solver::QUADRATIC_TOLERANCE_SHARE`].
 #[inline(always)]
-fn converged<S: Simd>(step: V<S>, before: V<S>, unit: V<S>) -> M<S> {
+fn converged<S: Simd>(step: V<S>, previous_step: V<S>, unit: V<S>) -> M<S> {
     let tolerance = unit * splat::<S>(TOLERANCE);
-    let small = splat::<S>(Solver::QUADRATIC as f32);
+    let small = splat::<S>(Solver::QUADRATIC_TOLERANCE_SHARE as f32);
     let cubed = step * step * step;
-    step.le(tolerance) | (step.lt(small) & cubed.le(small * tolerance * before * before))
+    step.le(tolerance)
+        | (step.lt(small) & cubed.le(small * tolerance * previous_step * previous_step))
 }

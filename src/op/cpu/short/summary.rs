@@ -1,16 +1,16 @@
 //! The first reading of a group of rows.
 
 use super::ShortRows;
-use crate::math::Measure;
-use crate::op::cpu::References;
-use crate::op::cpu::curve::Curve;
+use crate::math::RowReference;
+use crate::op::cpu::RowReferences;
 use crate::op::cpu::elementary::ln;
-use crate::op::cpu::vector::{M, V, copied, lanes, load, splat, store};
+use crate::op::cpu::ratio::RatioCurve;
+use crate::op::cpu::vector::{M, V, copy_mask, lanes, load, splat, store};
 use macerator::Simd;
 
 /// Largest `c ln u_max`, and largest gap times `max(1, |c|)`: their product with `u_max^c` stays a number.
-pub(super) const LARGEST_EXPONENT: f32 = 30.0;
-const WIDEST: f32 = 1e20;
+pub(super) const MAX_EXPONENT: f32 = 30.0;
+const MAX_SCALED_GAP: f32 = 1e20;
 
 /// What the first reading of a group finds: [`crate::math::Row::new`], a row in each lane.
 pub(in crate::op::cpu) struct Summary<S: Simd> {
@@ -31,16 +31,16 @@ pub(in crate::op::cpu) struct Summary<S: Simd> {
 impl ShortRows {
     /// Fills the gaps.
     #[inline(always)]
-    pub(super) fn summarise<S: Simd>(
+    pub(super) fn summarize<S: Simd>(
         &mut self,
-        reference: References<'_, f32>,
+        reference: RowReferences<'_, f32>,
         c: f32,
     ) -> Summary<S> {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let (lowest, largest) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::MAX));
         let given = match reference {
-            References::Every(Measure::Given(_)) | References::Rows(_) => true,
-            References::Every(Measure::Uniform | Measure::Ones) => false,
+            RowReferences::Shared(RowReference::Values(_)) | RowReferences::Rows(_) => true,
+            RowReferences::Shared(RowReference::Uniform | RowReference::Ones) => false,
         };
         let mut max = lowest;
         let mut min = splat::<S>(f32::INFINITY);
@@ -54,7 +54,7 @@ impl ShortRows {
                 let none = q.eq(zero);
                 // Below, its logarithm is another function's.
                 let normal = q.ge(splat::<S>(f32::MIN_POSITIVE)) & q.le(largest);
-                usable = usable & (copied(&none) | normal);
+                usable = usable & (copy_mask(&none) | normal);
                 // An entry without a reference is one without a logit, unless it is no number.
                 x = (none & x.le(largest)).select(lowest, x);
                 store::<S>(&mut self.gaps, i, x);
@@ -66,14 +66,14 @@ impl ShortRows {
             min = x.gt(lowest).select(x.min(min), min);
             count += x.gt(lowest).select(one, zero);
         }
-        let (exponent, widest) = (splat::<S>(LARGEST_EXPONENT), splat::<S>(WIDEST));
+        let (exponent, max_scaled_gap) = (splat::<S>(MAX_EXPONENT), splat::<S>(MAX_SCALED_GAP));
         let deformation = splat::<S>(c.abs().max(1.0));
-        usable = usable & count.gt(zero) & ((max - min) * deformation).le(widest);
+        usable = usable & count.gt(zero) & ((max - min) * deformation).le(max_scaled_gap);
         let infinite = splat::<S>(f32::INFINITY);
         let mut at_max = zero;
         let mut gap_sum = zero;
         for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
-            let gap = copied(&usable).select(max - load::<S>(&self.gaps, i), zero);
+            let gap = copy_mask(&usable).select(max - load::<S>(&self.gaps, i), zero);
             store::<S>(&mut self.gaps, i, gap);
             let allowed = gap.lt(infinite);
             if given {
@@ -84,25 +84,25 @@ impl ShortRows {
                 gap_sum += allowed.select(gap, zero);
             }
         }
-        count = copied(&usable).select(count, one);
+        count = copy_mask(&usable).select(count, one);
         let (constant, total, lo, hi, mean_gap) = match reference {
-            References::Every(Measure::Uniform) => (
+            RowReferences::Shared(RowReference::Uniform) => (
                 Some(one / count),
                 one,
                 zero,
                 ln::<S>(count),
                 gap_sum / count,
             ),
-            References::Every(Measure::Ones) => (
+            RowReferences::Shared(RowReference::Ones) => (
                 Some(one),
                 count,
                 zero - ln::<S>(count),
                 zero,
                 gap_sum / count,
             ),
-            References::Every(Measure::Given(_)) | References::Rows(_) => {
-                sum = copied(&usable).select(sum, one);
-                at_max = copied(&usable).select(at_max, one);
+            RowReferences::Shared(RowReference::Values(_)) | RowReferences::Rows(_) => {
+                sum = copy_mask(&usable).select(sum, one);
+                at_max = copy_mask(&usable).select(at_max, one);
                 let (lo, hi) = (zero - ln::<S>(sum), zero - ln::<S>(at_max));
                 (None, sum, lo, hi, gap_sum / sum)
             }
@@ -139,7 +139,7 @@ impl<S: Simd> Group<'_, S> {
 
     /// `S` and `W` of [`crate::math::solve_log_ratio`].
     #[inline(always)]
-    pub(super) fn mass(&self, curve: &impl Curve<S>) -> (V<S>, V<S>) {
+    pub(super) fn mass(&self, curve: &impl RatioCurve<S>) -> (V<S>, V<S>) {
         let (mut s, mut w) = (splat::<S>(0.0), splat::<S>(0.0));
         match self.summary.constant {
             Some(q) => {

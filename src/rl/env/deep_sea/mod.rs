@@ -106,7 +106,7 @@ impl DeepSea {
     /// # Panics
     ///
     /// If there is no such cell.
-    pub fn right(&self, row: usize, column: usize) -> usize {
+    pub fn right_action(&self, row: usize, column: usize) -> usize {
         let size = self.size;
         assert!(
             row < size && column < size,
@@ -135,7 +135,7 @@ impl DeepSea {
     fn advance(&mut self, action: usize, fails: bool, noise: f64) -> Transition {
         let last = self.size - 1;
         let State { row, column, .. } = self.state;
-        let moves_right = action == self.right(row, column);
+        let moves_right = action == self.right_action(row, column);
         let mut reward = 0.0;
         if moves_right && column == last {
             reward += 1.0;
@@ -160,7 +160,7 @@ impl DeepSea {
         self.state.total_bad_episodes += u64::from(terminated && self.state.bad_episode);
         Transition {
             terminated,
-            ..Transition::within(reward)
+            ..Transition::ongoing(reward)
         }
     }
 }

@@ -66,7 +66,7 @@ fn play(sea: &mut DeepSea, rightwards: impl Fn(usize) -> bool) -> (f64, bool) {
     let mut total = 0.0;
     loop {
         let (row, column) = DeepSea::state(sea);
-        let right = sea.right(row, column);
+        let right = sea.right_action(row, column);
         let action = if rightwards(row) { right } else { 1 - right };
         let transition = DiscreteEnvironment::step(sea, action);
         total += transition.reward;
@@ -104,7 +104,7 @@ fn the_mapping_is_that_of_its_seed() {
     DiscreteEnvironment::seed(&mut sea, 99, 3);
     assert_eq!(sea.one_is_right, before);
     let unmapped = DeepSea::unmapped(10);
-    assert!((0..10).all(|i| unmapped.right(i, i) == 1));
+    assert!((0..10).all(|i| unmapped.right_action(i, i) == 1));
 }
 
 /// Moves right fail with probability 1 / N and cost all the same; the ends of the last row, and nothing else,
@@ -123,7 +123,7 @@ fn the_stochastic_sea_slips_and_is_noisy() {
         let mut total = 0.0;
         for row in 0..SIZE {
             let (_, column) = DeepSea::state(&sea);
-            let action = sea.right(row, column);
+            let action = sea.right_action(row, column);
             let transition = DiscreteEnvironment::step(&mut sea, action);
             total += transition.reward;
             if column < SIZE - 1 {

@@ -10,7 +10,7 @@ pub use time_limit::TimeLimit;
 
 /// The methods of [`DiscreteEnvironment`](super::DiscreteEnvironment) that a wrapper leaves to what it
 /// wraps.
-macro_rules! pass_on {
+macro_rules! delegate {
     ($environment:ident) => {
         fn observation_size(&self) -> usize {
             self.$environment.observation_size()
@@ -40,11 +40,11 @@ macro_rules! pass_on {
         }
     };
 }
-use pass_on;
+use delegate;
 
 /// What a wrapper saves: its own part beside that of what it wraps.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Saved<S> {
+struct SavedWrapper<S> {
     wrapper: S,
     environment: serde_json::Value,
 }

@@ -1,4 +1,4 @@
-use super::{Saved, pass_on};
+use super::{SavedWrapper, delegate};
 use crate::experiment::{Purpose, Stream, stream};
 use crate::rl::env::{DiscreteEnvironment, RestoreError, Transition, state};
 use rand_distr::{Distribution, StandardNormal};
@@ -53,7 +53,7 @@ impl<E: DiscreteEnvironment> RewardNoise<E> {
 }
 
 impl<E: DiscreteEnvironment> DiscreteEnvironment for RewardNoise<E> {
-    pass_on!(environment);
+    delegate!(environment);
 
     fn seed(&mut self, seed: u64, index: u32) {
         self.state = State::new(seed, index);
@@ -82,14 +82,14 @@ impl<E: DiscreteEnvironment> DiscreteEnvironment for RewardNoise<E> {
     }
 
     fn save(&self) -> Option<Value> {
-        state::save(&Saved {
+        state::save(&SavedWrapper {
             wrapper: &self.state,
             environment: self.environment.save()?,
         })
     }
 
     fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
-        let saved: Saved<State> = state::restore("the reward noise", saved)?;
+        let saved: SavedWrapper<State> = state::restore("the reward noise", saved)?;
         self.environment.restore(&saved.environment)?;
         self.state = saved.wrapper;
         Ok(())

@@ -1,4 +1,4 @@
-use super::{Saved, pass_on};
+use super::{SavedWrapper, delegate};
 use crate::rl::env::{DiscreteEnvironment, Episode, RestoreError, Transition, state};
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ impl<E: DiscreteEnvironment> EpisodeStatistics<E> {
 }
 
 impl<E: DiscreteEnvironment> DiscreteEnvironment for EpisodeStatistics<E> {
-    pass_on!(environment);
+    delegate!(environment);
 
     fn seed(&mut self, seed: u64, index: u32) {
         self.current = Episode::default();
@@ -48,14 +48,14 @@ impl<E: DiscreteEnvironment> DiscreteEnvironment for EpisodeStatistics<E> {
     }
 
     fn save(&self) -> Option<Value> {
-        state::save(&Saved {
+        state::save(&SavedWrapper {
             wrapper: self.current,
             environment: self.environment.save()?,
         })
     }
 
     fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
-        let saved: Saved<Episode> = state::restore("the episode statistics", saved)?;
+        let saved: SavedWrapper<Episode> = state::restore("the episode statistics", saved)?;
         self.environment.restore(&saved.environment)?;
         self.current = saved.wrapper;
         Ok(())

@@ -1,4 +1,4 @@
-use super::{Saved, pass_on};
+use super::{SavedWrapper, delegate};
 use crate::rl::env::{DiscreteEnvironment, RestoreError, Transition, state};
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ impl<E: DiscreteEnvironment> TimeLimit<E> {
 }
 
 impl<E: DiscreteEnvironment> DiscreteEnvironment for TimeLimit<E> {
-    pass_on!(environment);
+    delegate!(environment);
 
     fn seed(&mut self, seed: u64, index: u32) {
         self.steps = 0;
@@ -46,14 +46,14 @@ impl<E: DiscreteEnvironment> DiscreteEnvironment for TimeLimit<E> {
     }
 
     fn save(&self) -> Option<Value> {
-        state::save(&Saved {
+        state::save(&SavedWrapper {
             wrapper: self.steps,
             environment: self.environment.save()?,
         })
     }
 
     fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
-        let saved: Saved<usize> = state::restore("the time limit", saved)?;
+        let saved: SavedWrapper<usize> = state::restore("the time limit", saved)?;
         self.environment.restore(&saved.environment)?;
         self.steps = saved.wrapper;
         Ok(())

@@ -7,19 +7,19 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 
 #[derive(Clone, Copy, Debug)]
-struct DenseStep;
+struct DenseOp;
 
 /// Inputs and output, which are all that the derivative needs.
 #[derive(Clone, Debug)]
-struct Saved<B: DenseBackend> {
+struct SavedTensors<B: DenseBackend> {
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     y: FloatTensor<B>,
     activation: Option<Activation>,
 }
 
-impl<B: DenseBackend> Backward<B, 3> for DenseStep {
-    type State = Saved<B>;
+impl<B: DenseBackend> Backward<B, 3> for DenseOp {
+    type State = SavedTensors<B>;
 
     fn backward(
         self,
@@ -28,24 +28,24 @@ impl<B: DenseBackend> Backward<B, 3> for DenseStep {
         _checkpointer: &mut Checkpointer,
     ) {
         let gradient = grads.consume::<B>(&ops.node);
-        let Saved {
+        let SavedTensors {
             x,
             weight,
             y,
             activation,
         } = ops.state;
-        let (of_product, of_bias) = B::dense_backward(y, gradient, activation);
+        let (product_grad, bias_grad) = B::dense_backward(y, gradient, activation);
         let [x_node, weight_node, bias_node] = ops.parents;
         if let Some(node) = x_node {
             let weight = B::float_swap_dims(weight, 0, 1);
-            grads.register::<B>(node.id, B::product(of_product.clone(), weight));
+            grads.register::<B>(node.id, B::product(product_grad.clone(), weight));
         }
         if let Some(node) = weight_node {
             let x = B::float_swap_dims(x, 0, 1);
-            grads.register::<B>(node.id, B::product(x, of_product));
+            grads.register::<B>(node.id, B::product(x, product_grad));
         }
         if let Some(node) = bias_node {
-            grads.register::<B>(node.id, of_bias);
+            grads.register::<B>(node.id, bias_grad);
         }
     }
 }
@@ -60,14 +60,14 @@ impl<B: DenseBackend, C: CheckpointStrategy> DenseBackend for Autodiff<B, C> {
         let (x, x_node) = x.into_parts();
         let (weight, weight_node) = weight.into_parts();
         let (bias, bias_node) = bias.into_parts();
-        let prepared = DenseStep
+        let prepared = DenseOp
             .prepare::<C>([x_node, weight_node, bias_node])
             .compute_bound()
             .stateful();
         match prepared {
             OpsKind::Tracked(prepared) => {
                 let y = B::dense(x.clone(), weight.clone(), bias, activation);
-                let saved = Saved {
+                let saved = SavedTensors {
                     x,
                     weight,
                     y: y.clone(),
@@ -85,11 +85,11 @@ impl<B: DenseBackend, C: CheckpointStrategy> DenseBackend for Autodiff<B, C> {
         gradient: FloatTensor<Self>,
         activation: Option<Activation>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (of_product, of_bias) =
+        let (product_grad, bias_grad) =
             B::dense_backward(y.into_primitive(), gradient.into_primitive(), activation);
         (
-            <Self as AutodiffBackend>::from_inner(of_product),
-            <Self as AutodiffBackend>::from_inner(of_bias),
+            <Self as AutodiffBackend>::from_inner(product_grad),
+            <Self as AutodiffBackend>::from_inner(bias_grad),
         )
     }
 }

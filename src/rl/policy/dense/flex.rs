@@ -13,10 +13,10 @@ const PARALLEL_PRODUCT: usize = 192 * 192 * 192;
 /// Burn's own product of these matrices allocates its result twice and copies it, for its alignment.
 fn product(a: &FlexTensor, b: &FlexTensor) -> (Vec<f32>, Shape) {
     let (rows, inner) = (a.shape()[0], a.shape()[1]);
-    let (inner_of_b, columns) = (b.shape()[0], b.shape()[1]);
+    let (inner_b, columns) = (b.shape()[0], b.shape()[1]);
     assert_eq!(
-        inner, inner_of_b,
-        "a product of [{rows}, {inner}] and [{inner_of_b}, {columns}]"
+        inner, inner_b,
+        "a product of [{rows}, {inner}] and [{inner_b}, {columns}]"
     );
     let mut product = vec![0.0_f32; rows * columns];
     if inner > 0 && !product.is_empty() {
@@ -33,9 +33,9 @@ fn product(a: &FlexTensor, b: &FlexTensor) -> (Vec<f32>, Shape) {
         let (a_strides, b_strides) = (strides(a), strides(b));
         let a: &[f32] = &a.storage::<f32>()[a.layout().start_offset()..];
         let b: &[f32] = &b.storage::<f32>()[b.layout().start_offset()..];
-        check_reach(a, [rows, inner], a_strides);
-        check_reach(b, [inner, columns], b_strides);
-        // SAFETY: the result has `rows * columns` entries, and `check_reach` has found the last entry of
+        check_bounds(a, [rows, inner], a_strides);
+        check_bounds(b, [inner, columns], b_strides);
+        // SAFETY: the result has `rows * columns` entries, and `check_bounds` has found the last entry of
         // each factor within its slice.
         unsafe {
             gemm::gemm(
@@ -65,7 +65,7 @@ fn product(a: &FlexTensor, b: &FlexTensor) -> (Vec<f32>, Shape) {
 }
 
 /// Panics if a matrix reaches out of its memory, which no layout of Burn's does.
-fn check_reach(memory: &[f32], [rows, columns]: [usize; 2], strides: (isize, isize)) {
+fn check_bounds(memory: &[f32], [rows, columns]: [usize; 2], strides: (isize, isize)) {
     let last = (rows as isize - 1) * strides.0 + (columns as isize - 1) * strides.1;
     assert!(
         strides.0 >= 0 && strides.1 >= 0 && (last as usize) < memory.len(),
@@ -75,7 +75,7 @@ fn check_reach(memory: &[f32], [rows, columns]: [usize; 2], strides: (isize, isi
 }
 
 /// Flipped matrices, whose strides are negative, are copied first.
-fn forward_strides(tensor: FlexTensor) -> FlexTensor {
+fn non_negative_strides(tensor: FlexTensor) -> FlexTensor {
     if tensor.layout().strides().iter().all(|&stride| stride >= 0) {
         tensor
     } else {
@@ -84,7 +84,7 @@ fn forward_strides(tensor: FlexTensor) -> FlexTensor {
 }
 
 /// The values of a tensor changed: in place where nothing else holds them, else in a copy.
-fn with_values(tensor: FlexTensor, change: impl FnOnce(&mut [f32])) -> FlexTensor {
+fn map_values(tensor: FlexTensor, change: impl FnOnce(&mut [f32])) -> FlexTensor {
     let shape = tensor.shape();
     let mut tensor = tensor.to_contiguous();
     if tensor.layout().start_offset() == 0
@@ -119,7 +119,7 @@ impl DenseBackend for Flex {
         if !are_f32([&x, &weight, &bias]) {
             return portable::dense::<Self>(x, weight, bias, activation);
         }
-        let (mut y, shape) = product(&forward_strides(x), &forward_strides(weight));
+        let (mut y, shape) = product(&non_negative_strides(x), &non_negative_strides(weight));
         cpu::activate(&mut y, elements(&bias.to_contiguous()), activation);
         FlexTensor::from_data(TensorData::new(y, shape))
     }
@@ -133,20 +133,20 @@ impl DenseBackend for Flex {
             return portable::dense_backward::<Self>(y, gradient, activation);
         }
         let y = y.to_contiguous();
-        let mut of_bias = vec![0.0; y.shape()[1]];
-        let of_product = with_values(gradient, |gradient| {
-            cpu::activate_backward(elements(&y), gradient, &mut of_bias, activation);
+        let mut bias_grad = vec![0.0; y.shape()[1]];
+        let product_grad = map_values(gradient, |gradient| {
+            cpu::activate_backward(elements(&y), gradient, &mut bias_grad, activation);
         });
-        let outputs = Shape::new([of_bias.len()]);
-        let of_bias = FlexTensor::from_data(TensorData::new(of_bias, outputs));
-        (of_product, of_bias)
+        let outputs = Shape::new([bias_grad.len()]);
+        let bias_grad = FlexTensor::from_data(TensorData::new(bias_grad, outputs));
+        (product_grad, bias_grad)
     }
 
     fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         if !are_f32([&a, &b]) {
             return Self::float_matmul(a, b);
         }
-        let (product, shape) = product(&forward_strides(a), &forward_strides(b));
+        let (product, shape) = product(&non_negative_strides(a), &non_negative_strides(b));
         FlexTensor::from_data(TensorData::new(product, shape))
     }
 }

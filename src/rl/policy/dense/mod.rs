@@ -54,7 +54,7 @@ mod tests {
     use burn::tensor::activation::{relu, tanh};
     use burn::tensor::{Device, TensorData, Tolerance};
 
-    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+    fn test_values(count: usize, seed: usize) -> Vec<f32> {
         (0..count)
             .map(|i| ((i * 7919 + seed * 104_729) % 1000) as f32 / 500.0 - 1.0)
             .collect()
@@ -81,13 +81,14 @@ mod tests {
             ] {
                 for activation in [None, Some(Activation::Tanh), Some(Activation::Relu)] {
                     let matrix = |rows: usize, columns: usize, seed| {
-                        let data = TensorData::new(numbers(rows * columns, seed), [rows, columns]);
+                        let data =
+                            TensorData::new(test_values(rows * columns, seed), [rows, columns]);
                         Tensor::<2>::from_data(data, &device)
                     };
                     let inputs_of = || {
                         // A transposed view as the layer's input, too.
                         let x = matrix(inputs, rows, 1).transpose();
-                        let bias = Tensor::<1>::from_data(&numbers(outputs, 3)[..], &device);
+                        let bias = Tensor::<1>::from_data(&test_values(outputs, 3)[..], &device);
                         [x, matrix(inputs, outputs, 2)]
                             .map(|t| t.detach().require_grad())
                             .into_iter()

@@ -47,10 +47,15 @@ impl DenseBackend for NdArray {
             return portable::dense_backward::<Self>(y, gradient, activation);
         };
         let shape = y.shape();
-        let mut of_product = values!(gradients);
-        let mut of_bias = vec![0.0; shape[1]];
-        cpu::activate_backward(&values!(values), &mut of_product, &mut of_bias, activation);
+        let mut product_grad = values!(gradients);
+        let mut bias_grad = vec![0.0; shape[1]];
+        cpu::activate_backward(
+            &values!(values),
+            &mut product_grad,
+            &mut bias_grad,
+            activation,
+        );
         let outputs = Shape::new([shape[1]]);
-        (tensor(of_product, shape), tensor(of_bias, outputs))
+        (tensor(product_grad, shape), tensor(bias_grad, outputs))
     }
 }

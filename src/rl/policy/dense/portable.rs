@@ -29,7 +29,7 @@ pub(super) fn dense_backward<B: Backend>(
     activation: Option<Activation>,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let outputs = y.shape()[1];
-    let of_product = match activation {
+    let product_grad = match activation {
         None => gradient,
         Some(Activation::Tanh) => {
             let square = B::float_mul(y.clone(), y);
@@ -41,6 +41,9 @@ pub(super) fn dense_backward<B: Backend>(
             B::float_mask_fill(gradient, off, 0f32.into())
         }
     };
-    let of_bias = B::float_sum_dim(of_product.clone(), 0);
-    (of_product, B::float_reshape(of_bias, Shape::new([outputs])))
+    let bias_grad = B::float_sum_dim(product_grad.clone(), 0);
+    (
+        product_grad,
+        B::float_reshape(bias_grad, Shape::new([outputs])),
+    )
 }

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_and_the_ends() {
+    fn nan_infinities_and_signed_zeros() {
         let y = tanh_of(vec![
             f32::NAN,
             f32::INFINITY,

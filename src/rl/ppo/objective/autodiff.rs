@@ -8,16 +8,16 @@ use burn::backend::{AutodiffBackend, TensorMetadata};
 use burn::tensor::Shape;
 
 #[derive(Clone, Copy, Debug)]
-struct ObjectiveStep;
+struct ObjectiveOp;
 
 /// The derivatives of the loss, which are found with it.
 #[derive(Clone, Debug)]
 struct Derivatives<B: ObjectiveBackend> {
-    of_policy: FloatTensor<B>,
-    of_values: FloatTensor<B>,
+    policy_grad: FloatTensor<B>,
+    value_grad: FloatTensor<B>,
 }
 
-impl<B: ObjectiveBackend> Backward<B, 2> for ObjectiveStep {
+impl<B: ObjectiveBackend> Backward<B, 2> for ObjectiveOp {
     type State = Derivatives<B>;
 
     fn backward(
@@ -28,7 +28,7 @@ impl<B: ObjectiveBackend> Backward<B, 2> for ObjectiveStep {
     ) {
         let cotangent = grads.consume::<B>(&ops.node);
         let cotangent = B::float_reshape(cotangent, Shape::new([1, 1]));
-        let derivatives = [ops.state.of_policy, ops.state.of_values];
+        let derivatives = [ops.state.policy_grad, ops.state.value_grad];
         for (node, derivative) in ops.parents.into_iter().zip(derivatives) {
             if let Some(node) = node {
                 let gradient = B::float_mul(derivative, cotangent.clone());
@@ -40,7 +40,7 @@ impl<B: ObjectiveBackend> Backward<B, 2> for ObjectiveStep {
 
 impl<B: ObjectiveBackend, C: CheckpointStrategy> ObjectiveBackend for Autodiff<B, C> {
     /// First-order: all of them are constants of the graph.
-    fn objective_parts(
+    fn objective_with_gradients(
         policy: FloatTensor<Self>,
         values: FloatTensor<Self>,
         samples: FloatTensor<Self>,
@@ -51,7 +51,7 @@ impl<B: ObjectiveBackend, C: CheckpointStrategy> ObjectiveBackend for Autodiff<B
         FloatTensor<Self>,
         FloatTensor<Self>,
     ) {
-        let (loss, terms, of_policy, of_values) = B::objective_parts(
+        let (loss, terms, policy_grad, value_grad) = B::objective_with_gradients(
             policy.into_primitive(),
             values.into_primitive(),
             samples.into_primitive(),
@@ -61,8 +61,8 @@ impl<B: ObjectiveBackend, C: CheckpointStrategy> ObjectiveBackend for Autodiff<B
         (
             constant(loss),
             constant(terms),
-            constant(of_policy),
-            constant(of_values),
+            constant(policy_grad),
+            constant(value_grad),
         )
     }
 
@@ -75,17 +75,17 @@ impl<B: ObjectiveBackend, C: CheckpointStrategy> ObjectiveBackend for Autodiff<B
         let (policy, policy_node) = policy.into_parts();
         let (values, values_node) = values.into_parts();
         debug_assert_eq!(policy.shape()[0], values.shape()[0]);
-        let prepared = ObjectiveStep
+        let prepared = ObjectiveOp
             .prepare::<C>([policy_node, values_node])
             .compute_bound()
             .stateful();
-        let (loss, terms, of_policy, of_values) =
-            B::objective_parts(policy, values, samples.into_primitive(), parameters);
+        let (loss, terms, policy_grad, value_grad) =
+            B::objective_with_gradients(policy, values, samples.into_primitive(), parameters);
         let loss = match prepared {
             OpsKind::Tracked(prepared) => {
                 let derivatives = Derivatives {
-                    of_policy,
-                    of_values,
+                    policy_grad,
+                    value_grad,
                 };
                 prepared.finish(derivatives, loss)
             }

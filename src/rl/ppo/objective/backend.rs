@@ -28,7 +28,7 @@ pub trait ObjectiveBackend: Backend {
     /// The loss `[1]`, its terms `[batch, 3]`, and its derivatives in the policy `[batch, actions]` and in
     /// the values `[batch, 1]`.
     #[fusion(default)]
-    fn objective_parts(
+    fn objective_with_gradients(
         policy: FloatTensor<Self>,
         values: FloatTensor<Self>,
         samples: FloatTensor<Self>,
@@ -39,7 +39,7 @@ pub trait ObjectiveBackend: Backend {
         FloatTensor<Self>,
         FloatTensor<Self>,
     ) {
-        portable::parts::<Self>(policy, values, samples, parameters)
+        portable::objective::<Self>(policy, values, samples, parameters)
     }
 
     /// The loss and its terms.
@@ -50,7 +50,8 @@ pub trait ObjectiveBackend: Backend {
         samples: FloatTensor<Self>,
         parameters: ObjectiveParameters,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (loss, terms, _, _) = Self::objective_parts(policy, values, samples, parameters);
+        let (loss, terms, _, _) =
+            Self::objective_with_gradients(policy, values, samples, parameters);
         (loss, terms)
     }
 }

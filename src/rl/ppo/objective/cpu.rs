@@ -1,13 +1,13 @@
 //! One pass over the steps, in `f32`.
 
-use super::{ObjectiveParameters, PolicyForm, SAMPLES, TERMS};
+use super::{ObjectiveParameters, PolicyForm, SAMPLE_COLUMNS, TERM_COLUMNS};
 
 /// The loss, its terms and its derivatives.
-pub(super) struct Parts {
+pub(super) struct ObjectiveOutput {
     pub loss: f32,
     pub terms: Vec<f32>,
-    pub of_policy: Vec<f32>,
-    pub of_values: Vec<f32>,
+    pub policy_grad: Vec<f32>,
+    pub value_grad: Vec<f32>,
 }
 
 /// See [`clipped_objective`](super::clipped_objective).
@@ -15,14 +15,18 @@ pub(super) struct Parts {
 /// # Panics
 ///
 /// If the three are not of one number of steps.
-pub(super) fn parts(
+pub(super) fn objective(
     policy: &[f32],
     values: &[f32],
     samples: &[f32],
     parameters: ObjectiveParameters,
-) -> Parts {
+) -> ObjectiveOutput {
     let batch = values.len();
-    assert_eq!(samples.len(), batch * SAMPLES, "one sample for each value");
+    assert_eq!(
+        samples.len(),
+        batch * SAMPLE_COLUMNS,
+        "one sample for each value"
+    );
     let actions = policy.len() / batch.max(1);
     assert_eq!(policy.len(), batch * actions, "one policy for each value");
     let scale = 1.0 / batch as f32;
@@ -32,14 +36,14 @@ pub(super) fn parts(
         value_clip,
         value_coefficient,
     } = parameters;
-    let mut parts = Parts {
+    let mut output = ObjectiveOutput {
         loss: 0.0,
-        terms: Vec::with_capacity(batch * TERMS),
-        of_policy: vec![0.0; policy.len()],
-        of_values: Vec::with_capacity(batch),
+        terms: Vec::with_capacity(batch * TERM_COLUMNS),
+        policy_grad: vec![0.0; policy.len()],
+        value_grad: Vec::with_capacity(batch),
     };
     let mut loss = 0.0_f64;
-    for (i, (sample, &value)) in samples.chunks_exact(SAMPLES).zip(values).enumerate() {
+    for (i, (sample, &value)) in samples.chunks_exact(SAMPLE_COLUMNS).zip(values).enumerate() {
         let &[action, log_prob, advantage, target, old_value] = sample else {
             unreachable!("a chunk is of its size");
         };
@@ -55,30 +59,39 @@ pub(super) fn parts(
                 (policy[taken] * inverse, inverse)
             }
         };
-        let free = ratio * advantage;
+        let unclipped = ratio * advantage;
         let clipped = ratio.clamp(1.0 - clip, 1.0 + clip) * advantage;
-        if clipped < free {
-            parts.of_policy[taken] = 0.0;
+        if clipped < unclipped {
+            output.policy_grad[taken] = 0.0;
         } else {
-            parts.of_policy[taken] = -scale * advantage * slope;
+            output.policy_grad[taken] = -scale * advantage * slope;
         }
-        let surrogate = if clipped < free { clipped } else { free };
+        let surrogate = if clipped < unclipped {
+            clipped
+        } else {
+            unclipped
+        };
 
         let error = value - target;
         // By what the clip takes away, which is nothing within its range: the sum of the old value and the
         // clamped move would differ from the value by a rounding, and be the larger one at random.
         let moved = value - old_value;
         let clipped_error = error + (moved.clamp(-value_clip, value_clip) - moved);
-        let (free, clipped) = (error * error, clipped_error * clipped_error);
-        let value_loss = 0.5 * if clipped > free { clipped } else { free };
-        parts.of_values.push(if clipped > free {
+        let (unclipped, clipped) = (error * error, clipped_error * clipped_error);
+        let value_loss = 0.5
+            * if clipped > unclipped {
+                clipped
+            } else {
+                unclipped
+            };
+        output.value_grad.push(if clipped > unclipped {
             0.0
         } else {
             scale * value_coefficient * error
         });
         loss += f64::from(value_coefficient * value_loss - surrogate);
-        parts.terms.extend([ratio, surrogate, value_loss]);
+        output.terms.extend([ratio, surrogate, value_loss]);
     }
-    parts.loss = (loss / batch as f64) as f32;
-    parts
+    output.loss = (loss / batch as f64) as f32;
+    output
 }

@@ -18,7 +18,7 @@ use burn::backend::Dispatch;
 
 /// The columns of `samples`, what is known of a step when the objective is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sample {
+pub(super) enum SampleColumn {
     /// The index of the action.
     Action,
     /// Its log-probability in the rollout.
@@ -32,11 +32,11 @@ pub(super) enum Sample {
 }
 
 /// The number of columns of `samples`.
-pub(super) const SAMPLES: usize = 5;
+pub(super) const SAMPLE_COLUMNS: usize = 5;
 
 /// The columns of the terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Term {
+pub(super) enum TermColumn {
     /// `pi(a|s) / pi_old(a|s)`.
     Ratio,
     /// `min(ratio A, clip(ratio) A)`.
@@ -47,7 +47,7 @@ pub(super) enum Term {
 
 /// The number of columns of the terms.
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-pub(super) const TERMS: usize = 3;
+pub(super) const TERM_COLUMNS: usize = 3;
 
 /// What the policy is given as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +83,8 @@ pub struct ObjectiveParameters {
 /// # Shapes
 /// - policy: `[batch, actions]`, as [`PolicyForm`] says
 /// - values: `[batch, 1]`
-/// - samples: `[batch, 5]`, the columns of [`Sample`]
-/// - loss: `[1]`; terms: `[batch, 3]`, the columns of [`Term`]
+/// - samples: `[batch, 5]`, the columns of [`SampleColumn`]
+/// - loss: `[1]`; terms: `[batch, 3]`, the columns of [`TermColumn`]
 pub(super) fn clipped_objective(
     policy: Tensor<2>,
     values: Tensor<2>,
@@ -154,23 +154,23 @@ mod tests {
     fn the_kernel_is_the_portable_path() {
         for parameters in both() {
             let (policy, values, samples) = inputs(parameters.form);
-            let kernel = cpu::parts(&policy, &values, &samples, parameters);
+            let kernel = cpu::objective(&policy, &values, &samples, parameters);
             let tensor = |numbers: &[f32], columns: usize| {
                 let rows = numbers.len() / columns;
                 let data = TensorData::new(numbers.to_vec(), [rows, columns]);
                 burn::backend::flex::FlexTensor::from_data(data)
             };
-            let (loss, terms, of_policy, of_values) = portable::parts::<Flex>(
+            let (loss, terms, policy_grad, value_grad) = portable::objective::<Flex>(
                 tensor(&policy, ACTIONS),
                 tensor(&values, 1),
-                tensor(&samples, SAMPLES),
+                tensor(&samples, SAMPLE_COLUMNS),
                 parameters,
             );
             let pairs = [
                 (loss, vec![kernel.loss]),
                 (terms, kernel.terms),
-                (of_policy, kernel.of_policy),
-                (of_values, kernel.of_values),
+                (policy_grad, kernel.policy_grad),
+                (value_grad, kernel.value_grad),
             ];
             for (portable, kernel) in pairs {
                 let shape = [kernel.len()];
@@ -187,9 +187,9 @@ mod tests {
     fn derivatives_are_those_of_the_loss() {
         for parameters in both() {
             let (policy, values, samples) = inputs(parameters.form);
-            let parts = cpu::parts(&policy, &values, &samples, parameters);
+            let output = cpu::objective(&policy, &values, &samples, parameters);
             let loss = |policy: &[f32], values: &[f32]| {
-                f64::from(cpu::parts(policy, values, &samples, parameters).loss)
+                f64::from(cpu::objective(policy, values, &samples, parameters).loss)
             };
             let step = 2e-3_f32;
             let mut checked = 0;
@@ -203,14 +203,14 @@ mod tests {
                     *number += sign * step;
                     loss(&policy, &values)
                 };
-                let (above, here, below) = (at(1.0), f64::from(parts.loss), at(-1.0));
+                let (above, here, below) = (at(1.0), f64::from(output.loss), at(-1.0));
                 if (above - 2.0 * here + below).abs() > 2e-6 {
                     continue;
                 }
                 checked += 1;
                 let slope = match i.checked_sub(policy.len()) {
-                    None => parts.of_policy[i],
-                    Some(i) => parts.of_values[i],
+                    None => output.policy_grad[i],
+                    Some(i) => output.value_grad[i],
                 };
                 let difference = (above - below) / (2.0 * f64::from(step));
                 assert!(
@@ -231,12 +231,12 @@ mod tests {
         let samples: Vec<f32> = (0..n)
             .flat_map(|i| [0.0, 0.0, 1.0, wave(i, 3.3), wave(i, 4.1)])
             .collect();
-        let parts = |value_clip| {
+        let output = |value_clip| {
             let parameters = parameters(PolicyForm::Log, value_clip);
-            cpu::parts(&vec![0.0; n], &values, &samples, parameters).of_values
+            cpu::objective(&vec![0.0; n], &values, &samples, parameters).value_grad
         };
-        assert_eq!(parts(0.2), parts(f32::INFINITY));
-        assert!(parts(0.2).iter().all(|&slope| slope != 0.0));
+        assert_eq!(output(0.2), output(f32::INFINITY));
+        assert!(output(0.2).iter().all(|&slope| slope != 0.0));
     }
 
     #[test]

@@ -1,11 +1,11 @@
-use super::{ObjectiveBackend, ObjectiveParameters, TERMS, cpu, portable};
+use super::{ObjectiveBackend, ObjectiveParameters, TERM_COLUMNS, cpu, portable};
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{Shape, TensorData};
 use burn_ndarray::{NdArray, NdArrayTensor};
 
 impl ObjectiveBackend for NdArray {
-    fn objective_parts(
+    fn objective_with_gradients(
         policy: FloatTensor<Self>,
         values: FloatTensor<Self>,
         samples: FloatTensor<Self>,
@@ -19,20 +19,20 @@ impl ObjectiveBackend for NdArray {
         let (NdArrayTensor::F32(p), NdArrayTensor::F32(v), NdArrayTensor::F32(s)) =
             (&policy, &values, &samples)
         else {
-            return portable::parts::<Self>(policy, values, samples, parameters);
+            return portable::objective::<Self>(policy, values, samples, parameters);
         };
         let p: Vec<f32> = p.view().iter().copied().collect();
         let v: Vec<f32> = v.view().iter().copied().collect();
         let s: Vec<f32> = s.view().iter().copied().collect();
-        let parts = cpu::parts(&p, &v, &s, parameters);
+        let output = cpu::objective(&p, &v, &s, parameters);
         let tensor = |numbers: Vec<f32>, shape: Shape| {
             NdArrayTensor::from_data(TensorData::new(numbers, shape))
         };
         (
-            tensor(vec![parts.loss], Shape::new([1])),
-            tensor(parts.terms, Shape::new([v.len(), TERMS])),
-            tensor(parts.of_policy, policy.shape()),
-            tensor(parts.of_values, values.shape()),
+            tensor(vec![output.loss], Shape::new([1])),
+            tensor(output.terms, Shape::new([v.len(), TERM_COLUMNS])),
+            tensor(output.policy_grad, policy.shape()),
+            tensor(output.value_grad, values.shape()),
         )
     }
 }

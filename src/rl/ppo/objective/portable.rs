@@ -1,12 +1,12 @@
 //! In Burn's own operations.
 
-use super::{ObjectiveParameters, PolicyForm, Sample};
+use super::{ObjectiveParameters, PolicyForm, SampleColumn};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::{FloatDType, IndexingUpdateOp, Shape, Slice};
 
 /// See [`clipped_objective`](super::clipped_objective).
-pub(super) fn parts<B: Backend>(
+pub(super) fn objective<B: Backend>(
     policy: FloatTensor<B>,
     values: FloatTensor<B>,
     samples: FloatTensor<B>,
@@ -22,7 +22,7 @@ pub(super) fn parts<B: Backend>(
     let dtype = FloatDType::from(policy.dtype());
     let batch = values.shape()[0];
     let scale = 1.0 / batch as f32;
-    let column = |sample: Sample| {
+    let column = |sample: SampleColumn| {
         let start = sample as usize;
         B::float_slice(
             samples.clone(),
@@ -32,9 +32,9 @@ pub(super) fn parts<B: Backend>(
             ],
         )
     };
-    let actions = B::float_into_int(column(Sample::Action), settings.int_dtype);
+    let actions = B::float_into_int(column(SampleColumn::Action), settings.int_dtype);
     let taken = B::float_gather(1, policy.clone(), actions.clone());
-    let log_prob = column(Sample::LogProb);
+    let log_prob = column(SampleColumn::LogProb);
     let (ratio, slope) = match parameters.form {
         PolicyForm::Log => {
             let ratio = B::float_exp(B::float_sub(taken, log_prob));
@@ -45,42 +45,42 @@ pub(super) fn parts<B: Backend>(
             (B::float_mul(taken, inverse.clone()), inverse)
         }
     };
-    let advantage = column(Sample::Advantage);
-    let free = B::float_mul(ratio.clone(), advantage.clone());
+    let advantage = column(SampleColumn::Advantage);
+    let unclipped = B::float_mul(ratio.clone(), advantage.clone());
     let clip = parameters.clip;
     let clipped = B::float_clamp(ratio.clone(), (1.0 - clip).into(), (1.0 + clip).into());
     let clipped = B::float_mul(clipped, advantage.clone());
-    let at_clip = B::float_lower(clipped.clone(), free.clone(), settings.bool_dtype);
-    let surrogate = B::float_mask_where(free, at_clip.clone(), clipped);
-    let of_taken = B::float_mul_scalar(B::float_mul(advantage, slope), (-scale).into());
-    let of_taken = B::float_mask_fill(of_taken, at_clip, 0f32.into());
-    let of_policy = B::float_scatter(
+    let at_clip = B::float_lower(clipped.clone(), unclipped.clone(), settings.bool_dtype);
+    let surrogate = B::float_mask_where(unclipped, at_clip.clone(), clipped);
+    let taken_grad = B::float_mul_scalar(B::float_mul(advantage, slope), (-scale).into());
+    let taken_grad = B::float_mask_fill(taken_grad, at_clip, 0f32.into());
+    let policy_grad = B::float_scatter(
         1,
         B::float_zeros(policy.shape(), &device, dtype),
         actions,
-        of_taken,
+        taken_grad,
         IndexingUpdateOp::Add,
     );
 
-    let target = column(Sample::Return);
-    let old_value = column(Sample::Value);
+    let target = column(SampleColumn::Return);
+    let old_value = column(SampleColumn::Value);
     let error = B::float_sub(values.clone(), target);
     let range = parameters.value_clip;
     let moved = B::float_sub(values, old_value);
     let within = B::float_clamp(moved.clone(), (-range).into(), range.into());
     // By what the clip takes away, as in the kernel: nothing within its range, to the last bit.
     let clipped_error = B::float_add(error.clone(), B::float_sub(within, moved));
-    let free = B::float_mul(error.clone(), error.clone());
+    let unclipped = B::float_mul(error.clone(), error.clone());
     let clipped = B::float_mul(clipped_error.clone(), clipped_error);
-    let at_clip = B::float_greater(clipped.clone(), free.clone(), settings.bool_dtype);
-    let value_loss = B::float_mask_where(free, at_clip.clone(), clipped);
+    let at_clip = B::float_greater(clipped.clone(), unclipped.clone(), settings.bool_dtype);
+    let value_loss = B::float_mask_where(unclipped, at_clip.clone(), clipped);
     let value_loss = B::float_mul_scalar(value_loss, 0.5f32.into());
-    let of_values = B::float_mul_scalar(error, (scale * parameters.value_coefficient).into());
-    let of_values = B::float_mask_fill(of_values, at_clip, 0f32.into());
+    let value_grad = B::float_mul_scalar(error, (scale * parameters.value_coefficient).into());
+    let value_grad = B::float_mask_fill(value_grad, at_clip, 0f32.into());
 
     let weighted = B::float_mul_scalar(value_loss.clone(), parameters.value_coefficient.into());
     let loss = B::float_sum(B::float_sub(weighted, surrogate.clone()));
     let loss = B::float_reshape(B::float_mul_scalar(loss, scale.into()), Shape::new([1]));
     let terms = B::float_cat(vec![ratio, surrogate, value_loss], 1);
-    (loss, terms, of_policy, of_values)
+    (loss, terms, policy_grad, value_grad)
 }

@@ -4,7 +4,7 @@
 
 /// The kinds of values that protocol buffers have on the wire.
 #[derive(Clone, Copy)]
-enum Wire {
+enum WireType {
     Varint = 0,
     Fixed64 = 1,
     Bytes = 2,
@@ -32,7 +32,7 @@ impl Event {
         for (tag, value) in scalars {
             let mut scalar = Vec::new();
             bytes(&mut scalar, 1, tag.as_bytes());
-            key(&mut scalar, 2, Wire::Fixed32);
+            key(&mut scalar, 2, WireType::Fixed32);
             scalar.extend((value as f32).to_le_bytes());
             bytes(&mut summary, 1, &scalar);
         }
@@ -43,9 +43,9 @@ impl Event {
 
     fn at(wall_time: f64, step: u64) -> Self {
         let mut event = Vec::new();
-        key(&mut event, 1, Wire::Fixed64);
+        key(&mut event, 1, WireType::Fixed64);
         event.extend(wall_time.to_le_bytes());
-        key(&mut event, 2, Wire::Varint);
+        key(&mut event, 2, WireType::Varint);
         varint(&mut event, step);
         Self(event)
     }
@@ -58,10 +58,10 @@ impl Event {
 /// The step of an event that [`Event`] encoded; none of another.
 pub(super) fn step(event: &[u8]) -> Option<u64> {
     let mut keys = Vec::new();
-    key(&mut keys, 1, Wire::Fixed64);
+    key(&mut keys, 1, WireType::Fixed64);
     let rest = event.strip_prefix(&keys[..])?.get(8..)?;
     keys.clear();
-    key(&mut keys, 2, Wire::Varint);
+    key(&mut keys, 2, WireType::Varint);
     let rest = rest.strip_prefix(&keys[..])?;
     let mut step = 0;
     for (i, byte) in rest.iter().take(10).enumerate() {
@@ -73,12 +73,12 @@ pub(super) fn step(event: &[u8]) -> Option<u64> {
     None
 }
 
-fn key(message: &mut Vec<u8>, field: u64, wire: Wire) {
+fn key(message: &mut Vec<u8>, field: u64, wire: WireType) {
     varint(message, field << 3 | wire as u64);
 }
 
 fn bytes(message: &mut Vec<u8>, field: u64, value: &[u8]) {
-    key(message, field, Wire::Bytes);
+    key(message, field, WireType::Bytes);
     varint(message, value.len() as u64);
     message.extend(value);
 }

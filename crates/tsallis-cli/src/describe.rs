@@ -1,0 +1,147 @@
+//! Runs and numbers as a person says them.
+
+use super::{duration, thousands};
+use burn_tsallis::rl::ppo::PpoConfig;
+use burn_tsallis::rl::run::{RunStatus, RunSummary, Verdict};
+
+/// A run in a few words, less its seed.
+pub(super) fn describe_config(config: &PpoConfig) -> String {
+    let alpha = if config.alpha == config.regularizer_alpha {
+        format!("alpha {}", config.alpha)
+    } else {
+        format!(
+            "alpha {} (regularizer {})",
+            config.alpha, config.regularizer_alpha
+        )
+    };
+    format!(
+        "{}, {alpha}, beta {}, noise {}",
+        config.environment.title(),
+        config.beta,
+        config.noise_std
+    )
+}
+
+/// A return, with as many digits as say something beside the largest that there can be.
+pub(super) fn format_return(value: f64, largest: f64) -> String {
+    let digits = if largest.abs() >= 100.0 {
+        1
+    } else if largest.abs() >= 10.0 {
+        2
+    } else {
+        3
+    };
+    format!("{value:.digits$}")
+}
+
+/// What a run learned; why one failed is in its summary.
+pub(super) fn describe_summary(summary: &RunSummary) -> String {
+    let took = format!(
+        "{} steps in {}",
+        thousands(summary.steps),
+        duration(summary.seconds)
+    );
+    let learned = describe_result(summary);
+    match summary.status {
+        RunStatus::Finished => format!("{learned}. {took}."),
+        RunStatus::Stopped => format!("Stopped after {took}. {learned}."),
+        RunStatus::Failed => format!("Failed after {took}. {learned}."),
+    }
+}
+
+fn describe_result(summary: &RunSummary) -> String {
+    if summary.updates == 0 {
+        return "Nothing was learned yet".to_owned();
+    }
+    let largest = summary.best_possible_return;
+    let Some(mean) = summary.final_return else {
+        return "No episode ended".to_owned();
+    };
+    let mean = format_return(mean, largest);
+    let best = (largest * 1000.0).round() / 1000.0;
+    let episodes = summary.episodes.min(100);
+    let of = if episodes == 1 {
+        "the last episode returned".to_owned()
+    } else {
+        format!("the last {episodes} episodes returned")
+    };
+    let environment = summary.environment.title();
+    match (
+        summary.verdict,
+        summary.solved_return,
+        summary.steps_to_solved,
+    ) {
+        (Some(Verdict::Solved), Some(solved), Some(steps)) => format!(
+            "{environment} is solved: {of} {mean} of {best} on average, and {solved} was first reached \
+             after {} steps",
+            thousands(steps)
+        ),
+        (Some(Verdict::Lost), ..) => {
+            format!("{environment} was solved and lost again: {of} {mean} of {best} on average")
+        }
+        (Some(_), Some(solved), _) => format!(
+            "{environment} is not solved yet: {of} {mean} on average, and {solved} of {best} would be \
+             solved{}",
+            if summary.status == RunStatus::Finished {
+                "; more --steps may help"
+            } else {
+                ""
+            }
+        ),
+        _ => format!("{environment}: {of} {mean} of {best} on average"),
+    }
+}
+
+/// What several runs learned together, which differ in their seeds.
+pub(super) fn describe_summaries(summaries: &[RunSummary]) -> Option<String> {
+    let first = summaries.first()?;
+    let returns: Vec<f64> = summaries.iter().filter_map(|s| s.final_return).collect();
+    let count = |holds: fn(&RunSummary) -> bool| summaries.iter().filter(|s| holds(s)).count();
+    let runs = summaries.len();
+    let mut parts = Vec::new();
+    if first.verdict.is_some() {
+        let solved = count(|s| s.verdict == Some(Verdict::Solved));
+        let mut steps: Vec<_> = summaries.iter().filter_map(|s| s.steps_to_solved).collect();
+        steps.sort_unstable();
+        let first_reached = match (steps.first(), steps.last()) {
+            (Some(least), Some(most)) if least < most => format!(
+                ", first after {} to {} steps",
+                thousands(*least),
+                thousands(*most)
+            ),
+            (Some(least), _) => format!(", first after {} steps", thousands(*least)),
+            _ => String::new(),
+        };
+        parts.push(format!("{solved} of {runs} seeds solve it{first_reached}"));
+    }
+    if !returns.is_empty() {
+        let mean = returns.iter().sum::<f64>() / returns.len() as f64;
+        let (least, most) = returns
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), &r| {
+                (lo.min(r), hi.max(r))
+            });
+        let words = |value| format_return(value, first.best_possible_return);
+        parts.push(format!(
+            "final return {} on average, from {} to {}, of {}",
+            words(mean),
+            words(least),
+            words(most),
+            (first.best_possible_return * 1000.0).round() / 1000.0
+        ));
+    }
+    for (status, words) in [
+        (RunStatus::Failed, "failed"),
+        (RunStatus::Stopped, "stopped early"),
+    ] {
+        let number = summaries.iter().filter(|s| s.status == status).count();
+        if number > 0 {
+            parts.push(format!("{number} {words}"));
+        }
+    }
+    Some(format!(
+        "{}, {runs} seeds: {}.",
+        first.environment.title(),
+        parts.join("; ")
+    ))
+}

@@ -1,0 +1,130 @@
+//! Which settings of a sweep were best, said, written and drawn.
+
+mod figures;
+mod tables;
+
+use super::number_format::{Compact, Decimals, FullPrecision};
+use super::text_table::TextTable;
+use super::{LabError, print_written};
+use crate::print_paragraph::print_paragraph;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tsallis_lab::Mdp;
+use tsallis_lab::exact::best_finite_horizon_value;
+use tsallis_lab::sweep::{BestSetting, Grid, PlannedRun, RunRow, best_settings, settings};
+
+/// A process of the sweep, and what an episode of it can return at most.
+struct Process<'a> {
+    mdp: &'a Mdp,
+    /// The steps of the longest episode.
+    steps: usize,
+    best_value: f64,
+}
+
+impl<'a> Process<'a> {
+    fn new(mdp: &'a Mdp, horizon: usize) -> Self {
+        let steps = horizon.min(mdp.episode_steps().unwrap_or(usize::MAX));
+        Self {
+            mdp,
+            steps,
+            best_value: best_finite_horizon_value(mdp, steps),
+        }
+    }
+
+    fn name(&self) -> &'a str {
+        self.mdp.name()
+    }
+
+    /// A value in per cent of the best; none where the best is a loss, of which a share says nothing.
+    fn share(&self, value: f64) -> Option<f64> {
+        (self.best_value > 0.0).then(|| 100.0 * value / self.best_value)
+    }
+}
+
+/// Says, writes and draws which settings were best: best.csv, curves.csv, settings.csv and their pictures.
+pub(super) fn write(
+    folder: &Path,
+    processes: &[Mdp],
+    grid: &Grid,
+    planned: &[PlannedRun],
+    rows: &[RunRow],
+) -> Result<(), LabError> {
+    // A folder may hold more than this grid, and holds its rows as they ended.
+    let places: BTreeMap<_, _> = planned.iter().map(PlannedRun::key).zip(0..).collect();
+    let mut rows: Vec<(usize, RunRow)> = rows
+        .iter()
+        .filter_map(|row| Some((*places.get(&row.key())?, row.clone())))
+        .collect();
+    rows.sort_by_key(|&(place, _)| place);
+    let rows: Vec<RunRow> = rows.into_iter().map(|(_, row)| row).collect();
+    let best_settings = best_settings(&rows);
+    if best_settings.is_empty() {
+        println!("No run has ended yet.");
+        return Ok(());
+    }
+    let settings = settings(&rows);
+    tables::write(folder, &best_settings, &settings)?;
+    let mut table = TextTable::new(
+        2,
+        &[
+            "process",
+            "method",
+            "alpha",
+            "step",
+            "temperature",
+            "seeds",
+            "value",
+            "error",
+            "of best",
+        ],
+    );
+    let seeds = grid.seeds as usize;
+    let processes: Vec<Process> = processes
+        .iter()
+        .map(|mdp| Process::new(mdp, grid.sampling.horizon))
+        .collect();
+    for process in &processes {
+        let of_process: Vec<&BestSetting> = best_settings
+            .iter()
+            .filter(|best| best.mdp == process.name())
+            .collect();
+        for best in &of_process {
+            table.row([
+                best.mdp.clone(),
+                best.algorithm.clone(),
+                best.alpha.clone().unwrap_or_else(|| "-".to_owned()),
+                FullPrecision(best.step_size).to_string(),
+                best.temperature
+                    .map_or("-".to_owned(), |t| FullPrecision(t).to_string()),
+                best.seeds.to_string(),
+                Compact(best.final_value).to_string(),
+                Compact(best.standard_error).to_string(),
+                process
+                    .share(best.final_value)
+                    .map_or("-".to_owned(), |share| format!("{} %", Decimals(share, 1))),
+            ]);
+        }
+        if !of_process.is_empty() {
+            figures::draw_curves(folder, process, &of_process, seeds)?;
+        }
+    }
+    figures::draw_alphas(folder, &processes, &best_settings, seeds)?;
+    figures::draw_temperatures(folder, &processes, &settings, seeds)?;
+    table.print();
+    print_paragraph(
+        "The value is the exact mean return over the horizon of the last policy, at the step size and the \
+         temperature where its mean over the seeds is the largest, of those that were run with the most seeds; its \
+         standard error; and its share of the best possible value.",
+    );
+    print_written(
+        folder,
+        &[
+            "results.csv",
+            "settings.csv",
+            "best.csv",
+            "curves.csv",
+            "a picture for each process",
+        ],
+    );
+    Ok(())
+}

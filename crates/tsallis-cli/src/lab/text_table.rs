@@ -1,0 +1,71 @@
+/// A table on the standard output, each column as wide as its widest entry.
+pub(super) struct TextTable {
+    /// Columns that hold words rather than numbers, and begin at the left.
+    left_aligned: usize,
+    rows: Vec<Vec<String>>,
+}
+
+impl TextTable {
+    /// A table with these names, of which the first few are above words.
+    pub(super) fn new(left_aligned: usize, names: &[&str]) -> Self {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        Self {
+            left_aligned,
+            rows: vec![names],
+        }
+    }
+
+    pub(super) fn row(&mut self, row: impl IntoIterator<Item = String>) {
+        self.rows.push(row.into_iter().collect());
+    }
+
+    pub(super) fn print(&self) {
+        for line in self.lines() {
+            println!("{line}");
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            let entries = self.rows.iter().filter_map(|row| row.get(column));
+            entries
+                .map(|entry| entry.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..count).map(width).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).enumerate();
+            let cells = cells.map(|(column, (entry, &width))| {
+                if column < self.left_aligned {
+                    format!("{entry:<width$}")
+                } else {
+                    format!("{entry:>width$}")
+                }
+            });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        self.rows.iter().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_what_they_hold() {
+        let mut columns = TextTable::new(1, &["process", "value"]);
+        columns.row(["deepsea-stochastic:20".to_owned(), "1".to_owned()]);
+        columns.row(["λ".to_owned(), "-10.5".to_owned()]);
+        assert_eq!(
+            columns.lines(),
+            [
+                "process                value",
+                "deepsea-stochastic:20      1",
+                "λ                      -10.5",
+            ]
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! Runs whose process is killed, or asked to stop, at any moment.
+
+use super::resume::assert_same_run;
+use super::{
+    assert_same_files, copy, folder, json, name, names, program, read, stderr, stdout, succeed,
+    tiny, train,
+};
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+fn start(arguments: &[&str]) -> Child {
+    program()
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts")
+}
+
+/// Milliseconds from a fixed sequence: a failure can be looked for again.
+fn delays() -> impl Iterator<Item = Duration> {
+    let mut state: u64 = 42;
+    std::iter::from_fn(move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        Some(Duration::from_millis(10 + (state >> 33) % 90))
+    })
+}
+
+/// With a checkpoint after every update, most of the time is spent in writing them.
+#[test]
+fn a_killed_run_resumes_bit_for_bit() {
+    let folder = folder("killed");
+    let every = ["--checkpoint-every", "16"];
+    let straight = folder.join("straight");
+    train(&straight, &every);
+    let run = folder.join("run");
+    let mut child = start(&tiny(&run, &every));
+    let mut kills = 0;
+    for delay in delays().take(500) {
+        // A run can be resumed as soon as it has its configuration.
+        while kills == 0 && !run.join("config.json").exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(delay);
+        if let Some(status) = child.try_wait().expect("a process") {
+            assert!(status.success(), "after {kills} kills: {status}");
+            break;
+        }
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        kills += 1;
+        assert_no_torn_file(&run);
+        child = start(&["train", "--resume", name(&run)]);
+    }
+    assert!(kills >= 3, "it was killed {kills} times only");
+    assert_same_run(&straight, &run);
+    assert_eq!(json(run.join("summary.json"))["status"], "finished");
+    assert_eq!(
+        names(run.join("checkpoints")),
+        ["step-1008", "step-1024", "step-992"],
+        "what a killed process left is cleared away"
+    );
+}
+
+/// Whatever part of a checkpoint a killed process left, the run goes on from the one before.
+#[test]
+fn partial_checkpoints_are_removed_on_resume() {
+    let folder = folder("middle");
+    let straight = folder.join("straight");
+    let every = ["--checkpoint-every", "16", "--checkpoints", "100"];
+    train(&straight, &every);
+    let whole = straight.join("checkpoints/step-528");
+    let files = names(&whole);
+    assert_eq!(files, ["model.bpk", "optimizer.bpk", "state.json"]);
+    let attempt = |which: &str, harm: &dyn Fn(&Path)| {
+        let run = folder.join(which);
+        copy(&straight, &run);
+        let checkpoints = run.join("checkpoints");
+        for step in (528..=1024).step_by(16) {
+            fs::remove_dir_all(checkpoints.join(format!("step-{step}"))).expect("removed");
+        }
+        harm(&checkpoints);
+        succeed(&["train", "--resume", name(&run), "--quiet"]);
+        assert_same_run(&straight, &run);
+        assert_same_files(&whole, &checkpoints.join("step-528"));
+        let left = names(&checkpoints);
+        assert!(
+            left.iter().all(|name| name.starts_with("step-")),
+            "{which}: {left:?}"
+        );
+        for name in names(&run) {
+            assert!(!name.ends_with(".partial"), "{which}: {name}");
+        }
+    };
+    for (written, torn) in files.iter().enumerate() {
+        for half in [false, true] {
+            attempt(&format!("partial-{torn}-{half}"), &|checkpoints| {
+                let partial = checkpoints.join(".partial");
+                fs::create_dir(&partial).expect("made");
+                for file in &files[..written] {
+                    fs::copy(whole.join(file), partial.join(file)).expect("copied");
+                }
+                let bytes = read(whole.join(torn));
+                let bytes = if half {
+                    &bytes[..bytes.len() / 2]
+                } else {
+                    &bytes
+                };
+                fs::write(partial.join(torn), bytes).expect("written");
+            });
+        }
+    }
+    attempt("removed", &|checkpoints| {
+        copy(&whole, &checkpoints.join(".removed"));
+        fs::remove_file(checkpoints.join(".removed/state.json")).expect("removed");
+    });
+    attempt("summary", &|checkpoints| {
+        fs::write(checkpoints.join("../summary.json.partial"), "{\"env").expect("written");
+    });
+    // The rows after the checkpoint are there already, and the last is torn.
+    attempt("torn", &|checkpoints| {
+        for table in ["metrics.csv", "timing.csv"] {
+            let table = checkpoints.join("..").join(table);
+            let bytes = read(&table);
+            fs::write(&table, &bytes[..bytes.len() - 20]).expect("torn");
+        }
+    });
+}
+
+/// What has a name is whole.
+fn assert_no_torn_file(run: &Path) {
+    json(run.join("config.json"));
+    if !run.join("checkpoints").exists() {
+        return;
+    }
+    for checkpoint in names(run.join("checkpoints")) {
+        if checkpoint.starts_with("step-") {
+            let folder = run.join("checkpoints").join(checkpoint);
+            json(folder.join("state.json"));
+            assert!(!read(folder.join("model.bpk")).is_empty());
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_saves_and_stops_all_seeds() {
+    let folder = folder("interrupted");
+    let run = folder.join("run");
+    let arguments = [
+        "train",
+        "--seeds",
+        "0..3",
+        "--jobs",
+        "2",
+        "--hidden",
+        "8",
+        "--out",
+        name(&run),
+    ];
+    let child = program()
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let begun = |seed: &str| run.join(seed).join("checkpoints/step-0").exists();
+    while !(begun("seed-0") && begun("seed-1")) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let interrupted = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .expect("kill runs");
+    assert!(interrupted.success());
+    let ended = child.wait_with_output().expect("it ends");
+    assert!(ended.status.success(), "{}", stderr(&ended));
+    let said = stdout(&ended);
+    assert!(said.contains("\n1 seed did not begin.\n"), "{said}");
+    assert!(
+        said.contains(&format!(
+            "Go on with: tsallis train --resume {}",
+            name(&run)
+        )),
+        "{said}"
+    );
+    let mut most = 0;
+    for seed in ["seed-0", "seed-1"] {
+        let summary = json(run.join(seed).join("summary.json"));
+        assert_eq!(summary["status"], "stopped", "{seed}");
+        let step = format!("checkpoints/step-{}", summary["steps"]);
+        assert!(run.join(seed).join(step).is_dir(), "{seed}");
+        most = most.max(summary["steps"].as_u64().expect("steps"));
+    }
+    assert_eq!(names(run.join("seed-2")), ["config.json"]);
+    // The seed that never began is begun.
+    let steps = (most + 512).to_string();
+    let said = succeed(&["train", "--resume", name(&run), "--steps", &steps]);
+    assert!(said.contains("3 seeds: 0 of 3 seeds solve it"), "{said}");
+    assert_eq!(json(run.join("seed-2/summary.json"))["steps"], most + 512);
+}

@@ -1,0 +1,152 @@
+//! The program from the outside: what it prints, writes and refuses.
+
+mod interrupted;
+mod invalid_input;
+mod plots;
+mod resume;
+mod runs;
+mod seeds;
+mod sweep;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_tsallis"))
+}
+
+fn tsallis(arguments: &[&str]) -> Output {
+    program()
+        .args(arguments)
+        .output()
+        .expect("the program starts")
+}
+
+/// What it printed, if it succeeded.
+fn succeed(arguments: &[&str]) -> String {
+    let output = tsallis(arguments);
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        stderr(&output)
+    );
+    stdout(&output)
+}
+
+/// The one line with which it refused, with exit code 2.
+fn refuse(arguments: &[&str]) -> String {
+    let output = tsallis(arguments);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+    assert_eq!(text.lines().count(), 1, "{arguments:?}: {text}");
+    text
+}
+
+/// An empty folder for a test.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("what an earlier run left is removed");
+    }
+    fs::create_dir_all(&folder).expect("the folder is made");
+    folder
+}
+
+fn name(path: &Path) -> &str {
+    path.to_str().expect("a UTF-8 path")
+}
+
+/// A run of 64 updates, unless `arguments` say otherwise, that are over at once: a build of the tests is not
+/// optimized below this crate.
+fn tiny<'a>(out: &'a Path, arguments: &[&'a str]) -> Vec<&'a str> {
+    const SMALL: &[&str] = &[
+        "--envs",
+        "2",
+        "--rollout-steps",
+        "8",
+        "--epochs",
+        "2",
+        "--minibatches",
+        "2",
+        "--hidden",
+        "8",
+    ];
+    let mut line = [&["train", "--out", name(out)], SMALL, arguments].concat();
+    if !arguments.contains(&"--steps") {
+        line.extend(["--steps", "1024"]);
+    }
+    line
+}
+
+/// Makes a [`tiny`] run.
+fn train(out: &Path, arguments: &[&str]) -> String {
+    succeed(&tiny(out, arguments))
+}
+
+fn read(path: impl AsRef<Path>) -> Vec<u8> {
+    let path = path.as_ref();
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names in a folder, in order.
+fn names(folder: impl AsRef<Path>) -> Vec<String> {
+    let entries = fs::read_dir(folder.as_ref()).expect("the folder");
+    let mut names: Vec<_> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+fn json(path: impl AsRef<Path>) -> serde_json::Value {
+    serde_json::from_slice(&read(path)).expect("JSON")
+}
+
+/// Copies a run folder.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the folder is made");
+    for name in names(from) {
+        let (from, to) = (from.join(&name), to.join(&name));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(&from, &to).expect("copied");
+        }
+    }
+}
+
+/// Two files, or all files of two folders.
+fn assert_same_files(one: &Path, other: &Path) {
+    if one.is_dir() {
+        assert_eq!(names(one), names(other));
+        for name in names(one) {
+            assert_same_files(&one.join(&name), &other.join(&name));
+        }
+    } else {
+        assert!(
+            read(one) == read(other),
+            "{} is not {}",
+            other.display(),
+            one.display()
+        );
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What the program printed, without the line that Mesa's drivers print where there is no login session.
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr)
+        .split_inclusive('\n')
+        .filter(|line| !line.contains("XDG_RUNTIME_DIR"))
+        .collect()
+}

@@ -1,0 +1,86 @@
+use super::reinforce::{Batch, Credit, TabularLearner};
+use crate::Policy;
+use burn_tsallis::experiment::Stream;
+use rand_distr::{Distribution, StandardNormal};
+
+/// How the parameters of a state become its policy, where nothing regularizes it.
+pub trait Parameterization {
+    /// The standard deviation of the initial parameters, which are normal.
+    const INITIAL_STD: f64;
+
+    /// The probabilities of these parameters, which are first put to where they belong.
+    fn refresh(&self, parameters: &mut [f64], probabilities: &mut [f64]);
+
+    /// Steps by `eta` along `sum_a c_a d ln pi(a)`, with the credit `c` of each action.
+    fn ascend(&self, parameters: &mut [f64], probabilities: &[f64], credit: &[f64], eta: f64);
+}
+
+/// A table of policies that learns from the return alone, by the gradient of its parameterization:
+/// [`Escort`](super::Escort) or [`Hadamard`](super::Hadamard).
+#[derive(Clone, Debug)]
+pub struct Unregularized<P> {
+    parameterization: P,
+    actions: usize,
+    parameters: Vec<f64>,
+    probabilities: Vec<f64>,
+    zero_divergences: Vec<f64>,
+}
+
+impl<P: Parameterization> Unregularized<P> {
+    /// Begins at random parameters.
+    pub fn new(parameterization: P, states: usize, actions: usize, random: &mut Stream) -> Self {
+        let draw = |_| {
+            let normal: f64 = StandardNormal.sample(random);
+            P::INITIAL_STD * normal
+        };
+        let mut this = Self {
+            parameterization,
+            actions,
+            parameters: (0..states * actions).map(draw).collect(),
+            probabilities: vec![0.0; states * actions],
+            zero_divergences: vec![0.0; states],
+        };
+        (0..states).for_each(|state| this.refresh(state));
+        this
+    }
+
+    fn refresh(&mut self, state: usize) {
+        let range = state * self.actions..(state + 1) * self.actions;
+        let parameters = &mut self.parameters[range.clone()];
+        self.parameterization
+            .refresh(parameters, &mut self.probabilities[range]);
+    }
+}
+
+impl<P> Policy for Unregularized<P> {
+    fn actions(&self) -> usize {
+        self.actions
+    }
+
+    fn probabilities(&self) -> &[f64] {
+        &self.probabilities
+    }
+
+    fn divergences(&self) -> &[f64] {
+        &self.zero_divergences
+    }
+}
+
+impl<P: Parameterization> TabularLearner for Unregularized<P> {
+    const CREDIT: Credit = Credit::ToGo;
+
+    fn temperature(&self) -> f64 {
+        0.0
+    }
+
+    fn ascend(&mut self, batch: &Batch, eta: f64) {
+        for &state in batch.visited() {
+            let range = state * self.actions..(state + 1) * self.actions;
+            let parameters = &mut self.parameters[range.clone()];
+            let probabilities = &self.probabilities[range];
+            self.parameterization
+                .ascend(parameters, probabilities, batch.credit(state), eta);
+            self.refresh(state);
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Tests of the paths that no device takes by itself: the portable bodies where kernels answer, and the WGSL
+//! kernels without Burn's fusion around them.
+
+use super::{
+    AlphaKind, Batch, BatchReference, Bounds, Case, Gradients, Grouping, Implementation, built_in,
+    compare, vectors,
+};
+use crate::math::{EmptyRow, Output, Solver};
+use crate::op::{self, AlphaTensor, GradientMask, ReferenceTensor, RowParameters, portable};
+use burn::Tensor;
+use burn::backend::Backend;
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::{DType, Device, TensorData};
+
+type Forward<B> = fn(
+    FloatTensor<B>,
+    AlphaTensor<B>,
+    ReferenceTensor<B>,
+    RowParameters,
+) -> (FloatTensor<B>, FloatTensor<B>);
+
+type Backward<B> = fn(
+    FloatTensor<B>,
+    AlphaTensor<B>,
+    ReferenceTensor<B>,
+    FloatTensor<B>,
+    FloatTensor<B>,
+    RowParameters,
+    GradientMask,
+) -> op::InputGradients<B>;
+
+/// A path: a backend, how its primitives are come by, and the two functions.
+struct BackendPath<B: Backend> {
+    device: Device,
+    dtype: DType,
+    solver: Solver,
+    to_primitive: fn(Tensor<2>) -> FloatTensor<B>,
+    vector_to_primitive: fn(Tensor<1>) -> FloatTensor<B>,
+    from_primitive: fn(FloatTensor<B>) -> Tensor<2>,
+    forward: Forward<B>,
+    backward: Backward<B>,
+}
+
+impl<B: Backend> BackendPath<B> {
+    fn rows(&self, values: Vec<f64>, rows: usize) -> FloatTensor<B> {
+        let columns = values.len() / rows;
+        let data = TensorData::new(values, [rows, columns]);
+        (self.to_primitive)(Tensor::from_data(data, (&self.device, self.dtype)))
+    }
+
+    fn logits(&self, batch: &Batch) -> FloatTensor<B> {
+        self.rows(batch.logits(), batch.rows().len())
+    }
+
+    fn alpha(&self, batch: &Batch) -> AlphaTensor<B> {
+        match batch.alpha_kind() {
+            AlphaKind::Number => AlphaTensor::Number,
+            AlphaKind::Tensor => AlphaTensor::Rows(self.rows(batch.alphas(), batch.rows().len())),
+        }
+    }
+
+    fn reference(&self, batch: &Batch) -> ReferenceTensor<B> {
+        match batch.reference() {
+            BatchReference::Uniform => ReferenceTensor::Uniform,
+            BatchReference::Ones => ReferenceTensor::Ones,
+            BatchReference::Vector(q) => {
+                let data = TensorData::new(q.to_vec(), [q.len()]);
+                let q = Tensor::from_data(data, (&self.device, self.dtype));
+                ReferenceTensor::Vector((self.vector_to_primitive)(q))
+            }
+            BatchReference::Rows(q) => ReferenceTensor::Rows(self.rows(q, batch.rows().len())),
+        }
+    }
+
+    fn parameters(&self, batch: &Batch, output: Output) -> RowParameters {
+        RowParameters {
+            alpha: batch.rows()[0].alpha,
+            solver: self.solver,
+            empty_row: EmptyRow::NaN,
+            output,
+        }
+    }
+
+    fn run(&self, batch: &Batch, output: Output) -> (FloatTensor<B>, FloatTensor<B>) {
+        (self.forward)(
+            self.logits(batch),
+            self.alpha(batch),
+            self.reference(batch),
+            self.parameters(batch, output),
+        )
+    }
+
+    fn assert_within_bounds(&self, cases: &[Case], grouping: Grouping) {
+        let batches = Batch::group(cases, grouping);
+        for quantity in compare(self, &batches, &Bounds::for_dtype(self.dtype)) {
+            assert!(quantity.ratio() <= 1.0, "{grouping:?} {quantity:?}");
+        }
+    }
+}
+
+impl<B: Backend> Implementation for BackendPath<B> {
+    fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>> {
+        let (y, _) = self.run(batch, output);
+        Some((self.from_primitive)(y).into_data().iter().collect())
+    }
+
+    /// In the inputs that are tensors.
+    fn gradients(&self, batch: &Batch, output: Output) -> Gradients {
+        let wanted = GradientMask {
+            logits: true,
+            alpha: batch.alpha_kind() == AlphaKind::Tensor,
+            reference: batch.reference_rows().is_some(),
+        };
+        let (_, state) = self.run(batch, output);
+        let op::InputGradients {
+            logits,
+            alpha,
+            reference,
+        } = (self.backward)(
+            self.logits(batch),
+            self.alpha(batch),
+            self.reference(batch),
+            state,
+            self.rows(batch.cotangent(output), batch.rows().len()),
+            self.parameters(batch, output),
+            wanted,
+        );
+        let [logits, alpha, reference] = [logits, alpha, reference].map(|gradient| {
+            let gradient = (self.from_primitive)(gradient.into_option()?);
+            Some(gradient.into_data().iter().collect())
+        });
+        Gradients {
+            logits,
+            alpha,
+            reference,
+        }
+    }
+}
+
+/// Batches of as many rows as there are: a call costs far more than a row.
+const FEW_CALLS: Grouping = Grouping {
+    alpha: AlphaKind::Tensor,
+    padded: true,
+    min_rows: 1,
+};
+
+const ALPHA_AS_NUMBER: Grouping = Grouping {
+    alpha: AlphaKind::Number,
+    padded: true,
+    min_rows: 2,
+};
+
+fn file(dtype: DType) -> Vec<Case> {
+    vectors(dtype).expect("the file of the repository")
+}
+
+/// Each n-th of the cases: the portable body takes a fixed number of steps, and its time.
+fn every(n: usize, cases: Vec<Case>) -> Vec<Case> {
+    cases.into_iter().step_by(n).collect()
+}
+
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+macro_rules! portable_on {
+    ($backend:ty, $device:expr, $dtype:expr) => {
+        BackendPath::<$backend> {
+            device: $device,
+            dtype: $dtype,
+            solver: Solver::Newton,
+            to_primitive: |x| {
+                x.try_into_primitive::<$backend>()
+                    .expect("a tensor of the backend")
+            },
+            vector_to_primitive: |x| {
+                x.try_into_primitive::<$backend>()
+                    .expect("a tensor of the backend")
+            },
+            from_primitive: Tensor::from_primitive::<$backend>,
+            forward: portable::forward::<$backend>,
+            backward: portable::backward::<$backend>,
+        }
+    };
+}
+
+/// Both solvers, both forms of alpha. With a tensor of alphas a call is some thousand operations of a backend that is
+/// not optimized here.
+#[cfg(feature = "flex")]
+fn assert_all_forms_within_bounds<B: Backend>(mut path: BackendPath<B>) {
+    let (file, mut built_in) = (file(path.dtype), built_in(path.dtype));
+    built_in.retain(|case| case.logits.len() <= 33);
+    path.assert_within_bounds(&file, FEW_CALLS);
+    path.assert_within_bounds(&every(2, built_in.clone()), FEW_CALLS);
+    path.assert_within_bounds(&every(7, built_in), ALPHA_AS_NUMBER);
+    path.solver = Solver::Bisection;
+    path.assert_within_bounds(&every(9, file), ALPHA_AS_NUMBER);
+}
+
+#[cfg(feature = "flex")]
+#[test]
+fn portable_on_flex() {
+    for dtype in [DType::F32, DType::F64] {
+        assert_all_forms_within_bounds(portable_on!(burn::backend::Flex, Device::flex(), dtype));
+    }
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn portable_on_ndarray() {
+    for dtype in [DType::F32, DType::F64] {
+        let path = portable_on!(burn_ndarray::NdArray, Device::ndarray(), dtype);
+        path.assert_within_bounds(&every(3, file(dtype)), FEW_CALLS);
+    }
+}
+
+#[cfg(feature = "wgpu")]
+mod on_wgpu {
+    use super::*;
+    use crate::conformance::{CaseReference, wgpu_device};
+    use crate::op::{KernelPath, kernel_path, wgsl};
+    use burn::backend::fusion::Fusion;
+    use burn::backend::ops::FloatTensorOps;
+    use burn_wgpu::{CubeBackend, CubeTensor};
+
+    /// Out of the fusion that every wgpu tensor of Burn lives in.
+    fn out_of_fusion<const D: usize>(x: Tensor<D>) -> CubeTensor {
+        let x = x
+            .try_into_primitive::<Fusion<CubeBackend>>()
+            .expect("a tensor of the backend");
+        x.client.clone().resolve_tensor_float::<CubeBackend>(x)
+    }
+
+    fn path(
+        device: Device,
+        forward: Forward<CubeBackend>,
+        backward: Backward<CubeBackend>,
+    ) -> BackendPath<CubeBackend> {
+        BackendPath {
+            device,
+            dtype: DType::F32,
+            solver: Solver::Newton,
+            to_primitive: out_of_fusion,
+            vector_to_primitive: out_of_fusion,
+            from_primitive: |x| {
+                let data = burn::tensor::read_sync(CubeBackend::float_into_data(x));
+                Tensor::from_data(data.expect("every launch succeeded"), &Device::flex())
+            },
+            forward,
+            backward,
+        }
+    }
+
+    #[test]
+    fn the_default_device_runs_the_kernels() {
+        if let Some(device) = wgpu_device() {
+            assert!(wgsl::compiles_on(&device));
+            assert_eq!(kernel_path(&device), KernelPath::Wgsl);
+            assert_eq!(kernel_path(&device.autodiff()), KernelPath::Wgsl);
+        }
+    }
+
+    #[test]
+    fn kernels_without_fusion() {
+        if let Some(device) = wgpu_device() {
+            let mut path = path(device, wgsl::forward, wgsl::backward);
+            // Kernels of long rows take a software driver seconds to compile: one kind of reference for those.
+            let is_given = |case: &Case| matches!(case.reference, CaseReference::Values(_));
+            let mut cases = file(DType::F32);
+            cases.retain(|case| case.logits.len() <= 32 || is_given(case));
+            // In more rows than a workgroup has.
+            let many = Grouping {
+                min_rows: 70,
+                ..FEW_CALLS
+            };
+            path.assert_within_bounds(&cases, many);
+            cases.retain(|case| case.logits.len() <= 16 && is_given(case));
+            path.solver = Solver::Bisection;
+            path.assert_within_bounds(&cases, ALPHA_AS_NUMBER);
+        }
+    }
+
+    /// A few rows of one length: Burn tunes its reductions anew for every length, for seconds each on a
+    /// software driver.
+    #[test]
+    fn portable() {
+        if let Some(device) = wgpu_device() {
+            let path = path(
+                device,
+                portable::forward::<CubeBackend>,
+                portable::backward::<CubeBackend>,
+            );
+            let few: Vec<Case> = file(DType::F32)
+                .into_iter()
+                .filter(|case| case.logits.len() == 2)
+                .collect();
+            assert!(few.len() > 10);
+            path.assert_within_bounds(&few, FEW_CALLS);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+use super::environment::check_action;
+use super::{DiscreteEnvironment, ObservationSizeError, Transition};
+use burn::rl::Environment;
+
+/// An environment written against [`burn::rl::Environment`], for everything here that steps a
+/// [`DiscreteEnvironment`].
+///
+/// It is told what that trait leaves open: the size of an observation, the number of actions, how a state is
+/// observed, and which action stands at an index. An episode is truncated after
+/// [`MAX_STEPS`](Environment::MAX_STEPS) steps if it has not ended by then.
+///
+/// Such an environment has no action mask, and its state cannot be saved: a run that is resumed begins new
+/// episodes in it. It is seeded only where [`with_seed`](Self::with_seed) says how.
+///
+/// ```
+/// use burn::rl::{Environment, StepResult};
+/// use burn_tsallis::rl::env::{FromBurnEnvironment, DiscreteEnvironment};
+///
+/// /// Counts up or down from zero; up to three is rewarded.
+/// struct Counter(i32);
+///
+/// impl Environment for Counter {
+///     type State = i32;
+///     type Action = i32;
+///     const MAX_STEPS: usize = 10;
+///
+///     fn state(&self) -> i32 {
+///         self.0
+///     }
+///
+///     fn step(&mut self, action: i32) -> StepResult<i32> {
+///         self.0 += action;
+///         let done = self.0 == 3;
+///         StepResult { next_state: self.0, reward: f64::from(done), done, truncated: false }
+///     }
+///
+///     fn reset(&mut self) {
+///         self.0 = 0;
+///     }
+/// }
+///
+/// let mut counter = FromBurnEnvironment::new(
+///     Counter(0),
+///     1,
+///     2,
+///     |state| [state as f32],
+///     |action| if action == 1 { 1 } else { -1 },
+/// );
+/// counter.step(1);
+/// counter.step(1);
+/// assert!(counter.step(1).terminated);
+/// ```
+pub struct FromBurnEnvironment<E, O, A> {
+    environment: E,
+    observation_size: usize,
+    actions: usize,
+    observe: O,
+    action: A,
+    seed: Option<Seed<E>>,
+    observation: Vec<f32>,
+    steps: usize,
+}
+
+type Seed<E> = Box<dyn FnMut(&mut E, u64, u32) + Send>;
+
+impl<E, O, A, V> FromBurnEnvironment<E, O, A>
+where
+    E: Environment,
+    O: Fn(E::State) -> V,
+    A: Fn(usize) -> E::Action,
+    V: AsRef<[f32]>,
+{
+    /// `environment` at the beginning of an episode, with observations of `observation_size` components
+    /// that `observe` makes of a state, and with `actions` actions, of which `action` makes the one at an
+    /// index.
+    pub fn new(
+        environment: E,
+        observation_size: usize,
+        actions: usize,
+        observe: O,
+        action: A,
+    ) -> Self {
+        let mut adapted = Self {
+            environment,
+            observation_size,
+            actions,
+            observe,
+            action,
+            seed: None,
+            observation: Vec::new(),
+            steps: 0,
+        };
+        adapted.start_episode();
+        adapted
+    }
+
+    /// Says how the environment takes a seed and its index among those that are stepped together. An
+    /// episode begins after it.
+    pub fn with_seed(mut self, seed: impl FnMut(&mut E, u64, u32) + Send + 'static) -> Self {
+        self.seed = Some(Box::new(seed));
+        self
+    }
+
+    fn start_episode(&mut self) {
+        self.environment.reset();
+        self.steps = 0;
+        self.update_observation(self.environment.state());
+    }
+
+    fn update_observation(&mut self, state: E::State) {
+        self.observation.clear();
+        self.observation
+            .extend_from_slice((self.observe)(state).as_ref());
+    }
+}
+
+impl<E, O, A, V> DiscreteEnvironment for FromBurnEnvironment<E, O, A>
+where
+    E: Environment + Send,
+    O: Fn(E::State) -> V + Send,
+    A: Fn(usize) -> E::Action + Send,
+    V: AsRef<[f32]>,
+{
+    fn observation_size(&self) -> usize {
+        self.observation_size
+    }
+
+    fn actions(&self) -> usize {
+        self.actions
+    }
+
+    fn seed(&mut self, seed: u64, index: u32) {
+        if let Some(set) = &mut self.seed {
+            set(&mut self.environment, seed, index);
+        }
+        self.start_episode();
+    }
+
+    fn reset(&mut self) {
+        self.start_episode();
+    }
+
+    fn step(&mut self, action: usize) -> Transition {
+        check_action(action, self.actions);
+        let result = self.environment.step((self.action)(action));
+        self.update_observation(result.next_state);
+        self.steps += 1;
+        Transition {
+            terminated: result.done,
+            truncated: result.truncated || self.steps >= E::MAX_STEPS,
+            ..Transition::ongoing(result.reward)
+        }
+    }
+
+    fn observe(&self, observation: &mut [f32]) -> Result<(), ObservationSizeError> {
+        if self.observation.len() != self.observation_size {
+            return Err(ObservationSizeError {
+                size: self.observation.len(),
+                expected: self.observation_size,
+            });
+        }
+        observation.copy_from_slice(&self.observation);
+        Ok(())
+    }
+}
