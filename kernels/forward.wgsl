@@ -182,7 +182,7 @@ fn process_row(local: u32, base: u32, row_index: u32, columns: u32) {
         }
         var value = fallback_value(row);
         if OUTPUT == LOG_PROBABILITIES && value == 0.0 {
-            answer = info.negative_infinity;
+            value = info.negative_infinity;
         }
         fill_row(local, base, row_index, columns, value);
         return;

@@ -17,7 +17,10 @@ async function main([folder]) {
         const code = fs.readFileSync(path.join(folder, name), "utf8");
         device.pushErrorScope("validation");
         const module = device.createShaderModule({ code });
-        device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+        // A device of the null backend has eight storage buffers: a kernel with more is compiled and not bound.
+        if (code.match(/@binding/g).length <= device.limits.maxStorageBuffersPerShaderStage) {
+            device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+        }
         const { messages } = await module.getCompilationInfo();
         const failure = await device.popErrorScope();
         if (failure) {

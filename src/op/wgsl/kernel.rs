@@ -109,6 +109,20 @@ impl RowKernel {
         [&shared, layout, &[pass]].concat().concat()
     }
 
+    /// The number of buffers that the kernel binds.
+    pub fn buffers(&self) -> u32 {
+        // The logits, the state and the launch's parameters.
+        let optional = [
+            self.alpha_rows,
+            self.reads_reference(),
+            self.pass != Pass::Forward,
+            self.writes_entries(),
+            self.writes_rows(),
+            self.writes_reference(),
+        ];
+        3 + optional.into_iter().map(u32::from).sum::<u32>()
+    }
+
     /// The bindings, in the order of the launch's arguments.
     ///
     /// Every declared binding must be used, so the optional ones are declared only where they are given. All
@@ -428,6 +442,8 @@ mod tests {
             let text = kernel.source().complete();
             assert!(!text.contains("{{") && !text.contains("}}"), "{name}");
             assert_eq!(text.contains("f16"), kernel.half, "{name}");
+            let bindings = text.matches("@binding").count();
+            assert_eq!(bindings as u32, kernel.buffers(), "{name}");
         }
     }
 

@@ -61,6 +61,11 @@ impl Call {
         }
     }
 
+    /// Whether the device can bind the buffers of the kernel.
+    pub fn fits(&self) -> bool {
+        self.kernel.buffers() <= self.logits.client.properties().hardware.max_bindings
+    }
+
     pub fn empty(&self, shape: Shape, dtype: DType) -> CubeTensor {
         let handle = self
             .logits

@@ -63,6 +63,8 @@ pub(crate) fn forward(
     (output, state)
 }
 
+/// Computes the gradients in one launch; in two where the device cannot bind the buffers of all three, which are nine,
+/// and WebGPU grants eight.
 pub(crate) fn backward(
     logits: CubeTensor,
     alpha: AlphaTensor<CubeBackend>,
@@ -72,7 +74,35 @@ pub(crate) fn backward(
     parameters: RowParameters,
     wanted: GradientMask,
 ) -> InputGradients<CubeBackend> {
-    let call = Call::new(logits, alpha, reference, parameters, Pass::Backward(wanted));
+    let pass = Pass::Backward(wanted);
+    let call = Call::new(
+        logits.clone(),
+        alpha.clone(),
+        reference.clone(),
+        parameters,
+        pass,
+    );
+    let others = GradientMask {
+        reference: false,
+        ..wanted
+    };
+    if wanted.reference && others != GradientMask::default() && !call.fits() {
+        let launch = |wanted| {
+            let (logits, alpha, reference) = (logits.clone(), alpha.clone(), reference.clone());
+            let (state, cotangent) = (state.clone(), cotangent.clone());
+            backward(
+                logits, alpha, reference, state, cotangent, parameters, wanted,
+            )
+        };
+        let alone = GradientMask {
+            reference: true,
+            ..GradientMask::default()
+        };
+        return InputGradients {
+            reference: launch(alone).reference,
+            ..launch(others)
+        };
+    }
     let (shape, dtype) = (call.logits.shape(), call.logits.dtype);
     let empty = |wanted: bool, shape, dtype| wanted.then(|| call.empty(shape, dtype));
     let gradients = [
