@@ -8,9 +8,9 @@
 
 use burn::tensor::DType;
 use burn_tsallis::conformance::{
-    Batch, BatchReference, Bounds, Gradients, Implementation, Quantity, built_in, compare,
+    Batch, Bounds, Gradients, Implementation, Quantity, built_in, compare,
 };
-use burn_tsallis::math::Output;
+use burn_tsallis::math::{Output, RowReference};
 
 /// Finds the root of each row by bisection.
 struct HostBisection;
@@ -19,7 +19,7 @@ impl Implementation for HostBisection {
     /// Computes the probabilities of heavy-tailed rows, and no other output.
     fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>> {
         let reference = match batch.reference() {
-            BatchReference::Ones => 1.0,
+            RowReference::Ones => 1.0,
             _ => return None,
         };
         if output != Output::Probabilities || batch.alphas().iter().any(|&alpha| alpha >= 1.0) {

@@ -3,10 +3,8 @@
 use burn::remote::RemoteHost;
 use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::{DType, Device};
-use burn_tsallis::conformance::{
-    AlphaKind, Batch, Bounds, CaseReference, Grouping, OnDevice, compare, vectors,
-};
-use burn_tsallis::math::Solver;
+use burn_tsallis::conformance::{AlphaKind, Batch, Bounds, Grouping, OnDevice, compare, vectors};
+use burn_tsallis::math::{RowReference, Solver};
 use burn_tsallis::{KernelPath, kernel_path};
 use std::net::TcpListener;
 
@@ -46,7 +44,7 @@ fn every_output_and_gradient_over_the_loopback_address() {
     let (given, of_one_kind): (Vec<_>, Vec<_>) = cases
         .iter()
         .cloned()
-        .partition(|case| matches!(case.reference, CaseReference::Values(_)));
+        .partition(|case| matches!(case.reference, RowReference::Values(_)));
     let numbers: Vec<_> = of_one_kind
         .into_iter()
         .filter(|case| [0.5, 1.5].contains(&case.alpha))

@@ -2,10 +2,9 @@
 //! kernels without Burn's fusion around them.
 
 use super::{
-    AlphaKind, Batch, BatchReference, Bounds, Case, Gradients, Grouping, Implementation, built_in,
-    compare, vectors,
+    AlphaKind, Batch, Bounds, Case, Gradients, Grouping, Implementation, built_in, compare, vectors,
 };
-use crate::math::{EmptyRow, Output, Solver};
+use crate::math::{EmptyRow, Output, RowReference, Solver};
 use crate::op::{self, AlphaTensor, GradientMask, ReferenceTensor, RowParameters, portable};
 use burn::Tensor;
 use burn::backend::Backend;
@@ -60,15 +59,15 @@ impl<B: Backend> BackendPath<B> {
     }
 
     fn reference(&self, batch: &Batch) -> ReferenceTensor<B> {
+        if let Some(q) = batch.shared_reference() {
+            let data = TensorData::new(q.to_vec(), [q.len()]);
+            let q = Tensor::from_data(data, (&self.device, self.dtype));
+            return ReferenceTensor::Vector((self.vector_to_primitive)(q));
+        }
         match batch.reference() {
-            BatchReference::Uniform => ReferenceTensor::Uniform,
-            BatchReference::Ones => ReferenceTensor::Ones,
-            BatchReference::Vector(q) => {
-                let data = TensorData::new(q.to_vec(), [q.len()]);
-                let q = Tensor::from_data(data, (&self.device, self.dtype));
-                ReferenceTensor::Vector((self.vector_to_primitive)(q))
-            }
-            BatchReference::Rows(q) => ReferenceTensor::Rows(self.rows(q, batch.rows().len())),
+            RowReference::Uniform => ReferenceTensor::Uniform,
+            RowReference::Ones => ReferenceTensor::Ones,
+            RowReference::Values(q) => ReferenceTensor::Rows(self.rows(q, batch.rows().len())),
         }
     }
 
@@ -109,7 +108,7 @@ impl<B: Backend> Implementation for BackendPath<B> {
         let wanted = GradientMask {
             logits: true,
             alpha: batch.alpha_kind() == AlphaKind::Tensor,
-            reference: batch.reference_rows().is_some(),
+            reference: matches!(batch.reference(), RowReference::Values(_)),
         };
         let (_, state) = self.run(batch, output);
         let op::InputGradients {
@@ -214,7 +213,7 @@ fn portable_on_ndarray() {
 #[cfg(feature = "wgpu")]
 mod on_wgpu {
     use super::*;
-    use crate::conformance::{CaseReference, wgpu_device};
+    use crate::conformance::wgpu_device;
     use crate::op::{KernelPath, kernel_path, wgsl};
     use burn::backend::fusion::Fusion;
     use burn::backend::ops::FloatTensorOps;
@@ -262,9 +261,9 @@ mod on_wgpu {
         if let Some(device) = wgpu_device() {
             let mut path = path(device, wgsl::forward, wgsl::backward);
             // Kernels of long rows take a software driver seconds to compile: one kind of reference for those.
-            let is_given = |case: &Case| matches!(case.reference, CaseReference::Values(_));
+            let is_given = |case: &Case| matches!(case.reference, RowReference::Values(_));
             let mut cases = file(DType::F32);
-            cases.retain(|case| case.logits.len() <= 32 || is_given(case));
+            cases.retain(|case| case.logits.len() <= 16 || is_given(case));
             // In more rows than a workgroup has.
             let many = Grouping {
                 min_rows: 70,

@@ -1,6 +1,7 @@
 //! Rows that an implementation computes in one call.
 
-use super::case::{Case, CaseReference, ROW_COTANGENT};
+use super::case::{Case, ROW_COTANGENT};
+use crate::math::RowReference;
 use crate::op::Output;
 
 /// Rows of one length, with references of one kind, for one call of an implementation.
@@ -57,19 +58,6 @@ impl Grouping {
 
 /// The lengths below which padded rows share a batch. Longer rows are not padded.
 const PADDED_LENGTHS: [usize; 3] = [16, 32, 128];
-
-/// The reference of a batch.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BatchReference<'a> {
-    /// One over the number of allowed entries.
-    Uniform,
-    /// One for every entry.
-    Ones,
-    /// The same numbers for every row.
-    Vector(&'a [f64]),
-    /// The numbers of each row, one row after another.
-    Rows(Vec<f64>),
-}
 
 impl Batch {
     /// Puts rows into the batches of [`Grouping::EVERY_FORM`].
@@ -139,32 +127,27 @@ impl Batch {
         }
     }
 
-    /// The reference.
-    pub fn reference(&self) -> BatchReference<'_> {
-        let given = |row: &Case| match &row.reference {
-            CaseReference::Values(q) => q.clone(),
-            CaseReference::Uniform | CaseReference::Ones => Vec::new(),
-        };
-        match &self.rows[0].reference {
-            CaseReference::Uniform => BatchReference::Uniform,
-            CaseReference::Ones => BatchReference::Ones,
-            first @ CaseReference::Values(q)
-                if self.rows.iter().all(|row| row.reference == *first) =>
-            {
-                BatchReference::Vector(q)
-            }
-            CaseReference::Values(_) => {
-                BatchReference::Rows(self.rows.iter().flat_map(given).collect())
+    /// The reference; if it is given, the numbers of each row, one row after another.
+    pub fn reference(&self) -> RowReference<Vec<f64>> {
+        let mut numbers = Vec::new();
+        for row in &self.rows {
+            match &row.reference {
+                RowReference::Uniform => return RowReference::Uniform,
+                RowReference::Ones => return RowReference::Ones,
+                RowReference::Values(q) => numbers.extend(q),
             }
         }
+        RowReference::Values(numbers)
     }
 
-    /// The reference as a number for each entry, where it is given.
-    pub fn reference_rows(&self) -> Option<Vec<f64>> {
-        match self.reference() {
-            BatchReference::Uniform | BatchReference::Ones => None,
-            BatchReference::Vector(q) => Some(q.repeat(self.rows.len())),
-            BatchReference::Rows(q) => Some(q),
+    /// The given reference, if it is the same for every row.
+    pub fn shared_reference(&self) -> Option<&[f64]> {
+        let first = &self.rows[0].reference;
+        match first {
+            RowReference::Values(q) if self.rows.iter().all(|row| row.reference == *first) => {
+                Some(q)
+            }
+            _ => None,
         }
     }
 }
@@ -172,7 +155,7 @@ impl Batch {
 /// What the rows of a batch have in common.
 #[derive(PartialEq)]
 struct Key {
-    reference: std::mem::Discriminant<CaseReference>,
+    reference: std::mem::Discriminant<RowReference<Vec<f64>>>,
     columns: usize,
     alpha: Option<f64>,
 }

@@ -15,7 +15,7 @@ pub struct Case {
     /// The order.
     pub alpha: f64,
     /// The reference.
-    pub reference: CaseReference,
+    pub reference: RowReference<Vec<f64>>,
     /// `-inf` where the entry is not allowed.
     pub logits: Vec<f64>,
     /// Of the outputs that are one number for each entry.
@@ -26,28 +26,6 @@ pub struct Case {
     file_gradients: Option<Gradients>,
 }
 
-/// The reference of a row.
-#[derive(Clone, Debug, PartialEq)]
-pub enum CaseReference {
-    /// One over the number of allowed entries.
-    Uniform,
-    /// One for every entry.
-    Ones,
-    /// One number for each entry.
-    Values(Vec<f64>),
-}
-
-impl CaseReference {
-    /// As the scalar layer takes it.
-    pub fn row_reference(&self) -> RowReference<'_, f64> {
-        match self {
-            Self::Uniform => RowReference::Uniform,
-            Self::Ones => RowReference::Ones,
-            Self::Values(q) => RowReference::Values(q),
-        }
-    }
-}
-
 /// The cotangent of the outputs that are one number for each row.
 pub const ROW_COTANGENT: f64 = 0.75;
 
@@ -56,7 +34,7 @@ impl Case {
     pub fn computed(
         name: String,
         alpha: f64,
-        reference: CaseReference,
+        reference: RowReference<Vec<f64>>,
         logits: Vec<f64>,
         cotangent: Vec<f64>,
         dtype: DType,
@@ -64,7 +42,7 @@ impl Case {
         let logits: Vec<f64> = logits.into_iter().map(|x| rounded(x, dtype)).collect();
         let reference = match reference {
             // Kept in f32 beside logits of half precision.
-            CaseReference::Values(q) => CaseReference::Values(
+            RowReference::Values(q) => RowReference::Values(
                 q.into_iter()
                     .map(|q| {
                         rounded(
@@ -81,7 +59,7 @@ impl Case {
             other => other,
         };
         Self {
-            exact: Exact::new(&logits, reference.row_reference(), alpha),
+            exact: Exact::new(&logits, reference.as_deref(), alpha),
             cotangent: cotangent.into_iter().map(|c| rounded(c, dtype)).collect(),
             name,
             alpha,
@@ -98,11 +76,11 @@ impl Case {
         self.logits.resize(columns, f64::NEG_INFINITY);
         self.cotangent.resize(columns, cotangent);
         let q = match &mut self.reference {
-            CaseReference::Values(q) => {
+            RowReference::Values(q) => {
                 q.resize(columns, 1.0);
                 1.0
             }
-            CaseReference::Uniform | CaseReference::Ones => self.exact.q[0],
+            RowReference::Uniform | RowReference::Ones => self.exact.q[0],
         };
         self.exact.pad(columns, q);
         if let Some(given) = &mut self.file_gradients {
@@ -128,7 +106,7 @@ impl Case {
         if let (Output::Probabilities, Some(given)) = (output, &self.file_gradients) {
             return given.clone();
         }
-        let row = Row::new(&self.logits, self.reference.row_reference(), self.alpha);
+        let row = Row::new(&self.logits, self.reference.as_deref(), self.alpha);
         let (mut logits, mut reference) =
             (vec![0.0; self.logits.len()], vec![0.0; self.logits.len()]);
         let mut alpha = 0.0;
@@ -309,14 +287,14 @@ impl Line {
             ));
         }
         let reference = match self.reference {
-            LineReference::Name(name) if name == "uniform" => CaseReference::Uniform,
-            LineReference::Name(name) if name == "ones" => CaseReference::Ones,
+            LineReference::Name(name) if name == "uniform" => RowReference::Uniform,
+            LineReference::Name(name) if name == "ones" => RowReference::Ones,
             LineReference::Name(name) => {
                 return Err(format!(
                     "reference is {name:?}: it must be \"uniform\", \"ones\" or a list of numbers"
                 ));
             }
-            LineReference::Values(q) if q.len() == columns => CaseReference::Values(q),
+            LineReference::Values(q) if q.len() == columns => RowReference::Values(q),
             LineReference::Values(q) => {
                 return Err(format!(
                     "{columns} logits and {} numbers in reference",
@@ -335,7 +313,7 @@ impl Line {
             let case = Case::computed(name, self.alpha, reference, logits, self.cotangent, dtype);
             return Ok(case);
         }
-        let mut exact = Exact::new(&logits, reference.row_reference(), self.alpha);
+        let mut exact = Exact::new(&logits, reference.as_deref(), self.alpha);
         exact.p = self.p;
         exact.log_p = or_null(self.log_p, f64::NEG_INFINITY);
         exact.value = self.value;
@@ -453,13 +431,13 @@ impl Random {
         logits
     }
 
-    fn reference(&mut self, turn: usize, columns: usize) -> CaseReference {
+    fn reference(&mut self, turn: usize, columns: usize) -> RowReference<Vec<f64>> {
         match turn % 3 {
-            0 => CaseReference::Uniform,
-            1 => CaseReference::Ones,
+            0 => RowReference::Uniform,
+            1 => RowReference::Ones,
             _ => {
                 let q = (0..columns).map(|_| (0.2 + self.centered().abs()) / columns as f64);
-                CaseReference::Values(q.collect())
+                RowReference::Values(q.collect())
             }
         }
     }

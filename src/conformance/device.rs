@@ -1,8 +1,8 @@
 //! The operator on a device, through its public functions.
 
-use super::batch::{AlphaKind, Batch, BatchReference};
+use super::batch::{AlphaKind, Batch};
 use super::report::{Gradients, Implementation};
-use crate::math::{Output, Solver};
+use crate::math::{Output, RowReference, Solver};
 use crate::op::{
     Alpha, Reference, TsallisOptions, tsallis_divergence, tsallis_log_softargmax,
     tsallis_softargmax, tsallis_value,
@@ -56,11 +56,13 @@ impl OnDevice {
     }
 
     fn reference(&self, batch: &Batch, device: &Device) -> Reference<2> {
+        if let Some(q) = batch.shared_reference() {
+            return Reference::Values(q.to_vec());
+        }
         match batch.reference() {
-            BatchReference::Uniform => Reference::Uniform,
-            BatchReference::Ones => Reference::Ones,
-            BatchReference::Vector(q) => Reference::Values(q.to_vec()),
-            BatchReference::Rows(q) => {
+            RowReference::Uniform => Reference::Uniform,
+            RowReference::Ones => Reference::Ones,
+            RowReference::Values(q) => {
                 let q = self.tensor(q, batch.rows().len(), device, self.arithmetic());
                 Reference::Tensor(q)
             }

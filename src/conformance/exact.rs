@@ -23,7 +23,7 @@ pub struct Exact {
 
 impl Exact {
     /// The answers of the scalar layer in `f64`.
-    pub fn new(logits: &[f64], reference: RowReference<'_, f64>, alpha: f64) -> Self {
+    pub fn new(logits: &[f64], reference: RowReference<&[f64]>, alpha: f64) -> Self {
         let row = Row::new(logits, reference, alpha);
         let state = row.solve(Solver::Newton);
         let (mut p, mut log_p) = (vec![0.0; logits.len()], vec![0.0; logits.len()]);

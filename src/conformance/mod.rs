@@ -49,9 +49,9 @@ mod report;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 
-pub use batch::{AlphaKind, Batch, BatchReference, Grouping};
+pub use batch::{AlphaKind, Batch, Grouping};
 pub use bounds::Bounds;
-pub use case::{Case, CaseError, CaseReference, ROW_COTANGENT, built_in, read, rounded, vectors};
+pub use case::{Case, CaseError, ROW_COTANGENT, built_in, read, rounded, vectors};
 pub use device::OnDevice;
 pub use exact::Exact;
 pub use report::{Gradients, Implementation, Input, Quantity, WorstError, compare};

@@ -1,7 +1,7 @@
 //! The operator on Burn's CPU backend.
 
 use super::backend::TsallisBackend;
-use super::cpu::{RowAlphas, RowReferences, Rows, Storage};
+use super::cpu::{Rows, Storage};
 use super::portable;
 use super::request::{
     AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
@@ -50,22 +50,23 @@ impl Inputs {
         E::Real: Element + bytemuck::Pod,
     {
         let shape = self.logits.shape();
+        let columns = shape[shape.num_dims() - 1];
         Rows {
             logits: elements(&self.logits),
             count: row_shape(&shape, 1).num_elements(),
-            columns: shape[shape.num_dims() - 1],
-            alpha: match &self.alpha {
-                AlphaTensor::Number => RowAlphas::Number(self.parameters.alpha),
-                AlphaTensor::Rows(alpha) => RowAlphas::Rows(elements(alpha)),
+            columns,
+            alpha_rows: match &self.alpha {
+                AlphaTensor::Number => None,
+                AlphaTensor::Rows(alpha) => Some(elements(alpha)),
             },
             reference: match &self.reference {
-                ReferenceTensor::Uniform => RowReferences::Shared(RowReference::Uniform),
-                ReferenceTensor::Ones => RowReferences::Shared(RowReference::Ones),
-                ReferenceTensor::Vector(q) => {
-                    RowReferences::Shared(RowReference::Values(elements(q)))
+                ReferenceTensor::Uniform => RowReference::Uniform,
+                ReferenceTensor::Ones => RowReference::Ones,
+                ReferenceTensor::Vector(q) | ReferenceTensor::Rows(q) => {
+                    RowReference::Values(elements(q))
                 }
-                ReferenceTensor::Rows(q) => RowReferences::Rows(elements(q)),
             },
+            reference_stride: self.reference.stride(columns),
             parameters: self.parameters,
         }
     }

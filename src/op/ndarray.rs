@@ -1,7 +1,7 @@
 //! The operator on the ndarray backend.
 
 use super::backend::TsallisBackend;
-use super::cpu::{RowAlphas, RowReferences, Rows};
+use super::cpu::Rows;
 use super::portable;
 use super::request::{
     AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
@@ -62,32 +62,26 @@ macro_rules! with_rows {
             }
             AlphaTensor::Rows(other) => wrong("alpha", other.dtype()),
         };
-        let alpha = match &alpha {
-            None => RowAlphas::Number($parameters.alpha),
-            Some(alpha) => RowAlphas::Rows(alpha),
-        };
+        let columns = shape[shape.num_dims() - 1];
+        let reference_stride = $reference.stride(columns);
         let run = |logits, reference| {
             let $rows = Rows {
                 logits,
                 count: row_shape(shape, 1).num_elements(),
-                columns: shape[shape.num_dims() - 1],
-                alpha,
+                columns,
+                alpha_rows: alpha.as_deref(),
                 reference,
+                reference_stride,
                 parameters: $parameters,
             };
             $body
         };
         with_elements!($logits, |x| match $reference {
-            ReferenceTensor::Uniform => run(x, RowReferences::Shared(RowReference::Uniform)),
-            ReferenceTensor::Ones => run(x, RowReferences::Shared(RowReference::Ones)),
-            ReferenceTensor::Vector(NdArrayTensor::$variant(q)) => {
-                with_elements!(q, |q| run(
-                    x,
-                    RowReferences::Shared(RowReference::Values(q))
-                ))
-            }
-            ReferenceTensor::Rows(NdArrayTensor::$variant(q)) => {
-                with_elements!(q, |q| run(x, RowReferences::Rows(q)))
+            ReferenceTensor::Uniform => run(x, RowReference::Uniform),
+            ReferenceTensor::Ones => run(x, RowReference::Ones),
+            ReferenceTensor::Vector(NdArrayTensor::$variant(q))
+            | ReferenceTensor::Rows(NdArrayTensor::$variant(q)) => {
+                with_elements!(q, |q| run(x, RowReference::Values(q)))
             }
             ReferenceTensor::Vector(other) | ReferenceTensor::Rows(other) => {
                 wrong("reference", other.dtype())

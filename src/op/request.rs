@@ -33,6 +33,17 @@ pub enum ReferenceTensor<B: Backend> {
     Rows(FloatTensor<B>),
 }
 
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+impl<B: Backend> ReferenceTensor<B> {
+    /// From the reference of a row to that of the next: zero where the rows share one.
+    pub(super) fn stride(&self, columns: usize) -> usize {
+        match self {
+            Self::Uniform | Self::Ones | Self::Vector(_) => 0,
+            Self::Rows(_) => columns,
+        }
+    }
+}
+
 /// The inputs whose gradients a backward call returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GradientMask {

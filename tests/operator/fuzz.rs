@@ -82,7 +82,7 @@ fn against_the_scalar_layer() {
                 let reference = if ones {
                     RowReference::Ones
                 } else {
-                    RowReference::Values(&q64)
+                    RowReference::Values(q64.as_slice())
                 };
                 let row = Row::new(&x, reference, alpha);
                 let state = row.solve(Solver::Bisection);

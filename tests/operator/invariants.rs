@@ -502,7 +502,7 @@ fn invalid_host_values_are_named_in_the_error() {
 }
 
 #[test]
-#[should_panic(expected = "out of bounds")]
+#[should_panic(expected = "Dimension, index: 2, bounds: 0..2")]
 fn a_dimension_that_does_not_exist_panics() {
     let x = Tensor::<2>::zeros([2, 3], &Device::default());
     let _ = tsallis_softargmax(x, 1.0, 2);

@@ -3,8 +3,8 @@
 use crate::vectors::file;
 use burn::tensor::DType;
 use burn_tsallis::conformance::{
-    AlphaKind, Batch, Bounds, Case, CaseReference, Gradients, Grouping, Implementation,
-    ROW_COTANGENT, built_in, compare,
+    AlphaKind, Batch, Bounds, Case, Gradients, Grouping, Implementation, ROW_COTANGENT, built_in,
+    compare,
 };
 use burn_tsallis::math::{Output, Real, Row, RowGradients, RowReference, RowState, Solver};
 use std::marker::PhantomData;
@@ -15,12 +15,12 @@ impl<F: Real> Scalar<F> {
     fn with<R>(&self, case: &Case, run: impl FnOnce(&Row<'_, F>, &RowState<F>) -> R) -> R {
         let round = |values: &[f64]| -> Vec<F> { values.iter().map(|&v| F::from_f64(v)).collect() };
         let (x, q) = (round(&case.logits), round(&case.exact.q));
-        let measure = match case.reference {
-            CaseReference::Uniform => RowReference::Uniform,
-            CaseReference::Ones => RowReference::Ones,
-            CaseReference::Values(_) => RowReference::Values(&q),
+        let reference = match case.reference {
+            RowReference::Uniform => RowReference::Uniform,
+            RowReference::Ones => RowReference::Ones,
+            RowReference::Values(_) => RowReference::Values(q.as_slice()),
         };
-        let row = Row::new(&x, measure, case.alpha);
+        let row = Row::new(&x, reference, case.alpha);
         run(&row, &row.solve(self.0))
     }
 }

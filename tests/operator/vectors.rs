@@ -3,10 +3,10 @@
 use crate::devices::{self, TestDevice};
 use burn::tensor::DType;
 use burn_tsallis::conformance::{
-    AlphaKind, Batch, Bounds, Case, CaseReference, Gradients, Grouping, Implementation, Input,
-    OnDevice, built_in, compare, vectors,
+    AlphaKind, Batch, Bounds, Case, Gradients, Grouping, Implementation, Input, OnDevice, built_in,
+    compare, vectors,
 };
-use burn_tsallis::math::{Output, Solver};
+use burn_tsallis::math::{Output, RowReference, Solver};
 
 /// The cases of the file.
 pub fn file(dtype: DType) -> Vec<Case> {
@@ -15,9 +15,9 @@ pub fn file(dtype: DType) -> Vec<Case> {
 
 /// The batches whose alpha is given like this.
 ///
-/// A software driver takes seconds to compile a kernel of long rows, and there are kernels for each kind of reference
-/// and each form of alpha: there, long rows are of one length, with a given reference, and rows with alpha as a number
-/// share batches. `tsallis check` runs all of them on a GPU.
+/// A software driver takes up to seconds to compile a kernel, and there is a kernel for each layout, kind of reference and
+/// form of alpha: there, rows of more than 16 entries have given references, those of more than 32 are of one length,
+/// and rows with alpha as a number share batches. `tsallis check` runs all of them on a GPU.
 fn batches(test: &TestDevice, cases: &[Case], alpha: AlphaKind) -> Vec<Batch> {
     let long = match alpha {
         AlphaKind::Number => 100,
@@ -26,9 +26,10 @@ fn batches(test: &TestDevice, cases: &[Case], alpha: AlphaKind) -> Vec<Batch> {
     let cases: Vec<_> = cases
         .iter()
         .filter(|case| {
-            let given = matches!(case.reference, CaseReference::Values(_));
+            let given = matches!(case.reference, RowReference::Values(_));
             let columns = case.logits.len();
-            !test.compiles() || columns <= 32 || (given && columns == long)
+            let compiled = columns <= 16 || (given && (columns <= 32 || columns == long));
+            compiled || !test.compiles()
         })
         .cloned()
         .collect();
@@ -97,26 +98,23 @@ fn built_in_cases() {
                 continue;
             }
             let mut cases = built_in(dtype);
-            let mut forms = vec![AlphaKind::Number, AlphaKind::Tensor];
             if test.compiles() && dtype == DType::F16 {
                 // An emulated type, for which kernels of long rows take minutes to compile.
                 cases.retain(|case| case.logits.len() == 7);
             } else if test.compiles() {
                 // The short rows are as those of the file.
                 cases.retain(|case| {
-                    let given = matches!(case.reference, CaseReference::Values(_));
+                    let given = matches!(case.reference, RowReference::Values(_));
                     given && case.logits.len() == 257
                 });
-                forms = vec![AlphaKind::Number];
             }
             let batches: Vec<_> = if test.compiles() {
-                let grouping = |&alpha| Grouping {
-                    alpha,
+                let numbers = Grouping {
+                    alpha: AlphaKind::Number,
                     padded: false,
                     min_rows: 3,
                 };
-                let forms = forms.iter().map(grouping);
-                forms.flat_map(|form| Batch::group(&cases, form)).collect()
+                Batch::group(&cases, numbers)
             } else {
                 Batch::every_form(&cases)
             };

@@ -13,14 +13,28 @@ use serde::{Deserialize, Serialize};
 
 /// The reference measure `q` of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RowReference<'a, F> {
+pub enum RowReference<Q> {
     /// One over the number of allowed entries.
     Uniform,
     /// One for every entry: the convention of entmax.
     Ones,
     /// One number for each entry: positive, or zero where the entry is not allowed. The numbers need
     /// not sum to one.
-    Values(&'a [F]),
+    Values(Q),
+}
+
+impl<Q> RowReference<Q> {
+    /// Borrows the numbers of the reference.
+    pub fn as_deref<F>(&self) -> RowReference<&[F]>
+    where
+        Q: AsRef<[F]>,
+    {
+        match self {
+            Self::Uniform => RowReference::Uniform,
+            Self::Ones => RowReference::Ones,
+            Self::Values(q) => RowReference::Values(q.as_ref()),
+        }
+    }
 }
 
 /// What a row without an allowed entry answers.
@@ -84,7 +98,7 @@ impl Output {
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a, F> {
     logits: &'a [F],
-    reference: RowReference<'a, F>,
+    reference: RowReference<&'a [F]>,
     generator: Tsallis<F>,
     alpha: f64,
     empty_row: EmptyRow,
@@ -137,7 +151,7 @@ impl<'a, F: Real> Row<'a, F> {
     /// # Panics
     ///
     /// If a given reference has not one value for each logit.
-    pub fn new(logits: &'a [F], reference: RowReference<'a, F>, alpha: f64) -> Self {
+    pub fn new(logits: &'a [F], reference: RowReference<&'a [F]>, alpha: f64) -> Self {
         if let RowReference::Values(q) = reference {
             assert_eq!(
                 q.len(),

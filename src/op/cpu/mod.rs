@@ -158,25 +158,9 @@ impl Arithmetic for f32 {
 #[derive(Clone, Copy)]
 pub(super) struct RowCall<'a, F> {
     logits: &'a [F],
-    reference: RowReference<'a, F>,
+    reference: RowReference<&'a [F]>,
     alpha: f64,
     parameters: RowParameters,
-}
-
-/// The orders of the rows.
-#[derive(Clone, Copy)]
-pub(super) enum RowAlphas<'a, F> {
-    Number(f64),
-    Rows(&'a [F]),
-}
-
-/// The references of the rows.
-#[derive(Clone, Copy)]
-pub(super) enum RowReferences<'a, F> {
-    /// The same for every row.
-    Shared(RowReference<'a, F>),
-    /// One after the other.
-    Rows(&'a [F]),
 }
 
 /// The inputs of a call, contiguous.
@@ -185,8 +169,11 @@ pub(super) struct Rows<'a, S: Storage> {
     pub logits: &'a [S],
     pub count: usize,
     pub columns: usize,
-    pub alpha: RowAlphas<'a, S::Real>,
-    pub reference: RowReferences<'a, S::Real>,
+    /// Alpha of each row; `None` if it is the number in the parameters.
+    pub alpha_rows: Option<&'a [S::Real]>,
+    pub reference: RowReference<&'a [S::Real]>,
+    /// From the reference of a row to that of the next: the number of columns, or zero where the rows share one.
+    pub reference_stride: usize,
     pub parameters: RowParameters,
 }
 
@@ -198,14 +185,16 @@ impl<'a, S: Storage> Rows<'a, S> {
     {
         let entries = index * self.columns..(index + 1) * self.columns;
         RowCall {
-            logits: S::read(&self.logits[entries.clone()], buffer),
+            logits: S::read(&self.logits[entries], buffer),
             reference: match self.reference {
-                RowReferences::Shared(reference) => reference,
-                RowReferences::Rows(q) => RowReference::Values(&q[entries]),
+                RowReference::Values(q) => {
+                    RowReference::Values(&q[index * self.reference_stride..][..self.columns])
+                }
+                constant => constant,
             },
-            alpha: match self.alpha {
-                RowAlphas::Number(alpha) => alpha,
-                RowAlphas::Rows(alpha) => alpha[index].into_f64(),
+            alpha: match self.alpha_rows {
+                None => self.parameters.alpha,
+                Some(alpha) => alpha[index].into_f64(),
             },
             parameters: self.parameters,
         }

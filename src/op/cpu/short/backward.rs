@@ -2,8 +2,7 @@
 
 use super::summary::{Group, MAX_EXPONENT};
 use super::{Handled, LaneRoots, ShortRows};
-use crate::math::Output;
-use crate::op::cpu::RowReferences;
+use crate::math::{Output, RowReference};
 use crate::op::cpu::dispatch::{CurveKind, Kernel};
 use crate::op::cpu::ratio::{RatioCurve, Root};
 use crate::op::cpu::vector::{V, copy_mask, lanes, load, splat, store};
@@ -12,7 +11,7 @@ use macerator::Simd;
 /// The gradients of the rows that have been gathered with their cotangents.
 pub(super) struct Backward<'a> {
     pub rows: &'a mut ShortRows,
-    pub reference: RowReferences<'a, f32>,
+    pub reference: RowReference<&'a [f32]>,
     pub alpha: f64,
     pub output: Output,
     pub roots: &'a LaneRoots,

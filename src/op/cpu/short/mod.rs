@@ -10,10 +10,10 @@ mod output;
 mod solve;
 mod summary;
 
+use super::Rows;
 use super::dispatch::run;
 use super::storage::Storage;
 use super::vector::{M, MAX_LANES, lanes, splat, store};
-use super::{RowAlphas, RowReferences, Rows};
 use crate::math::{MAX_ALPHA, RowReference, Solver};
 use crate::op::request::STATE_LEN;
 use backward::Backward;
@@ -80,17 +80,13 @@ impl ShortRows {
     /// Whether the rows of a call are for this kernel.
     #[inline(always)]
     fn supported_alpha<T: Storage>(rows: &Rows<'_, T>) -> Option<f64> {
-        match rows.alpha {
-            // A NaN fails the comparison too.
-            RowAlphas::Number(alpha)
-                if (-MAX_ALPHA..=Solver::NEWTON_MAX_ALPHA).contains(&alpha)
-                    && rows.columns <= MAX_COLUMNS
-                    && rows.parameters.solver == Solver::Newton =>
-            {
-                Some(alpha)
-            }
-            _ => None,
-        }
+        let alpha = rows.parameters.alpha;
+        // A NaN fails the comparison too.
+        let takes = rows.alpha_rows.is_none()
+            && (-MAX_ALPHA..=Solver::NEWTON_MAX_ALPHA).contains(&alpha)
+            && rows.columns <= MAX_COLUMNS
+            && rows.parameters.solver == Solver::Newton;
+        takes.then_some(alpha)
     }
 
     /// The outputs and the roots of the rows from `first` on, at most as many as a vector has lanes.
@@ -179,16 +175,13 @@ impl ShortRows {
             let x = T::read(x, &mut self.row);
             store_lane::<S>(&mut self.gaps, lane, x);
         }
-        match rows.reference {
-            RowReferences::Shared(RowReference::Uniform | RowReference::Ones) => {}
-            RowReferences::Shared(RowReference::Values(q)) => {
-                self.reference.resize(columns * lanes::<S>(), 0.0);
+        if let RowReference::Values(q) = rows.reference {
+            self.reference.resize(columns * lanes::<S>(), 0.0);
+            if rows.reference_stride == 0 {
                 for (k, &q) in q.iter().enumerate() {
                     store::<S>(&mut self.reference, k * lanes::<S>(), splat::<S>(q));
                 }
-            }
-            RowReferences::Rows(q) => {
-                self.reference.resize(columns * lanes::<S>(), 0.0);
+            } else {
                 for (lane, q) in q[entries].chunks_exact(columns).enumerate() {
                     store_lane::<S>(&mut self.reference, lane, q);
                 }

@@ -3,18 +3,18 @@
 use super::solve::GroupRoots;
 use super::summary::Group;
 use super::{Handled, LaneRoots, ShortRows};
-use crate::math::Output;
+use crate::math::{Output, RowReference};
 use crate::op::cpu::dispatch::{CurveKind, Kernel};
 use crate::op::cpu::elementary::ln;
 use crate::op::cpu::ratio::{RatioCurve, Root, conjugate_at_log};
 use crate::op::cpu::vector::{M, V, copy_mask, lanes, load, splat, store};
-use crate::op::cpu::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE, RowReferences};
+use crate::op::cpu::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE};
 use macerator::Simd;
 
 /// Finds the roots of the rows that have been gathered, and computes their output.
 pub(super) struct Forward<'a> {
     pub rows: &'a mut ShortRows,
-    pub reference: RowReferences<'a, f32>,
+    pub reference: RowReference<&'a [f32]>,
     pub alpha: f64,
     pub output: Output,
     pub roots: &'a mut LaneRoots,

@@ -2,7 +2,6 @@
 
 use super::ShortRows;
 use crate::math::RowReference;
-use crate::op::cpu::RowReferences;
 use crate::op::cpu::elementary::ln;
 use crate::op::cpu::ratio::RatioCurve;
 use crate::op::cpu::vector::{M, V, copy_mask, lanes, load, splat, store};
@@ -33,15 +32,12 @@ impl ShortRows {
     #[inline(always)]
     pub(super) fn summarize<S: Simd>(
         &mut self,
-        reference: RowReferences<'_, f32>,
+        reference: RowReference<&[f32]>,
         c: f32,
     ) -> Summary<S> {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let (lowest, largest) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::MAX));
-        let given = match reference {
-            RowReferences::Shared(RowReference::Values(_)) | RowReferences::Rows(_) => true,
-            RowReferences::Shared(RowReference::Uniform | RowReference::Ones) => false,
-        };
+        let given = matches!(reference, RowReference::Values(_));
         let mut max = lowest;
         let mut min = splat::<S>(f32::INFINITY);
         let mut count = zero;
@@ -86,21 +82,21 @@ impl ShortRows {
         }
         count = copy_mask(&usable).select(count, one);
         let (constant, total, lo, hi, mean_gap) = match reference {
-            RowReferences::Shared(RowReference::Uniform) => (
+            RowReference::Uniform => (
                 Some(one / count),
                 one,
                 zero,
                 ln::<S>(count),
                 gap_sum / count,
             ),
-            RowReferences::Shared(RowReference::Ones) => (
+            RowReference::Ones => (
                 Some(one),
                 count,
                 zero - ln::<S>(count),
                 zero,
                 gap_sum / count,
             ),
-            RowReferences::Shared(RowReference::Values(_)) | RowReferences::Rows(_) => {
+            RowReference::Values(_) => {
                 sum = copy_mask(&usable).select(sum, one);
                 at_max = copy_mask(&usable).select(at_max, one);
                 let (lo, hi) = (zero - ln::<S>(sum), zero - ln::<S>(at_max));
