@@ -37,15 +37,14 @@ impl Kernel for Forward<'_> {
         match self.output {
             Output::Probabilities => row.write::<S>(&summary, &curve, 1.0, y),
             Output::LogProbabilities => row.write_log::<S>(&summary, &curve, y),
-            Output::Value => {
-                y[0] = row
-                    .value_and_divergence::<S>(&summary, &curve, self.alpha, l)?
-                    .0
-            }
-            Output::Divergence => {
-                y[0] = row
-                    .value_and_divergence::<S>(&summary, &curve, self.alpha, l)?
-                    .1
+            Output::Value | Output::Divergence => {
+                let (value, divergence) =
+                    row.value_and_divergence::<S>(&summary, &curve, self.alpha, l)?;
+                y[0] = if self.output == Output::Value {
+                    value
+                } else {
+                    divergence
+                };
             }
         }
         let root = l as f32;
