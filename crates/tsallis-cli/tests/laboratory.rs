@@ -546,7 +546,7 @@ fn invalid_arguments_print_one_line() {
         ("tabular --alpha 2 --project", "no projection"),
         (
             "tabular --algorithm hadamard --project",
-            "only fpg projects",
+            "only fpg supports projection",
         ),
         ("tabular --mdp nchain:4 nchain:4", "\"nchain:4\" twice"),
         (

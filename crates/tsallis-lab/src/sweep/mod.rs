@@ -314,7 +314,7 @@ mod tests {
                 g.methods = vec![Method::Hadamard];
                 g.project = true;
             }),
-            "only fpg projects, not hadamard"
+            "only fpg supports projection, not hadamard"
         );
         let endless = error(|g| g.seeds = u64::MAX);
         assert!(
