@@ -508,13 +508,16 @@ fn invalid_arguments_print_one_line() {
         ("landscape --points 1", "--points must be from 2 to 500"),
         ("landscape --rewards NaN 1", "a reward must be finite"),
         ("landscape --out BELOW", "cannot create the folder"),
-        ("converge --mdp maze", "\"maze\" is no process: give nchain"),
+        (
+            "converge --mdp maze",
+            "unknown process \"maze\": it must be nchain",
+        ),
         ("converge --mdp nchain:1", "at least 2 states, not 1"),
         ("converge --mdp deepsea:4000", "are too many"),
         ("converge --mdp nowhere.json", "cannot read nowhere.json"),
         (
             "converge --mdp BROKEN",
-            "broken.json: action 1 in state 1: the probabilities of what follows must be from 0 to 1 and sum to \
+            "broken.json: action 1 in state 1: the probabilities of its outcomes must be from 0 to 1 and sum to \
              1: the sum is 0.5",
         ),
         ("tabular --mdp BROKEN", "action 1 in state 1"),
