@@ -369,7 +369,7 @@ fn a_changed_process_file_is_detected() {
     assert!(output(&mut tsallis(&arguments)).status.success());
     write(2.0);
     let error = refusal(&arguments);
-    assert!(error.contains("another process \"coins\""), "{error}");
+    assert!(error.contains("a different process \"coins\""), "{error}");
     assert_eq!(
         kept,
         fs::read(out.join("runs/results.csv")).expect("the table")
@@ -542,7 +542,7 @@ fn invalid_arguments_print_one_line() {
             "the temperature must be positive",
         ),
         ("tabular --seeds 0", "the grid has no seed"),
-        ("tabular --seeds 99999999999", "a table is for at most"),
+        ("tabular --seeds 99999999999", "a table can have at most"),
         ("tabular --iterations 0", "the number of iterations must be"),
         ("tabular --horizon 99999999999", "the horizon must be"),
         ("tabular --batch 0", "the batch must be"),
