@@ -17,8 +17,8 @@ const SEGMENT: usize = 10;
 /// divergence. Logits learned under one alpha are therefore useful under the others.
 ///
 /// The chosen alpha runs for a segment of iterations. Its loss, scaled to `[0, 1]`, is the distance of the segment's
-/// mean return from the best return that the horizon allows. The logits change between the comparisons; the regret
-/// bound of Tsallis-INF also holds against such adversarial losses.
+/// mean return from the best return that the horizon allows. The logits change while the values of alpha are compared.
+/// The regret bound of Tsallis-INF holds against such adversarial losses.
 #[derive(Clone, Debug)]
 pub struct AdaptiveAlpha<'a> {
     reinforce: Reinforce<FPg>,

@@ -255,7 +255,7 @@ mod tests {
             // The gap is quadratic in the error of the logits.
             assert!(away < 1e-3 || alpha > 0.5, "alpha {alpha}: {away:e}");
         }
-        // On the way, the softmax is orders of magnitude behind the heavy tail.
+        // Before convergence, the softmax is orders of magnitude behind the heavy tail.
         assert!(converge(1.0, 5000).0 > 1e4 * converge(0.1, 5000).0);
     }
 

@@ -3,7 +3,7 @@ use super::{Mdp, MdpError, Outcome, check_size, start_in};
 /// The discount of the processes whose constructors take none.
 pub(super) const DISCOUNT: f64 = 0.99;
 
-/// Creates a chain of `length` states. Action 1 moves right and action 0 moves left; a move off an end stays in place.
+/// Creates a chain of `length` states. Action 1 moves right and action 0 moves left. A move off an end stays in place.
 ///
 /// A move off the right end has reward 1, a move off the left end 0.01, and every other move 0. An episode starts in
 /// state 1 and is truncated after `length + 8` steps. The agent does not observe the time. Source: arXiv 2601.12604.

@@ -82,7 +82,7 @@ pub enum ReadError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is invalid.
+        /// The reason.
         reason: String,
     },
 }

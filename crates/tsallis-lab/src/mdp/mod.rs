@@ -103,7 +103,7 @@ pub enum MdpError {
     /// The start probabilities are not a distribution.
     #[error("the start probabilities must be from 0 to 1 and sum to 1: {what}")]
     Start {
-        /// What is invalid.
+        /// The reason.
         what: String,
     },
     /// The outcomes of an action are invalid.
@@ -113,7 +113,7 @@ pub enum MdpError {
         state: usize,
         /// The action.
         action: usize,
-        /// What is invalid.
+        /// The reason.
         what: String,
     },
     /// A state or an action does not exist.
@@ -333,7 +333,7 @@ fn check_size(states: usize, actions: usize) -> Result<(), MdpError> {
     Ok(())
 }
 
-/// Returns why the probabilities are not a distribution, or `None` if they are. `of` names what has them.
+/// Returns why the probabilities are not a distribution, or `None` if they are. `of` is the name of an entry.
 fn distribution_error(probabilities: &[f64], of: &str) -> Option<String> {
     if let Some((i, p)) = probabilities
         .iter()

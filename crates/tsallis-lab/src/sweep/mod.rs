@@ -154,7 +154,10 @@ mod tests {
         let error = Table::open(&parts, &grid, &[longer.expect("steps")])
             .expect_err("another process")
             .to_string();
-        assert!(error.contains("a different process \"nchain:4\""), "{error}");
+        assert!(
+            error.contains("a different process \"nchain:4\""),
+            "{error}"
+        );
         for folder in [whole, parts] {
             std::fs::remove_dir_all(folder).expect("removed");
         }

@@ -251,7 +251,7 @@ pub enum TableError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is invalid.
+        /// The reason.
         reason: String,
     },
     /// The settings of a run are invalid.
