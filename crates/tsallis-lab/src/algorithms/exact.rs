@@ -108,7 +108,7 @@ impl<'a> ExactAscent<'a> {
     }
 
     /// Projects the policy after each step so that no probability falls below `tau q`. `tau` must be from 0 to the
-    /// smallest probability of the reference.
+    /// smallest probability of the reference. `None`, the default, turns the projection off.
     pub fn with_floor(mut self, tau: Option<f64>) -> Self {
         self.floor = tau;
         self
@@ -119,7 +119,7 @@ impl<'a> ExactAscent<'a> {
         &self.policy
     }
 
-    /// Takes one step.
+    /// Takes one step and returns its result.
     pub fn step(&mut self) -> ExactStep {
         let gradient = self.evaluator.gradient(&self.policy, self.temperature);
         let start = self.evaluator.mdp().start();

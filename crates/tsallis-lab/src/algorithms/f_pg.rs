@@ -43,7 +43,7 @@ impl FPg {
     }
 
     /// Projects the policy after each step so that no probability falls below `tau q`. `tau` must be from 0 to the
-    /// smallest probability of the reference.
+    /// smallest probability of the reference. `None`, the default, turns the projection off.
     pub fn with_floor(mut self, tau: Option<f64>) -> Self {
         self.floor = tau;
         self

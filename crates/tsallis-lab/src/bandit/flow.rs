@@ -8,8 +8,7 @@ const LOG_HALF: [f64; 2] = [-std::f64::consts::LN_2, -std::f64::consts::LN_2];
 /// Returns the time that the gradient flow of two arms takes from a logit gap of `-gap`, at which the policy prefers
 /// the worse arm, to the uniform policy.
 ///
-/// The rewards of the arms differ by 1, the reference is uniform, and `alpha` is at most 1. The flow of the logit gap
-/// is
+/// The rewards of the arms differ by 1, the reference is uniform, and `alpha` is at most 1. The logit gap follows
 ///
 /// ```text
 /// delta' = 2 j(delta) (1 - lambda delta),    j = k_0 k_1 / (k_0 + k_1)

@@ -3,8 +3,8 @@
 use crate::Mdp;
 use nalgebra::{DMatrix, DVector};
 
-/// Largest component that is factorized as a dense matrix. The cost of a factorization is the third power of this size.
-/// The cost of sweeps is the number of entries times about `30 / (1 - gamma)`, which is less for larger components.
+/// Largest component that is factorized as a dense matrix. A factorization costs the third power of the component's
+/// size. Sweeps cost the number of entries times about `30 / (1 - gamma)`, which is less for larger components.
 const DENSE: usize = 320;
 
 /// Change or residual, relative to the solution, at which sweeps stop.
