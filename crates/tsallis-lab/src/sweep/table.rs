@@ -267,7 +267,7 @@ pub enum TableError {
     },
     /// The settings of the runs in the folder are unknown.
     #[error(
-    "{} holds runs, but {} with their settings is missing: use another folder",
+        "{} holds runs, but {} with their settings is missing: use another folder",
         results.display(),
         settings.display()
     )]
