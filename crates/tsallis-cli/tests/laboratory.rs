@@ -369,7 +369,7 @@ fn a_changed_process_file_is_detected() {
     assert!(output(&mut tsallis(&arguments)).status.success());
     write(2.0);
     let error = refusal(&arguments);
-    assert!(error.contains("another process \"coins\""), "{error}");
+    assert!(error.contains("a different process \"coins\""), "{error}");
     assert_eq!(
         kept,
         fs::read(out.join("runs/results.csv")).expect("the table")
@@ -508,13 +508,16 @@ fn invalid_arguments_print_one_line() {
         ("landscape --points 1", "--points must be from 2 to 500"),
         ("landscape --rewards NaN 1", "a reward must be finite"),
         ("landscape --out BELOW", "cannot create the folder"),
-        ("converge --mdp maze", "\"maze\" is no process: give nchain"),
+        (
+            "converge --mdp maze",
+            "unknown process \"maze\": it must be nchain",
+        ),
         ("converge --mdp nchain:1", "at least 2 states, not 1"),
         ("converge --mdp deepsea:4000", "are too many"),
         ("converge --mdp nowhere.json", "cannot read nowhere.json"),
         (
             "converge --mdp BROKEN",
-            "broken.json: action 1 in state 1: the probabilities of what follows must be from 0 to 1 and sum to \
+            "broken.json: action 1 in state 1: the probabilities of its outcomes must be from 0 to 1 and sum to \
              1: the sum is 0.5",
         ),
         ("tabular --mdp BROKEN", "action 1 in state 1"),
@@ -539,14 +542,14 @@ fn invalid_arguments_print_one_line() {
             "the temperature must be positive",
         ),
         ("tabular --seeds 0", "the grid has no seed"),
-        ("tabular --seeds 99999999999", "a table is for at most"),
+        ("tabular --seeds 99999999999", "a table can have at most"),
         ("tabular --iterations 0", "the number of iterations must be"),
         ("tabular --horizon 99999999999", "the horizon must be"),
         ("tabular --batch 0", "the batch must be"),
         ("tabular --alpha 2 --project", "no projection"),
         (
             "tabular --algorithm hadamard --project",
-            "only fpg projects",
+            "only fpg supports projection",
         ),
         ("tabular --mdp nchain:4 nchain:4", "\"nchain:4\" twice"),
         (

@@ -1,4 +1,4 @@
-//! The tabular loops: stochastic f-PG as arXiv 2601.12604 runs it, on one thread, and exact f-PG.
+//! Benchmarks of the tabular loops: stochastic f-PG in the setup of arXiv 2601.12604, on one thread, and exact f-PG.
 
 use burn_tsallis::experiment::{Purpose, stream};
 use burn_tsallis::math::{Pair, Row, RowReference, Solver, Tsallis};
@@ -11,7 +11,7 @@ use tsallis_lab::{Divergence, SoftargmaxPolicy};
 
 const ALPHAS: [f64; 4] = [0.1, 0.5, 0.9, 1.0];
 
-/// Iterations of one of the paper's runs.
+/// Iterations of one run in the paper.
 const ITERATIONS: usize = 20_000;
 
 #[divan::bench(args = ALPHAS, sample_count = 10)]
@@ -45,7 +45,7 @@ fn exact_step_deep_sea_30(bencher: Bencher, alpha: f64) {
     bencher.bench_local(|| ascent.step());
 }
 
-/// A root of two entries by the row, and by the pair from the root before it.
+/// Solves rows of two entries with the general row solver.
 #[divan::bench(args = ALPHAS)]
 fn root_by_row(bencher: Bencher, alpha: f64) {
     let mut gap = 0.0;
@@ -59,6 +59,7 @@ fn root_by_row(bencher: Bencher, alpha: f64) {
     });
 }
 
+/// Solves the same rows with the pair solver, which starts from the previous root.
 #[divan::bench(args = ALPHAS)]
 fn root_by_pair(bencher: Bencher, alpha: f64) {
     let generator = Tsallis::new(alpha);

@@ -1,10 +1,10 @@
-//! The divergence that couples a parameterization and its regularizer.
+//! The divergence that defines both a parameterization and its regularizer.
 
 use burn_tsallis::math::{Generator, Hellinger, JensenShannon, LeCam, Tsallis, is_valid_alpha};
 use std::fmt;
 use std::str::FromStr;
 
-/// An f-divergence by name: the Tsallis family of any order, or one beside it.
+/// A named f-divergence: the Tsallis divergence of any alpha, or one of three others.
 ///
 /// ```
 /// use tsallis_lab::Divergence;
@@ -16,9 +16,9 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Divergence {
-    /// The Tsallis divergence of this order: Kullback-Leibler at one, its reverse at zero.
+    /// The Tsallis divergence with this alpha: Kullback-Leibler at 1, reverse Kullback-Leibler at 0.
     Tsallis(f64),
-    /// The squared Hellinger distance, half the Tsallis divergence of order one half.
+    /// The squared Hellinger distance, half the Tsallis divergence with alpha 1/2.
     Hellinger,
     /// Twice the Jensen-Shannon divergence.
     JensenShannon,
@@ -27,7 +27,7 @@ pub enum Divergence {
 }
 
 impl Divergence {
-    /// The order, of a member of the Tsallis family.
+    /// Returns alpha for a Tsallis divergence or a multiple of one, and `None` for the others.
     pub fn alpha(&self) -> Option<f64> {
         match *self {
             Self::Tsallis(alpha) => Some(alpha),
@@ -36,13 +36,13 @@ impl Divergence {
         }
     }
 
-    /// Whether a policy may give an action the probability zero.
+    /// Returns `true` if a policy can assign probability zero to an action.
     pub fn is_sparse(&self) -> bool {
         self.derivative_at_zero().is_finite()
     }
 }
 
-/// Calls a method of the generator that is meant.
+/// Calls a method of the concrete generator.
 macro_rules! of_generator {
     ($divergence:expr, $f:ident => $call:expr) => {
         match *$divergence {
@@ -99,11 +99,11 @@ impl fmt::Display for Divergence {
     }
 }
 
-/// A text that names no divergence.
+/// An error for text that is not the name of a divergence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "\"{0}\" is no divergence: an alpha from -50 to 50, kl, reverse-kl, pearson, neyman, hellinger, \
-     jensen-shannon or le-cam is one"
+    "unknown divergence \"{0}\": it must be an alpha from -50 to 50, kl, reverse-kl, pearson, neyman, hellinger, \
+     jensen-shannon or le-cam"
 )]
 pub struct UnknownDivergence(String);
 

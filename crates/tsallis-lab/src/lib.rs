@@ -1,14 +1,13 @@
-//! The laboratory: policy gradients of finite Markov decision processes, exactly and from samples, in
-//! `f64` and without tensors.
+//! Policy gradients on finite Markov decision processes, exact and sampled, in `f64` and without tensors.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`mdp`] | finite processes: chains, grids, bandits, random ones, and those of a file |
-//! | [`policy`] | tables of policies, and the f-softargmax of a table of logits |
+//! | [`mdp`] | finite processes: chains, grids, bandits, random processes, and processes from JSON files |
+//! | [`policy`] | tabular policies, among them the f-softargmax of a table of logits |
 //! | [`exact`] | values, occupancies, optima, gradients and constants, without sampling |
-//! | [`algorithms`] | exact and stochastic f-PG and the methods it is compared with |
-//! | [`bandit`] | the two-armed gradient flow, Tsallis-INF and an adaptive order |
-//! | [`sweep`] | grids of runs over every core, and the table that they fill |
+//! | [`algorithms`] | exact and stochastic f-PG, f-PG with an adaptive alpha, and the baselines |
+//! | [`bandit`] | the gradient flow of two arms, and Tsallis-INF |
+//! | [`sweep`] | grids of runs on all cores, and the table of their results |
 //!
 //! Source: arXiv 2601.12604.
 

@@ -1,4 +1,4 @@
-//! Tables of policies.
+//! Tabular policies.
 
 mod projection;
 mod softargmax;
@@ -6,25 +6,25 @@ mod softargmax;
 pub use projection::{project_logits, project_probabilities};
 pub use softargmax::{Reference, ReferenceError, SoftargmaxPolicy};
 
-/// A policy of a finite process as a table, with what it pays for regularization in each state.
+/// A tabular policy of a finite process, with its divergence in each state.
 pub trait Policy {
-    /// How many actions each state has.
+    /// Returns the number of actions in each state.
     fn actions(&self) -> usize;
 
-    /// `pi(a | s)`, state by state.
+    /// Returns the probabilities `pi(a | s)`, state by state.
     fn probabilities(&self) -> &[f64];
 
-    /// `D(pi(. | s))` of each state; zeros where nothing is regularized.
+    /// Returns the divergence `D(pi(. | s))` of each state. It is zero for a policy without regularization.
     fn divergences(&self) -> &[f64];
 
-    /// `pi(. | s)`.
+    /// Returns the probabilities `pi(. | s)` of a state.
     fn row(&self, state: usize) -> &[f64] {
         let actions = self.actions();
         &self.probabilities()[state * actions..(state + 1) * actions]
     }
 }
 
-/// A policy that is nothing but its probabilities.
+/// A fixed policy without regularization.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TablePolicy {
     actions: usize,
@@ -33,7 +33,7 @@ pub struct TablePolicy {
 }
 
 impl TablePolicy {
-    /// The policy that takes each action of a state with the same probability.
+    /// Creates the policy that takes each action of a state with the same probability.
     pub fn uniform(states: usize, actions: usize) -> Self {
         Self {
             actions,
@@ -42,15 +42,15 @@ impl TablePolicy {
         }
     }
 
-    /// The policy that takes one action in each state.
+    /// Creates the policy that takes action `choices[state]` in each state.
     ///
     /// # Panics
     ///
-    /// If an action does not exist.
+    /// Panics if a choice is not below `actions`.
     pub fn deterministic(choices: &[usize], actions: usize) -> Self {
         let mut probabilities = vec![0.0; choices.len() * actions];
         for (state, &action) in choices.iter().enumerate() {
-            assert!(action < actions, "action {action} of {actions}");
+            assert!(action < actions, "action {action} is not below {actions}");
             probabilities[state * actions + action] = 1.0;
         }
         Self {

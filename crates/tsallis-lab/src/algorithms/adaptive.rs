@@ -4,34 +4,36 @@ use crate::exact::{FiniteHorizon, best_finite_horizon_value};
 use crate::{Divergence, Mdp, SoftargmaxPolicy};
 use burn_tsallis::experiment::{Purpose, Stream, stream};
 
-/// The orders that an adaptive run chooses from.
+/// The values of alpha that [`AdaptiveAlpha`] chooses from.
 pub const ADAPTIVE_ALPHAS: [f64; 6] = [0.1, 0.3, 0.5, 0.7, 0.9, 1.0];
 
-/// Iterations from one choice to the next.
+/// Iterations between two choices of alpha.
 const SEGMENT: usize = 10;
 
-/// f-PG that chooses its order while it learns: one table of logits, and Tsallis-INF over the orders of
-/// [`ADAPTIVE_ALPHAS`] that read and improve it in turns.
+/// f-PG that chooses alpha while it learns.
 ///
-/// The optimum of every order has the same form, `theta* = Q* / lambda`, and the orders' `Q*` differ only by what
-/// they pay for their divergences, so that what one of them learns is of use to all. The chosen one runs a segment
-/// of iterations, and its loss is how far the mean return of the segment is from the best that the horizon allows,
-/// from 0 to 1. The logits change while the orders are compared; the bandit's guarantee is against such adversaries.
+/// All values in [`ADAPTIVE_ALPHAS`] share one table of logits, and [`TsallisInf`] chooses which alpha runs next. The
+/// optimum has the same form for every alpha, `theta* = Q* / lambda`, and the `Q*` differ only by the cost of the
+/// divergence. Logits learned under one alpha are therefore useful under the others.
+///
+/// The chosen alpha runs for a segment of iterations. Its loss, scaled to `[0, 1]`, is the distance of the segment's
+/// mean return from the best return that the horizon allows. The logits change while the values of alpha are compared.
+/// The regret bound of Tsallis-INF holds against such adversarial losses.
 #[derive(Clone, Debug)]
 pub struct AdaptiveAlpha<'a> {
     reinforce: Reinforce<FPg>,
     bandit: TsallisInf,
     choices: Stream,
     chosen: usize,
-    /// Iterations of the segment so far, and the sum of their returns.
+    /// The number of iterations in the current segment, and the sum of their returns.
     segment: (usize, f64),
-    /// Returns that count as a loss of 1 and of 0.
+    /// The returns with loss 1 and with loss 0.
     scale: (f64, f64),
     horizon: FiniteHorizon<'a>,
 }
 
 impl<'a> AdaptiveAlpha<'a> {
-    /// Begins with every order alike.
+    /// Creates a run with zero logits in which every alpha has the same probability.
     pub fn new(mdp: &'a Mdp, temperature: f64, sampling: Sampling, seed: u64) -> Self {
         let mut choices = stream(seed, Purpose::BanditArms, 0);
         let bandit = TsallisInf::new(ADAPTIVE_ALPHAS.len());
@@ -54,13 +56,13 @@ impl<'a> AdaptiveAlpha<'a> {
         }
     }
 
-    /// The probability of each order.
+    /// Returns the probability of each value in [`ADAPTIVE_ALPHAS`].
     pub fn weights(&self) -> &[f64] {
         self.bandit.weights()
     }
 
-    /// The exact mean return of the policy that is drawn next: each order's reading of the logits, as likely
-    /// as the order.
+    /// Returns the exact mean discounted return over the horizon, averaged over alpha with the probabilities
+    /// [`weights`](Self::weights).
     pub fn value(&self) -> f64 {
         let mut policy = self.reinforce.learner().policy().clone();
         ADAPTIVE_ALPHAS
@@ -73,7 +75,8 @@ impl<'a> AdaptiveAlpha<'a> {
             .sum()
     }
 
-    /// Runs an iteration under the chosen order; the mean discounted return of its batch.
+    /// Runs one iteration with step size `eta` under the chosen alpha, and returns the mean discounted return of its
+    /// batch.
     pub fn iterate(&mut self, eta: f64) -> f64 {
         let earned = self.reinforce.iterate(eta);
         self.segment.0 += 1;
@@ -82,7 +85,7 @@ impl<'a> AdaptiveAlpha<'a> {
             let (worst, best) = self.scale;
             let mean = self.segment.1 / SEGMENT as f64;
             let loss = ((best - mean) / (best - worst)).clamp(0.0, 1.0);
-            // Where nothing can be earned there is nothing to choose by.
+            // 0 / 0 if every policy earns the same: no alpha is better then.
             let loss = if loss.is_nan() { 0.5 } else { loss };
             self.bandit.learn(self.chosen, loss);
             self.choose();
@@ -127,7 +130,7 @@ mod tests {
         );
         let weights = adaptive.weights();
         assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-        // The tail of the smallest order is paid for.
+        // The heavy tail of the smallest alpha costs return.
         assert!(weights[5] > 2.0 * weights[0], "{weights:?}");
     }
 

@@ -3,18 +3,18 @@ use super::unregularized::Parameterization;
 /// The escort transform `pi(a) = |theta_a|^p / sum_b |theta_b|^p`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Escort {
-    /// `p`.
+    /// The power `p`.
     pub power: f64,
 }
 
-/// Parameters closer to zero than this have the slope of one this far.
+/// Smallest distance of a parameter from zero at which its slope is evaluated.
 const MIN_ABS_PARAMETER: f64 = 1e-12;
 
 impl Parameterization for Escort {
     const INITIAL_STD: f64 = 1e-3;
 
     fn refresh(&self, parameters: &mut [f64], probabilities: &mut [f64]) {
-        // Relative to the largest, whose power may underflow.
+        // Relative to the largest, since powers of small parameters may underflow.
         let largest = parameters
             .iter()
             .fold(0.0_f64, |max, theta| max.max(theta.abs()));

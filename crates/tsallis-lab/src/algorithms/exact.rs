@@ -2,42 +2,44 @@ use crate::exact::{Evaluator, Gradient, regularized_advantage};
 use crate::policy::project_logits;
 use crate::{Policy, SoftargmaxPolicy};
 
-/// How long a step is.
+/// The rule that sets the step size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum StepRule {
-    /// Always `eta`.
+    /// The same step size `eta` in every step.
     Fixed(f64),
-    /// The longest of `eta, eta / 2, eta / 4, ..` that raises the objective by at least a tenth of what the
-    /// gradient promises; the next search begins at twice the step that was taken.
+    /// Backtracking: the largest of `eta, eta / 2, eta / 4, ..` that raises the objective by at least a tenth of the
+    /// first-order prediction. The next search starts at twice the accepted step size.
     Armijo {
-        /// Where the first search begins.
+        /// The step size at which the first search starts.
         first: f64,
     },
 }
 
-/// The share of the promised rise that a step has to make good.
+/// The fraction of the first-order prediction that a step must reach.
 const ARMIJO_CONSTANT: f64 = 0.1;
 
-/// Halvings after which the objective can be raised no more.
+/// Halvings after which the search stops without a step.
 const MAX_HALVINGS: usize = 60;
 
-/// Where a step goes.
+/// The direction of a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
-    /// Along the gradient: f-PG.
+    /// The gradient: f-PG.
     #[default]
     Gradient,
-    /// Along the natural gradient, of the Fisher information of the policy:
+    /// The natural gradient with the Fisher information of the policy:
     ///
     /// ```text
     /// v(s, a) = (pi_a / k_a) (z_a - <pi, z>) / (1 - gamma),    z = Q(s, .) - lambda f'(u)
     /// ```
     ///
-    /// which for the softmax is the advantage. It moves every state, whether it is reached or not.
+    /// For the softmax it is the regularized advantage divided by `1 - gamma`. It moves every state, including states
+    /// that the policy never visits.
     Natural,
 }
 
-/// f-PG with exact gradients: `theta <- T_tau(theta + eta dV(rho)/dtheta)`. Source: arXiv 2601.12604.
+/// f-PG with exact gradients: `theta <- T_tau(theta + eta dV(rho)/dtheta)`, with the optional projection `T_tau`
+/// ([`project_logits`]). Source: arXiv 2601.12604.
 ///
 /// ```
 /// use tsallis_lab::algorithms::{ExactAscent, StepRule};
@@ -66,19 +68,19 @@ pub struct ExactAscent<'a> {
     max_step_size: f64,
 }
 
-/// What a step saw and did.
+/// The result of one step of [`ExactAscent`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExactStep {
-    /// `V(rho)` before the step.
+    /// The objective `V(rho)` before the step.
     pub objective: f64,
-    /// `|dV(rho)/dtheta|^2` before the step.
+    /// The squared norm of the gradient, `|dV(rho)/dtheta|^2`, before the step.
     pub norm_squared: f64,
-    /// `eta`; zero where no step would raise the objective.
+    /// The step size `eta`, or zero if the search found no step that raises the objective.
     pub length: f64,
 }
 
 impl<'a> ExactAscent<'a> {
-    /// Begins at a policy.
+    /// Creates an ascent that starts at `policy`, regularized with `temperature` (`lambda`).
     pub fn new(
         evaluator: &'a Evaluator<'a>,
         policy: SoftargmaxPolicy,
@@ -99,25 +101,25 @@ impl<'a> ExactAscent<'a> {
         }
     }
 
-    /// Steps in another direction.
+    /// Sets the direction of the steps. The default is [`Direction::Gradient`].
     pub fn with_direction(mut self, direction: Direction) -> Self {
         self.direction = direction;
         self
     }
 
-    /// Projects after each step, so that no probability falls below `tau q`; `tau` is from 0 to the smallest
-    /// probability of the reference.
+    /// Projects the policy after each step so that no probability falls below `tau q`. `tau` must be from 0 to the
+    /// smallest probability of the reference. `None`, the default, turns the projection off.
     pub fn with_floor(mut self, tau: Option<f64>) -> Self {
         self.floor = tau;
         self
     }
 
-    /// The policy after the last step.
+    /// Returns the policy after the last step.
     pub fn policy(&self) -> &SoftargmaxPolicy {
         &self.policy
     }
 
-    /// Takes a step.
+    /// Takes one step and returns its result.
     pub fn step(&mut self) -> ExactStep {
         let gradient = self.evaluator.gradient(&self.policy, self.temperature);
         let start = self.evaluator.mdp().start();
@@ -172,7 +174,7 @@ impl<'a> ExactAscent<'a> {
         for state in 0..policy.states() {
             let range = policy.range(state);
             let row = &direction[range];
-            // A state that does not move keeps its root.
+            // A state whose logits do not change keeps its root.
             if row.iter().all(|&d| d == 0.0) {
                 continue;
             }
@@ -211,8 +213,8 @@ mod tests {
     use crate::exact::{Constants, optimum};
     use crate::mdp::{bandit, garnet};
 
-    /// The gap after so many steps, and the distance of the logits from `Q* / lambda` up to a constant in
-    /// each state.
+    /// Returns the optimality gap after `steps` steps, and the largest distance of the logits from `Q* / lambda` up to
+    /// a constant in each state.
     fn converge(alpha: f64, steps: usize) -> (f64, f64) {
         let mdp = garnet(4, 3, 4, 0.8, 10).expect("sizes");
         let evaluator = Evaluator::new(&mdp);
@@ -250,10 +252,10 @@ mod tests {
             let (gap, away) = converge(alpha, 5000);
             println!("alpha {alpha}: gap {gap:e}, logits away from Q* / lambda {away:e}");
             assert!(gap.abs() < bound, "alpha {alpha}: {gap:e}");
-            // The gap is of the second order in the logits.
+            // The gap is quadratic in the error of the logits.
             assert!(away < 1e-3 || alpha > 0.5, "alpha {alpha}: {away:e}");
         }
-        // The softmax is orders behind the heavy tail on the way.
+        // Before convergence, the softmax is orders of magnitude behind the heavy tail.
         assert!(converge(1.0, 5000).0 > 1e4 * converge(0.1, 5000).0);
     }
 
@@ -316,7 +318,7 @@ mod tests {
 
     #[test]
     fn two_arms_escape_in_the_steps_of_the_flow() {
-        // lambda = 0, arms 0 and 1, from a logit gap of -10 to 0 at alpha = 1/2: the flow takes 540.24.
+        // lambda = 0, rewards 0 and 1, from a logit gap of -10 to 0 at alpha = 1/2: the flow takes a time of 540.24.
         let mdp = bandit(&[0.0, 1.0], 0.0).expect("arms");
         let evaluator = Evaluator::new(&mdp);
         let mut policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 1, 2);

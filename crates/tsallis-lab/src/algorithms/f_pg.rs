@@ -3,8 +3,8 @@ use super::reinforce::{Batch, Credit, TabularLearner};
 use crate::policy::project_logits;
 use crate::{Divergence, Policy, SoftargmaxPolicy};
 
-/// f-PG from samples: the f-softargmax and the divergence of one generator, along the gradient or the natural
-/// gradient. At order one, softmax and entropy.
+/// f-PG from samples: an f-softargmax policy regularized by the divergence of the same generator, with steps along the
+/// gradient or the natural gradient. With `alpha = 1` it is the softmax with entropy regularization.
 #[derive(Clone, Debug)]
 pub struct FPg {
     policy: SoftargmaxPolicy,
@@ -21,7 +21,7 @@ struct Buffers {
 }
 
 impl FPg {
-    /// Begins at a policy, regularized at this temperature.
+    /// Creates a learner that starts at `policy`, regularized with `temperature` (`lambda`).
     pub fn new(policy: SoftargmaxPolicy, temperature: f64) -> Self {
         let actions = policy.actions();
         Self {
@@ -36,30 +36,30 @@ impl FPg {
         }
     }
 
-    /// Steps in another direction.
+    /// Sets the direction of the steps. The default is [`Direction::Gradient`].
     pub fn with_direction(mut self, direction: Direction) -> Self {
         self.direction = direction;
         self
     }
 
-    /// Projects after each step, so that no probability falls below `tau q`; `tau` is from 0 to the smallest
-    /// probability of the reference.
+    /// Projects the policy after each step so that no probability falls below `tau q`. `tau` must be from 0 to the
+    /// smallest probability of the reference. `None`, the default, turns the projection off.
     pub fn with_floor(mut self, tau: Option<f64>) -> Self {
         self.floor = tau;
         self
     }
 
-    /// The policy.
+    /// Returns the policy.
     pub fn policy(&self) -> &SoftargmaxPolicy {
         &self.policy
     }
 
-    /// Goes on with the same logits under another divergence.
+    /// Changes the divergence and keeps the logits.
     pub fn set_divergence(&mut self, divergence: Divergence) {
         self.policy.set_divergence(divergence);
     }
 
-    /// Calls with each state of a batch and the direction of its step.
+    /// Calls `call` with each visited state of `batch` and the direction of its step, one component per action.
     pub fn estimate(&self, batch: &Batch, mut call: impl FnMut(usize, &[f64])) {
         let mut buffers = self.buffers.clone();
         for &state in batch.visited() {
@@ -75,7 +75,7 @@ impl FPg {
         }
     }
 
-    /// `sum_a c_a score_a - lambda n dD/dtheta`.
+    /// Computes `sum_a c_a score_a - lambda n dD/dtheta`, with the credit `c` and the visits `n` of the state.
     fn gradient(&self, batch: &Batch, state: usize, buffers: &mut Buffers) {
         let policy = &self.policy;
         policy.score(state, batch.credit(state), &mut buffers.direction);
@@ -90,14 +90,14 @@ impl FPg {
         }
     }
 
-    /// The gradient by the inverse of the state's Fisher information at as many visits as there were:
+    /// Computes the gradient multiplied by the inverse Fisher information of the state at its visits `n`:
     ///
     /// ```text
     /// v_a = [(c_a - p_a sum c) / n - lambda p_a (y_a - <p, y>)] / k_a
     /// ```
     ///
-    /// For the softmax it is the importance-weighted estimate of the advantage. It is zero where no visit
-    /// counts: the discount of a late step may be zero.
+    /// For the softmax it is the importance-weighted estimate of the advantage. It is zero if the visits have no
+    /// weight, since the discount of a late step may be zero.
     fn natural_gradient(&self, batch: &Batch, state: usize, direction: &mut [f64]) {
         let range = self.policy.range(state);
         let p = self.policy.row(state);
@@ -180,7 +180,7 @@ mod tests {
             row
         };
         let (gradient, v) = (of(Direction::Gradient), of(Direction::Natural));
-        // F = n J diag(1 / p) J, with v's constant in the kernel.
+        // F = n J diag(1 / p) J. A constant added to v is in the kernel of F.
         let mut product = [0.0; 4];
         policy.jacobian_product(0, &v, &mut product);
         let divided: Vec<f64> = product

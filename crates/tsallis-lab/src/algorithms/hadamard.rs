@@ -1,7 +1,7 @@
 use super::unregularized::Parameterization;
 
-/// The Hadamard parameterization `pi(a) = theta_a^2` with `theta` on the unit sphere of each state: steps
-/// along the part of the gradient that is tangent to it, and back onto it.
+/// The Hadamard parameterization `pi(a) = theta_a^2`, with the `theta` of each state on the unit sphere. A step follows
+/// the tangential part of the gradient and then normalizes `theta`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hadamard;
 
@@ -18,7 +18,7 @@ impl Parameterization for Hadamard {
     }
 
     fn ascend(&self, parameters: &mut [f64], _: &[f64], credit: &[f64], eta: f64) {
-        // d ln theta^2 / dtheta, where the action was taken.
+        // c d ln theta^2 / dtheta. An action that was not taken has no credit, and its theta may be zero.
         let slope = |credit: f64, theta: f64| {
             if credit == 0.0 {
                 0.0

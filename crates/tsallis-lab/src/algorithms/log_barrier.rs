@@ -1,7 +1,7 @@
 use super::reinforce::{Batch, Credit, TabularLearner};
 use crate::{Divergence, Policy, SoftargmaxPolicy};
 
-/// The softmax with a logarithmic barrier: the gradient of the return, and that of
+/// The softmax with a logarithmic barrier. A step follows the gradient of the return plus the gradient of
 /// `lambda sum_s sum_a ln pi(a | s)` over all states, visited or not.
 #[derive(Clone, Debug)]
 pub struct LogBarrier {
@@ -13,7 +13,7 @@ pub struct LogBarrier {
 }
 
 impl LogBarrier {
-    /// Begins at the uniform policy, with a barrier of this weight.
+    /// Creates a learner that starts at the uniform policy. `temperature` is the weight `lambda` of the barrier.
     pub fn new(states: usize, actions: usize, temperature: f64) -> Self {
         Self {
             policy: SoftargmaxPolicy::uniform(Divergence::Tsallis(1.0), states, actions),
@@ -49,7 +49,7 @@ impl TabularLearner for LogBarrier {
     fn ascend(&mut self, batch: &Batch, eta: f64) {
         let actions = self.zeros.len() as f64;
         for state in 0..self.policy.states() {
-            // Zeros where the state was not visited.
+            // Zero if the state was not visited.
             self.policy
                 .score(state, batch.credit(state), &mut self.gradient);
             for (g, p) in self.gradient.iter_mut().zip(self.policy.row(state)) {

@@ -1,4 +1,4 @@
-//! Policy gradient methods on tables: with exact gradients, and from sampled episodes.
+//! Tabular policy gradient methods, with exact gradients and from sampled episodes.
 
 mod adaptive;
 mod escort;

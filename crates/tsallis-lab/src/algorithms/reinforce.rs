@@ -3,17 +3,17 @@ use burn_tsallis::experiment::Stream;
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// How the reward of a step is credited to the actions before it.
+/// How rewards are credited to earlier actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credit {
-    /// With `sum_{k >= t} gamma^k r_k`: what the gradient of the discounted objective is made of.
+    /// `sum_{k >= t} gamma^k r_k`, as in the gradient of the discounted objective.
     Objective,
-    /// With `sum_{k >= t} gamma^(k - t) r_k`, the return to go, which gives late actions the weight of early
-    /// ones. The baselines of arXiv 2601.12604 run this.
+    /// `sum_{k >= t} gamma^(k - t) r_k`, the return to go, which gives late actions the same weight as early ones. The
+    /// baselines of arXiv 2601.12604 use it.
     ToGo,
 }
 
-/// What a batch of episodes says about each state, as means over the batch.
+/// The statistics of each state in a batch of episodes, as means over the batch.
 #[derive(Clone, Debug)]
 pub struct Batch {
     actions: usize,
@@ -34,17 +34,18 @@ impl Batch {
         }
     }
 
-    /// The states that were visited.
+    /// Returns the visited states, each once.
     pub fn visited(&self) -> &[usize] {
         &self.visited
     }
 
-    /// `sum_t 1[s_t = s, a_t = a] G_t` of a state, with the regularized rewards of the steps from `t` on.
+    /// Returns the credit of each action in a state, `sum_t 1[s_t = s, a_t = a] G_t`. `G_t` sums the regularized
+    /// rewards from step `t` on, as [`Credit`] defines.
     pub fn credit(&self, state: usize) -> &[f64] {
         &self.credit[state * self.actions..(state + 1) * self.actions]
     }
 
-    /// `sum_t gamma^t 1[s_t = s]` of a state.
+    /// Returns the discounted visits of a state, `sum_t gamma^t 1[s_t = s]`.
     pub fn visits(&self, state: usize) -> f64 {
         self.visits[state]
     }
@@ -59,37 +60,37 @@ impl Batch {
     }
 }
 
-/// A table that learns from batches of episodes.
+/// A tabular policy that learns from batches of episodes.
 pub trait TabularLearner: Policy {
     /// How rewards are credited.
     const CREDIT: Credit;
 
-    /// What each step pays for its state's divergence.
+    /// Returns the temperature `lambda`: each step's reward is reduced by `lambda` times the divergence of its state.
     fn temperature(&self) -> f64;
 
-    /// Takes a step of length `eta`.
+    /// Takes one step of size `eta` with the statistics of `batch`.
     fn ascend(&mut self, batch: &Batch, eta: f64);
 }
 
 /// How episodes are sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampling {
-    /// Episodes in a batch.
+    /// The number of episodes in a batch.
     pub batch: usize,
-    /// Steps after which an episode is cut.
+    /// The number of steps after which an episode is truncated.
     pub horizon: usize,
 }
 
-/// The REINFORCE loop: episodes of the current policy, and a step of the learner after each batch.
+/// The REINFORCE loop: it samples a batch of episodes with the current policy, then the learner takes a step.
 ///
-/// For f-PG ([`FPg`](super::FPg)) it is the estimator
+/// For f-PG ([`FPg`](super::FPg)) the gradient estimator is
 ///
 /// ```text
 /// g = sum_{t < H} score_t sum_{k >= t} gamma^k (r_k - lambda D(s_k)) - lambda sum_{t < H} gamma^t dD(s_t)/dtheta
 /// ```
 ///
-/// of the gradient of the objective that ends after `H` steps, which it is unbiased for; the sums stop where
-/// an episode ends. Source: arXiv 2601.12604.
+/// It is an unbiased estimator of the gradient of the objective over the first `H` steps. The sums end with the
+/// episode. Source: arXiv 2601.12604.
 #[derive(Clone, Debug)]
 pub struct Reinforce<L> {
     dynamics: Dynamics,
@@ -110,7 +111,7 @@ struct Step {
 }
 
 impl<L: TabularLearner> Reinforce<L> {
-    /// A loop whose episodes are drawn from `random`.
+    /// Creates a loop that draws its episodes from `random`.
     pub fn new(mdp: &Mdp, learner: L, sampling: Sampling, random: Stream) -> Self {
         let horizon = sampling
             .horizon
@@ -128,30 +129,31 @@ impl<L: TabularLearner> Reinforce<L> {
         }
     }
 
-    /// What has been learned.
+    /// Returns the learner.
     pub fn learner(&self) -> &L {
         &self.learner
     }
 
-    /// What learns, to be changed between two batches.
+    /// Returns the learner, for changes between two batches.
     pub fn learner_mut(&mut self) -> &mut L {
         &mut self.learner
     }
 
-    /// Steps after which an episode is cut: the shorter of what was asked for and of the process.
+    /// Returns the number of steps after which an episode is truncated: the smaller of [`Sampling::horizon`] and the
+    /// episode limit of the process.
     pub fn horizon(&self) -> usize {
         self.sampling.horizon
     }
 
-    /// Samples a batch and steps by `eta`; the mean discounted return of the batch, without what the
-    /// regularizer costs.
+    /// Samples a batch, takes a step of size `eta`, and returns the mean discounted return of the batch without the
+    /// cost of the regularizer.
     pub fn iterate(&mut self, eta: f64) -> f64 {
         let mean = self.sample();
         self.learner.ascend(&self.batch, eta);
         mean
     }
 
-    /// Samples a batch; its mean discounted return.
+    /// Samples a batch and returns its mean discounted return without the cost of the regularizer.
     pub fn sample(&mut self) -> f64 {
         self.batch.clear();
         let share = 1.0 / self.sampling.batch as f64;
@@ -163,7 +165,7 @@ impl<L: TabularLearner> Reinforce<L> {
         mean
     }
 
-    /// What the last batch says.
+    /// Returns the statistics of the last batch.
     pub fn batch(&self) -> &Batch {
         &self.batch
     }
@@ -189,7 +191,7 @@ impl<L: TabularLearner> Reinforce<L> {
         }
     }
 
-    /// Adds the episode to the batch, from its end to its beginning; its discounted return.
+    /// Adds the episode to the batch, from its last step to its first, and returns its discounted return.
     fn accumulate(&mut self, share: f64) -> f64 {
         let (gamma, lambda) = (self.dynamics.discount, self.learner.temperature());
         let divergences = self.learner.divergences();
@@ -223,12 +225,12 @@ impl<L: TabularLearner> Reinforce<L> {
     }
 }
 
-/// A uniform number in `[0, 1)`.
+/// Draws a uniform number in `[0, 1)`.
 fn uniform(random: &mut Stream) -> f64 {
     (random.next_u64() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
 }
 
-/// An action of a distribution.
+/// Draws an action with the probabilities in `row`.
 fn sample_action(row: &[f64], random: &mut Stream) -> usize {
     let mut left = uniform(random);
     for (action, &p) in row.iter().enumerate() {
@@ -237,16 +239,16 @@ fn sample_action(row: &[f64], random: &mut Stream) -> usize {
             return action;
         }
     }
-    // The probabilities sum to one but for rounding: the last that can be taken.
+    // The sum was below one by rounding: take the last action with a positive probability.
     row.iter().rposition(|&p| p > 0.0).unwrap_or(row.len() - 1)
 }
 
-/// A process as it is sampled from.
+/// A process in the form that sampling uses.
 #[derive(Clone, Debug)]
 struct Dynamics {
     discount: f64,
     actions: usize,
-    /// The states that an episode may begin in, and their probabilities.
+    /// The possible start states and their probabilities.
     start: Vec<(usize, f64)>,
     offsets: Vec<u32>,
     outcomes: Vec<SampledOutcome>,
@@ -347,8 +349,8 @@ mod tests {
     use crate::{Divergence, SoftargmaxPolicy};
     use burn_tsallis::experiment::{Purpose, stream};
 
-    /// Whether the estimator's mean over so many batches of one is the exact gradient, in every component,
-    /// within 4.5 standard errors.
+    /// Asserts that the mean of the estimator over `batches` batches of one episode equals the exact gradient within
+    /// 4.5 standard errors in every component.
     fn unbiased(mdp: &Mdp, divergence: Divergence, horizon: usize, batches: usize) {
         let mut policy = SoftargmaxPolicy::uniform(divergence, mdp.states(), mdp.actions());
         let logits: Vec<f64> = (0..policy.logits().len())
@@ -417,7 +419,7 @@ mod tests {
         let mdp = garnet(3, 2, 2, 0.0, 6).expect("sizes");
         unbiased(&mdp, Divergence::Tsallis(0.5), 3, 20_000);
 
-        // The states of the later steps are visited, and count for nothing.
+        // The states of the later steps are visited with weight zero.
         let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 3, 2);
         let learner = FPg::new(policy, 0.3).with_direction(Direction::Natural);
         let sampling = Sampling {
@@ -448,7 +450,7 @@ mod tests {
         };
         let long = learned(400, Direction::Gradient);
         assert!(long.iter().any(|x| x.abs() > 1e-3), "{long:?}");
-        // What comes after 330 steps is weighted by less than the smallest number.
+        // After 330 steps the weight is below the smallest positive `f64`.
         assert_eq!(long, learned(330, Direction::Gradient));
         let natural = learned(400, Direction::Natural);
         assert!(natural.iter().all(|x| x.is_finite()), "{natural:?}");
@@ -467,7 +469,7 @@ mod tests {
             counts.iter().zip(row).all(|(c, p)| (c - p).abs() < 6e-3),
             "{counts:?}"
         );
-        // Rounding may leave a rest; it goes to an action that can be taken.
+        // A rest that rounding leaves goes to an action with a positive probability.
         assert_eq!(sample_action(&[1e-300, 0.0], &mut random), 0);
     }
 }

@@ -7,25 +7,25 @@ use crate::{Divergence, Mdp, SoftargmaxPolicy};
 use burn_tsallis::experiment::{Purpose, stream};
 use std::fmt;
 
-/// A method, with what parameterizes its policies.
+/// A method and its parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Algorithm {
-    /// f-PG with this divergence; at order one, softmax and entropy.
+    /// f-PG with this divergence. With `alpha = 1` it is the softmax with entropy regularization.
     FPg(Divergence),
-    /// The natural gradient of the same policies.
+    /// f-PG with this divergence and the natural gradient.
     Natural(Divergence),
     /// The softmax with a logarithmic barrier.
     LogBarrier,
-    /// The escort transform of this power.
+    /// The escort transform with this power.
     Escort(f64),
     /// The Hadamard parameterization.
     Hadamard,
-    /// f-PG that chooses its order while it learns.
+    /// f-PG that chooses alpha while it learns.
     Adaptive,
 }
 
 impl Algorithm {
-    /// What it is called on the command line and in tables.
+    /// Returns the name of the method on the command line and in tables.
     pub fn name(&self) -> &'static str {
         match self {
             Self::FPg(_) => "fpg",
@@ -37,7 +37,7 @@ impl Algorithm {
         }
     }
 
-    /// Its divergence or its power, in words; nothing where it has neither.
+    /// Returns the divergence or the power as text, or `None` if the method has neither.
     pub fn alpha(&self) -> Option<String> {
         match self {
             Self::FPg(divergence) | Self::Natural(divergence) => Some(divergence.to_string()),
@@ -46,7 +46,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether a temperature means anything to it.
+    /// Returns `true` if the method has a temperature.
     pub fn has_temperature(&self) -> bool {
         !matches!(self, Self::Escort(_) | Self::Hadamard)
     }
@@ -61,61 +61,62 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// Largest number of iterations and of episodes in a batch, and how it is said.
+/// Largest number of iterations and of episodes in a batch, and the range in error messages.
 const MAX_COUNT: (usize, &str) = (1_000_000_000, "from 1 to a billion");
 
-/// Longest horizon: every step of it is kept until the episode is accounted for.
+/// Longest horizon, and the range in error messages. Every step is stored until its episode has ended.
 const MAX_HORIZON: (usize, &str) = (1_000_000, "from 1 to a million");
 
-/// Everything about one stochastic run.
+/// The settings of one stochastic run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSettings {
     /// The method.
     pub algorithm: Algorithm,
-    /// `eta`.
+    /// The step size `eta`.
     pub step_size: f64,
-    /// `lambda`; without meaning to a method that is not regularized.
+    /// The temperature `lambda`. Methods without regularization ignore it.
     pub temperature: f64,
-    /// Batches, and steps.
+    /// The number of iterations, each with one batch and one step.
     pub iterations: usize,
     /// How episodes are sampled.
     pub sampling: Sampling,
-    /// Iterations between two points of the curve.
+    /// The number of iterations between two points of the curve.
     pub every: usize,
-    /// Whether f-PG projects onto the floor of the theory.
+    /// Whether f-PG projects onto the probability floor of the theory ([`Constants::floor`]) after each step.
     pub project: bool,
     /// The seed of the episodes and of the initial parameters.
     pub seed: u64,
 }
 
-/// Settings that no run can be made of.
+/// Invalid settings of a run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// A number that is out of its range.
+    /// A number is out of range.
     #[error("the {what} must be {needs}, not {got}")]
     OutOfRange {
         /// The setting.
         what: &'static str,
-        /// What it has to be.
+        /// The valid range.
         needs: &'static str,
-        /// What it is.
+        /// The invalid value.
         got: String,
     },
-    /// A projection that the theory does not have.
+    /// The theory has no projection for the setting.
     #[error("no projection: {0}")]
     Projection(#[from] AssumptionError),
-    /// A projection of a method that has none.
-    #[error("only fpg projects, not {0}")]
+    /// The method has no projection.
+    #[error("only fpg supports projection, not {0}")]
     NoProjection(&'static str),
 }
 
 impl RunSettings {
-    /// Checks every number.
+    /// Checks the settings.
     ///
     /// # Errors
     ///
-    /// If one is out of its range, which the error names.
+    /// Returns an error that names the setting if a number is out of range, or if `project` is set for a method or a
+    /// divergence without a projection.
     pub fn validate(&self) -> Result<(), SettingsError> {
         let positive = |what, value: f64| {
             if value > 0.0 && value.is_finite() {
@@ -160,18 +161,18 @@ impl RunSettings {
     }
 }
 
-/// What a run learned, every so many iterations and at its end.
+/// The learning curve of a run: points at regular intervals and at its end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
-    /// Iterations before each point.
+    /// The number of iterations before each point.
     pub iterations: Vec<usize>,
-    /// The mean discounted return of the batch that was sampled there.
+    /// The mean discounted return of the batch at each point.
     pub returns: Vec<f64>,
-    /// The exact mean of that: `E sum_{t < H} gamma^t r_t` of the policy.
+    /// The exact expectation of that return, `E sum_{t < H} gamma^t r_t`, for the policy at each point.
     pub values: Vec<f64>,
 }
 
-/// Makes a run.
+/// Runs a method on a process and returns its learning curve.
 ///
 /// ```
 /// use tsallis_lab::algorithms::{Algorithm, RunSettings, Sampling, run};
@@ -195,7 +196,7 @@ pub struct Curve {
 ///
 /// # Errors
 ///
-/// If the settings are not valid.
+/// Returns an error if the settings are invalid.
 pub fn run(mdp: &Mdp, settings: &RunSettings) -> Result<Curve, SettingsError> {
     settings.validate()?;
     let (states, actions) = (mdp.states(), mdp.actions());
@@ -266,12 +267,12 @@ fn record<T>(
             continue;
         }
         let value = value(&learner);
-        // The last batch is for the curve alone.
+        // The last batch only adds a point to the curve.
         let eta = if last { 0.0 } else { settings.step_size };
         let earned = iterate(&mut learner, eta);
         curve.iterations.push(iteration);
         curve.values.push(value);
-        // A policy that is no number takes the last action, which may be the right one.
+        // A policy of NaN always takes the last action, whose return may look right.
         curve
             .returns
             .push(if value.is_nan() { f64::NAN } else { earned });

@@ -3,19 +3,20 @@ use crate::Policy;
 use burn_tsallis::experiment::Stream;
 use rand_distr::{Distribution, StandardNormal};
 
-/// How the parameters of a state become its policy, where nothing regularizes it.
+/// A parameterization of the policy of each state, without regularization.
 pub trait Parameterization {
-    /// The standard deviation of the initial parameters, which are normal.
+    /// The standard deviation of the initial parameters, which are normal with mean zero.
     const INITIAL_STD: f64;
 
-    /// The probabilities of these parameters, which are first put to where they belong.
+    /// Normalizes the parameters of a state, if the parameterization constrains them, and writes their probabilities to
+    /// `probabilities`.
     fn refresh(&self, parameters: &mut [f64], probabilities: &mut [f64]);
 
-    /// Steps by `eta` along `sum_a c_a d ln pi(a)`, with the credit `c` of each action.
+    /// Takes a step of size `eta` along `sum_a c_a d ln pi(a)`, with the credit `c` of each action.
     fn ascend(&self, parameters: &mut [f64], probabilities: &[f64], credit: &[f64], eta: f64);
 }
 
-/// A table of policies that learns from the return alone, by the gradient of its parameterization:
+/// A tabular policy that ascends the unregularized return along the gradient of its parameterization:
 /// [`Escort`](super::Escort) or [`Hadamard`](super::Hadamard).
 #[derive(Clone, Debug)]
 pub struct Unregularized<P> {
@@ -27,7 +28,7 @@ pub struct Unregularized<P> {
 }
 
 impl<P: Parameterization> Unregularized<P> {
-    /// Begins at random parameters.
+    /// Creates a policy with random initial parameters.
     pub fn new(parameterization: P, states: usize, actions: usize, random: &mut Stream) -> Self {
         let draw = |_| {
             let normal: f64 = StandardNormal.sample(random);

@@ -1,18 +1,20 @@
 use burn_tsallis::math::{Pair, Tsallis};
 
-/// Intervals of the quadrature; its error falls with their fourth power.
+/// Number of intervals of Simpson's rule, whose error falls with the fourth power of this number.
 const INTERVALS: usize = 4000;
 
 const LOG_HALF: [f64; 2] = [-std::f64::consts::LN_2, -std::f64::consts::LN_2];
 
-/// The time that the gradient flow of two arms takes from a policy that prefers the wrong one, at a logit
-/// gap of `-gap`, to the uniform policy. The arms differ by 1, the reference is uniform, and the flow is
+/// Returns the time that the gradient flow of two arms takes from a logit gap of `-gap`, at which the policy prefers
+/// the worse arm, to the uniform policy.
+///
+/// The rewards of the arms differ by 1, the reference is uniform, and `alpha` is at most 1. The logit gap follows
 ///
 /// ```text
 /// delta' = 2 j(delta) (1 - lambda delta),    j = k_0 k_1 / (k_0 + k_1)
 /// ```
 ///
-/// for a generator of order at most one. At temperature zero and the softmax it is `gap + sinh(gap)`.
+/// For the softmax (`alpha = 1`) at temperature zero, the time is `gap + sinh(gap)`.
 ///
 /// ```
 /// use tsallis_lab::bandit::escape_time;
@@ -23,22 +25,22 @@ const LOG_HALF: [f64; 2] = [-std::f64::consts::LN_2, -std::f64::consts::LN_2];
 ///
 /// # Panics
 ///
-/// If the order is above one, or the gap is not a number from zero on.
+/// Panics if `alpha` is above 1, or if `gap` is negative or not finite.
 pub fn escape_time(alpha: f64, gap: f64, temperature: f64) -> f64 {
     assert!(
         gap >= 0.0 && gap.is_finite(),
-        "the gap must be a number from 0 on, not {gap}"
+        "the gap must be finite and at least 0, not {gap}"
     );
     let generator = Tsallis::new(alpha);
-    // Over the log-odds, in which the integrand is smooth from the middle to the tail.
+    // The integral is over the log-odds, in which the integrand is smooth from the center to the tail.
     let end = Pair::solve(&generator, gap, [0.5, 0.5], None).log_odds;
     let integrand = |t: f64| {
         let pair = Pair::at(&generator, t, LOG_HALF);
         let delta = pair.derivatives[0] - pair.derivatives[1];
         let [p0, p1] = pair.probabilities;
         let j = joint_weight(&pair);
-        // d delta = p_0 p_1 / j dt, and the wrong arm is ahead by delta.
-        // In this order: far out the square of j underflows.
+        // d delta = p_0 p_1 / j dt, and the worse arm leads by delta.
+        // Two divisions, because the square of j underflows at large gaps.
         p0 * p1 / j / (2.0 * j * (1.0 + temperature * delta))
     };
     // Simpson's rule.
@@ -52,13 +54,13 @@ pub fn escape_time(alpha: f64, gap: f64, temperature: f64) -> f64 {
     width / 3.0 * (integrand(0.0) + inner + integrand(end))
 }
 
-/// What [`escape_time`] tends to for large gaps at temperature zero:
+/// Returns the asymptote of [`escape_time`] for large gaps at temperature zero:
 ///
 /// ```text
 /// B^((3 - 2 alpha) / (1 - alpha)) / (3 - 2 alpha),    B = 2^(alpha - 1) + (1 - alpha) gap
 /// ```
 ///
-/// and `gap + sinh(gap)` for the softmax, which is exact.
+/// For the softmax (`alpha = 1`) it is `gap + sinh(gap)`, which is exact at every gap.
 pub fn escape_time_limit(alpha: f64, gap: f64) -> f64 {
     if alpha == 1.0 {
         return gap + gap.sinh();
@@ -68,13 +70,14 @@ pub fn escape_time_limit(alpha: f64, gap: f64) -> f64 {
     base.powf((1.0 + 2.0 * c) / c) / (1.0 + 2.0 * c)
 }
 
-/// The rate at which the coupled flow settles at its optimum, `kappa = 2 lambda j(1 / lambda)`.
+/// Returns the rate at which the regularized flow converges at its optimum, `kappa = 2 lambda j(1 / lambda)`, with the
+/// `j` of [`escape_time`] and `lambda = temperature`.
 pub fn curvature_at_optimum(alpha: f64, temperature: f64) -> f64 {
     let pair = Pair::solve(&Tsallis::new(alpha), 1.0 / temperature, [0.5, 0.5], None);
     2.0 * temperature * joint_weight(&pair)
 }
 
-/// The probability of the arm that is behind by a logit gap, under the uniform reference.
+/// Returns the probability of the arm whose logit is lower by `gap`, with a uniform reference.
 pub fn probability_at(alpha: f64, gap: f64) -> f64 {
     Pair::solve(&Tsallis::new(alpha), gap, [0.5, 0.5], None).probabilities[1]
 }
@@ -153,7 +156,8 @@ mod tests {
 
     #[test]
     fn from_the_same_probability_the_softmax_is_not_slower() {
-        // 1 / p for the softmax, p^-(3 - 2 alpha) for the others: the advantage is per logit gap.
+        // The time grows as 1 / p for the softmax and as p^-(3 - 2 alpha) for the others, which are faster only from
+        // the same logit gap.
         for p in [1e-2_f64, 1e-3, 1e-4] {
             let gap_of = |alpha: f64| {
                 let t = ((1.0 - p) / p).ln();

@@ -1,5 +1,4 @@
-//! Bandits: the gradient flow of two arms in closed form, and Tsallis-INF, whose weights are the same
-//! softargmax.
+//! Bandits: the gradient flow of two arms, and Tsallis-INF, whose weights are a Tsallis softargmax.
 
 mod flow;
 mod tsallis_inf;

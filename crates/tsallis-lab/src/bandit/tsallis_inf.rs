@@ -2,15 +2,16 @@ use burn_tsallis::experiment::{Purpose, Stream, stream};
 use burn_tsallis::math::{Row, RowReference, Solver};
 use rand::RngExt;
 
-/// Tsallis-INF, a bandit algorithm for losses in `[0, 1]` that may be stochastic or adversarial: the weights
-/// of the arms are the softargmax of order one half of the losses estimated so far,
+/// Tsallis-INF, a bandit algorithm for stochastic or adversarial losses in `[0, 1]`.
+///
+/// The weights of the arms are a softargmax with `alpha = 1/2` of the negative estimates of the cumulative losses:
 ///
 /// ```text
 /// w = argmax_p <p, -eta_t L> + 4 sum_i (sqrt(p_i) - p_i / 2),    eta_t = 2 / sqrt(t)
 /// ```
 ///
-/// with importance-weighted estimates `L`. Source: Zimmert and Seldin, arXiv 1807.07623. In the coordinates
-/// of this crate `w` is the softargmax of `-eta_t L / sqrt(K)` against the uniform reference.
+/// `L` are the importance-weighted estimates, and `K` is the number of arms. In the coordinates of this crate, `w` is
+/// the softargmax of `-eta_t L / sqrt(K)` with the uniform reference. Source: Zimmert and Seldin, arXiv 1807.07623.
 ///
 /// ```
 /// use tsallis_lab::bandit::TsallisInf;
@@ -31,13 +32,13 @@ pub struct TsallisInf {
 }
 
 impl TsallisInf {
-    /// Begins with every arm alike.
+    /// Creates a bandit with equal weights.
     ///
     /// # Panics
     ///
-    /// Without an arm.
+    /// Panics if `arms` is 0.
     pub fn new(arms: usize) -> Self {
-        assert!(arms > 0, "a bandit needs an arm");
+        assert!(arms > 0, "a bandit needs at least one arm");
         Self {
             losses: vec![0.0; arms],
             weights: vec![1.0 / arms as f64; arms],
@@ -46,12 +47,12 @@ impl TsallisInf {
         }
     }
 
-    /// The probability of each arm.
+    /// Returns the probability of each arm.
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }
 
-    /// Draws an arm.
+    /// Draws an arm with the probabilities of [`weights`](Self::weights).
     pub fn choose(&self, random: &mut Stream) -> usize {
         let mut left: f64 = random.random();
         for (arm, w) in self.weights.iter().enumerate() {
@@ -63,12 +64,12 @@ impl TsallisInf {
         self.weights.len() - 1
     }
 
-    /// Learns the loss of the arm that was drawn.
+    /// Updates the weights with the loss of the arm that was drawn.
     pub fn learn(&mut self, arm: usize, loss: f64) {
         self.losses[arm] += loss / self.weights[arm];
         self.rounds += 1;
         let arms = self.losses.len() as f64;
-        // The rate of the round that these weights are for.
+        // The rate of the next round, in which these weights are used.
         let eta = 2.0 / ((self.rounds + 1) as f64).sqrt();
         let least = self.losses.iter().copied().fold(f64::INFINITY, f64::min);
         for (logit, loss) in self.logits.iter_mut().zip(&self.losses) {
@@ -79,26 +80,27 @@ impl TsallisInf {
     }
 }
 
-/// Where the losses come from. The loss of a round is 0 or 1.
+/// The distribution of the losses. Each loss is 0 or 1.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Losses {
-    /// Each arm's mean loss, the same in every round.
+    /// The mean loss of each arm, the same in every round.
     Stochastic(Vec<f64>),
-    /// Mean losses that jump: in turns of lengths that grow by 1.6 all arms lose with a mean close to 0 and
-    /// close to 1, the first arm always by `gap` less. An algorithm that trusts its averages is misled.
+    /// Mean losses that alternate between two phases. In one phase the mean loss is 0 for the first arm and `gap` for
+    /// the others. In the next phase it is `1 - gap` for the first arm and 1 for the others. Each phase is 1.6 times as
+    /// long as the previous one. Algorithms that rely on average losses are misled.
     Adversarial {
-        /// How many arms there are.
+        /// The number of arms.
         arms: usize,
-        /// How much better the first one is.
+        /// The difference between the mean losses of the other arms and of the first arm.
         gap: f64,
     },
 }
 
-/// How much longer a turn of the adversary is than the last.
+/// Ratio of the lengths of successive phases of the adversary.
 const TURN: f64 = 1.6;
 
 impl Losses {
-    /// How many arms there are.
+    /// Returns the number of arms.
     pub fn arms(&self) -> usize {
         match self {
             Self::Stochastic(means) => means.len(),
@@ -106,7 +108,7 @@ impl Losses {
         }
     }
 
-    /// The mean loss of an arm in a round, the first being 0.
+    /// Returns the mean loss of an arm in a round. Rounds are numbered from 0.
     pub fn mean(&self, arm: usize, round: usize) -> f64 {
         match self {
             Self::Stochastic(means) => means[arm],
@@ -123,16 +125,20 @@ impl Losses {
     }
 }
 
-/// The pseudo-regret of a run, at rounds that are evenly spread in their logarithm.
+/// The pseudo-regret of a run, at points that are about evenly spaced on a logarithmic scale.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Regret {
-    /// The rounds.
+    /// The number of rounds before each point.
     pub rounds: Vec<usize>,
-    /// The mean loss of the arms that were drawn, less that of the best arm, summed up to there.
+    /// The cumulative mean loss of the drawn arms minus that of the best arm, at each point.
     pub regret: Vec<f64>,
 }
 
-/// Plays Tsallis-INF for so many rounds.
+/// Plays Tsallis-INF for `rounds` rounds and returns its pseudo-regret.
+///
+/// # Panics
+///
+/// Panics if `losses` has no arm.
 pub fn play(losses: &Losses, rounds: usize, seed: u64) -> Regret {
     let arms = losses.arms();
     let mut bandit = TsallisInf::new(arms);
@@ -198,7 +204,8 @@ mod tests {
 
     #[test]
     fn regret_in_both_regimes() {
-        // 4 sqrt(K T) + 1 against any adversary, about ln T times sum of 1 / gap in the stochastic regime.
+        // The regret is at most 4 sqrt(K T) + 1 against any adversary, and about ln T times the sum of 1 / gap in the
+        // stochastic regime.
         for arms in [2, 8] {
             let losses = Losses::Adversarial { arms, gap: 0.1 };
             for rounds in [1000, 10_000] {

@@ -1,19 +1,20 @@
 use crate::{Divergence, Mdp, SoftargmaxPolicy};
 use burn_tsallis::math::Generator;
 
-/// Points at which a supremum over ratios is looked for, evenly in their logarithm.
+/// Number of intervals of the logarithmic grid that is searched for a supremum over ratios.
 const RATIOS: usize = 4000;
 
-/// The constants that the convergence of f-PG is stated with. Source: arXiv 2601.12604 for their form; where the
-/// paper leaves a constant open, a bound that was derived and is tested stands in for it. The paper's rewards
-/// are in `[0, 1]`; here they are of any span `R`, which is 1 for those.
+/// The constants in the convergence theorems of f-PG.
+///
+/// Their form is that of arXiv 2601.12604. Constants that the paper leaves open are replaced by derived bounds, which
+/// are tested. The paper assumes rewards in `[0, 1]`, with span `R = 1`. Here the rewards can have any span `R`.
 #[derive(Clone, Debug)]
 pub struct Constants {
     /// `omega = sup 1 / (u f''(u))` over the ratios `u <= 1 / q_min`.
     pub omega: f64,
     /// `kappa = sup |f'''(u)| / f''(u)^2`.
     pub kappa: f64,
-    /// `D_max`, the divergence of the deterministic policy that is farthest from the reference.
+    /// `D_max`, the largest divergence of a deterministic policy from the reference.
     pub largest_divergence: f64,
     divergence: Divergence,
     discount: f64,
@@ -26,40 +27,39 @@ pub struct Constants {
     smallest_start: f64,
 }
 
-/// Why a statement of the theory does not cover a setting.
+/// The reason why the theory does not cover a setting.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AssumptionError {
     /// The generator is not bounded at zero, or its policies are sparse.
     #[error(
-        "the theory covers alpha above 0 and up to 1, hellinger and jensen-shannon, not {0}: below, a \
-         deterministic policy costs infinitely much; above, an action can be lost for good"
+        "the theory covers alpha above 0 and at most 1, hellinger and jensen-shannon, not {0}: the divergence of a \
+         deterministic policy must be finite, and every action must keep a positive probability"
     )]
     Divergence(Divergence),
-    /// A temperature that regularizes nothing.
+    /// The temperature is not positive and finite.
     #[error("the temperature must be positive and finite, not {0}")]
     Temperature(f64),
-    /// A discount that does not discount.
+    /// The discount is not in `[0, 1)`.
     #[error("the discount must be at least 0 and below 1, not {0}")]
     Discount(f64),
-    /// Rewards that are not bounded.
+    /// The span of the rewards is negative or not finite.
     #[error("the span of the rewards must be at least 0 and finite, not {0}")]
     Rewards(f64),
-    /// A reference without full support.
+    /// The smallest probability of the reference is not in `(0, 1/2]`.
     #[error("the smallest probability of the reference must be above 0 and at most 1/2, not {0}")]
     Reference(f64),
-    /// A start distribution that is none.
+    /// The smallest probability of the start distribution is not in `[0, 1]`.
     #[error("the smallest probability of the start distribution must be from 0 to 1, not {0}")]
     Start(f64),
 }
 
 impl Constants {
-    /// The constants of a setting; `reward_span`, `smallest_reference` and `smallest_start` are `R`, `q_min` and
-    /// `rho_min`.
+    /// Computes the constants. `reward_span`, `smallest_reference` and `smallest_start` are `R`, `q_min` and `rho_min`.
     ///
     /// # Errors
     ///
-    /// If the theory does not cover the divergence, or a number is out of its range.
+    /// Returns an error if the theory does not cover the divergence, or if a number is out of range.
     pub fn new(
         divergence: Divergence,
         discount: f64,
@@ -98,11 +98,11 @@ impl Constants {
         })
     }
 
-    /// The constants of a process under policies with this divergence and this reference.
+    /// Computes the constants for a process and policies with the divergence and the reference of `policy`.
     ///
     /// # Errors
     ///
-    /// If the theory does not cover the divergence, or a number is out of its range.
+    /// Returns an error if the theory does not cover the divergence, or if a number is out of range.
     pub fn for_policy(
         mdp: &Mdp,
         policy: &SoftargmaxPolicy,
@@ -118,23 +118,24 @@ impl Constants {
         )
     }
 
-    /// Whether the theory covers a divergence.
+    /// Checks that the theory covers a divergence.
     ///
     /// # Errors
     ///
-    /// If it does not.
+    /// Returns [`AssumptionError::Divergence`] if it does not.
     pub fn check_covers(divergence: Divergence) -> Result<(), AssumptionError> {
         omega_and_kappa(divergence, 0.5).map(|_| ())
     }
 
-    /// The `tau` of the projection that lowers the regularized value of no state:
+    /// Returns the floor `tau` of a projection that does not lower the regularized value of any state:
     ///
     /// ```text
     /// tau = min{ (f')^-1( f'(1/2) - (R + gamma lambda D_max) / (lambda (1 - gamma)) ), q_min / 2 }
     /// ```
     ///
-    /// Moving mass `m` onto a rare action costs at most `m` times the span of `Q`, which the numerator
-    /// bounds, and saves at least `lambda m (f'(1/2) - f'(tau))`. The optimal policy keeps it too.
+    /// Moving mass `m` to a rare action lowers the expected `Q` by at most `m` times the span of `Q`, which is at most
+    /// `(R + gamma lambda D_max) / (1 - gamma)`. It lowers the cost of the divergence by at least
+    /// `lambda m (f'(1/2) - f'(tau))`. The optimal policy is above the floor too.
     pub fn floor(&self) -> f64 {
         let generator = self.divergence;
         let (g, lambda) = (self.discount, self.temperature);
@@ -145,8 +146,8 @@ impl Constants {
             .min(0.5 * self.smallest_reference)
     }
 
-    /// The factor `mu` of the Polyak-Lojasiewicz inequality `|grad|^2 >= mu (V* - V)` at a policy whose
-    /// smallest `k = q / f''(pi / q)` over all states and actions this is:
+    /// Returns the factor `mu` of the Polyak-Lojasiewicz inequality `|grad|^2 >= mu (V* - V)` at a policy.
+    /// `smallest_weight` is the smallest `k = q / f''(pi / q)` of the policy over all states and actions:
     ///
     /// ```text
     /// mu = 2 lambda (1 - gamma) rho_min^2 min k^2 / omega
@@ -157,13 +158,13 @@ impl Constants {
             / self.omega
     }
 
-    /// The smallest `k` of any policy that keeps the [`floor`](Self::floor).
+    /// Returns the smallest `k = q / f''(pi / q)` of any policy that is nowhere below the [`floor`](Self::floor).
     pub fn smallest_weight(&self) -> f64 {
         let generator = self.divergence;
         self.smallest_reference / generator.second_derivative(self.floor())
     }
 
-    /// A bound of the curvature of the objective in the logits:
+    /// Returns an upper bound `L` on the curvature of the objective in the logits:
     ///
     /// ```text
     /// L = R2 / (1 - gamma) + gamma (2 C1 R1 + C2 R0) / (1 - gamma)^2 + 2 gamma^2 C1^2 R0 / (1 - gamma)^3
@@ -171,7 +172,7 @@ impl Constants {
     /// D1 = sqrt(2) Y,  D2 = 5/2 kappa Y + omega / 2,  Y = sup |f'(u)| / f''(u)
     /// ```
     ///
-    /// It is loose, a thousand times or more: step sizes beyond `1 / (2 L)` are what people use.
+    /// The bound is loose by a factor of a thousand or more. Step sizes in practice are larger than `1 / (2 L)`.
     pub fn smoothness(&self) -> f64 {
         let (g, lambda) = (self.discount, self.temperature);
         let y = self.largest_slope();
@@ -186,11 +187,11 @@ impl Constants {
             + 2.0 * g * g * c1 * c1 * r0 / (1.0 - g).powi(3)
     }
 
-    /// `Y = sup |f'(u)| / f''(u)` over the ratios up to `1 / q_min`.
+    /// Computes `Y = sup |f'(u)| / f''(u)` over the ratios `u <= 1 / q_min`.
     fn largest_slope(&self) -> f64 {
         let generator = self.divergence;
         let last = -self.smallest_reference.ln();
-        // Below e^-40 the quotient is below every other.
+        // The quotients at ratios below e^-40 are smaller than all others.
         (0..=RATIOS)
             .map(|i| {
                 let share = i as f64 / RATIOS as f64;
@@ -200,7 +201,7 @@ impl Constants {
             .fold(0.0, f64::max)
     }
 
-    /// The step bound `eta <= 1 / (2 L)`.
+    /// Returns the bound on the step size, `eta <= 1 / (2 L)`, with `L` of [`smoothness`](Self::smoothness).
     pub fn step_bound(&self) -> f64 {
         0.5 / self.smoothness()
     }
@@ -218,20 +219,22 @@ fn omega_and_kappa(divergence: Divergence, q: f64) -> Result<(f64, f64), Assumpt
     }
 }
 
-/// `max_b q_b f(1 / q_b) + (1 - q_b) f(0)`, which is that of the rarest action. Infinite where `f(0)` is.
+/// Returns `D_max = max_b q_b f(1 / q_b) + (1 - q_b) f(0)`, the largest divergence of a deterministic policy from the
+/// reference. The action with the smallest probability in the reference attains it. It is infinite if `f(0)` is.
 pub fn largest_divergence(divergence: Divergence, smallest_reference: f64) -> f64 {
     let (f, q) = (divergence, smallest_reference);
     q * f.value(1.0 / q) + (1.0 - q) * f.value(0.0)
 }
 
-/// The order that makes the sample complexity polynomial in `1 / epsilon`: `11 / (2 ln(1 / epsilon))`, which is
-/// an order below one for `epsilon < e^-5.5`. Source: arXiv 2601.12604.
+/// Returns the alpha that makes the sample complexity polynomial in `1 / epsilon`: `11 / (2 ln(1 / epsilon))`. It is
+/// below 1 for `epsilon < e^-5.5`. Source: arXiv 2601.12604.
 pub fn optimal_alpha(epsilon: f64) -> f64 {
-    // The inverse of the smallest numbers is infinite.
+    // Written without `1 / epsilon`, which overflows for the smallest numbers.
     5.5 / -epsilon.ln()
 }
 
-/// The temperature whose bias is at most half of `epsilon`: `lambda = (1 - gamma) epsilon / (2 D_max)`.
+/// Returns the temperature with a regularization bias of at most half of `epsilon`:
+/// `lambda = (1 - gamma) epsilon / (2 D_max)`.
 pub fn temperature_for(epsilon: f64, discount: f64, largest_divergence: f64) -> f64 {
     0.5 * (1.0 - discount) * epsilon / largest_divergence
 }

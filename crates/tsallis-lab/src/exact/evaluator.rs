@@ -1,7 +1,7 @@
 use super::linear::{Chain, Components};
 use crate::{Mdp, Policy, SoftargmaxPolicy};
 
-/// Evaluates policies of one process without end, exactly: it finds the structure of the process once.
+/// Computes exact values of policies over an infinite horizon. It analyzes the structure of the process once.
 ///
 /// ```
 /// use tsallis_lab::exact::Evaluator;
@@ -10,7 +10,7 @@ use crate::{Mdp, Policy, SoftargmaxPolicy};
 ///
 /// let mdp = nchain(5)?;
 /// let evaluator = Evaluator::new(&mdp);
-/// // Three steps to the right end, then 1 for ever.
+/// // Three steps to the right end, then a reward of 1 in each step.
 /// let right = TablePolicy::deterministic(&[1; 5], 2);
 /// let value = evaluator.objective(&right, 0.0);
 /// assert!((value - 0.99_f64.powi(3) / 0.01).abs() < 1e-9);
@@ -29,32 +29,32 @@ pub struct Evaluator<'a> {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Values {
-    /// `V`, of each state.
+    /// `V` of each state.
     pub states: Vec<f64>,
     /// `Q`, state by state.
     pub actions: Vec<f64>,
 }
 
-/// The gradient of `V(rho)` in the logits, with what it was made of.
+/// The gradient of `V(rho)` in the logits, with the values and the occupancy that it was computed from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient {
     /// `dV(rho)/dtheta`, state by state.
     pub logits: Vec<f64>,
     /// The values of the policy.
     pub values: Values,
-    /// `d(s) = (1 - gamma) sum_t gamma^t P(s_t = s)`. It sums to less than one where episodes end.
+    /// The occupancy `d(s) = (1 - gamma) sum_t gamma^t P(s_t = s)`. Its sum is below one if episodes end.
     pub occupancy: Vec<f64>,
 }
 
 impl Gradient {
-    /// `|dV(rho)/dtheta|^2`.
+    /// Returns the squared norm `|dV(rho)/dtheta|^2`.
     pub fn norm_squared(&self) -> f64 {
         self.logits.iter().map(|g| g * g).sum()
     }
 }
 
 impl<'a> Evaluator<'a> {
-    /// Finds the structure of the process.
+    /// Creates an evaluator and analyzes the structure of the process.
     pub fn new(mdp: &'a Mdp) -> Self {
         Self {
             mdp,
@@ -62,7 +62,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The process.
+    /// Returns the process.
     pub fn mdp(&self) -> &'a Mdp {
         self.mdp
     }
@@ -78,7 +78,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The values of a policy that pays `temperature` times its divergence in each step.
+    /// Computes the values of a policy, regularized with `temperature` (`lambda`).
     pub fn values(&self, policy: &impl Policy, temperature: f64) -> Values {
         let (states, actions) = (self.mdp.states(), self.mdp.actions());
         let v = self.state_values(policy, temperature);
@@ -100,12 +100,12 @@ impl<'a> Evaluator<'a> {
         v
     }
 
-    /// `V(rho)`.
+    /// Computes `V(rho)`, the regularized value under the start distribution.
     pub fn objective(&self, policy: &impl Policy, temperature: f64) -> f64 {
         dot(self.mdp.start(), &self.state_values(policy, temperature))
     }
 
-    /// `d(s) = (1 - gamma) sum_t gamma^t P(s_t = s)`, with `s_0` from the start distribution.
+    /// Computes the occupancy `d(s) = (1 - gamma) sum_t gamma^t P(s_t = s)`, with `s_0` from the start distribution.
     pub fn occupancy(&self, policy: &impl Policy) -> Vec<f64> {
         let mut d = self.mdp.start().to_vec();
         self.components
@@ -114,14 +114,14 @@ impl<'a> Evaluator<'a> {
         d
     }
 
-    /// The gradient of `V(rho)` in the logits of an f-softargmax policy:
+    /// Computes the gradient of `V(rho)` in the logits of an f-softargmax policy:
     ///
     /// ```text
     /// dV(rho)/dtheta(s, b) = d(s) / (1 - gamma) k_b (z_b - <w, z>),    z = Q(s, .) - lambda f'(u)
     /// ```
     ///
-    /// Source: arXiv 2601.12604; `f'(u)` and `theta` differ by a constant in each state, which the
-    /// Jacobian takes to zero.
+    /// `f'(u)` and `theta` differ by a constant in each state, which the Jacobian maps to zero. Source: arXiv
+    /// 2601.12604.
     pub fn gradient(&self, policy: &SoftargmaxPolicy, temperature: f64) -> Gradient {
         let values = self.values(policy, temperature);
         let occupancy = self.occupancy(policy);
@@ -142,8 +142,8 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// `z = Q(s, .) - lambda f'(u)`, up to a constant; an action off the support, whose weight is zero, has
-/// just its value.
+/// Computes `z = Q(s, .) - lambda f'(u)` up to a constant. If `f'(u)` is infinite, the action is off the support with
+/// weight zero, and its `z` is its action value.
 pub(crate) fn regularized_advantage(
     policy: &SoftargmaxPolicy,
     state: usize,
@@ -160,7 +160,7 @@ pub(crate) fn regularized_advantage(
     }
 }
 
-/// `<pi, r> - lambda D`.
+/// Computes `<pi, r> - lambda D`.
 pub(super) fn step_reward(mdp: &Mdp, policy: &impl Policy, temperature: f64, state: usize) -> f64 {
     let earned: f64 = policy
         .row(state)
@@ -168,7 +168,7 @@ pub(super) fn step_reward(mdp: &Mdp, policy: &impl Policy, temperature: f64, sta
         .enumerate()
         .map(|(action, p)| p * mdp.reward(state, action))
         .sum();
-    // A free divergence may be infinite.
+    // The divergence may be infinite, and zero times infinity is NaN.
     if temperature == 0.0 {
         earned
     } else {

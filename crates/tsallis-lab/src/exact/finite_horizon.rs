@@ -1,8 +1,8 @@
 use super::evaluator::{dot, regularized_advantage, step_reward};
 use crate::{Mdp, Policy, SoftargmaxPolicy};
 
-/// Evaluates policies over a fixed number of steps, which they do not see: what an estimator from
-/// truncated episodes is unbiased for.
+/// Computes exact values and gradients over a fixed number of steps, for policies that do not depend on the time.
+/// Estimators from truncated episodes are unbiased for this objective.
 #[derive(Clone, Copy, Debug)]
 pub struct FiniteHorizon<'a> {
     mdp: &'a Mdp,
@@ -10,12 +10,12 @@ pub struct FiniteHorizon<'a> {
 }
 
 impl<'a> FiniteHorizon<'a> {
-    /// The first `steps` steps of an episode.
+    /// Creates an evaluator for the first `steps` steps of an episode.
     pub fn new(mdp: &'a Mdp, steps: usize) -> Self {
         Self { mdp, steps }
     }
 
-    /// `E sum_{t < H} gamma^t (r_t - lambda D(s_t))` from the start distribution.
+    /// Computes `E sum_{t < H} gamma^t (r_t - lambda D(s_t))` from the start distribution.
     pub fn objective(&self, policy: &impl Policy, temperature: f64) -> f64 {
         let mut v = vec![0.0; self.mdp.states()];
         for _ in 0..self.steps {
@@ -24,8 +24,8 @@ impl<'a> FiniteHorizon<'a> {
         dot(self.mdp.start(), &v)
     }
 
-    /// The gradient of [`objective`](Self::objective) in the logits: the sum over `t` of the one without
-    /// end, with the states at time `t` and the values of the steps that are left.
+    /// Computes the gradient of [`objective`](Self::objective) in the logits. It is the sum over `t` of the
+    /// infinite-horizon formula, with the state distribution at time `t` and the values of the remaining steps.
     pub fn gradient(&self, policy: &SoftargmaxPolicy, temperature: f64) -> Vec<f64> {
         let (states, actions) = (self.mdp.states(), self.mdp.actions());
         // Q with h steps to go, for each h.
@@ -64,7 +64,7 @@ impl<'a> FiniteHorizon<'a> {
         gradient
     }
 
-    /// `V` and `Q` with one more step to go.
+    /// Computes `V` and `Q` with one more step to go.
     fn back_up(&self, policy: &impl Policy, temperature: f64, v: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let (states, actions) = (self.mdp.states(), self.mdp.actions());
         let mut q = vec![0.0; states * actions];

@@ -1,32 +1,32 @@
-//! Solves with `I - gamma P` by the structure of the process.
+//! Linear systems with the matrix `I - gamma P`, solved by strongly connected components.
 
 use crate::Mdp;
 use nalgebra::{DMatrix, DVector};
 
-/// Largest component that is factorized as a dense matrix. Its third power is what a factorization costs;
-/// sweeps over a component cost its entries times some `30 / (1 - gamma)`, and win beyond.
+/// Largest component that is factorized as a dense matrix. A factorization costs the third power of the component's
+/// size. Sweeps cost the number of entries times about `30 / (1 - gamma)`, which is less for larger components.
 const DENSE: usize = 320;
 
-/// What sweeps leave of the right-hand side, relative to the solution.
+/// Change or residual, relative to the solution, at which sweeps stop.
 const RESIDUAL: f64 = 1e-15;
 
-/// The order in which the states of a process can be solved for: its strongly connected components, each
-/// before those that lead to it. Within an acyclic process that is back substitution.
+/// The strongly connected components of a process, in the order in which they are solved: each before those that lead
+/// to it. For an acyclic process this is back substitution.
 #[derive(Clone, Debug)]
 pub(super) struct Components {
     /// The states, component by component.
     states: Vec<usize>,
-    /// Where each component begins in `states`, and the end of the last.
+    /// The start of each component in `states`, and the end of the last one.
     offsets: Vec<usize>,
     /// The component of each state.
     component: Vec<usize>,
-    /// The place of each state in its component.
+    /// The index of each state in its component.
     place: Vec<usize>,
 }
 
 impl Components {
-    /// Finds the components by Tarjan's algorithm, with a stack of its own: a chain of states as deep as the
-    /// process would overflow that of the thread.
+    /// Finds the components by Tarjan's algorithm, with an explicit stack: recursion along a long chain of states would
+    /// overflow the thread's stack.
     pub(super) fn new(mdp: &Mdp) -> Self {
         let states = mdp.states();
         let successors: Vec<Vec<usize>> = (0..states)
@@ -96,7 +96,7 @@ impl Components {
                 break;
             }
         }
-        // In the order of the process, which is that of its geometry more often than not.
+        // The order of the process usually follows its geometry.
         self.states[begin..].sort_unstable();
         for (place, &state) in self.states[begin..].iter().enumerate() {
             self.place[state] = place;
@@ -104,14 +104,14 @@ impl Components {
         self.offsets.push(self.states.len());
     }
 
-    /// The components, each before those that lead to it.
+    /// Returns the components, each before those that lead to it.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &[usize]> {
         self.offsets
             .windows(2)
             .map(|ends| &self.states[ends[0]..ends[1]])
     }
 
-    /// `x = (I - gamma P)^-1 b`, in place of `b`.
+    /// Computes `x = (I - gamma P)^-1 b`, with `b` in `x` on entry.
     pub(super) fn solve(&self, chain: &Chain<'_>, x: &mut [f64]) {
         for states in self.iter() {
             match states {
@@ -151,7 +151,7 @@ impl Components {
         }
     }
 
-    /// `x = (I - gamma P^T)^-1 b`, in place of `b`.
+    /// Computes `x = (I - gamma P^T)^-1 b`, with `b` in `x` on entry.
     pub(super) fn solve_transposed(&self, chain: &Chain<'_>, x: &mut [f64]) {
         for states in self.iter().rev() {
             let inside = |next: usize| self.component[next] == self.component[states[0]];
@@ -204,7 +204,8 @@ impl Components {
         }
     }
 
-    /// Gauss-Seidel, there and back. Each sweep shrinks the error by `gamma` at least, so it ends.
+    /// Solves a component by symmetric Gauss-Seidel sweeps. Each sweep reduces the error at least by the factor
+    /// `gamma`.
     fn sweep(&self, chain: &Chain<'_>, states: &[usize], x: &mut [f64]) {
         let b: Vec<f64> = states.iter().map(|&state| x[state]).collect();
         let update = |x: &mut [f64], i: usize| {
@@ -235,10 +236,10 @@ impl Components {
         }
     }
 
-    /// The same with the transposed matrix, whose columns are what is at hand: each state in turn gives all
-    /// that it has to where it leads.
+    /// Solves a component of the transposed system by symmetric sweeps. The chain lists the columns of the transposed
+    /// matrix, so each state in turn passes its residual on to its successors.
     fn sweep_transposed(&self, chain: &Chain<'_>, states: &[usize], x: &mut [f64]) {
-        // What has arrived and was not yet given on.
+        // The residual of each state that is not yet passed on.
         let mut waiting: Vec<f64> = states.iter().map(|&state| x[state]).collect();
         states.iter().for_each(|&state| x[state] = 0.0);
         for _ in 0..sweeps(chain.discount) {
@@ -271,12 +272,12 @@ impl Components {
     }
 }
 
-/// Sweeps after which `gamma` to their power is below every rounding.
+/// Returns a number of sweeps `n` for which `gamma^n` is below rounding.
 fn sweeps(discount: f64) -> usize {
     (45.0 / (1.0 - discount)) as usize + 2
 }
 
-/// The chain that a policy makes of a process: `gamma P_pi`.
+/// The discounted transition matrix of a process under a policy, `gamma P_pi`.
 pub(super) struct Chain<'a> {
     pub(super) mdp: &'a Mdp,
     pub(super) probabilities: &'a [f64],
@@ -284,7 +285,7 @@ pub(super) struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    /// Calls with each next state and its discounted probability; a state may come more than once.
+    /// Calls `call` with each next state and its discounted probability. A state may occur more than once.
     fn each(&self, state: usize, mut call: impl FnMut(usize, f64)) {
         let actions = self.mdp.actions();
         for action in 0..actions {
@@ -359,7 +360,7 @@ mod tests {
     fn an_acyclic_process_has_a_component_for_each_state() {
         let components = Components::new(&deep_sea(4).expect("valid"));
         assert!(components.iter().all(|states| states.len() == 1));
-        // The end comes first.
+        // The last row comes first.
         assert!(
             components
                 .iter()

@@ -2,16 +2,16 @@ use super::evaluator::{Evaluator, Values, dot};
 use crate::policy::TablePolicy;
 use crate::{Mdp, Policy, SoftargmaxPolicy};
 
-/// Policy iterations after which rounding has the last word; a dozen are what it takes.
+/// Limit on policy iterations, against cycles that rounding causes. About a dozen are needed.
 const ITERATIONS: usize = 1000;
 
-/// A change of the values, relative to the largest, that is rounding.
+/// Change of the values, relative to the largest, that counts as rounding.
 const TOLERANCE: f64 = 1e-14;
 
 /// The regularized optimum of a process: the fixed point of `V(s) = lambda smax(Q(s, .) / lambda)`.
 #[derive(Clone, Debug)]
 pub struct Optimum {
-    /// The values.
+    /// The values of the optimal policy.
     pub values: Values,
     /// The optimal policy, whose logits are `theta* = Q* / lambda`.
     pub policy: SoftargmaxPolicy,
@@ -19,13 +19,14 @@ pub struct Optimum {
     pub objective: f64,
 }
 
-/// Finds the regularized optimum by policy iteration, which is Newton's method on the regularized Bellman
-/// equation: the policy of logits `Q / lambda` against the values of the last one, until they settle. The
-/// divergence and the reference are those of `policy`, whatever its logits.
+/// Finds the regularized optimum by policy iteration, which is Newton's method on the regularized Bellman equation.
+///
+/// Each iteration sets the logits to `Q / lambda`, with the `Q` of the previous policy, until the values converge. The
+/// divergence and the reference are those of `policy`. Its logits are ignored.
 ///
 /// # Panics
 ///
-/// If the temperature is not positive.
+/// Panics if the temperature is not positive.
 pub fn optimum(evaluator: &Evaluator<'_>, policy: &SoftargmaxPolicy, temperature: f64) -> Optimum {
     assert!(
         temperature > 0.0,
@@ -51,8 +52,9 @@ pub fn optimum(evaluator: &Evaluator<'_>, policy: &SoftargmaxPolicy, temperature
     }
 }
 
-/// The sweeps of regularized value iteration, `V <- max_p <p, Q> - lambda D`, from values of zero. Each
-/// shrinks the distance to the optimum by `gamma` at least.
+/// An iterator over the sweeps of regularized value iteration, `V <- max_p <p, Q> - lambda D`, from values of zero.
+///
+/// Each sweep reduces the distance to the optimum at least by the factor `gamma`. The iterator does not end.
 #[derive(Clone, Debug)]
 pub struct ValueIteration<'a> {
     mdp: &'a Mdp,
@@ -61,11 +63,11 @@ pub struct ValueIteration<'a> {
     values: Vec<f64>,
 }
 
-/// Begins regularized value iteration with the divergence and the reference of `policy`.
+/// Starts regularized value iteration with the divergence and the reference of `policy`.
 ///
 /// # Panics
 ///
-/// If the temperature is not positive.
+/// Panics if the temperature is not positive.
 pub fn value_iteration<'a>(
     mdp: &'a Mdp,
     policy: &SoftargmaxPolicy,
@@ -84,12 +86,12 @@ pub fn value_iteration<'a>(
 }
 
 impl ValueIteration<'_> {
-    /// The policy that the last sweep was greedy with.
+    /// Returns the greedy policy of the last sweep.
     pub fn policy(&self) -> &SoftargmaxPolicy {
         &self.policy
     }
 
-    /// The values after the last sweep.
+    /// Returns the values after the last sweep.
     pub fn values(&self) -> &[f64] {
         &self.values
     }
@@ -118,7 +120,7 @@ impl Iterator for ValueIteration<'_> {
     }
 }
 
-/// `V*(rho)` without regularization, by policy iteration.
+/// Computes `V*(rho)` without regularization, by policy iteration.
 pub fn best_value(evaluator: &Evaluator<'_>) -> f64 {
     let mdp = evaluator.mdp();
     let mut choices = vec![0; mdp.states()];
@@ -127,7 +129,7 @@ pub fn best_value(evaluator: &Evaluator<'_>) -> f64 {
         let policy = TablePolicy::deterministic(&choices, mdp.actions());
         let values = evaluator.values(&policy, 0.0);
         let objective: f64 = values.states.iter().sum();
-        // Policy iteration only rises; where it does not, what differs is rounding.
+        // Policy iteration never lowers the values. If they do not rise, the difference is rounding.
         let rose = objective > best + TOLERANCE * objective.abs();
         best = best.max(objective);
         let mut changed = false;
@@ -145,7 +147,8 @@ pub fn best_value(evaluator: &Evaluator<'_>) -> f64 {
     evaluator.objective(&TablePolicy::deterministic(&choices, mdp.actions()), 0.0)
 }
 
-/// The largest `E sum_{t < H} gamma^t r_t` of any policy that may see the time, by dynamic programming.
+/// Computes the largest `E sum_{t < H} gamma^t r_t` of any policy that may depend on the time, by dynamic programming.
+/// `H` is `steps`.
 pub fn best_finite_horizon_value(mdp: &Mdp, steps: usize) -> f64 {
     let mut v = vec![0.0; mdp.states()];
     let mut q = vec![0.0; mdp.actions()];
@@ -187,7 +190,7 @@ mod tests {
         let close = |got: f64, want: f64| assert!((got - want).abs() < 1e-6, "{got} {want}");
         let chain = |n| nchain(n).expect("a length");
         let sea = |n| deep_sea(n).expect("a size");
-        // Cut at 25 steps, or by the chain's own limit of n + 8.
+        // Truncated after 25 steps, or after the chain's own limit of n + 8.
         for (n, best, left, uniform) in [
             (10, 8.823093, 0.155486, 0.0813),
             (15, 8.390674, 0.196386, 0.0274),
@@ -235,7 +238,7 @@ mod tests {
             let optimum = optimum(&evaluator, &policy, 0.1);
             let mut sweeps = value_iteration(&mdp, &policy, 0.1);
             let changes: Vec<f64> = sweeps.by_ref().take(170).collect();
-            // A contraction by gamma, each sweep.
+            // Each sweep contracts by gamma.
             for pair in changes.windows(2).take(60) {
                 assert!(pair[1] <= 0.8 * pair[0] + 1e-12, "{divergence}: {pair:?}");
             }

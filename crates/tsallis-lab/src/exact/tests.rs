@@ -1,4 +1,4 @@
-//! The statements that f-PG rests on, against differences, enumeration and random processes.
+//! Tests of the theory of f-PG by finite differences, by enumeration and on random processes.
 
 use super::*;
 use crate::mdp::{bandit, deep_sea, garnet, gridworld, nchain};
@@ -64,7 +64,7 @@ fn the_gradient_is_the_slope_of_the_value() {
         let horizon = FiniteHorizon::new(mdp, 4);
         for divergence in COVERED.into_iter().chain(more) {
             let mut policy = random_policy(mdp, divergence, 0.4, &mut random);
-            // Not the uniform reference only.
+            // A reference that is not uniform.
             let q: Vec<f64> = (0..mdp.actions()).map(|a| (a + 1) as f64).collect();
             let total: f64 = q.iter().sum();
             let q = q.iter().map(|q| q / total).collect();
@@ -103,7 +103,7 @@ fn the_gradient_is_the_slope_of_the_value() {
     }
 }
 
-/// The mean of the estimator over every trajectory of three steps, each with its probability.
+/// Computes the mean of the estimator over all trajectories of three steps, weighted by their probabilities.
 fn enumerated(mdp: &Mdp, policy: &SoftargmaxPolicy, temperature: f64) -> Vec<f64> {
     struct Walk<'a> {
         mdp: &'a Mdp,
@@ -225,7 +225,7 @@ fn the_optimum_is_a_zero_of_the_gradient() {
 #[test]
 fn the_optimum_of_two_arms_is_the_closed_form() {
     let temperature = 0.5;
-    // The probability of the better arm at a gap delta of the logits.
+    // The probability of the better arm at a logit gap of delta.
     type ClosedForm = fn(f64) -> f64;
     let closed: [(f64, ClosedForm); 5] = [
         (0.0, |delta| {
@@ -260,7 +260,7 @@ fn the_optimum_of_two_arms_is_the_closed_form() {
     }
 }
 
-/// `sum_s weight(s) |z - <w, z>|^2` of the centered advantages `z`.
+/// Computes `sum_s weight(s) |z - <w, z>|^2`, with the regularized advantages `z`.
 fn centered(
     policy: &SoftargmaxPolicy,
     q: &[f64],
@@ -300,7 +300,7 @@ fn the_polyak_lojasiewicz_inequality_and_the_two_it_is_made_of() {
             let reached = evaluator.occupancy(&optimum.policy);
             let constants = Constants::for_policy(&mdp, &uniform, temperature).expect("covered");
             for i in 0..20 {
-                // From about the optimum out to saturated policies.
+                // From policies near the optimum to saturated ones.
                 let scale = 10_f64.powf(f64::from(i % 5) - 3.0);
                 let mut policy = random_policy(&mdp, divergence, scale, &mut random);
                 if i % 2 == 0 {
@@ -314,7 +314,7 @@ fn the_polyak_lojasiewicz_inequality_and_the_two_it_is_made_of() {
                 }
                 let gradient = evaluator.gradient(&policy, temperature);
                 let gap = optimum.objective - evaluator.objective(&policy, temperature);
-                // Below this the difference of two values is rounding.
+                // A smaller difference of two values is rounding.
                 if gap < 1e-9 * (1.0 + optimum.objective.abs()) {
                     continue;
                 }
@@ -344,7 +344,7 @@ fn the_polyak_lojasiewicz_inequality_and_the_two_it_is_made_of() {
         whole >= 1.0 && upper >= 1.0 && lower >= 1.0 - 1e-9,
         "{whole} {upper} {lower}"
     );
-    // Or the test could not fail.
+    // With larger ratios the bounds would be too loose for the test to detect an error.
     assert!(
         whole < 10.0 && upper < 10.0 && lower < 10.0,
         "{whole} {upper} {lower}"
@@ -402,7 +402,7 @@ fn the_projection_never_lowers_the_value_and_keeps_its_floor() {
     assert!(moved > 1000, "{moved} states were projected");
 }
 
-/// A process whose rewards and temperature are multiplied alike is the same process.
+/// Multiplying the rewards and the temperature by the same factor does not change the problem.
 #[test]
 fn the_floor_and_the_curvature_know_the_span_of_the_rewards() {
     for divergence in COVERED {
@@ -414,7 +414,7 @@ fn the_floor_and_the_curvature_know_the_span_of_the_rewards() {
         assert!((fifty.smoothness() / one.smoothness() - 50.0).abs() < 1e-9);
         assert!(fifty.polyak_lojasiewicz(0.1) > 0.0);
 
-        // The optimum of two arms that are far apart keeps the floor.
+        // The optimum of two arms that are far apart is above the floor.
         let mdp = bandit(&[0.0, 50.0], 0.0).expect("arms");
         let mdp = mdp.with_discount(0.0).expect("a discount");
         let uniform = SoftargmaxPolicy::uniform(divergence, 1, 2);

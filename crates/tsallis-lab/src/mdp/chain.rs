@@ -1,15 +1,16 @@
 use super::{Mdp, MdpError, Outcome, check_size, start_in};
 
-/// The discount of the builders, where none is given.
+/// The discount of the processes whose constructors take none.
 pub(super) const DISCOUNT: f64 = 0.99;
 
-/// The chain of `length` states: action 1 steps right, 0 left, both stay at the ends. The right end earns
-/// 1 for each step on the spot, the left one 0.01; nothing else earns. It begins in state 1 and is cut
-/// after `length + 8` steps, which the agent does not see. Source: arXiv 2601.12604.
+/// Creates a chain of `length` states. Action 1 moves right and action 0 moves left. A move off an end stays in place.
+///
+/// A move off the right end has reward 1, a move off the left end 0.01, and every other move 0. An episode starts in
+/// state 1 and is truncated after `length + 8` steps. The agent does not observe the time. Source: arXiv 2601.12604.
 ///
 /// # Errors
 ///
-/// Below two states.
+/// Returns an error if `length` is below 2 or too large.
 pub fn nchain(length: usize) -> Result<Mdp, MdpError> {
     if length < 2 {
         return Err(MdpError::Size {
@@ -37,12 +38,12 @@ pub fn nchain(length: usize) -> Result<Mdp, MdpError> {
     .with_episode_steps(Some(length + 8))
 }
 
-/// A bandit: one state, an arm for each mean reward, and an episode of one pull. Its reward has this
-/// standard deviation.
+/// Creates a bandit: one state, one arm for each mean reward, and episodes of one pull. The rewards are Gaussian with
+/// standard deviation `reward_std`.
 ///
 /// # Errors
 ///
-/// Without an arm, or if a number is not finite.
+/// Returns an error if there is no arm, a number is not finite, or `reward_std` is negative.
 pub fn bandit(means: &[f64], reward_std: f64) -> Result<Mdp, MdpError> {
     let words: Vec<String> = means.iter().map(f64::to_string).collect();
     Mdp::new(

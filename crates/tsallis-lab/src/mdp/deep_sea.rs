@@ -1,27 +1,29 @@
 use super::chain::DISCOUNT;
 use super::{Mdp, MdpError, Outcome, check_size, start_in};
 
-/// What a dive to the right costs over the whole way.
+/// Total cost of an episode in which every move goes right.
 const MOVE_COST: f64 = 0.01;
 
-/// The deep sea of `size` by `size` cells: an episode sinks one row a step, action 1 moves right and 0
-/// left, and after the last row it ends. Moving right from the last column earns 1, so that only the path
-/// of all right moves earns anything; each move right costs `0.01 / size`. State `row * size + column`;
-/// action 1 is right everywhere. Source: bsuite, deterministic, as arXiv 2601.12604 runs it.
+/// Creates the deep sea of `size` by `size` cells.
+///
+/// Each step moves down one row, to the right with action 1 and to the left with action 0. The episode ends after the
+/// last row. Moving right from the last column has reward 1, so only an episode of right moves earns it. Each move
+/// right costs `0.01 / size`. The state is `row * size + column`. Action 1 is right in every state. Source: bsuite, the
+/// deterministic variant, as in arXiv 2601.12604.
 ///
 /// # Errors
 ///
-/// Below one row.
+/// Returns an error if `size` is 0 or too large.
 pub fn deep_sea(size: usize) -> Result<Mdp, MdpError> {
     build(size, false)
 }
 
-/// The same with the noise of bsuite's stochastic variant: a move right stays in its column with
-/// probability `1 / size`, and the rewards of the last row's two corners have a standard deviation of 1.
+/// Creates the deep sea of [`deep_sea`] with the noise of bsuite's stochastic variant. A move right stays in its column
+/// with probability `1 / size`, and the rewards of the two corners of the last row have a standard deviation of 1.
 ///
 /// # Errors
 ///
-/// Below one row.
+/// Returns an error if `size` is 0 or too large.
 pub fn deep_sea_stochastic(size: usize) -> Result<Mdp, MdpError> {
     build(size, true)
 }

@@ -2,7 +2,7 @@ use super::{Mdp, MdpError, Outcome};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// A process as a JSON file holds it.
+/// The JSON format of a process.
 ///
 /// ```
 /// let text = r#"{
@@ -20,26 +20,26 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MdpFile {
-    /// What it is called.
+    /// The name of the process.
     #[serde(default)]
     pub name: String,
-    /// `gamma`, at least 0 and below 1.
+    /// The discount `gamma`, at least 0 and below 1.
     pub discount: f64,
-    /// How many states there are, the first is 0.
+    /// The number of states. States are numbered from 0.
     pub states: usize,
-    /// How many actions each state has, the first is 0.
+    /// The number of actions in each state. Actions are numbered from 0.
     pub actions: usize,
-    /// The probability that an episode begins in each state; state 0 where it is left out.
+    /// The probability that an episode starts in each state. By default, episodes start in state 0.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub start: Vec<f64>,
-    /// Steps after which an episode is cut when it is played.
+    /// The number of steps after which a sampled episode is truncated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub episode_steps: Option<usize>,
-    /// What may follow each action of each state.
+    /// The possible outcomes of each action in each state.
     pub transitions: Vec<Transition>,
 }
 
-/// One thing that may follow an action.
+/// One possible outcome of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transition {
@@ -47,16 +47,16 @@ pub struct Transition {
     pub state: usize,
     /// The action.
     pub action: usize,
-    /// The next state; `null` where the episode ends, which is not what leaving it out means.
+    /// The next state, or `null` if the episode ends. The field has no default.
     #[serde(deserialize_with = "Option::deserialize")]
     pub next: Option<usize>,
-    /// How likely it is.
+    /// The probability of the outcome. The default is 1.
     #[serde(default = "one")]
     pub probability: f64,
-    /// The mean of its reward.
+    /// The mean of the reward. The default is 0.
     #[serde(default)]
     pub reward: f64,
-    /// The standard deviation of Gaussian noise on the reward.
+    /// The standard deviation of Gaussian noise on the reward. The default is 0.
     #[serde(default)]
     pub reward_std: f64,
 }
@@ -65,33 +65,33 @@ fn one() -> f64 {
     1.0
 }
 
-/// A file of a process that cannot be used.
+/// An error of [`read`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The operating system refused.
+    /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// It is not JSON, or not the process that it should be.
+    /// The file is not JSON, or does not hold a valid process.
     #[error("{}: {reason}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }
 
-/// Reads a process from a JSON file; without a name of its own it is called as the file.
+/// Reads a process from a JSON file. A process without a name gets the name of the file without its extension.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, is not JSON, or what it holds is no process.
+/// Returns an error if the file cannot be read, is not JSON, or does not hold a valid process.
 pub fn read(path: &Path) -> Result<Mdp, ReadError> {
     let text = std::fs::read(path).map_err(|source| ReadError::Io {
         path: path.to_owned(),
@@ -212,11 +212,11 @@ mod tests {
             (r#"{"discount": 0.9"#, "EOF"),
             (
                 r#"{"discount": 0.9, "states": 1, "actions": 1, "transitions": []}"#,
-                "action 0 in state 0: nothing follows it",
+                "action 0 in state 0: it has no outcome",
             ),
             (
                 r#"{"discount": 0.9, "states": 1, "actions": 1, "transitions": [{"state": 0, "action": 4, "next": 0}]}"#,
-                "action 4 does not exist: there are 1, the first is 0",
+                "action 4 does not exist: there are 1, numbered from 0",
             ),
             (
                 r#"{"discount": 1.0, "states": 1, "actions": 1, "transitions": [{"state": 0, "action": 0, "next": 0}]}"#,

@@ -1,16 +1,18 @@
 use super::chain::DISCOUNT;
 use super::{Mdp, MdpError, Outcome, check_size, start_in};
 
-/// Row and column of the four moves: up, right, down, left.
+/// Changes of row and column of the four moves: up, right, down, left.
 const MOVES: [(isize, isize); 4] = [(-1, 0), (0, 1), (1, 0), (0, -1)];
 
-/// An empty grid of `rows` by `columns` cells: an episode begins in any cell but the goal, the last cell,
-/// where it ends with a reward of 1. A move (up, right, down, left) goes another of the four ways, each as
-/// likely, with probability `slip`; a move into a wall stays.
+/// Creates an empty grid of `rows` by `columns` cells.
+///
+/// The goal is the last cell. An episode starts in any other cell with the same probability, and ends at the goal with
+/// a reward of 1. The actions are up, right, down, left. With probability `slip` the direction of a move is instead
+/// drawn uniformly from all four. A move into a wall stays in place.
 ///
 /// # Errors
 ///
-/// Below two cells, or if the slip is no probability.
+/// Returns an error if there are fewer than 2 cells or too many, or if `slip` is not from 0 to 1.
 pub fn gridworld(rows: usize, columns: usize, slip: f64) -> Result<Mdp, MdpError> {
     let cells = rows.saturating_mul(columns);
     if cells < 2 {
@@ -23,7 +25,7 @@ pub fn gridworld(rows: usize, columns: usize, slip: f64) -> Result<Mdp, MdpError
     if !(0.0..=1.0).contains(&slip) {
         return Err(MdpError::Size {
             kind: "gridworld",
-            needs: "a probability to slip from 0 to 1",
+            needs: "a slip probability from 0 to 1",
             got: slip.to_string(),
         });
     }
@@ -34,7 +36,7 @@ pub fn gridworld(rows: usize, columns: usize, slip: f64) -> Result<Mdp, MdpError
     } else {
         format!("gridworld:{rows},{columns},{slip}")
     };
-    // The goal is the end of an episode, so it is no state.
+    // The goal ends the episode, so it is not a state.
     let start = vec![1.0 / goal as f64; goal];
     Mdp::new(name, DISCOUNT, start, 4, |state, action| {
         let arrive = |way: usize, probability: f64| {
@@ -56,18 +58,20 @@ pub fn gridworld(rows: usize, columns: usize, slip: f64) -> Result<Mdp, MdpError
     })
 }
 
-/// The cliff of Sutton and Barto: four rows of twelve cells, from the lower left corner to the lower right
-/// one along a cliff. A step costs 1; a step over the cliff costs 100 and leads back to the start. Actions
-/// are up, right, down, left.
+/// Creates the cliff walk of Sutton and Barto: 4 rows of 12 cells, from the lower left corner to the lower right corner
+/// along a cliff.
+///
+/// Each step costs 1. A step over the cliff costs 100 and leads back to the start. The actions are up, right, down,
+/// left.
 ///
 /// # Errors
 ///
-/// None; the process is valid.
+/// Never returns an error: the process is valid.
 pub fn cliff_walking() -> Result<Mdp, MdpError> {
     const ROWS: usize = 4;
     const COLUMNS: usize = 12;
     let start = (ROWS - 1) * COLUMNS;
-    // The cliff and the goal are left at once: the states are the three rows above and the start.
+    // No step ends on the cliff or at the goal, so the states are the three upper rows and the start.
     Mdp::new(
         "cliffwalking",
         DISCOUNT,

@@ -17,18 +17,18 @@ pub use random::garnet;
 
 use serde::{Deserialize, Serialize};
 
-/// Largest number of actions of all states: what a table of them takes stays below a gigabyte.
+/// Largest number of states times actions, which keeps the tables of a process below a gigabyte.
 const MAX_STATE_ACTIONS: usize = 10_000_000;
 
-/// How far the probabilities of an action may sum from one.
+/// Largest deviation from one of a sum of probabilities.
 const SUM_TOLERANCE: f64 = 1e-9;
 
-/// What may follow an action.
+/// A possible outcome of an action.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
-    /// How likely it is.
+    /// The probability of the outcome.
     pub probability: f64,
-    /// The next state; nothing where the episode ends.
+    /// The next state, or `None` if the episode ends.
     pub next: Option<usize>,
     /// The mean of the reward.
     pub reward: f64,
@@ -37,7 +37,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What follows for certain.
+    /// Creates an outcome with probability 1 and a reward without noise.
     pub fn certain(next: impl Into<Option<usize>>, reward: f64) -> Self {
         Self {
             probability: 1.0,
@@ -47,7 +47,7 @@ impl Outcome {
         }
     }
 
-    /// The same with another probability.
+    /// Returns the outcome with another probability.
     pub fn with_probability(self, probability: f64) -> Self {
         Self {
             probability,
@@ -58,8 +58,8 @@ impl Outcome {
 
 /// A finite Markov decision process with the same actions in every state.
 ///
-/// The end of an episode is a state of its own that is left out of every table: nothing is earned and
-/// nothing is paid there, so that its value is zero.
+/// The end of an episode is an absorbing state that no table includes. It has no reward and no regularization, so its
+/// value is zero.
 ///
 /// ```
 /// use tsallis_lab::mdp::{Mdp, Outcome};
@@ -78,87 +78,88 @@ pub struct Mdp {
     discount: f64,
     start: Vec<f64>,
     actions: usize,
-    /// The outcomes of `(state, action)` are those from `offsets[state * actions + action]` on.
+    /// The outcomes of `(state, action)` start at `offsets[state * actions + action]`.
     offsets: Vec<usize>,
     outcomes: Vec<Outcome>,
     rewards: Vec<f64>,
     episode_steps: Option<usize>,
 }
 
-/// What is wrong with a process.
+/// An error for an invalid process.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MdpError {
-    /// No state or no action.
+    /// There is no state or no action.
     #[error("a process needs at least one state and one action, not {states} and {actions}")]
     Empty {
-        /// Its states.
+        /// The number of states.
         states: usize,
-        /// Its actions.
+        /// The number of actions.
         actions: usize,
     },
-    /// A discount that does not discount.
+    /// The discount is not in `[0, 1)`.
     #[error("the discount must be at least 0 and below 1, not {0}")]
     Discount(f64),
-    /// No distribution of the first state.
-    #[error("the probabilities of the first state must be from 0 to 1 and sum to 1: {what}")]
+    /// The start probabilities are not a distribution.
+    #[error("the start probabilities must be from 0 to 1 and sum to 1: {what}")]
     Start {
-        /// Which part is wrong.
+        /// The reason.
         what: String,
     },
-    /// An action that leads nowhere in particular.
+    /// The outcomes of an action are invalid.
     #[error("action {action} in state {state}: {what}")]
     Action {
         /// The state.
         state: usize,
         /// The action.
         action: usize,
-        /// What is wrong with it.
+        /// The reason.
         what: String,
     },
-    /// A state or an action that is not there.
-    #[error("{what} {index} does not exist: there are {count}, the first is 0")]
+    /// A state or an action does not exist.
+    #[error("{what} {index} does not exist: there are {count}, numbered from 0")]
     Missing {
         /// `"state"` or `"action"`.
         what: &'static str,
-        /// The number that was given.
+        /// The number of the state or the action.
         index: usize,
-        /// How many there are.
+        /// How many states or actions there are.
         count: usize,
     },
-    /// More states than a table can be made of.
+    /// There are too many states and actions.
     #[error(
-        "{states} states of {actions} actions are too many: a process has at most {MAX_STATE_ACTIONS} of both"
+        "{states} states times {actions} actions are too many: the product must be at most {MAX_STATE_ACTIONS}"
     )]
     TooLarge {
-        /// Its states.
+        /// The number of states.
         states: usize,
-        /// Its actions.
+        /// The number of actions.
         actions: usize,
     },
-    /// Episodes of no step.
+    /// The limit on the steps of an episode is 0.
     #[error("an episode needs at least one step")]
     EpisodeSteps,
-    /// A size that a process of this kind cannot have.
+    /// A parameter is out of range for this kind of process.
     #[error("{kind} needs {needs}, not {got}")]
     Size {
         /// The kind of process.
         kind: &'static str,
-        /// What it needs.
+        /// The valid range.
         needs: &'static str,
-        /// What it was given.
+        /// The invalid value.
         got: String,
     },
 }
 
 impl Mdp {
-    /// A process of as many states as `start` has probabilities, with the outcomes that `outcomes` gives
-    /// for a state and an action.
+    /// Creates a process with one state for each probability in `start`. `outcomes(state, action)` returns the possible
+    /// outcomes of an action.
     ///
     /// # Errors
     ///
-    /// If it has no state or no action, the discount is not in `[0, 1)`, a probability is not one or a sum
-    /// of them is not 1, a reward is not finite, or an outcome leads to a state that does not exist.
+    /// Returns an error if there is no state or no action, there are too many of them, the discount is not in `[0, 1)`,
+    /// an action has no outcome, a probability is not in `[0, 1]`, the probabilities do not sum to 1, a reward is not
+    /// finite, its standard deviation is negative or not finite, or an outcome leads to a state that does not exist.
     pub fn new(
         name: impl Into<String>,
         discount: f64,
@@ -206,12 +207,12 @@ impl Mdp {
         Ok(mdp)
     }
 
-    /// The same process whose episodes are cut after so many steps when they are played. Values without
-    /// end do not see it.
+    /// Returns the process with a limit on the steps of a sampled episode, or without one. Values over an infinite
+    /// horizon ignore the limit.
     ///
     /// # Errors
     ///
-    /// If it is no step at all.
+    /// Returns an error if the limit is 0.
     pub fn with_episode_steps(mut self, steps: Option<usize>) -> Result<Self, MdpError> {
         if steps == Some(0) {
             return Err(MdpError::EpisodeSteps);
@@ -220,11 +221,11 @@ impl Mdp {
         Ok(self)
     }
 
-    /// The same process with another discount.
+    /// Returns the process with another discount.
     ///
     /// # Errors
     ///
-    /// If it is not in `[0, 1)`.
+    /// Returns an error if the discount is not in `[0, 1)`.
     pub fn with_discount(mut self, discount: f64) -> Result<Self, MdpError> {
         if !(0.0..1.0).contains(&discount) {
             return Err(MdpError::Discount(discount));
@@ -233,7 +234,7 @@ impl Mdp {
         Ok(self)
     }
 
-    /// A checksum of all but the name, by which a process of a file is known again.
+    /// Returns a checksum of everything but the name, by which a sweep recognizes a process.
     pub(crate) fn checksum(&self) -> u32 {
         let mut sum = 0;
         let mut add = |bytes: [u8; 8]| sum = crc32c::crc32c_append(sum, &bytes);
@@ -256,49 +257,49 @@ impl Mdp {
         sum
     }
 
-    /// What it is called.
+    /// Returns the name of the process.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// `gamma`.
+    /// Returns the discount `gamma`.
     pub fn discount(&self) -> f64 {
         self.discount
     }
 
-    /// `rho`: the probability that an episode begins in each state.
+    /// Returns `rho`, the probability that an episode starts in each state.
     pub fn start(&self) -> &[f64] {
         &self.start
     }
 
-    /// How many states there are, the end of an episode not counted.
+    /// Returns the number of states, not counting the end of an episode.
     pub fn states(&self) -> usize {
         self.start.len()
     }
 
-    /// How many actions each state has.
+    /// Returns the number of actions in each state.
     pub fn actions(&self) -> usize {
         self.actions
     }
 
-    /// Steps after which an episode is cut when it is played.
+    /// Returns the number of steps after which a sampled episode is truncated, or `None` if there is no limit.
     pub fn episode_steps(&self) -> Option<usize> {
         self.episode_steps
     }
 
-    /// What may follow an action.
+    /// Returns the possible outcomes of an action.
     pub fn outcomes(&self, state: usize, action: usize) -> &[Outcome] {
         let row = state * self.actions + action;
         &self.outcomes[self.offsets[row]..self.offsets[row + 1]]
     }
 
-    /// The mean reward of an action.
+    /// Returns the mean reward of an action.
     pub fn reward(&self, state: usize, action: usize) -> f64 {
         self.rewards[state * self.actions + action]
     }
 
-    /// How far apart the mean rewards of two steps can be. Where an episode can end, what is earned after it
-    /// counts, which is 0.
+    /// Returns the difference between the largest and the smallest mean reward. If an episode can end, the reward of 0
+    /// after its end counts too.
     pub fn reward_span(&self) -> f64 {
         let ends = self
             .outcomes
@@ -311,7 +312,7 @@ impl Mdp {
         most - least
     }
 
-    /// `r(s, a) + gamma E v(s')` for every action of a state, into `q`.
+    /// Writes `r(s, a) + gamma E v(s')` for every action of a state to `q`.
     pub(super) fn back_up(&self, state: usize, v: &[f64], q: &mut [f64]) {
         for (action, q) in q.iter_mut().enumerate() {
             let ahead: f64 = self
@@ -324,7 +325,7 @@ impl Mdp {
     }
 }
 
-/// Whether a process of this size can be built.
+/// Checks that a process of this size is not too large.
 fn check_size(states: usize, actions: usize) -> Result<(), MdpError> {
     if states.saturating_mul(actions) > MAX_STATE_ACTIONS {
         return Err(MdpError::TooLarge { states, actions });
@@ -332,14 +333,14 @@ fn check_size(states: usize, actions: usize) -> Result<(), MdpError> {
     Ok(())
 }
 
-/// What keeps probabilities from being a distribution.
+/// Returns why the probabilities are not a distribution, or `None` if they are. `of` is the name of an entry.
 fn distribution_error(probabilities: &[f64], of: &str) -> Option<String> {
     if let Some((i, p)) = probabilities
         .iter()
         .enumerate()
         .find(|(_, p)| !(0.0..=1.0).contains(*p))
     {
-        return Some(format!("that of {of} {i} is {p}"));
+        return Some(format!("{of} {i} has {p}"));
     }
     let sum: f64 = probabilities.iter().sum();
     ((sum - 1.0).abs() > SUM_TOLERANCE).then(|| format!("the sum is {sum}"))
@@ -347,7 +348,7 @@ fn distribution_error(probabilities: &[f64], of: &str) -> Option<String> {
 
 fn outcome_error(outcomes: &[Outcome], states: usize) -> Option<String> {
     if outcomes.is_empty() {
-        return Some("nothing follows it".to_owned());
+        return Some("it has no outcome".to_owned());
     }
     for outcome in outcomes {
         if !outcome.reward.is_finite() {
@@ -361,18 +362,18 @@ fn outcome_error(outcomes: &[Outcome], states: usize) -> Option<String> {
         }
         if let Some(next) = outcome.next.filter(|&next| next >= states) {
             return Some(format!(
-                "it leads to state {next}, and the last one is {}",
+                "it leads to state {next}, but the last state is {}",
                 states - 1
             ));
         }
     }
     let probabilities: Vec<f64> = outcomes.iter().map(|o| o.probability).collect();
     distribution_error(&probabilities, "outcome").map(|what| {
-        format!("the probabilities of what follows must be from 0 to 1 and sum to 1: {what}")
+        format!("the probabilities of its outcomes must be from 0 to 1 and sum to 1: {what}")
     })
 }
 
-/// The distribution that begins in one state.
+/// Returns the start distribution with probability 1 for `state`.
 fn start_in(state: usize, states: usize) -> Vec<f64> {
     let mut start = vec![0.0; states];
     start[state] = 1.0;
@@ -396,19 +397,19 @@ mod tests {
     #[test]
     fn errors_name_state_and_action() {
         let cases = [
-            (vec![], "nothing follows it"),
+            (vec![], "it has no outcome"),
             (
                 vec![Outcome::certain(0, 1.0).with_probability(0.7)],
-                "the probabilities of what follows must be from 0 to 1 and sum to 1: the sum is 0.7",
+                "the probabilities of its outcomes must be from 0 to 1 and sum to 1: the sum is 0.7",
             ),
             (
                 vec![Outcome::certain(0, 1.0).with_probability(-0.5)],
-                "the probabilities of what follows must be from 0 to 1 and sum to 1: that of outcome 0 is -0.5",
+                "the probabilities of its outcomes must be from 0 to 1 and sum to 1: outcome 0 has -0.5",
             ),
             (vec![Outcome::certain(0, f64::NAN)], "its reward is NaN"),
             (
                 vec![Outcome::certain(7, 0.0)],
-                "it leads to state 7, and the last one is 1",
+                "it leads to state 7, but the last state is 1",
             ),
         ];
         for (outcomes, what) in cases {

@@ -6,46 +6,46 @@ use super::{
 use std::path::Path;
 use std::str::FromStr;
 
-/// The names that [`Mdp::from_name`] knows.
+/// The names that [`Mdp::from_name`] accepts, as listed in help texts and messages.
 pub const PROCESS_NAMES: &str = "nchain:LENGTH, deepsea:SIZE, deepsea-stochastic:SIZE, bandit:MEAN,MEAN,.., \
                          gridworld:ROWS,COLUMNS[,SLIP], cliffwalking, \
                          garnet:STATES,ACTIONS,BRANCHES,SEED, or a JSON file";
 
-/// A text that names no process.
+/// An error of [`Mdp::from_name`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// The kind is not known.
-    #[error("\"{0}\" is no process: give {PROCESS_NAMES}")]
+    /// The kind of process is unknown.
+    #[error("unknown process \"{0}\": it must be {PROCESS_NAMES}")]
     Unknown(String),
-    /// The numbers after the kind are not those that it takes.
-    #[error("\"{text}\" is no process: a {kind} is written {kind}:{shape}")]
+    /// The parameters after the kind do not have the right form.
+    #[error("invalid process \"{text}\": the form is {kind}:{shape}")]
     Parameters {
-        /// What was given.
+        /// The name that was given.
         text: String,
-        /// The kind.
+        /// The kind of process.
         kind: &'static str,
-        /// How its numbers are written.
+        /// The form of the parameters.
         shape: &'static str,
     },
-    /// The numbers make no process.
+    /// The parameters are out of range.
     #[error(transparent)]
     Process(#[from] MdpError),
-    /// A file that cannot be used.
+    /// The file cannot be read, or does not hold a valid process.
     #[error(transparent)]
     File(#[from] ReadError),
 }
 
-/// The discount of a random process that is given by name.
+/// The discount of a Garnet process that is created by name.
 const GARNET_DISCOUNT: f64 = 0.8;
 
 impl Mdp {
-    /// The process of a name such as `nchain:15` or `bandit:0,1`, or the one in a file whose name ends in
-    /// `.json`.
+    /// Creates the process with a name such as `nchain:15` or `bandit:0,1`, or reads the process from a file if the
+    /// name ends in `.json`. [`PROCESS_NAMES`] lists the names.
     ///
     /// # Errors
     ///
-    /// If the name is not known, or what it names is no process.
+    /// Returns an error if the name is unknown, its parameters are invalid, or the file does not hold a valid process.
     pub fn from_name(text: &str) -> Result<Self, NameError> {
         if Path::new(text).extension().is_some_and(|end| end == "json") {
             return Ok(read(Path::new(text))?);

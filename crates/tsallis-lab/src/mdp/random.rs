@@ -2,13 +2,15 @@ use super::{Mdp, MdpError, Outcome, check_size};
 use burn_tsallis::experiment::{Purpose, stream};
 use rand::RngExt;
 
-/// A random process (a Garnet): each action leads to `branches` states, chosen without return, with
-/// probabilities that are the gaps between sorted uniform numbers; each mean reward is uniform in `[0, 1)`,
-/// and an episode begins in any state.
+/// Creates a random process (a Garnet).
+///
+/// Each action leads to `branches` different states. Their probabilities are the gaps between sorted uniform numbers.
+/// Each mean reward is uniform in `[0, 1)`. An episode starts in any state with the same probability.
 ///
 /// # Errors
 ///
-/// Without a state or an action, or if there are not from one to `states` branches.
+/// Returns an error if there is no state or no action, there are too many of them, `branches` is not from 1 to
+/// `states`, or the discount is not in `[0, 1)`.
 pub fn garnet(
     states: usize,
     actions: usize,
@@ -19,7 +21,7 @@ pub fn garnet(
     if states > 0 && !(1..=states).contains(&branches) {
         return Err(MdpError::Size {
             kind: "garnet",
-            needs: "from 1 branch to as many as there are states",
+            needs: "at least 1 branch and at most one for each state",
             got: branches.to_string(),
         });
     }
@@ -45,7 +47,7 @@ pub fn garnet(
             let outcomes = (0..branches)
                 .map(|i| Outcome::certain(all[i], reward).with_probability(cuts[i + 1] - cuts[i]))
                 .collect();
-            // In their order again for the next action.
+            // Restores the order for the next action.
             while let Some(with) = swapped.pop() {
                 all.swap(swapped.len(), with);
             }
@@ -68,7 +70,7 @@ mod tests {
             for i in 0..branches {
                 all.swap(i, random.random_range(i..states));
             }
-            // The gaps between the branches, and the reward.
+            // The cuts between the branches, and the reward.
             for _ in 0..branches {
                 random.random::<f64>();
             }

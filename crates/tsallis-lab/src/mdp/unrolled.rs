@@ -1,9 +1,10 @@
 use super::{Mdp, MdpError, Outcome, check_size};
 
 impl Mdp {
-    /// The same process over its first `steps` steps, with the time as a part of the state: its state
-    /// `t * states + s` is state `s` after `t` steps, and the last step ends the episode. A policy of it may
-    /// depend on the time, as the best one over a finite horizon does.
+    /// Returns the process over its first `steps` steps, with the time as a part of the state.
+    ///
+    /// State `t * states + s` of the new process is state `s` after `t` steps, and the last step ends the episode. A
+    /// policy of the new process can depend on the time, as the best policy over a finite horizon does.
     ///
     /// ```
     /// use tsallis_lab::exact::{Evaluator, best_value, best_finite_horizon_value};
@@ -19,7 +20,7 @@ impl Mdp {
     ///
     /// # Errors
     ///
-    /// Without a step, or if there are more states than a table can be made of.
+    /// Returns an error if `steps` is 0 or the new process is too large.
     pub fn unrolled(&self, steps: usize) -> Result<Self, MdpError> {
         if steps == 0 {
             return Err(MdpError::EpisodeSteps);

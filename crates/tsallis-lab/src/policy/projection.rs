@@ -1,8 +1,10 @@
 use super::{Policy, SoftargmaxPolicy};
 use burn_tsallis::math::Generator;
 
-/// `U_tau`: raises every probability below `tau q` to it, and takes what that costs from the action whose
-/// ratio to the reference is the largest. Whether anything moved. Source: arXiv 2601.12604.
+/// Applies the projection `U_tau` and returns `true` if a probability changed.
+///
+/// The projection raises every probability below `tau q` to `tau q`. It takes the added mass from the action with the
+/// largest ratio `p / q`. Source: arXiv 2601.12604.
 ///
 /// ```
 /// use tsallis_lab::policy::project_probabilities;
@@ -15,8 +17,8 @@ use burn_tsallis::math::Generator;
 ///
 /// # Panics
 ///
-/// If `tau` is not from 0 to the smallest probability of the reference: the action that pays may have no more
-/// than its own probability in the reference.
+/// Panics if `tau` is not from 0 to the smallest probability of the reference. The action that gives up mass may have
+/// no more than its probability in the reference, so a larger `tau` could make its probability negative.
 pub fn project_probabilities(p: &mut [f64], q: &[f64], tau: f64) -> bool {
     let most = q.iter().copied().fold(f64::INFINITY, f64::min);
     assert!(
@@ -37,16 +39,18 @@ pub fn project_probabilities(p: &mut [f64], q: &[f64], tau: f64) -> bool {
     deficit > 0.0
 }
 
-/// `T_tau` on one state: where a probability is below `tau q`, the logits become those of `U_tau` of the
-/// policy, `theta(s, a) = f'(u'_a)` up to the constant that keeps the normalizer as it was; elsewhere they
-/// stay, bit by bit. Whether anything moved.
+/// Applies the projection `T_tau` to one state and returns `true` if the logits changed.
 ///
-/// With a `tau` of [`floor`](crate::exact::Constants::floor) the regularized value of no state
-/// falls. Source: arXiv 2601.12604.
+/// If a probability is below `tau q`, the logits become those of the policy projected by `U_tau`
+/// ([`project_probabilities`]): `theta(s, a) = f'(u'_a)`, up to the constant that keeps the normalizer. Otherwise the
+/// logits keep their exact bits.
+///
+/// With the `tau` of [`Constants::floor`](crate::exact::Constants::floor), no regularized value of a state decreases.
+/// Source: arXiv 2601.12604.
 ///
 /// # Panics
 ///
-/// As [`project_probabilities`], where something is to be moved.
+/// Panics if the logits must change and `tau` is not from 0 to the smallest probability of the reference.
 pub fn project_logits(policy: &mut SoftargmaxPolicy, state: usize, tau: f64) -> bool {
     let range = policy.range(state);
     let q = &policy.reference()[range.clone()];
@@ -56,7 +60,7 @@ pub fn project_logits(policy: &mut SoftargmaxPolicy, state: usize, tau: f64) -> 
     let mut p = policy.row(state).to_vec();
     project_probabilities(&mut p, q, tau);
     let generator = policy.divergence();
-    // mu is x - y of any action on the support; that of the largest probability has its digits.
+    // mu is x - y of any action on the support. The action with the largest probability has the most accurate one.
     let row = policy.row(state);
     let largest = (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best });
     let mu = policy.logits()[range.start + largest] - policy.derivatives()[range.start + largest];
@@ -100,7 +104,7 @@ mod tests {
             project_probabilities(&mut want, &q, tau);
             let sum: f64 = policy.row(1).iter().sum();
             assert!((sum - 1.0).abs() < 1e-12);
-            // A second projection moves nothing beyond a rounding.
+            // A second projection changes nothing beyond rounding.
             let once = policy.row(1).to_vec();
             project_logits(&mut policy, 1, tau * (1.0 - 1e-9));
             assert_eq!(policy.row(1), once);

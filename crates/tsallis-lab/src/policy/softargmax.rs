@@ -8,7 +8,7 @@ use burn_tsallis::math::{
 /// The reference policy `pi_ref`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reference {
-    /// Every action alike.
+    /// The uniform distribution in every state.
     Uniform,
     /// The same distribution over the actions in every state.
     Actions(Vec<f64>),
@@ -16,22 +16,22 @@ pub enum Reference {
     Table(Vec<f64>),
 }
 
-/// A reference that is no policy with full support.
+/// An error for a reference that is not a policy with full support.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ReferenceError {
-    /// Not one number for each action, or for each action of each state.
+    /// There is not one probability for each action, or for each action of each state.
     #[error("the reference has {got} probabilities, not {actions} or {table}")]
     Length {
-        /// How many there are.
+        /// The number of probabilities.
         got: usize,
-        /// How many actions there are.
+        /// The number of actions.
         actions: usize,
-        /// How many actions of all states.
+        /// The number of states times actions.
         table: usize,
     },
-    /// A probability that is not positive.
+    /// A probability is not positive, or is above 1.
     #[error(
-        "the reference must be positive everywhere: action {action} in state {state} has {value}"
+        "the reference must be positive everywhere and at most 1: action {action} in state {state} has {value}"
     )]
     NotPositive {
         /// The state.
@@ -41,7 +41,7 @@ pub enum ReferenceError {
         /// Its probability.
         value: f64,
     },
-    /// Probabilities that are no distribution.
+    /// The probabilities of a state do not sum to 1.
     #[error("the reference of state {state} must sum to 1, not {sum}")]
     Sum {
         /// The state.
@@ -51,16 +51,17 @@ pub enum ReferenceError {
     },
 }
 
-/// The coupled parameterization of f-PG: `pi(. | s) = argmax_p <p, theta(s, .)> - D_f(p || q(s, .))`, with
-/// what gradients need of it, kept up to date state by state.
+/// The coupled parameterization of f-PG, `pi(. | s) = argmax_p <p, theta(s, .)> - D_f(p || q(s, .))`.
+///
+/// It stores the quantities that gradients need and updates them when the logits of a state change:
 ///
 /// ```text
 /// u = pi / q,  y = f'(u),  k = q / f''(u),  dpi(a)/dtheta(b) = k_a (delta_ab - w_b),  w = k / sum k
 /// d ln pi(a)/dtheta(b) = (k_a / pi_a)(delta_ab - w_b),      dD/dtheta(b) = k_b (y_b - <w, y>)
 /// ```
 ///
-/// Source: arXiv 2601.12604. `theta` is not divided by the temperature: the optimum is `theta* = Q* / lambda`
-/// up to a constant in each state.
+/// `theta` is not divided by the temperature: the optimum is `theta* = Q* / lambda` up to a constant in each state.
+/// Source: arXiv 2601.12604.
 #[derive(Clone, Debug)]
 pub struct SoftargmaxPolicy {
     divergence: Divergence,
@@ -75,11 +76,12 @@ pub struct SoftargmaxPolicy {
 }
 
 impl SoftargmaxPolicy {
-    /// The policy of logits zero: the reference itself.
+    /// Creates the policy with zero logits, which is the reference itself.
     ///
     /// # Errors
     ///
-    /// If the reference is no policy with full support.
+    /// Returns an error if the reference has the wrong length, a probability is not positive or is above 1, or the
+    /// probabilities of a state do not sum to 1.
     pub fn new(
         divergence: Divergence,
         states: usize,
@@ -131,70 +133,70 @@ impl SoftargmaxPolicy {
         Ok(policy)
     }
 
-    /// The policy of the uniform reference.
+    /// Creates the policy with zero logits and the uniform reference.
     pub fn uniform(divergence: Divergence, states: usize, actions: usize) -> Self {
         Self::new(divergence, states, actions, &Reference::Uniform)
             .expect("the uniform policy has full support")
     }
 
-    /// What it is coupled by.
+    /// Returns the divergence of the policy.
     pub fn divergence(&self) -> Divergence {
         self.divergence
     }
 
-    /// How many states it has.
+    /// Returns the number of states.
     pub fn states(&self) -> usize {
         self.divergences.len()
     }
 
-    /// `theta`, state by state.
+    /// Returns the logits `theta`, state by state.
     pub fn logits(&self) -> &[f64] {
         &self.logits
     }
 
-    /// `q`, state by state.
+    /// Returns the reference `q`, state by state.
     pub fn reference(&self) -> &[f64] {
         &self.reference
     }
 
-    /// The smallest probability of the reference.
+    /// Returns the smallest probability of the reference.
     pub fn smallest_reference(&self) -> f64 {
         self.reference.iter().copied().fold(1.0, f64::min)
     }
 
-    /// `k = q / f''(pi / q)`, state by state; zero off the support.
+    /// Returns `k = q / f''(pi / q)`, state by state. It is zero off the support.
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }
 
-    /// `y = f'(pi / q)`, state by state; where it is infinite the action is off the support.
+    /// Returns `y = f'(pi / q)`, state by state. An action with an infinite `y` is off the support.
     pub fn derivatives(&self) -> &[f64] {
         &self.derivatives
     }
 
-    /// The entries of a state in a table of all states and actions.
+    /// Returns the range of a state's entries in a table of all states and actions.
     pub fn range(&self, state: usize) -> std::ops::Range<usize> {
         state * self.actions..(state + 1) * self.actions
     }
 
-    /// Takes these logits, state by state.
+    /// Sets all logits, state by state.
     ///
     /// # Panics
     ///
-    /// If there is not one for each action of each state.
+    /// Panics if `logits` does not have one entry for each action of each state.
     pub fn set_logits(&mut self, logits: &[f64]) {
         self.logits.copy_from_slice(logits);
         (0..self.states()).for_each(|state| self.refresh(state));
     }
 
-    /// Changes the logits of one state.
+    /// Changes the logits of one state with the closure `change`.
     pub fn change(&mut self, state: usize, change: impl FnOnce(&mut [f64])) {
         let range = self.range(state);
         change(&mut self.logits[range]);
         self.refresh(state);
     }
 
-    /// Moves the logits of one state by `eta` times a direction.
+    /// Adds `eta` times `direction` to the logits of one state.
     pub fn step(&mut self, state: usize, direction: &[f64], eta: f64) {
         self.change(state, |logits| {
             for (logit, d) in logits.iter_mut().zip(direction) {
@@ -203,27 +205,27 @@ impl SoftargmaxPolicy {
         });
     }
 
-    /// Couples the same logits by another divergence. The optimum `theta* = Q* / lambda` has the same form
-    /// for every one, so that what was learned under one is of use under another.
+    /// Changes the divergence and keeps the logits. The optimum `theta* = Q* / lambda` has the same form for every
+    /// divergence, so logits learned under one are useful under another.
     pub fn set_divergence(&mut self, divergence: Divergence) {
         self.divergence = divergence;
         self.log_odds.fill(f64::NAN);
         (0..self.states()).for_each(|state| self.refresh(state));
     }
 
-    /// `J v` of a state, with `J = dpi/dtheta`: the gradient of `<v, pi(. | s)>`.
+    /// Writes `J v` of a state to `out`, with `J = dpi/dtheta`. It is the gradient of `<v, pi(. | s)>`.
     pub fn jacobian_product(&self, state: usize, v: &[f64], out: &mut [f64]) {
         jacobian_product(&self.weights[self.range(state)], v, out);
     }
 
-    /// `sum_a c_a d ln pi(a | s)/dtheta(s, .)`: the score of actions taken, each times its credit.
+    /// Writes `sum_a c_a d ln pi(a | s)/dtheta(s, .)` to `out`: the scores of the actions, weighted by their `credit`.
     pub fn score(&self, state: usize, credit: &[f64], out: &mut [f64]) {
         let range = self.range(state);
         let (k, p) = (&self.weights[range.clone()], &self.probabilities[range]);
         let mut total = 0.0;
         let mut weight = 0.0;
         for i in 0..credit.len() {
-            // An action off the support is never taken.
+            // An action off the support is never taken and has no credit.
             out[i] = if credit[i] == 0.0 {
                 0.0
             } else {
@@ -271,7 +273,7 @@ impl SoftargmaxPolicy {
         let q = &self.reference[range.clone()];
         let row = Row::new(&self.logits[range.clone()], RowReference::Values(q), alpha);
         let root = row.solve(Solver::Newton);
-        // The logarithms first, in the place of the derivatives that are made of them.
+        // The buffer of the derivatives first holds ln p, from which they are computed.
         let log_p = &mut self.derivatives[range.clone()];
         row.log_softargmax(&root, log_p);
         row.softargmax(&root, &mut self.probabilities[range.clone()]);
@@ -417,7 +419,7 @@ mod tests {
                     "{divergence}"
                 );
                 assert!(policy.divergences()[0].is_nan(), "{divergence}");
-                // And are forgotten with them.
+                // Finite logits make the policy finite again.
                 policy.change(0, |logits| logits.fill(0.0));
                 assert!(policy.divergences()[0] < 1e-14, "{divergence}");
             }

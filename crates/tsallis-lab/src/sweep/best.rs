@@ -2,22 +2,22 @@ use super::RunRow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// The setting of a method and an order that ends best on a process.
+/// The best setting of a method and alpha on a process, as [`best_settings`] chooses it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BestSetting {
-    /// The process.
+    /// The name of the process.
     pub mdp: String,
-    /// The method.
+    /// The name of the method.
     pub algorithm: String,
-    /// Its divergence or its power.
+    /// The divergence or the power of the method, or `None` if it has neither.
     pub alpha: Option<String>,
-    /// `eta` of the best setting.
+    /// The step size `eta` of the setting.
     pub step_size: f64,
-    /// `lambda` of the best setting.
+    /// The temperature `lambda` of the setting, or `None` if the method has none.
     pub temperature: Option<f64>,
-    /// How many settings it is the best of.
+    /// The number of settings that were compared.
     pub settings: usize,
-    /// How many seeds it was run with.
+    /// The number of seeds that the setting was run with.
     pub seeds: usize,
     /// The mean over the seeds of the exact mean return of the last policy.
     pub final_value: f64,
@@ -25,18 +25,18 @@ pub struct BestSetting {
     pub standard_error: f64,
     /// The mean over the seeds of the last batch's mean return.
     pub final_return: f64,
-    /// Iterations before each point of the curves.
+    /// The number of iterations before each point of the curves.
     pub iterations: Vec<usize>,
-    /// Mean and standard deviation over the seeds of the exact mean returns.
+    /// The mean and the standard deviation over the seeds of the exact mean return at each point.
     pub values: Vec<(f64, f64)>,
 }
 
-/// A setting of a method and an order on a process, with its runs over the seeds.
+/// A setting of a method and alpha on a process, with one run for each seed.
 #[derive(Clone, Debug)]
 pub struct Setting<'a> {
-    /// Its runs.
+    /// The runs of the setting.
     pub rows: Vec<&'a RunRow>,
-    /// The mean of [`final_value`](RunRow::final_value) over them.
+    /// The mean of [`final_value`](RunRow::final_value) over the runs.
     pub final_value: f64,
     /// The standard error of that mean.
     pub standard_error: f64,
@@ -52,8 +52,8 @@ impl<'a> Setting<'a> {
         }
     }
 
-    /// By the seeds that it was run with, then by its value: a sweep that was stopped leaves settings with a few
-    /// seeds, which may be the lucky ones. A setting that diverged is the worst.
+    /// Compares the numbers of seeds, then the values. A stopped sweep leaves settings with few seeds, whose mean may
+    /// be high by chance. A diverged setting has the lowest value.
     fn compare(&self, other: &Self) -> Ordering {
         let value = |of: &Self| {
             if of.final_value.is_nan() {
@@ -67,10 +67,10 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// The runs of each step size and temperature, which count by their bits.
+/// The runs by step size and temperature, which are compared by their bits.
 type Group<'a> = BTreeMap<(u64, Option<u64>), Vec<&'a RunRow>>;
 
-/// The settings of each process, method and order, in the order of the table.
+/// Returns the settings of each process, method and alpha, in the order of the table.
 pub fn settings(rows: &[RunRow]) -> Vec<Vec<Setting<'_>>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut places = BTreeMap::new();
@@ -90,8 +90,10 @@ pub fn settings(rows: &[RunRow]) -> Vec<Vec<Setting<'_>>> {
         .collect()
 }
 
-/// The best setting of each process, method and alpha: of those that were run with the most seeds, that of the
-/// largest mean of [`final_value`](RunRow::final_value) over them. In the order of the table.
+/// Returns the best setting of each process, method and alpha, in the order of the table.
+///
+/// It is the setting with the largest mean of [`final_value`](RunRow::final_value) among the settings that were run
+/// with the most seeds.
 pub fn best_settings(rows: &[RunRow]) -> Vec<BestSetting> {
     settings(rows)
         .iter()
@@ -122,7 +124,7 @@ pub fn best_settings(rows: &[RunRow]) -> Vec<BestSetting> {
         .collect()
 }
 
-/// Mean and standard deviation.
+/// Returns the mean and the standard deviation.
 fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let count = values.clone().count() as f64;
     let mean = values.clone().sum::<f64>() / count;

@@ -2,12 +2,12 @@ use crate::algorithms::{Algorithm, RunSettings, Sampling, SettingsError};
 use crate::unique;
 use crate::{Divergence, Mdp};
 
-/// A method with all that it is tried with.
+/// A method with the parameters that a grid runs it with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Method {
     /// f-PG with each of these divergences.
     FPg(Vec<Divergence>),
-    /// The natural gradient of the same policies.
+    /// f-PG with each of these divergences and the natural gradient.
     Natural(Vec<Divergence>),
     /// The softmax with a logarithmic barrier.
     LogBarrier,
@@ -15,7 +15,7 @@ pub enum Method {
     Escort(Vec<f64>),
     /// The Hadamard parameterization.
     Hadamard,
-    /// f-PG that chooses its order while it learns.
+    /// f-PG that chooses alpha while it learns.
     Adaptive,
 }
 
@@ -43,7 +43,7 @@ impl Method {
     }
 }
 
-/// Largest number of runs on a process.
+/// Largest number of runs on each process.
 const MAX_RUNS: u128 = 10_000_000;
 
 /// A grid of runs: every method with every step size, temperature and seed, on every process.
@@ -51,52 +51,54 @@ const MAX_RUNS: u128 = 10_000_000;
 pub struct Grid {
     /// The methods.
     pub methods: Vec<Method>,
-    /// `eta`.
+    /// The step sizes `eta`.
     pub step_sizes: Vec<f64>,
-    /// `lambda`; methods that have none run once for all of them.
+    /// The temperatures `lambda`. Methods without a temperature are run once, not for each temperature.
     pub temperatures: Vec<f64>,
-    /// How many seeds; the first is 0.
+    /// The number of seeds. Seeds are numbered from 0.
     pub seeds: u64,
-    /// Iterations of each run.
+    /// The number of iterations of each run.
     pub iterations: usize,
     /// How episodes are sampled.
     pub sampling: Sampling,
-    /// Iterations between two points of a curve.
+    /// The number of iterations between two points of a curve.
     pub every: usize,
-    /// Whether f-PG projects onto the floor of the theory.
+    /// Whether f-PG projects onto the probability floor of the theory after each step. Other methods are run without a
+    /// projection.
     pub project: bool,
 }
 
-/// A run of a grid.
+/// One run of a grid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedRun {
     /// The name of the process.
     pub process: String,
-    /// Everything else.
+    /// The settings of the run.
     pub settings: RunSettings,
 }
 
-/// A grid that no table can be made of.
+/// An error for an invalid grid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GridError {
-    /// A side of the grid without a value.
+    /// A part of the grid has no value.
     #[error("the grid has no {0}")]
     Empty(String),
-    /// More runs than a table can hold.
-    #[error("the grid has {0} runs on each process, and a table is for at most {MAX_RUNS}")]
+    /// There are more runs than a table can hold.
+    #[error("the grid has {0} runs on each process: a table can have at most {MAX_RUNS}")]
     TooLarge(u128),
-    /// A setting of one of its runs.
+    /// The settings of a run are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
 }
 
 impl Grid {
-    /// Checks every run.
+    /// Checks the grid and the settings of every run.
     ///
     /// # Errors
     ///
-    /// If a side of the grid is empty, or a number is out of its range.
+    /// Returns an error if a part of the grid is empty, there are too many runs, a number is out of range, or `project`
+    /// is set and not possible.
     pub fn validate(&self) -> Result<(), GridError> {
         let some = |there: bool, what: &str| {
             if there {
@@ -136,7 +138,7 @@ impl Grid {
         unique(self.methods.iter().flat_map(Method::algorithms))
     }
 
-    /// The runs on these processes, the seeds of one setting after each other.
+    /// Returns the runs on `processes`. The seeds of a setting follow each other.
     pub fn runs(&self, processes: &[Mdp]) -> Vec<PlannedRun> {
         let settings = self.settings();
         processes

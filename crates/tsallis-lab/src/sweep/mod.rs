@@ -1,4 +1,4 @@
-//! Grids of stochastic runs over every core, and the table that they fill.
+//! Grids of stochastic runs on all cores, and the table of their results.
 
 mod best;
 mod grid;
@@ -15,12 +15,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 
-/// Makes every run of a grid that the table does not hold yet, on the threads of rayon's pool, and appends
-/// each as it ends. `each` is called with every new row; once `stop` is set no run is begun any more.
+/// Executes every run of a grid that `table` does not contain yet, on rayon's thread pool.
+///
+/// Each run is appended to `table` when it ends, and `each` is called with its row. After `stop` is set, no further run
+/// starts.
 ///
 /// # Errors
 ///
-/// If the table cannot be written, or a run cannot be made. The runs in progress end first.
+/// Returns an error if the table cannot be written or the settings of a run are invalid. Runs in progress finish first,
+/// and `stop` is set.
 pub fn sweep(
     processes: &[Mdp],
     grid: &Grid,
@@ -35,7 +38,7 @@ pub fn sweep(
     let mut failed = None;
     rayon::in_place_scope(|scope| {
         scope.spawn(|_| {
-            // In order, so that a table that was stopped holds whole settings rather than bits of all.
+            // In order, so that a stopped sweep leaves complete settings rather than parts of all settings.
             planned
                 .into_iter()
                 .par_bridge()
@@ -44,7 +47,7 @@ pub fn sweep(
                         return;
                     }
                     let curve = run(by_name[planned.process.as_str()], &planned.settings);
-                    // Nobody listens any more only if the table failed.
+                    // Sending fails only if the receiver is gone, and then the row is of no use.
                     let _ = send.send(curve.map(|curve| RunRow::new(&planned, &curve)));
                 });
         });
@@ -124,7 +127,7 @@ mod tests {
         .expect("stopped");
         assert!((5..36).contains(&table.rows().len()));
         drop(table);
-        // A line that a killed process left half written.
+        // A partial line, as a killed process leaves it.
         let path = parts.join("results.csv");
         let mut text = std::fs::read_to_string(&path).expect("the table");
         text.push_str("nchain:4,fpg,0.5,0.1,0.0");
@@ -151,7 +154,10 @@ mod tests {
         let error = Table::open(&parts, &grid, &[longer.expect("steps")])
             .expect_err("another process")
             .to_string();
-        assert!(error.contains("another process \"nchain:4\""), "{error}");
+        assert!(
+            error.contains("a different process \"nchain:4\""),
+            "{error}"
+        );
         for folder in [whole, parts] {
             std::fs::remove_dir_all(folder).expect("removed");
         }
@@ -177,7 +183,7 @@ mod tests {
         .expect("swept");
         let rows = table.rows().to_vec();
         drop(table);
-        // What two processes at once left before the table had a lock.
+        // Every run twice, as two writers left the table before it had a lock.
         let path = folder.join("results.csv");
         let text = std::fs::read_to_string(&path).expect("the table");
         let (_, again) = text.split_once('\n').expect("a header");
@@ -193,7 +199,7 @@ mod tests {
         let folder = folder("unknown");
         std::fs::create_dir_all(&folder).expect("a folder");
         let path = folder.join("results.csv");
-        // What a process leaves that is killed as it begins.
+        // An empty table, as a process leaves it that is killed at its start.
         std::fs::write(&path, "").expect("a file");
         let table = Table::open(&folder, &grid(), &processes).expect("a new table");
         drop(table);
@@ -223,7 +229,7 @@ mod tests {
             };
             RunRow::new(planned, &curve)
         };
-        // Each seed of the first step size earns 1, and the one of the second that was run, 9.
+        // The three seeds of the first step size earn 1 each, and the only seed of the second earns 9.
         let planned = grid.runs(&processes);
         let rows: Vec<RunRow> = planned[..4]
             .iter()
@@ -237,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_run_that_cannot_be_made_ends_the_sweep_with_its_reason() {
-        // A single action leaves nothing to project onto, which only the process shows.
+        // A process with a single action has no projection, which the grid alone does not show.
         let processes = [crate::mdp::bandit(&[1.0], 0.0).expect("an arm")];
         let mut grid = grid();
         grid.project = true;
@@ -314,20 +320,20 @@ mod tests {
                 g.methods = vec![Method::Hadamard];
                 g.project = true;
             }),
-            "only fpg projects, not hadamard"
+            "only fpg supports projection, not hadamard"
         );
         let endless = error(|g| g.seeds = u64::MAX);
         assert!(
-            endless.ends_with("a table is for at most 10000000"),
+            endless.ends_with("a table can have at most 10000000"),
             "{endless}"
         );
-        // A value that is given twice is run once.
+        // A repeated value is run once.
         let mut twice = grid();
         twice.step_sizes.push(0.1);
         twice.methods.push(Method::Hadamard);
         let processes = [nchain(3).expect("a length")];
         assert_eq!(twice.runs(&processes), grid().runs(&processes));
-        // What Hadamard does not have does not multiply its runs.
+        // Hadamard has no temperature and no alpha, so these do not multiply its runs.
         let hadamard = grid().runs(&[nchain(3).expect("a length")]);
         let count = hadamard
             .iter()

@@ -14,15 +14,15 @@ const SWEEP: &str = "sweep.json";
 /// One run of a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
-    /// The process.
+    /// The name of the process.
     pub mdp: String,
-    /// The method.
+    /// The name of the method.
     pub algorithm: String,
-    /// Its divergence or its power; nothing where it has neither.
+    /// The divergence or the power of the method, or `None` if it has neither.
     pub alpha: Option<String>,
-    /// `eta`.
+    /// The step size `eta`.
     pub step_size: f64,
-    /// `lambda`; nothing where the method has none.
+    /// The temperature `lambda`, or `None` if the method has none.
     pub temperature: Option<f64>,
     /// The seed.
     pub seed: u64,
@@ -30,11 +30,11 @@ pub struct RunRow {
     pub final_value: f64,
     /// The mean return of the last batch.
     pub final_return: f64,
-    /// Iterations before each point of the curve, apart by spaces.
+    /// The number of iterations before each point of the curve, separated by spaces.
     iterations: String,
-    /// The exact mean returns there.
+    /// The exact mean returns at these points.
     values: String,
-    /// The mean returns of the batches there.
+    /// The mean returns of the batches at these points.
     returns: String,
 }
 
@@ -51,7 +51,7 @@ impl RunRow {
         }
     }
 
-    /// A run without its results.
+    /// Creates the row of a run without its results.
     fn of(planned: &PlannedRun) -> Self {
         let settings = &planned.settings;
         let algorithm = settings.algorithm;
@@ -70,7 +70,7 @@ impl RunRow {
         }
     }
 
-    /// What tells the run from the others of a sweep.
+    /// Returns the key that identifies the run within a sweep.
     pub fn key(&self) -> RunKey {
         RunKey {
             mdp: self.mdp.clone(),
@@ -82,23 +82,23 @@ impl RunRow {
         }
     }
 
-    /// Iterations before each point of the curve.
+    /// Returns the number of iterations before each point of the curve.
     pub fn iterations(&self) -> Vec<usize> {
         parse_values(&self.iterations)
     }
 
-    /// The exact mean returns along the curve, to six digits.
+    /// Returns the exact mean returns along the curve, to six digits.
     pub fn values(&self) -> Vec<f64> {
         parse_values(&self.values)
     }
 
-    /// The mean returns of the batches along the curve, to six digits.
+    /// Returns the mean returns of the batches along the curve, to six digits.
     pub fn returns(&self) -> Vec<f64> {
         parse_values(&self.returns)
     }
 }
 
-/// What tells a run from the others of a sweep; numbers count by their bits.
+/// The key that identifies a run within a sweep. Floating-point numbers are compared by their bits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunKey {
     mdp: String,
@@ -110,13 +110,13 @@ pub struct RunKey {
 }
 
 impl PlannedRun {
-    /// What tells the run from the others of a sweep.
+    /// Returns the key that identifies the run within a sweep.
     pub fn key(&self) -> RunKey {
         RunRow::of(self).key()
     }
 }
 
-/// Displays a number with six significant digits, without trailing zeros, as tables hold it.
+/// Displays a number with six significant digits and without trailing zeros, as in the tables.
 #[derive(Clone, Copy, Debug)]
 pub struct SixDigits(pub f64);
 
@@ -140,7 +140,7 @@ fn parse_values<T: std::str::FromStr>(text: &str) -> Vec<T> {
         .collect()
 }
 
-/// What every run of a table has in common.
+/// The settings that all runs of a table share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct SweepSettings {
     version: String,
@@ -149,7 +149,7 @@ struct SweepSettings {
     horizon: usize,
     every: usize,
     project: bool,
-    /// The checksum of each process.
+    /// The checksum of each process, by name.
     #[serde(default)]
     processes: BTreeMap<String, u32>,
 }
@@ -170,11 +170,12 @@ impl SweepSettings {
         }
     }
 
-    /// What the runs of a folder have in common, if it holds any; an error if that is not what is wanted of it.
+    /// Reads the settings of the runs in a folder, or returns `None` if there are no runs. Settings that differ from
+    /// `wanted` are an error.
     fn find(folder: &Path, wanted: &Self) -> Result<Option<Self>, TableError> {
         let (settings, results) = (folder.join(SWEEP), folder.join(RESULTS));
         if !settings.exists() {
-            // A table is begun before its settings are written.
+            // The table is created, empty, before its settings are written.
             return if fs::metadata(&results).is_ok_and(|file| file.len() > 0) {
                 Err(TableError::Unknown { results, settings })
             } else {
@@ -200,7 +201,7 @@ impl SweepSettings {
         }
     }
 
-    /// How a table differs from what is wanted of it.
+    /// Returns the first difference from the wanted settings, or `None` if they agree.
     fn differs(&self, wanted: &Self) -> Option<String> {
         let number = |what: &str, has: usize, wants: usize| {
             (has != wants).then(|| format!("{what} {has}, not {wants}"))
@@ -217,7 +218,7 @@ impl SweepSettings {
                 .iter()
                 .filter(known)
                 .find(|entry| !same(entry))?;
-            Some(format!("another process \"{name}\" than this one"))
+            Some(format!("a different process \"{name}\""))
         };
         number("iterations", self.iterations, wanted.iterations)
             .or_else(|| number("batch", self.batch, wanted.batch))
@@ -228,58 +229,58 @@ impl SweepSettings {
     }
 }
 
-/// What is wrong with a table.
+/// An error of a [`Table`] or of a run that fills it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
-    /// The operating system refused.
+    /// A file or a folder cannot be used.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         action: &'static str,
-        /// On which path.
+        /// The file or the folder.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A file could not be written.
+    /// A file cannot be read or written.
     #[error(transparent)]
     Write(#[from] FileError),
-    /// A file does not hold what it should.
+    /// The contents of a file are invalid.
     #[error("{} cannot be read: {reason}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A run that cannot be made.
+    /// The settings of a run are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// A table of other runs.
-    #[error("{} holds runs with {what}: give another folder, or the same settings", path.display())]
+    /// The runs in the folder have other settings.
+    #[error("{} holds runs with {what}: use another folder or the same settings", path.display())]
     Other {
         /// The folder.
         path: PathBuf,
-        /// How they differ.
+        /// The difference.
         what: String,
     },
-    /// Runs of unknown settings.
+    /// The settings of the runs in the folder are unknown.
     #[error(
-        "{} holds runs, and no {} beside it says of which settings: give another folder",
+        "{} holds runs, but {} with their settings is missing: use another folder",
         results.display(),
         settings.display()
     )]
     Unknown {
-        /// The runs.
+        /// The file of the runs.
         results: PathBuf,
-        /// The file that is not there.
+        /// The missing file of their settings.
         settings: PathBuf,
     },
 }
 
-/// The results of a sweep: `results.csv`, which grows by whole lines, and what all its runs have in common in
-/// `sweep.json`.
+/// The results of a sweep in a folder: the runs in `results.csv`, which grows by whole lines, and the settings that
+/// they share in `sweep.json`.
 #[derive(Debug)]
 pub struct Table {
     file: CsvTable<RunRow>,
@@ -288,17 +289,18 @@ pub struct Table {
 }
 
 impl Table {
-    /// Opens the table in a folder, or begins one, and keeps other processes from it. A last line that a killed
-    /// process left half written is cut off, and of a run that is there twice one row is kept.
+    /// Opens the table in `folder`, or creates it, and locks it against other processes.
+    ///
+    /// A partial last line, left by a killed process, is removed. If a run occurs twice, its first row is kept.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be written, another process writes to it, the table cannot be read, or it holds
-    /// runs of other settings or of none that are known.
+    /// Returns an error if the folder cannot be written, another process writes to it, the table cannot be read, or the
+    /// settings of its runs are unknown or differ.
     pub fn open(folder: &Path, grid: &Grid, processes: &[Mdp]) -> Result<Self, TableError> {
         fs::create_dir_all(folder).map_err(refused("create the folder", folder))?;
         let mut wanted = SweepSettings::of(grid, processes);
-        // Before a torn line is cut, and again once nobody else writes.
+        // Checked before a partial line is removed, and again once no other process can write.
         SweepSettings::find(folder, &wanted)?;
         let (file, mut rows) = CsvTable::reopen(folder.join(RESULTS), |_: &RunRow| true)?;
         let found = SweepSettings::find(folder, &wanted)?;
@@ -316,17 +318,17 @@ impl Table {
         Ok(Self { file, rows, keys })
     }
 
-    /// The runs that it holds.
+    /// Returns the runs in the table.
     pub fn rows(&self) -> &[RunRow] {
         &self.rows
     }
 
-    /// Whether it holds a run.
+    /// Returns `true` if the table contains the run.
     pub fn contains(&self, planned: &PlannedRun) -> bool {
         self.keys.contains(&planned.key())
     }
 
-    /// Appends a run.
+    /// Appends a run and returns its row.
     pub(super) fn append(&mut self, row: RunRow) -> Result<&RunRow, TableError> {
         self.file.append(&row)?;
         self.keys.insert(row.key());
