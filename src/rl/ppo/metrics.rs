@@ -94,7 +94,7 @@ impl PolicyStatistics {
         allowed: Option<Tensor<2, Bool>>,
     ) -> Tensor<2> {
         let p = log_probs.clone().exp();
-        // The clamp makes the product with a probability of zero zero instead of NaN.
+        // Without the clamp, a probability of zero would give zero times minus infinity, which is NaN.
         let entropy = -(p.clone() * log_probs.clamp_min(f32::MIN_POSITIVE.ln())).sum_dim(1);
         let forbidden = allowed.map(Tensor::bool_not);
         let without = |x: &Tensor<2>, value: f32| match &forbidden {
