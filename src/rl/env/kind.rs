@@ -85,7 +85,7 @@ const DEFAULT_SEA: usize = 10;
 /// The largest size of a sea. An observation has the square of this many components.
 const MAX_SEA: usize = 1000;
 
-/// The largest number of states or actions. A larger value is taken to be a typing error.
+/// The largest number of states or actions. A larger value is taken to be a typo.
 const MAX_COUNT: usize = 10_000;
 
 impl EnvironmentKind {

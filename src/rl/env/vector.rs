@@ -2,7 +2,7 @@ use super::{DiscreteEnvironment, EnvironmentError, RestoreError, Transition};
 use serde_json::Value;
 
 /// Environments of one kind that are stepped together. If an episode ends, the next one begins in the same
-/// step, and the last observation of the ended episode is kept separately (`AutoresetMode.SAME_STEP` in
+/// step, and [`VectorStep`] keeps the last observation of the ended episode (`AutoresetMode.SAME_STEP` in
 /// Gymnasium's terms).
 ///
 /// All values from the environments are checked. A reward or an observation that is not finite, an
@@ -15,8 +15,8 @@ pub struct VectorEnvironment {
     has_action_mask: bool,
 }
 
-/// The result of a step of all environments. [`VectorEnvironment::step`] overwrites it without allocating if
-/// it is passed again.
+/// The result of a step of all environments. Passing it to [`VectorEnvironment::step`] again overwrites it
+/// without allocating.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VectorStep {
     /// One transition for each environment.

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int};
 /// Actions in several states, `[states, 1]`: the output of [`TsallisPolicy`](super::TsallisPolicy).
 ///
 /// A single action converts to and from `usize`, the action type of every environment in
-/// [`mod@crate::rl::env`].
+/// [`env`](crate::rl::env).
 #[derive(Clone, Debug)]
 pub struct Actions(pub Tensor<2, Int>);
 

@@ -120,13 +120,13 @@ impl Regularizer {
 /// Largest value of the counts that are multiplied with each other.
 const MAX_COUNT: usize = 1_000_000;
 
-/// Largest number of environment steps. A larger value is taken to be a typing error.
+/// Largest number of environment steps. A larger value is taken to be a typo.
 const MAX_STEPS: usize = 1_000_000_000_000;
 
-/// Largest number of steps in a rollout. A larger value is taken to be a typing error.
+/// Largest number of steps in a rollout. A larger value is taken to be a typo.
 const MAX_BATCH: usize = 100_000_000;
 
-/// Largest width of a layer. A larger value is taken to be a typing error.
+/// Largest width of a layer. A larger value is taken to be a typo.
 const MAX_WIDTH: usize = 65_536;
 
 impl Default for PpoConfig {

@@ -249,8 +249,8 @@ impl Learner {
         metrics
     }
 
-    /// Returns whether every parameter is finite. The losses of an update are checked before the last
-    /// optimizer step, which may still produce a parameter that is not finite.
+    /// Returns whether every parameter is finite. The losses of the last minibatch are finite, but the
+    /// optimizer step after them can still produce parameters that are not.
     ///
     /// # Errors
     ///

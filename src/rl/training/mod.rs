@@ -19,7 +19,7 @@
 //! use burn_tsallis::rl::training::{OnPolicy, PpoAgent, PpoMetric};
 //! use std::sync::Arc;
 //!
-//! // Four components of an observation, two actions.
+//! // Four observation components, two actions.
 //! let agent = PpoAgent::new(PpoConfig::default(), 4, 2, &Device::flex())?;
 //! let on_policy = OnPolicy::new(|cartpole: CartPole| cartpole);
 //! let result = RLTraining::new("runs/cartpole", CartPole::new)

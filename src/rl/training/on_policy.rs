@@ -35,10 +35,10 @@ use burn::train::{
 /// use burn_tsallis::rl::env::{FromBurnEnvironment, CartPole};
 /// use burn_tsallis::rl::training::OnPolicy;
 ///
-/// // One of ours.
+/// // An environment of this crate.
 /// let on_policy = OnPolicy::new(|cartpole: CartPole| cartpole);
 ///
-/// // One that only implements Burn's trait: four components of an observation, two actions.
+/// // An environment that only implements Burn's trait: four observation components, two actions.
 /// let on_policy = OnPolicy::new(|cartpole: CartPole| {
 ///     FromBurnEnvironment::new(cartpole, 4, 2, |state| state.map(|x| x as f32), |action| action)
 /// });

@@ -44,8 +44,8 @@ impl<E: DiscreteEnvironment> RewardNoise<E> {
         }
     }
 
-    /// Sets whether only the first reward after the seeding has no noise, as in the code of arXiv 2601.12604.
-    /// The default is `false`.
+    /// If `exempt` is true, the first reward after the seeding, and only that one, has no noise, as in the
+    /// code of arXiv 2601.12604. The default is `false`.
     pub fn with_first_step_exempt(mut self, exempt: bool) -> Self {
         self.first_step_exempt = exempt;
         self
