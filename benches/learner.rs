@@ -1,16 +1,16 @@
-//! Environment steps per second of the whole learner on `CartPole`, and where the time goes.
+//! Environment steps per second of the whole learner on `CartPole`, and the share of time of each part.
 //!
 //! ```text
 //! RAYON_NUM_THREADS=1 cargo bench --bench learner
 //! ```
 //!
-//! Each line is the median over the updates of a run, after those that warm it up.
+//! Each line is the median over the updates of a run, without the warm-up updates.
 
 use burn::tensor::Device;
 use burn_tsallis::rl::ppo::{Learner, LearnerError, PpoConfig, UpdateTimes};
 use std::time::Duration;
 
-/// Updates before the measured ones.
+/// Warm-up updates before the measured ones.
 const WARM_UP: usize = 5;
 
 /// Measured updates.

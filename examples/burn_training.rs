@@ -1,12 +1,13 @@
-//! Trains a Tsallis policy on Noisy CartPole in Burn's own training loop, with its metrics, dashboard and
-//! checkpoints, and plays an episode with what was learned. A number goes on from the checkpoint of that number.
+//! Trains a Tsallis policy on noisy CartPole in Burn's own training loop, with its metrics, dashboard and
+//! checkpoints, and plays an episode with the trained policy. With a number as argument, the training
+//! continues from the checkpoint of that number.
 //!
 //! ```text
 //! cargo run --release --features train --example burn_training
 //! cargo run --release --features train --example burn_training -- 4
 //! ```
 //!
-//! The dashboard is that of Burn's feature `tui`: `--features train,burn/tui`.
+//! The dashboard needs Burn's feature `tui`: `--features train,burn/tui`.
 
 use burn::rl::{Environment, Policy, ToObservation};
 use burn::tensor::Device;
@@ -38,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         training = training.checkpoint(number.parse()?);
     }
     let mut result = training.launch(agent);
-    // The dashboard gives the terminal back.
+    // Dropping the dashboard restores the terminal.
     drop(result.renderer);
     if let Some(error) = result.error {
         return Err(error.to_string().into());

@@ -1,4 +1,4 @@
-//! Trains a Tsallis policy on CartPole without the command line, and prints what it learns.
+//! Trains a Tsallis policy on CartPole without the command line, and prints its progress.
 //!
 //! ```text
 //! cargo run --release --example cartpole

@@ -1,5 +1,5 @@
-//! Trains a policy on an environment that is written against Burn's own trait and knows nothing of this
-//! crate: a maze, in which the way out is worth 1 and every step costs 0.01.
+//! Trains a policy on an environment that implements only Burn's own trait: a maze in which the exit is worth
+//! 1 and every step costs 0.01.
 //!
 //! ```text
 //! cargo run --release --example custom_environment
@@ -16,7 +16,7 @@ const MAZE: [&[u8; 7]; 5] = [b"S..#...", b".#.#.#.", b".#...#.", b".####.#", b".
 const ROWS: usize = MAZE.len();
 const COLUMNS: usize = MAZE[0].len();
 
-/// A walker at a row and a column.
+/// A position in the maze, as row and column.
 struct Maze {
     at: (usize, usize),
 }
@@ -66,7 +66,7 @@ impl Environment for Maze {
     }
 }
 
-/// The cell, one-hot.
+/// Returns the cell, one-hot.
 fn observe((row, column): (usize, usize)) -> [f32; ROWS * COLUMNS] {
     let mut cells = [0.0; ROWS * COLUMNS];
     cells[row * COLUMNS + column] = 1.0;
@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         total_steps: 50_000,
         ..PpoConfig::default()
     };
-    // The adapter is told what Burn's trait leaves open: sizes, observation and actions.
+    // The adapter takes what Burn's trait leaves open: sizes, observation and actions.
     let maze = || {
         let maze = Maze { at: (0, 0) };
         FromBurnEnvironment::new(maze, ROWS * COLUMNS, MOVES.len(), observe, |i| MOVES[i])
@@ -94,7 +94,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             && let Some(mean) = metrics.recent_return
         {
             println!(
-                "{:>6} steps: mean return {mean:>6.3} over the last 100 episodes, 0.9 is the shortest way",
+                "{:>6} steps: mean return {mean:>6.3} over the last 100 episodes (0.9 is the shortest path)",
                 metrics.global_step,
             );
         }
@@ -107,7 +107,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let episodes = evaluate_in(learner.model(), maze, evaluation, &device)?;
     let steps: usize = episodes.iter().map(|episode| episode.length).sum();
     println!(
-        "The most probable actions lead out in {} steps.",
+        "The most probable actions reach the exit in {} steps.",
         steps / episodes.len()
     );
     Ok(())

@@ -2,35 +2,36 @@ use super::renamed;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A file or folder that cannot be used.
+/// An error in reading or writing a file or folder of an experiment.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The operating system refused.
+    /// The operating system returned an error.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The action that failed, such as `write`.
         action: &'static str,
-        /// On which path.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A file does not hold what it should.
+    /// The content of a file is invalid.
     #[error("{} cannot be read: {reason}", path.display())]
     Malformed {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem, in one line.
         reason: String,
     },
-    /// Another process writes to the folder.
+    /// Another process is writing to the folder.
     #[error("{} is being written by another process", .0.display())]
     InUse(PathBuf),
 }
 
 impl FileError {
-    /// Turns a refusal of the operating system into a [`FileError::Io`].
+    /// Returns a function that converts an [`io::Error`] to a [`FileError::Io`]. `action` is a verb, such as
+    /// `write`.
     pub fn io<'a>(
         action: &'static str,
         path: &'a Path,
@@ -42,8 +43,8 @@ impl FileError {
         }
     }
 
-    /// A [`FileError::Malformed`] whose reason is one line. A field that serde does not know and that has been
-    /// [`renamed`] is named with its present name.
+    /// Returns a [`FileError::Malformed`] with the reason in one line. If the reason is an unknown field that
+    /// has been [`renamed`], the message gives its present name.
     pub fn malformed(path: &Path, reason: impl std::fmt::Display) -> Self {
         // Some libraries return several lines.
         let reason = reason.to_string().replace('\n', " ").trim().to_owned();

@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes a file such that its name holds either what it held before or all of `bytes`, even after the
-/// process is killed or the power fails.
+/// Writes `bytes` to a file atomically: the file holds either its previous content or all of `bytes`, even if
+/// the process is killed or the power fails.
 ///
 /// # Errors
 ///
-/// If the file cannot be written; what was written of it is then removed.
+/// If the file cannot be written. The partial file is then removed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let partial = with_suffix(path, ".partial");
     let write = || {
@@ -18,20 +18,20 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         sync_folder(path.parent().unwrap_or(path))
     };
     write().map_err(|source| {
-        // The error that is reported is that of the write.
+        // Report the error of the write, not that of the cleanup.
         let _ = fs::remove_file(&partial);
         FileError::io("write", path)(source)
     })
 }
 
-/// Writes a file to the disk itself.
+/// Writes a file and flushes it to disk.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// Writes the names in a folder to the disk itself, where the system has that.
+/// Flushes the entries of a folder to disk, on systems that support it.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) {
         // The parent of a relative name is the empty path.
@@ -45,18 +45,18 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A name with something appended.
+/// Returns the path with `suffix` appended to its file name.
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// Keeps other processes from a file that this one writes, until it is closed or the process ends.
+/// Locks a file against other processes until it is closed or the process ends.
 pub(crate) fn lock(file: &File, folder: &Path) -> Result<(), FileError> {
     match file.try_lock() {
         Err(fs::TryLockError::WouldBlock) => Err(FileError::InUse(folder.to_owned())),
-        // A file system without locks is not a reason to refuse.
+        // Some file systems have no locks: continue without one.
         Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(()),
     }
 }
@@ -71,7 +71,7 @@ mod tests {
         fs::create_dir_all(&folder).expect("a folder");
         let path = folder.join("config.json");
         write_atomically(&path, b"one").expect("written");
-        // A folder where the partial file would be.
+        // A folder at the path of the partial file makes the write fail.
         fs::create_dir(folder.join("config.json.partial")).expect("a folder");
         let error = write_atomically(&path, b"two").expect_err("it cannot be created");
         assert!(error.to_string().contains("cannot write"), "{error}");

@@ -1,12 +1,12 @@
-//! What every experiment needs: random streams that give the same numbers alone and beside others, and files that
-//! a killed process does not leave torn.
+//! Tools that every experiment needs: random streams that do not depend on other runs, and files that stay
+//! intact if the process is killed.
 //!
-//! | item | what it is for |
+//! | item | purpose |
 //! |---|---|
 //! | [`stream`], [`Purpose`] | a random stream for each seed and purpose |
 //! | [`CsvTable`], [`read_table`] | a CSV file that grows by whole rows |
-//! | [`renamed`] | a hint for who uses a former name of a setting |
-//! | [`write_atomically`] | a file that holds either its old bytes or all of its new ones |
+//! | [`renamed`] | a hint for users of a former name of a setting |
+//! | [`write_atomically`] | a file that holds either its old content or all of the new content |
 
 mod error;
 mod file;

@@ -1,5 +1,5 @@
-//! Random streams. No draw comes from a process-wide generator, so that a run gives the same numbers
-//! alone and beside others.
+//! Random streams. No draw comes from a process-wide generator, so a run produces the same numbers alone and
+//! beside other runs.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -7,12 +7,12 @@ use rand_chacha::ChaCha8Rng;
 /// A random stream. It can be saved and restored at any point.
 pub type Stream = ChaCha8Rng;
 
-/// What a stream is drawn for. The numbers are part of what a seed means: they do not change.
+/// The purpose of a random stream. The numbers never change, because they determine the stream of a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The initial weights of the networks.
     Weights = 0,
-    /// The actions of an environment.
+    /// The sampled actions in an environment.
     Actions = 1,
     /// The initial states of an environment's episodes.
     Resets = 2,
@@ -20,17 +20,17 @@ pub enum Purpose {
     Noise = 3,
     /// The order of the minibatches.
     Minibatches = 4,
-    /// Everything of an evaluation.
+    /// All draws of an evaluation.
     Evaluation = 5,
     /// The random transitions and rewards of an environment.
     Dynamics = 6,
-    /// What a problem is drawn once from, such as the arms of a bandit.
+    /// Draws that define a problem once, such as the mean rewards of a bandit's arms.
     Problem = 7,
     /// The episodes of a tabular run.
     TabularEpisodes = 16,
     /// The initial parameters of a tabular run.
     TabularParameters = 17,
-    /// Random finite processes.
+    /// Random finite Markov decision processes.
     Processes = 18,
     /// The losses of a bandit's arms.
     BanditLosses = 19,
@@ -38,7 +38,8 @@ pub enum Purpose {
     BanditArms = 20,
 }
 
-/// The stream of a seed for a purpose and an environment. Streams of one seed are independent.
+/// Returns the random stream of a seed, a purpose and the index of an environment. Streams of one seed are
+/// independent.
 ///
 /// ```
 /// use burn_tsallis::experiment::{Purpose, stream};

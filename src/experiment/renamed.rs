@@ -1,4 +1,4 @@
-/// Former names of settings, columns and files, with the present ones.
+/// Former names of settings, columns and files, each with its present name.
 const RENAMED: [(&str, &str); 5] = [
     ("regulariser", "regularizer"),
     ("regulariser_alpha", "regularizer_alpha"),
@@ -7,8 +7,8 @@ const RENAMED: [(&str, &str); 5] = [
     ("order", "alpha"),
 ];
 
-/// Returns "`old` is now `new`" if `old` is the former name of a setting or a column, or of a flag where it begins with
-/// dashes.
+/// Returns "`old` is now `new`" if `old` is the former name of a setting, a column or, with leading dashes, a
+/// command-line flag.
 ///
 /// ```
 /// use burn_tsallis::experiment::renamed;

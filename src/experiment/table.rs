@@ -8,8 +8,8 @@ use std::io::{Seek, SeekFrom};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-/// A CSV file of rows `R` that grows by whole rows. A row that a killed process left torn is cut when the
-/// file is opened again.
+/// A CSV file of rows `R` that grows by whole rows. [`reopen`](Self::reopen) removes an incomplete last row
+/// that a killed process left.
 #[derive(Debug)]
 pub struct CsvTable<R> {
     path: PathBuf,
@@ -18,11 +18,11 @@ pub struct CsvTable<R> {
 }
 
 impl<R: Serialize> CsvTable<R> {
-    /// Makes the file.
+    /// Creates the file.
     ///
     /// # Errors
     ///
-    /// If it exists, or cannot be written.
+    /// If the file exists, cannot be written, or is being written by another process.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, FileError> {
         let path = path.into();
         let file = File::create_new(&path).map_err(FileError::io("create", &path))?;
@@ -40,11 +40,11 @@ impl<R: Serialize> CsvTable<R> {
         })
     }
 
-    /// Appends a row, all or nothing of it.
+    /// Appends a row, all of it or nothing.
     ///
     /// # Errors
     ///
-    /// If it cannot be written.
+    /// If the row cannot be written.
     pub fn append(&mut self, row: &R) -> Result<(), FileError> {
         let mut write = || {
             self.writer.serialize(row)?;
@@ -53,11 +53,11 @@ impl<R: Serialize> CsvTable<R> {
         write().map_err(FileError::io("write", &self.path))
     }
 
-    /// Writes what was appended to the disk itself.
+    /// Flushes the appended rows to disk.
     ///
     /// # Errors
     ///
-    /// If that fails.
+    /// If the rows cannot be flushed.
     pub fn sync(&self) -> Result<(), FileError> {
         let synced = self.writer.get_ref().sync_data();
         synced.map_err(FileError::io("write", &self.path))
@@ -65,12 +65,13 @@ impl<R: Serialize> CsvTable<R> {
 }
 
 impl<R: Serialize + DeserializeOwned> CsvTable<R> {
-    /// Opens the file to append, makes it if there is none, and cuts what comes after its first rows that
-    /// are whole and that `keep` holds of. Returns the rows that stay.
+    /// Opens the file to append rows, or creates it if it does not exist. Keeps the leading rows that are
+    /// whole and for which `keep` returns true, and removes the rest. Returns the rows that were kept.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or written, or if a whole line of it is not such a row.
+    /// If the file cannot be read or written, is being written by another process, or has a whole line that
+    /// is not a valid row.
     pub fn reopen(
         path: impl Into<PathBuf>,
         keep: impl Fn(&R) -> bool,
@@ -83,7 +84,7 @@ impl<R: Serialize + DeserializeOwned> CsvTable<R> {
             .truncate(false)
             .open(&path)
             .map_err(FileError::io("open", &path))?;
-        // Before anything is cut.
+        // Lock before anything is removed.
         lock(&file, path.parent().unwrap_or(&path))?;
         let (mut rows, mut length) = (Vec::new(), 0);
         for row in whole_rows(&path)? {
@@ -107,11 +108,11 @@ impl<R: Serialize + DeserializeOwned> CsvTable<R> {
     }
 }
 
-/// The whole rows of a table; none of one that does not exist.
+/// Returns the whole rows of a table, or no rows if the file does not exist.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, or if a whole line of it is not such a row.
+/// If the file cannot be read, or if a whole line is not a valid row.
 pub fn read_table<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>, FileError> {
     if !path.exists() {
         return Ok(Vec::new());
@@ -121,7 +122,8 @@ pub fn read_table<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>, FileError>
         .collect()
 }
 
-/// The header, as none, and the rows of a file up to its last end of line, each with where it ends.
+/// Yields the header (as `None`) and the rows of a file up to its last line end, each with the byte offset of
+/// its end.
 fn whole_rows<R: DeserializeOwned>(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<(Option<R>, u64), FileError>>, FileError> {
@@ -141,7 +143,7 @@ fn whole_rows<R: DeserializeOwned>(
             Ok(true) => {
                 let end = reader.position().byte();
                 let Some(header) = &header else {
-                    // An optional column of a former name would be read as empty.
+                    // A column with a former name would be read as empty if it is optional.
                     if let Some(reason) = record.iter().find_map(renamed) {
                         return Some(Err(FileError::malformed(&path, reason)));
                     }
@@ -184,7 +186,7 @@ mod tests {
         path
     }
 
-    /// Cut at every byte, a table goes on to be what it would have been.
+    /// A table that is cut at any byte and then continued equals the uninterrupted one.
     #[test]
     fn a_table_torn_anywhere_goes_on() {
         let path = path("torn");

@@ -6,25 +6,25 @@ use super::transfer::{read, read_actions};
 use crate::experiment::{Purpose, stream};
 use burn::tensor::Device;
 
-/// How a policy is evaluated.
+/// The settings of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evaluation {
-    /// Episodes to play.
+    /// The number of episodes.
     pub episodes: usize,
-    /// Whether the most probable action is taken instead of a drawn one.
+    /// Whether to take the most probable action instead of a sampled one.
     pub deterministic: bool,
-    /// Seed of the initial states and of the draws.
+    /// The seed of the initial states and of the sampled actions.
     pub seed: u64,
 }
 
-/// Environments stepped together in an evaluation.
+/// The largest number of environments that are stepped together in an evaluation.
 const MAX_ENVIRONMENTS: usize = 16;
 
-/// The index of the first one: no training run has as many, so that an evaluation with the seed of a run
-/// meets other initial states.
+/// The index of the first environment. No training run has as many environments, so an evaluation with the
+/// seed of a run has different initial states.
 const FIRST_INDEX: u32 = 1 << 31;
 
-/// Plays episodes without noise on the rewards.
+/// Plays episodes without noise on the rewards, and returns them.
 ///
 /// # Errors
 ///
@@ -38,11 +38,12 @@ pub fn evaluate(
     evaluate_in(model, || environment.make(), evaluation, device)
 }
 
-/// Plays episodes in environments of the caller's own, which are made alike and seeded here.
+/// Plays episodes in environments from `make`, which are seeded here, and returns them.
 ///
 /// # Errors
 ///
-/// As [`evaluate`], and if an environment gives what is not a number.
+/// If the device fails, if the policy of a state is not a distribution, or if an environment returns an
+/// invalid value.
 pub fn evaluate_in<E: DiscreteEnvironment + 'static>(
     model: &ActorCritic,
     make: impl Fn() -> E,
@@ -66,7 +67,7 @@ pub fn evaluate_in<E: DiscreteEnvironment + 'static>(
         .map(|i| stream(evaluation.seed, Purpose::Evaluation, i))
         .collect();
     let mut step = VectorStep::default();
-    // Each environment plays its share: taking the first to end would favor short episodes.
+    // Each environment plays its share, because taking the first episodes to end would favor short ones.
     let (share, extra) = (evaluation.episodes / count, evaluation.episodes % count);
     let mut remaining: Vec<usize> = (0..count).map(|i| share + usize::from(i < extra)).collect();
     let mut episodes = Vec::new();

@@ -1,12 +1,12 @@
 //! Reinforcement learning with the Tsallis policy: environments and the PPO learner.
 //!
-//! | module | what it holds |
+//! | module | content |
 //! |---|---|
-//! | [`mod@env`] | environments, wrappers, and many environments stepped as one |
+//! | [`mod@env`] | environments, wrappers, and groups of environments that are stepped together |
 //! | [`policy`] | the policy head and the actor-critic, as Burn modules |
 //! | [`ppo`] | configuration, rollout, advantages, update and the learner |
 //! | `training` | the learner inside Burn's own training loop (feature `train`) |
-//! | [`run`] | the folder that a training run leaves |
+//! | [`run`] | the folder that a training run writes |
 
 pub mod env;
 mod evaluate;

@@ -1,31 +1,31 @@
-//! What goes between the host and the device. On a GPU each read is a round trip that waits for all that was
-//! launched before, so every read of the learner stands here, where a test counts them.
+//! Transfers between the host and the device. On a GPU each read is a round trip that waits for all launched
+//! work. All reads of the learner are therefore in this module, where a test counts them.
 
 use burn::Tensor;
 use burn::tensor::{Bool, Device, Int, TensorData, Transaction};
 
-/// Why nothing can be made of a read.
+/// An error of a read.
 #[derive(Debug)]
 pub(super) enum ReadError {
     /// The device failed.
     Device(String),
-    /// An action that does not exist, as a policy of numbers that are not finite draws.
+    /// An action that does not exist. A policy with probabilities that are not finite can draw one.
     Action,
 }
 
-/// Rows of `columns` numbers, as a tensor.
+/// Returns rows of `columns` numbers as a tensor.
 pub(super) fn matrix(values: Vec<f32>, columns: usize, device: &Device) -> Tensor<2> {
     let rows = values.len() / columns;
     Tensor::from_data(TensorData::new(values, [rows, columns]), device)
 }
 
-/// Rows of `columns` flags, as a tensor.
+/// Returns rows of `columns` flags as a tensor.
 pub(super) fn mask(values: Vec<bool>, columns: usize, device: &Device) -> Tensor<2, Bool> {
     let rows = values.len() / columns;
     Tensor::from_data(TensorData::new(values, [rows, columns]), device)
 }
 
-/// Indices, `[count]`.
+/// Returns indices as a tensor, `[count]`.
 pub(super) fn indices(values: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
     let values: Vec<i32> = values.map(|i| i as i32).collect();
     let count = values.len();
@@ -45,7 +45,7 @@ pub(super) fn read<const N: usize>(tensors: [Tensor<2>; N]) -> Result<[Vec<f32>;
     Ok(std::array::from_fn(|_| read.next().unwrap_or_default()))
 }
 
-/// Reads actions, of which there are `count`.
+/// Reads actions, which must be below `count`.
 pub(super) fn read_actions(actions: Tensor<2, Int>, count: usize) -> Result<Vec<usize>, ReadError> {
     let actions = counted(actions.try_into_vec_as::<i32>().map_err(failed)?);
     actions
@@ -84,7 +84,7 @@ mod count {
         values
     }
 
-    /// The numbers that each read since the last call brought back, on this thread.
+    /// Returns the number of values in each read on this thread since the last call.
     pub(in crate::rl) fn take_reads() -> Vec<usize> {
         READS.take()
     }

@@ -1,11 +1,11 @@
-/// A name that stands for nothing.
+/// A name that is none of the expected names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} {name:?}: it must be {expected}")]
 pub struct UnknownName {
-    /// What the name should be of.
+    /// The kind of name, such as `activation`.
     pub what: &'static str,
     /// The name.
     pub name: String,
-    /// The names there are.
+    /// The valid names.
     pub expected: &'static str,
 }

@@ -1,7 +1,7 @@
 use burn_tsallis::rl::env::{DiscreteEnvironment, ObservationSizeError, Transition};
 
-/// A walk to the right of states 0 to 3. Action 0 goes left, 1 stays and 2 goes right; left is forbidden in
-/// state 0. It terminates in state 3, and gives what it is told to give there.
+/// A corridor of states 0 to 3. Action 0 goes left, 1 stays and 2 goes right; left is forbidden in state 0.
+/// An episode terminates in state 3, with the configured reward and observation component.
 #[derive(Clone)]
 pub struct Corridor {
     pub state: usize,

@@ -4,7 +4,7 @@ use burn_tsallis::rl::env::{
     RewardNoise, VectorEnvironment, VectorStep,
 };
 
-/// Counts up by one or two; ends at 5 or above, and is cut by nobody but the adapter.
+/// Counts up by one or two and ends at 5 or above. Only the adapter truncates its episodes.
 struct Counter {
     count: u32,
     start: u32,
@@ -83,7 +83,7 @@ fn a_wrong_observation_size_is_named() {
         .expect_err("at three");
     assert_eq!(
         error.to_string(),
-        "environment 1 gave an observation of 2 components: it was said to have 1"
+        "environment 1 returned an observation of 2 components instead of 1"
     );
 }
 
@@ -105,7 +105,7 @@ fn it_takes_a_seed_where_it_is_told_how_and_cannot_be_saved() {
     assert_eq!(noisy.save(), None);
 }
 
-/// Our own environments through Burn's trait and back are what they were.
+/// An environment of this crate is unchanged by a round trip through Burn's trait.
 #[test]
 fn round_trip_through_burn_environment() {
     let mut direct: Box<dyn DiscreteEnvironment> = Box::new(CartPole::new());

@@ -1,4 +1,4 @@
-//! Environments through what is public of them: wrappers, saving, vectors and the adapter.
+//! Tests of the public API of the environments: wrappers, saving, vectors and the adapter.
 #![cfg(feature = "rl")]
 
 mod corridor;

@@ -7,12 +7,12 @@ use std::ops::Range;
 
 type Boxed = Box<dyn DiscreteEnvironment>;
 
-/// Rewards, flags, episodes and observations of steps, the next episode begun where one ends.
+/// Returns the rewards, flags, episodes and observations of steps. A new episode begins where one ends.
 fn play(environment: &mut Boxed, steps: Range<usize>) -> Vec<String> {
     let mut observation = vec![0.0; environment.observation_size()];
     steps
         .map(|i| {
-            // Actions that favor one side, so that episodes go far.
+            // Actions that favor one side make long episodes.
             let action = usize::from(i % 3 != 0) % environment.actions();
             let transition = environment.step(action);
             if transition.done() {
@@ -32,7 +32,7 @@ fn wrapped(environment: Boxed) -> Boxed {
     Box::new(noisy.with_first_step_exempt(true))
 }
 
-/// Every environment, alone and wrapped.
+/// Returns every environment, without and with wrappers.
 fn all() -> Vec<fn() -> Boxed> {
     vec![
         || Box::new(CartPole::new()),
@@ -49,8 +49,8 @@ fn all() -> Vec<fn() -> Boxed> {
     ]
 }
 
-/// Saved at any step, read back from text and restored into a fresh environment, the run goes on as the
-/// straight one does, bit for bit.
+/// A run that is saved at any step, read back from text and restored into a new environment continues like
+/// the uninterrupted run, bit for bit.
 #[test]
 fn a_restored_run_is_the_straight_run() {
     const STEPS: usize = 40;
@@ -87,7 +87,7 @@ fn a_seed_decides_everything() {
             play(&mut environment, 0..30)
         };
         assert_eq!(run(3, 1), run(3, 1), "environment {kind}");
-        // The deterministic sea and the chain draw nothing.
+        // The deterministic sea and the chain draw no random numbers.
         if ![1, 3].contains(&kind) {
             assert_ne!(run(3, 1), run(3, 2), "environment {kind}");
             assert_ne!(run(3, 1), run(4, 1), "environment {kind}");
@@ -99,7 +99,7 @@ fn a_seed_decides_everything() {
 fn a_state_of_something_else_is_refused_and_changes_nothing() {
     for (i, make) in all().into_iter().enumerate() {
         for (j, other) in all().into_iter().enumerate() {
-            // These have the same states.
+            // The states of these environments have the same form.
             let alike = [[1, 2], [2, 1], [4, 5]].contains(&[i, j]);
             if i == j || alike {
                 continue;
@@ -134,12 +134,12 @@ fn a_state_out_of_range_is_refused() {
     refused(
         Box::new(NChain::new(3)),
         Box::new(NChain::new(9)),
-        "not a state of NChain: state 7 of 3",
+        "invalid saved state of NChain: state 7 is not below 3",
     );
     refused(
         Box::new(DeepSea::unmapped(3)),
         Box::new(DeepSea::unmapped(9)),
-        "not a state of DeepSea: row 6 of 4",
+        "invalid saved state of DeepSea: row 6 is not below 4",
     );
     let mut identity = Identity::new(2);
     let mut saved = identity.save().expect("a state");
@@ -148,7 +148,7 @@ fn a_state_out_of_range_is_refused() {
         .restore(&saved)
         .expect_err("a bad state")
         .to_string();
-    assert!(message.contains("state 2 of 2"), "{message}");
+    assert!(message.contains("state 2 is not below 2"), "{message}");
 
     let mut cartpole = CartPole::new();
     for damaged in ["null", "[]", "{}", "{\"state\":[0,0,null,0]}"] {
@@ -157,7 +157,7 @@ fn a_state_out_of_range_is_refused() {
         assert!(
             error
                 .to_string()
-                .starts_with("what was saved is not a state of CartPole"),
+                .starts_with("invalid saved state of CartPole"),
             "{error}"
         );
     }

@@ -19,7 +19,7 @@ fn observations(environments: &VectorEnvironment) -> Vec<f32> {
     all
 }
 
-/// An ended episode hands out where it ended, and the next one has begun.
+/// A step returns the last observation of an ended episode and begins the next episode.
 #[test]
 fn an_episode_that_ends_begins_the_next() {
     let mut environments = corridors(|i, corridor| corridor.state = i);
@@ -78,7 +78,7 @@ fn masks_are_those_of_the_states() {
     assert_eq!(allowed, [true; 4]);
 }
 
-/// Each environment draws from streams of its index.
+/// Each environment draws from the streams of its index.
 #[test]
 fn a_seed_gives_each_environment_its_own_streams() {
     let mut environments = VectorEnvironment::seeded(3, 5, CartPole::new).expect("environments");
@@ -116,12 +116,12 @@ fn mismatched_environments_are_an_error() {
             Box::new(NChain::new(4)),
             Box::new(Identity::new(4)),
         ]),
-        "environment 2 has 4 observation components and 4 actions, and environment 0 has 4 and 2: those \
-         that are stepped together must be alike"
+        "environment 2 has 4 observation components and 4 actions, but environment 0 has 4 and 2: \
+         environments that are stepped together must have the same sizes"
     );
 }
 
-/// The environment, what was wrong and the value.
+/// Errors name the environment, the kind of the invalid value and the value.
 #[test]
 fn environment_errors_name_the_environment() {
     let wrong = |change: fn(&mut Corridor)| {
@@ -142,7 +142,7 @@ fn environment_errors_name_the_environment() {
     };
     assert_eq!(
         wrong(|corridor| corridor.reward = f64::NAN).to_string(),
-        "environment 1 gave the reward NaN: a reward must be a finite number"
+        "environment 1 returned the reward NaN: rewards must be finite"
     );
     assert_eq!(
         wrong(|corridor| corridor.reward = f64::NEG_INFINITY),
@@ -153,7 +153,7 @@ fn environment_errors_name_the_environment() {
     );
     assert_eq!(
         wrong(|corridor| corridor.component = f32::NAN).to_string(),
-        "environment 1 gave an observation whose component 1 is NaN: observations must be finite numbers"
+        "environment 1 returned an observation whose component 1 is NaN: observations must be finite"
     );
     assert_eq!(
         wrong(|corridor| corridor.component = f32::INFINITY),
@@ -172,7 +172,7 @@ fn environment_errors_name_the_environment() {
     assert!(
         error
             .to_string()
-            .starts_with("environment 2 gave an observation"),
+            .starts_with("environment 2 returned an observation"),
         "{error}"
     );
 
@@ -181,7 +181,7 @@ fn environment_errors_name_the_environment() {
     assert_eq!(error, Err(EnvironmentError::NoAction { index: 2 }));
 }
 
-/// Finite numbers of any size pass the check.
+/// Finite numbers of any magnitude pass the check.
 #[test]
 fn large_and_tiny_observations_are_finite() {
     for component in [f32::MAX, f32::MIN, f32::MIN_POSITIVE, 1e-45, -0.0] {
@@ -197,7 +197,7 @@ fn large_and_tiny_observations_are_finite() {
 }
 
 #[test]
-#[should_panic(expected = "action 2 of an environment whose actions are 0 to 1")]
+#[should_panic(expected = "invalid action 2: the actions of this environment are 0 to 1")]
 fn an_invalid_action_panics() {
     let mut environments = VectorEnvironment::seeded(1, 0, CartPole::new).expect("one");
     let _ = environments.step(&[2], &mut VectorStep::default());

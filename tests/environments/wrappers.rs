@@ -37,8 +37,8 @@ fn without_noise_rewards_are_as_they_were() {
     assert!(rewards(&mut noisy, 100).iter().all(|&r| r == 1.0));
 }
 
-/// The exemption holds for the first step of all, not for the first of every episode, and leaves the rest of the
-/// noise as it is.
+/// Only the first step of all is exempt, not the first step of every episode. The rest of the noise is
+/// unchanged.
 #[test]
 fn the_first_step_is_exempt_only_once() {
     let run = |exempt: bool| {
@@ -133,6 +133,6 @@ fn wrappers_delegate_sizes_masks_and_observations() {
         .observe(&mut observation)
         .expect("an observation");
     assert_eq!(observation, [2.0, 0.0]);
-    // An environment that does not save itself is not saved by its wrappers either.
+    // Wrappers around an environment that cannot be saved cannot be saved either.
     assert_eq!(environment.save(), None);
 }

@@ -8,11 +8,11 @@ use burn::train::{Interrupter, LearnerSummary};
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 
-/// In place of Burn's dashboard, which takes the terminal: it shows nothing, and at the end of the training it
-/// resets the interrupter, as that one does.
+/// Replaces Burn's dashboard, which takes over the terminal. It shows nothing and, like Burn's, resets the
+/// interrupter at the end of the training.
 pub struct Dashboard {
     pub interrupter: Interrupter,
-    /// The steps that the progress bar was moved to.
+    /// The steps to which the progress bar was moved.
     pub progress: Arc<Mutex<Vec<usize>>>,
 }
 

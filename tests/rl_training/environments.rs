@@ -1,8 +1,8 @@
 use burn::rl::{Environment, StepResult};
 use burn_tsallis::rl::env::{DiscreteEnvironment, Identity, ObservationSizeError, Transition};
 
-/// Three states in turn, one-hot. The action whose index is that of the state is forbidden, and the next one is
-/// rewarded. Truncated after ten steps.
+/// Cycles through three states, observed one-hot. The action whose index is that of the state is forbidden,
+/// and the next one is rewarded. Truncated after ten steps.
 pub struct Turns {
     first: usize,
     steps: usize,
@@ -61,8 +61,8 @@ impl DiscreteEnvironment for Turns {
     }
 }
 
-/// An [`Identity`] that knows only Burn's trait. Before each step, `at` is called with its number, and what it
-/// returns is added to the reward.
+/// An [`Identity`] that implements only Burn's trait. Each step calls `at` with its number and adds the
+/// result to the reward.
 pub struct Watched<F> {
     identity: Identity,
     at: F,

@@ -20,7 +20,7 @@ use environments::{Turns, Watched};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// Environment steps of an update.
+/// Environment steps per update.
 const BATCH: usize = 128;
 
 fn config() -> PpoConfig {
@@ -50,7 +50,7 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A training of so many updates, with a checkpoint after every four, that begins with one of them.
+/// A training of `updates` updates with a checkpoint after every four, from the start or from a checkpoint.
 struct Plan {
     folder: PathBuf,
     keep: usize,
@@ -108,7 +108,7 @@ impl Plan {
     }
 }
 
-/// The probabilities in each of the three states, and their values.
+/// Returns the probabilities and the values of the three states.
 fn policy_outputs(result: RLResult<TsallisPolicy>) -> (Vec<f32>, Vec<f32>) {
     assert!(result.error.is_none() && result.interrupted.is_none());
     let mut policy = result.policy;
@@ -129,7 +129,7 @@ fn checkpoints(folder: &Path) -> Vec<String> {
     names
 }
 
-/// What a checkpoint holds that is no tensor: streams, environments and counts.
+/// Returns the part of a checkpoint other than tensors: streams, environments and counts.
 fn saved_state(folder: &Path, number: usize) -> String {
     let file = folder.join(format!("checkpoint/learning-agent-{number}.bpk"));
     let bytes = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -137,7 +137,7 @@ fn saved_state(folder: &Path, number: usize) -> String {
     String::from_utf8(line.to_vec()).expect("JSON")
 }
 
-/// The numbers that a metric wrote to Burn's log.
+/// Returns the numbers of a metric in Burn's log.
 fn logged(folder: &Path, split: &str, metric: &str) -> Vec<f64> {
     let file = folder.join(split).join("epoch-1").join(metric);
     let text = std::fs::read_to_string(&file)
@@ -167,7 +167,7 @@ fn it_learns_and_reports_and_leaves_checkpoints() {
     ];
     assert_eq!(checkpoints(&folder), wanted);
 
-    // Every episode is truncated after ten steps; its return is that without the noise.
+    // Every episode is truncated after ten steps, and its return excludes the noise.
     let returns = logged(&folder, "train", "Cum._Reward.log");
     assert!(returns.len() > 26 * BATCH / 10 - 8, "{}", returns.len());
     assert!(returns.iter().all(|x| x.fract() == 0.0), "{returns:?}");
@@ -215,7 +215,7 @@ fn forbidden_actions_are_taken_neither_in_training_nor_in_evaluation() {
     let folder = folder("masked");
     let (probabilities, _) = policy_outputs(Plan::new(&folder, 12).train(Turns::new));
     for state in 0..3 {
-        // The policy without the mask: what was learned about the other two actions.
+        // The policy without the mask shows the difference learned between the other two actions.
         let right = probabilities[3 * state + (state + 1) % 3];
         let wrong = probabilities[3 * state + (state + 2) % 3];
         assert!(right > 4.0 * wrong, "{probabilities:?}");
@@ -224,7 +224,7 @@ fn forbidden_actions_are_taken_neither_in_training_nor_in_evaluation() {
     assert_eq!(returns[8..], [10.0; 4]);
 }
 
-/// Trains in an environment of the user's own.
+/// Trains in a user-defined environment.
 fn watch<F>(
     folder: &Path,
     interrupter: Interrupter,
@@ -261,7 +261,7 @@ fn an_interruption_stops_it_after_the_update_and_saves() {
     let folder = folder("interrupted");
     let interrupter = Interrupter::new();
     let stop = interrupter.clone();
-    // In the third update.
+    // This step is in the third update.
     let result = watch(&folder, interrupter, agent(config()), None, move |step| {
         if step == 40 {
             stop.stop(Some("enough"));
@@ -275,11 +275,11 @@ fn an_interruption_stops_it_after_the_update_and_saves() {
         checkpoints(&folder),
         ["learning-agent-1.bpk", "policy-1.bpk"]
     );
-    // Sixteen steps of eight environments in an update.
+    // An update has sixteen steps of eight environments.
     let lengths = logged(&folder, "train", "Episode_length.log");
     assert_eq!(lengths, vec![10.0; 3 * 16 / 10 * 8]);
 
-    // What saves no state begins new episodes: two updates are left.
+    // Environments that cannot be saved begin new episodes. Two updates are left.
     let resumed = watch(
         &folder,
         Interrupter::new(),
@@ -306,7 +306,10 @@ fn a_failed_training_reports_the_reason_and_saves_nothing() {
         agent(config()),
         |step| if step == 20 { f64::NAN } else { 0.0 },
     );
-    assert!(nan.contains("environment 0 gave the reward NaN"), "{nan}");
+    assert!(
+        nan.contains("environment 0 returned the reward NaN"),
+        "{nan}"
+    );
     let other = PpoAgent::new(config(), 4, 3, &Device::flex()).expect("valid");
     let size = error(other, |_| 0.0);
     assert!(
@@ -318,7 +321,7 @@ fn a_failed_training_reports_the_reason_and_saves_nothing() {
         ..config()
     };
     let diverged = error(agent(diverging), |_| 0.0);
-    assert!(diverged.contains("no longer a finite number"), "{diverged}");
+    assert!(diverged.contains("is not finite"), "{diverged}");
 }
 
 #[test]
@@ -332,7 +335,9 @@ fn a_checkpoint_of_another_agent_is_refused() {
     let result = watch(&folder, Interrupter::new(), agent(fewer), Some(1), |_| 0.0);
     let error = result.error.expect("another number of environments");
     assert!(
-        error.to_string().contains("the checkpoint does not fit"),
+        error
+            .to_string()
+            .contains("the checkpoint does not match the configuration"),
         "{error}"
     );
 }
@@ -349,7 +354,7 @@ fn an_invalid_agent_is_an_error() {
         ..config()
     };
     assert!(refused(nan, 2).starts_with("alpha is NaN"));
-    // A state is observed on any device, without a mask.
+    // Observations are converted without a mask, on any device.
     let observed = [1.0_f32, 2.0].to_observation(&Device::flex());
     assert!(observed.allowed.is_none());
 }

@@ -185,7 +185,7 @@ mod tests {
             (
                 "e.toml",
                 "environment = \"pong\"\n",
-                "no environment \"pong\"",
+                "invalid environment \"pong\"",
             ),
             (
                 "f.toml",

@@ -8,11 +8,11 @@ use serde_json::Value;
 /// A k-armed bandit with Gaussian rewards of standard deviation 1 around the mean of each arm (the testbed of
 /// Sutton and Barto, section 2.3).
 ///
-/// * Observation: the number 1, since there is one state.
-/// * Every step is an episode, and terminates it.
+/// * Observation: the constant 1, since there is one state.
+/// * Every step is an episode, which terminates.
 ///
-/// The means are part of the problem, so that environments that are stepped together, and those of an
-/// evaluation, have the same: they do not change with [`seed`](DiscreteEnvironment::seed), as the rewards do.
+/// The means are part of the problem: [`seed`](DiscreteEnvironment::seed) changes the rewards but not the
+/// means. Environments that are stepped together and those of an evaluation therefore have the same means.
 #[derive(Clone, Debug)]
 pub struct Bandit {
     means: Vec<f64>,
@@ -25,13 +25,14 @@ struct State {
 }
 
 impl Bandit {
-    /// A bandit whose arms have these means; its rewards are drawn from [`Purpose::Dynamics`].
+    /// Creates a bandit whose arms have the given mean rewards. Its rewards are drawn from
+    /// [`Purpose::Dynamics`].
     ///
     /// # Panics
     ///
-    /// If there is no arm.
+    /// If `means` is empty.
     pub fn new(means: Vec<f64>) -> Self {
-        assert!(!means.is_empty(), "a bandit needs an arm");
+        assert!(!means.is_empty(), "a bandit needs at least one arm");
         Self {
             means,
             state: State {
@@ -40,11 +41,12 @@ impl Bandit {
         }
     }
 
-    /// A bandit whose means are drawn from the standard normal distribution, by a seed of their own.
+    /// Creates a bandit whose means are drawn from the standard normal distribution with the seed
+    /// `means_seed`.
     ///
     /// # Panics
     ///
-    /// If there is no arm.
+    /// If `arms` is zero.
     pub fn random(arms: usize, means_seed: u64) -> Self {
         let mut draws = stream(means_seed, Purpose::Problem, 0);
         Self::new(
@@ -54,17 +56,17 @@ impl Bandit {
         )
     }
 
-    /// The mean reward of each arm.
+    /// Returns the mean reward of each arm.
     pub fn means(&self) -> &[f64] {
         &self.means
     }
 
-    /// The mean reward of the best arm.
+    /// Returns the mean reward of the best arm.
     pub fn best_mean(&self) -> f64 {
         self.means.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }
 
-    /// The only state.
+    /// Returns the only state.
     pub fn state(&self) {}
 }
 

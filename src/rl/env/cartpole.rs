@@ -8,11 +8,11 @@ use serde_json::Value;
 /// CartPole-v1 as Gymnasium defines it: a pole on a cart that is pushed left (action 0) or right (1).
 ///
 /// * Observation: position, velocity, angle and angular velocity, in SI units and radians.
-/// * Reward: 1 for every step, that into the failing state included.
+/// * Reward: 1 for every step, including the step that ends the episode.
 /// * Terminated: position beyond 2.4 or angle beyond 12 degrees. Truncated: after 500 steps.
 /// * Initial state: each component uniform in (-0.05, 0.05).
 ///
-/// The state is kept in `f64`, as Gymnasium's is, and moved by one explicit Euler step of 20 ms.
+/// The state is kept in `f64`, as in Gymnasium. Each step is one explicit Euler step of 20 ms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CartPole {
     state: [f64; 4],
@@ -33,10 +33,10 @@ const ANGLE_LIMIT: f64 = 12.0 * 2.0 * std::f64::consts::PI / 360.0;
 const INITIAL_RANGE: f64 = 0.05;
 
 impl CartPole {
-    /// Steps after which an episode is truncated.
+    /// The number of steps after which an episode is truncated.
     pub const MAX_STEPS: usize = 500;
 
-    /// The environment, drawing its initial states from [`Purpose::Resets`].
+    /// Creates an environment that draws its initial states from [`Purpose::Resets`].
     pub fn new() -> Self {
         let mut environment = Self {
             state: [0.0; 4],
@@ -47,12 +47,12 @@ impl CartPole {
         environment
     }
 
-    /// Position, velocity, angle and angular velocity.
+    /// Returns the position, velocity, angle and angular velocity.
     pub fn state(&self) -> [f64; 4] {
         self.state
     }
 
-    /// Puts the environment into a state, at the beginning of an episode.
+    /// Sets the state and begins an episode in it.
     pub fn set_state(&mut self, state: [f64; 4]) {
         self.state = state;
         self.steps = 0;
@@ -158,7 +158,7 @@ mod tests {
         }
     }
 
-    /// The published equations at a state with a pole that moves, worked out by hand in exact order.
+    /// The published equations, written out by hand, at a state with a moving pole.
     #[test]
     fn one_step_of_the_published_equations() {
         let mut environment = CartPole::new();
@@ -184,13 +184,13 @@ mod tests {
     struct Trajectory {
         name: String,
         actions: String,
-        /// The first state, that after every 20 steps, and the last.
+        /// The first state, the state after every 20 steps, and the last state.
         states: Vec<[f64; 4]>,
         terminated: bool,
         truncated: bool,
     }
 
-    /// Trajectories of Gymnasium, from each state that was kept to the next.
+    /// Replays Gymnasium's trajectories, from each recorded state to the next.
     #[test]
     fn trajectories_of_gymnasium() {
         let file = include_str!("../../../tests/data/environments/cartpole.json");
@@ -237,7 +237,7 @@ mod tests {
             .expect("a pole at 11 degrees that falls ends within 20 steps");
         assert!(last.terminated && !last.truncated && last.reward == 1.0);
 
-        // Balanced by a hand-made controller.
+        // A hand-written controller balances the pole.
         environment.set_state([0.0; 4]);
         for step in 1..=CartPole::MAX_STEPS {
             let [x, v, a, w] = CartPole::state(&environment);

@@ -1,72 +1,73 @@
 use super::{ObservationSizeError, RestoreError, Transition};
 use serde_json::Value;
 
-/// An environment with finitely many actions that draws from streams of its own.
+/// An environment with finitely many actions and its own random streams.
 ///
-/// A value is in an episode at any time: constructors begin one, drawn from the streams of seed 0 and
-/// index 0. After a [`Transition`] that is [`done`](Transition::done), the caller calls
+/// An environment is always within an episode. Constructors begin the first episode, drawn from the streams
+/// of seed 0 and index 0. After a [`Transition`] that is [`done`](Transition::done), the caller calls
 /// [`reset`](Self::reset) before the next step.
 ///
-/// What is not [`save`](Self::save)d is what the constructor was given. A wrapper passes every method on
-/// to what it wraps.
+/// [`save`](Self::save) does not include the arguments of the constructor. A wrapper forwards every method to
+/// the environment that it wraps.
 pub trait DiscreteEnvironment: Send {
-    /// The number of components of an observation, at least one.
+    /// Returns the number of components of an observation, which is at least one.
     fn observation_size(&self) -> usize;
 
-    /// The number of actions, at least one; they are `0..actions`.
+    /// Returns the number of actions, which is at least one. The actions are `0..actions`.
     fn actions(&self) -> usize;
 
-    /// Makes every random stream anew from a seed and the index of the environment among those that are
-    /// stepped together ([`stream`](crate::experiment::stream)), and begins an episode.
+    /// Recreates every random stream from a seed and an index ([`stream`](crate::experiment::stream)), and
+    /// begins an episode. `index` is the position of the environment among those that are stepped together.
     fn seed(&mut self, seed: u64, index: u32);
 
     /// Begins an episode.
     fn reset(&mut self);
 
-    /// Takes an action in the current state.
+    /// Takes an action in the current state and returns the transition.
     ///
     /// # Panics
     ///
     /// If there is no such action.
     fn step(&mut self, action: usize) -> Transition;
 
-    /// Writes the observation of the current state, of [`observation_size`](Self::observation_size)
-    /// components, over what is in `observation`.
+    /// Overwrites `observation` with the observation of the current state, which has
+    /// [`observation_size`](Self::observation_size) components.
     ///
     /// # Errors
     ///
-    /// If what the environment observes has another size than it was said to have, which can only be so
-    /// for one of a user's own.
+    /// If the observation does not have [`observation_size`](Self::observation_size) components. Only a
+    /// user-defined environment can return this error.
     fn observe(&self, observation: &mut [f32]) -> Result<(), ObservationSizeError>;
 
-    /// Whether [`action_mask`](Self::action_mask) may forbid an action. It does not change.
+    /// Returns whether [`action_mask`](Self::action_mask) may forbid an action. The value never changes.
     fn has_action_mask(&self) -> bool {
         false
     }
 
-    /// Writes which of the [`actions`](Self::actions) may be taken in the current state; at least one
-    /// of them.
+    /// Writes which of the [`actions`](Self::actions) are allowed in the current state. At least one must be
+    /// allowed.
     fn action_mask(&self, allowed: &mut [bool]) {
         allowed.fill(true);
     }
 
-    /// Whether the current episode has left the best way for good, where the environment can tell:
-    /// bsuite counts such episodes of [`DeepSea`](super::DeepSea).
+    /// Returns whether the current episode can no longer follow the best path, or `None` if the environment
+    /// does not know. bsuite counts such episodes of [`DeepSea`](super::DeepSea).
     fn bad_episode(&self) -> Option<bool> {
         None
     }
 
-    /// Everything that changes, random streams included, such that an environment made alike goes on
-    /// after [`restore`](Self::restore) as this one does; none where that cannot be had.
+    /// Returns everything that changes, including the random streams, or `None` if the environment cannot be
+    /// saved. After [`restore`](Self::restore), an environment that was constructed with the same arguments
+    /// continues exactly as this one does.
     fn save(&self) -> Option<Value> {
         None
     }
 
-    /// Goes on from where [`save`](Self::save) was called.
+    /// Restores the state that [`save`](Self::save) returned.
     ///
     /// # Errors
     ///
-    /// If `saved` is not a state of this environment, which is then as it was.
+    /// If `saved` is not a state of this environment. The environment is then unchanged.
     fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
         let _ = saved;
         Err(RestoreError::Unsupported)
@@ -119,16 +120,16 @@ impl<E: DiscreteEnvironment + ?Sized> DiscreteEnvironment for Box<E> {
     }
 }
 
-/// Panics at an action that an environment does not have.
+/// Panics if the environment does not have the action.
 pub(super) fn check_action(action: usize, actions: usize) {
     assert!(
         action < actions,
-        "action {action} of an environment whose actions are 0 to {}",
+        "invalid action {action}: the actions of this environment are 0 to {}",
         actions - 1
     );
 }
 
-/// [`burn::rl::Environment`] for an environment with an inherent `state` and [`DiscreteEnvironment`].
+/// Implements [`burn::rl::Environment`] for a [`DiscreteEnvironment`] with an inherent method `state`.
 macro_rules! burn_environment {
     ($environment:ty, $state:ty, $max_steps:expr) => {
         impl burn::rl::Environment for $environment {

@@ -1,103 +1,106 @@
-/// What is wrong with what an environment gave. It names the environment by its index among those that
-/// are stepped together.
+/// An invalid value from an environment. The error names the environment by its index among those that are
+/// stepped together.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvironmentError {
-    /// There is nothing to step.
+    /// The list of environments is empty.
     #[error("no environment was given: at least one is needed")]
     NoEnvironment,
-    /// An environment without observations or actions.
+    /// An environment without observation components or actions.
     #[error(
         "environment {index} has {observation_size} observation components and {actions} actions: \
-         it needs at least one of each"
+         at least one of each is required"
     )]
     Empty {
-        /// The environment.
+        /// The index of the environment.
         index: usize,
-        /// Its components of an observation.
+        /// The number of components of its observations.
         observation_size: usize,
-        /// Its actions.
+        /// The number of its actions.
         actions: usize,
     },
-    /// An environment that is not like the first one.
+    /// An environment whose sizes differ from those of the first one.
     #[error(
-        "environment {index} has {observation_size} observation components and {actions} actions, and \
-         environment 0 has {} and {}: those that are stepped together must be alike", first.0, first.1
+        "environment {index} has {observation_size} observation components and {actions} actions, but \
+         environment 0 has {} and {}: environments that are stepped together must have the same sizes",
+        first.0, first.1
     )]
     SizesDiffer {
-        /// The environment.
+        /// The index of the environment.
         index: usize,
-        /// Its components of an observation.
+        /// The number of components of its observations.
         observation_size: usize,
-        /// Its actions.
+        /// The number of its actions.
         actions: usize,
-        /// Both of the first environment.
+        /// The number of observation components and of actions of the first environment.
         first: (usize, usize),
     },
-    /// A reward that cannot be learned from.
-    #[error("environment {index} gave the reward {reward}: a reward must be a finite number")]
+    /// A reward that is not finite.
+    #[error("environment {index} returned the reward {reward}: rewards must be finite")]
     Reward {
-        /// The environment.
+        /// The index of the environment.
         index: usize,
         /// The reward.
         reward: f64,
     },
-    /// An observation that a network cannot be given.
+    /// An observation with a component that is not finite.
     #[error(
-        "environment {index} gave an observation whose component {component} is {value}: \
-         observations must be finite numbers"
+        "environment {index} returned an observation whose component {component} is {value}: \
+         observations must be finite"
     )]
     Observation {
-        /// The environment.
+        /// The index of the environment.
         index: usize,
-        /// The first component that is not finite.
+        /// The index of the first component that is not finite.
         component: usize,
-        /// What it is.
+        /// The value of this component.
         value: f32,
     },
-    /// An observation of another size than the environment was said to have.
-    #[error("environment {index} gave {sizes}")]
+    /// An observation whose size differs from the declared one.
+    #[error("environment {index} returned {sizes}")]
     ObservationSize {
-        /// The environment.
+        /// The index of the environment.
         index: usize,
-        /// The size that it has and the one that it should have.
+        /// The actual and the declared size.
         sizes: ObservationSizeError,
     },
-    /// A state in which nothing may be done.
+    /// A state in which no action is allowed.
     #[error("environment {index} allows no action: its mask must allow at least one")]
     NoAction {
-        /// The environment.
+        /// The index of the environment.
         index: usize,
     },
 }
 
-/// An observation of another size than the environment was said to have.
+/// An observation whose size differs from the declared one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an observation of {size} components: it was said to have {expected}")]
+#[error("an observation of {size} components instead of {expected}")]
 pub struct ObservationSizeError {
-    /// The components of the observation.
+    /// The number of components of the observation.
     pub size: usize,
-    /// The components that were expected.
+    /// The declared number of components.
     pub expected: usize,
 }
 
-/// Why a saved state cannot be gone on from.
+/// An error in restoring a saved state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// The environment does not save its state.
-    #[error("the state of this environment cannot be restored: it is not one that saves its state")]
+    /// The environment does not support saving its state.
+    #[error("this environment does not support saving and restoring its state")]
     Unsupported,
-    /// The state is not one that this environment can be in.
-    #[error("what was saved is not a state of {environment}: {reason}")]
+    /// The saved value is not a valid state of the environment.
+    #[error("invalid saved state of {environment}: {reason}")]
     Malformed {
-        /// The environment.
+        /// The name of the environment.
         environment: &'static str,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
-    /// Other environments than these were saved.
-    #[error("the states of {saved} environments were saved: there are {environments} to restore")]
+    /// The number of saved states differs from the number of environments.
+    #[error(
+        "{saved} saved states cannot restore {environments} environments: the numbers must be equal"
+    )]
     Count {
         /// The number of saved states.
         saved: usize,

@@ -2,15 +2,14 @@ use super::environment::check_action;
 use super::{DiscreteEnvironment, ObservationSizeError, Transition};
 use burn::rl::Environment;
 
-/// An environment written against [`burn::rl::Environment`], for everything here that steps a
-/// [`DiscreteEnvironment`].
+/// Adapts an environment that implements [`burn::rl::Environment`] to [`DiscreteEnvironment`].
 ///
-/// It is told what that trait leaves open: the size of an observation, the number of actions, how a state is
-/// observed, and which action stands at an index. An episode is truncated after
-/// [`MAX_STEPS`](Environment::MAX_STEPS) steps if it has not ended by then.
+/// The constructor takes what that trait leaves open: the size of an observation, the number of actions, and
+/// the functions that map a state to an observation and an index to an action. An episode that has not ended
+/// after [`MAX_STEPS`](Environment::MAX_STEPS) steps is truncated.
 ///
-/// Such an environment has no action mask, and its state cannot be saved: a run that is resumed begins new
-/// episodes in it. It is seeded only where [`with_seed`](Self::with_seed) says how.
+/// The adapted environment has no action mask, and its state cannot be saved: a resumed run begins new
+/// episodes in it. A seed has an effect only if [`with_seed`](Self::with_seed) has set how to apply it.
 ///
 /// ```
 /// use burn::rl::{Environment, StepResult};
@@ -70,9 +69,14 @@ where
     A: Fn(usize) -> E::Action,
     V: AsRef<[f32]>,
 {
-    /// `environment` at the beginning of an episode, with observations of `observation_size` components
-    /// that `observe` makes of a state, and with `actions` actions, of which `action` makes the one at an
-    /// index.
+    /// Adapts `environment` and begins an episode in it.
+    ///
+    /// # Arguments
+    /// - environment: the environment.
+    /// - observation_size: the number of components of an observation.
+    /// - actions: the number of actions.
+    /// - observe: returns the observation of a state.
+    /// - action: returns the action at an index below `actions`.
     pub fn new(
         environment: E,
         observation_size: usize,
@@ -94,8 +98,8 @@ where
         adapted
     }
 
-    /// Says how the environment takes a seed and its index among those that are stepped together. An
-    /// episode begins after it.
+    /// Sets the function that seeds the environment. It is called with the environment, the seed and the
+    /// index of the environment among those that are stepped together. An episode begins after each call.
     pub fn with_seed(mut self, seed: impl FnMut(&mut E, u64, u32) + Send + 'static) -> Self {
         self.seed = Some(Box::new(seed));
         self

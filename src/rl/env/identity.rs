@@ -6,11 +6,11 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The environment that every learner must learn: the reward is 1 for the action whose index is that of
+/// A minimal environment that every learner must solve: the reward is 1 for the action whose index is that of
 /// the state, and 0 for any other.
 ///
 /// * Observation: the state, one-hot.
-/// * State: drawn anew, uniformly, at every step, whatever the action.
+/// * State: drawn uniformly at every step, independent of the action.
 /// * Truncated after [`MAX_STEPS`](Self::MAX_STEPS) steps; never terminated.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -26,16 +26,20 @@ struct State {
 }
 
 impl Identity {
-    /// Steps of an episode.
+    /// The number of steps of an episode.
     pub const MAX_STEPS: usize = 10;
 
-    /// The environment of this many states and actions, drawing its states from [`Purpose::Dynamics`].
+    /// Creates an environment with `actions` states and as many actions. It draws its states from
+    /// [`Purpose::Dynamics`].
     ///
     /// # Panics
     ///
-    /// If there is no action.
+    /// If `actions` is zero.
     pub fn new(actions: usize) -> Self {
-        assert!(actions > 0, "an identity environment needs an action");
+        assert!(
+            actions > 0,
+            "an identity environment needs at least one action"
+        );
         let mut environment = Self {
             actions,
             state: State {
@@ -48,7 +52,7 @@ impl Identity {
         environment
     }
 
-    /// The action that is rewarded.
+    /// Returns the state, which is the index of the rewarded action.
     pub fn state(&self) -> usize {
         self.state.wanted
     }

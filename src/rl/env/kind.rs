@@ -3,15 +3,15 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// An environment by name, as a configuration and a command line give it.
+/// A built-in environment. Configurations and the command line refer to it by name.
 ///
 /// | name | environment |
 /// |---|---|
 /// | `cartpole` | [`CartPole`] |
 /// | `deepsea:N`, or `deepsea` for 10 | the deterministic [`DeepSea`] with bsuite's mapping seed, 42 |
-/// | `deepsea-stochastic:N` | the stochastic one |
+/// | `deepsea-stochastic:N` | the stochastic [`DeepSea`] with the same mapping seed |
 /// | `nchain:N` | [`NChain`] |
-/// | `bandit:K` | [`Bandit`] with arms drawn by the seed 42 |
+/// | `bandit:K` | [`Bandit`] with means drawn from the seed 42 |
 /// | `identity:K` | [`Identity`] |
 ///
 /// ```
@@ -31,36 +31,36 @@ pub enum EnvironmentKind {
     CartPole,
     /// [`DeepSea`], deterministic.
     DeepSea {
-        /// Rows, and columns.
+        /// The number of rows and of columns.
         size: usize,
     },
     /// [`DeepSea`], stochastic.
     DeepSeaStochastic {
-        /// Rows, and columns.
+        /// The number of rows and of columns.
         size: usize,
     },
     /// [`NChain`].
     NChain {
-        /// States.
+        /// The number of states.
         states: usize,
     },
     /// [`Bandit`].
     Bandit {
-        /// Arms.
+        /// The number of arms.
         arms: usize,
     },
     /// [`Identity`].
     Identity {
-        /// Actions, and states.
+        /// The number of actions and of states.
         actions: usize,
     },
 }
 
-/// A name that is not one of an environment.
+/// An invalid name of an environment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no environment {name:?}{problem}: there are cartpole, deepsea:N, deepsea-stochastic:N, nchain:N, \
-     bandit:K and identity:K, such as deepsea:20"
+    "invalid environment {name:?}{problem}; expected cartpole, deepsea:N, deepsea-stochastic:N, nchain:N, \
+     bandit:K or identity:K, such as deepsea:20"
 )]
 pub struct EnvironmentKindError {
     name: String,
@@ -76,24 +76,24 @@ impl EnvironmentKindError {
     }
 }
 
-/// The seed of bsuite's experiments, for what a problem is drawn from.
+/// The seed of bsuite's experiments, for the draws that define a problem.
 const PROBLEM_SEED: u32 = 42;
 
 /// The size of bsuite's smallest sea.
 const DEFAULT_SEA: usize = 10;
 
-/// An observation of a sea has the square of this many components.
+/// The largest size of a sea. An observation has the square of this many components.
 const MAX_SEA: usize = 1000;
 
-/// States or actions that no network here is made for: a typing error.
+/// The largest number of states or actions. A larger value is taken to be a typo.
 const MAX_COUNT: usize = 10_000;
 
 impl EnvironmentKind {
-    /// The environment, seeded with 0: [`DiscreteEnvironment::seed`] seeds it anew.
+    /// Creates the environment with seed 0. Call [`DiscreteEnvironment::seed`] for another seed.
     ///
     /// # Panics
     ///
-    /// If the kind is not [valid](Self::validate); one that was read from a name is.
+    /// If the kind is not [valid](Self::validate). A kind that was parsed from a name is always valid.
     pub fn make(self) -> Box<dyn DiscreteEnvironment> {
         match self {
             Self::CartPole => Box::new(CartPole::new()),
@@ -107,11 +107,11 @@ impl EnvironmentKind {
         }
     }
 
-    /// Whether there is an environment of this size; [`FromStr`] makes sure of it.
+    /// Checks that the size is valid. [`FromStr`] already does this check.
     ///
     /// # Errors
     ///
-    /// If there is none, with the sizes that there are.
+    /// If the size is invalid. The message gives the valid sizes.
     pub fn validate(self) -> Result<(), EnvironmentKindError> {
         self.check_size(&self.to_string())
     }
@@ -127,11 +127,11 @@ impl EnvironmentKind {
         if (least..=most).contains(&size) {
             return Ok(());
         }
-        let problem = format!(", whose size must be a whole number from {least} to {most}");
+        let problem = format!(": the size must be a whole number from {least} to {most}");
         Err(EnvironmentKindError::new(name, &problem))
     }
 
-    /// The number of components of an observation.
+    /// Returns the number of components of an observation.
     pub fn observation_size(self) -> usize {
         match self {
             Self::CartPole => 4,
@@ -142,7 +142,7 @@ impl EnvironmentKind {
         }
     }
 
-    /// The number of actions.
+    /// Returns the number of actions.
     pub fn actions(self) -> usize {
         match self {
             Self::CartPole
@@ -154,8 +154,9 @@ impl EnvironmentKind {
         }
     }
 
-    /// The largest return of an episode; the largest expected one where rewards are random, and for the
-    /// stochastic sea that of [moving right in every row](DeepSea::optimal_return).
+    /// Returns the largest return of an episode. If the rewards are random, this is the largest expected
+    /// return; for the stochastic sea, it is the expected return of [moving right in every
+    /// row](DeepSea::optimal_return).
     pub fn best_return(self) -> f64 {
         match self {
             Self::CartPole => CartPole::MAX_STEPS as f64,
@@ -167,8 +168,8 @@ impl EnvironmentKind {
         }
     }
 
-    /// The mean return over 100 episodes from which on the environment counts as solved, where there is
-    /// such a convention.
+    /// Returns the mean return over 100 episodes from which the environment counts as solved, or `None` if
+    /// there is no such convention.
     pub fn solved_return(self) -> Option<f64> {
         match self {
             // The threshold that Gymnasium registers.
@@ -177,7 +178,7 @@ impl EnvironmentKind {
         }
     }
 
-    /// The name as a person writes it, for texts and plots.
+    /// Returns a readable name for text and plots.
     pub fn title(self) -> String {
         match self {
             Self::CartPole => "CartPole".to_owned(),
@@ -194,7 +195,7 @@ fn bandit(arms: usize) -> Bandit {
     Bandit::random(arms, PROBLEM_SEED.into())
 }
 
-/// The name that [`FromStr`] reads.
+/// Writes the name that [`FromStr`] parses.
 impl fmt::Display for EnvironmentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -219,7 +220,7 @@ impl FromStr for EnvironmentKind {
         };
         let of_size: fn(usize) -> Self = match family {
             "cartpole" if size.is_none() => return Ok(Self::CartPole),
-            "cartpole" => return Err(refused(", since cartpole has no size")),
+            "cartpole" => return Err(refused(": cartpole has no size")),
             "deepsea" => |size| Self::DeepSea { size },
             "deepsea-stochastic" => |size| Self::DeepSeaStochastic { size },
             "nchain" => |states| Self::NChain { states },
@@ -229,8 +230,12 @@ impl FromStr for EnvironmentKind {
         };
         let kind = match size {
             None if family == "deepsea" => of_size(DEFAULT_SEA),
-            None => return Err(refused(&format!(" without a size, as in {family}:10"))),
-            // No family has an environment of size zero: what is no number is refused as that.
+            None => {
+                return Err(refused(&format!(
+                    ": the size is missing, as in {family}:10"
+                )));
+            }
+            // Zero is an invalid size for every family, so it can stand for text that is not a number.
             Some(size) => of_size(size.parse().unwrap_or(0)),
         };
         kind.check_size(name)?;
@@ -318,25 +323,25 @@ mod tests {
         for (name, words) in [
             (
                 "pong",
-                "no environment \"pong\": there are cartpole, deepsea:N",
+                "invalid environment \"pong\"; expected cartpole, deepsea:N",
             ),
-            ("", "no environment \"\""),
-            ("CartPole", "no environment \"CartPole\""),
-            ("cartpole:4", "since cartpole has no size"),
-            ("nchain", "\"nchain\" without a size, as in nchain:10"),
+            ("", "invalid environment \"\""),
+            ("CartPole", "invalid environment \"CartPole\""),
+            ("cartpole:4", "cartpole has no size"),
+            ("nchain", "\"nchain\": the size is missing, as in nchain:10"),
             (
                 "nchain:1",
-                "whose size must be a whole number from 2 to 10000",
+                "the size must be a whole number from 2 to 10000",
             ),
             (
                 "deepsea:0",
-                "whose size must be a whole number from 1 to 1000",
+                "the size must be a whole number from 1 to 1000",
             ),
-            ("deepsea:-3", "whose size must be"),
-            ("deepsea:", "whose size must be"),
-            ("deepsea:1e3", "whose size must be"),
-            ("deepsea:10:2", "whose size must be"),
-            ("bandit:99999999999999999999", "whose size must be"),
+            ("deepsea:-3", "the size must be"),
+            ("deepsea:", "the size must be"),
+            ("deepsea:1e3", "the size must be"),
+            ("deepsea:10:2", "the size must be"),
+            ("bandit:99999999999999999999", "the size must be"),
         ] {
             let message = name.parse::<EnvironmentKind>().expect_err(name).to_string();
             assert!(message.contains(words), "{message}");
@@ -345,10 +350,10 @@ mod tests {
         let empty = EnvironmentKind::DeepSea { size: 0 };
         let message = empty.validate().expect_err("an empty sea").to_string();
         assert!(
-            message.starts_with("no environment \"deepsea:0\", whose size"),
+            message.starts_with("invalid environment \"deepsea:0\": the size"),
             "{message}"
         );
         let error = serde_json::from_str::<EnvironmentKind>("\"pong\"").expect_err("no such name");
-        assert!(error.to_string().contains("there are cartpole"), "{error}");
+        assert!(error.to_string().contains("expected cartpole"), "{error}");
     }
 }

@@ -1,14 +1,15 @@
-//! Environments with finitely many actions, wrappers around them, and many environments stepped as one.
+//! Environments with finitely many actions, wrappers around them, and groups of environments that are stepped
+//! together.
 //!
-//! | type | what it is |
+//! | type | description |
 //! |---|---|
 //! | [`DiscreteEnvironment`] | the trait that the learner steps |
 //! | [`CartPole`], [`DeepSea`], [`NChain`], [`Bandit`], [`Identity`] | environments |
 //! | [`RewardNoise`], [`TimeLimit`], [`EpisodeStatistics`] | wrappers |
-//! | [`FromBurnEnvironment`] | an environment of your own, written against [`burn::rl::Environment`] |
-//! | [`ToBurnEnvironment`] | one of these environments for what takes a [`burn::rl::Environment`] |
-//! | [`VectorEnvironment`] | many environments, stepped together |
-//! | [`EnvironmentKind`] | the environments by name |
+//! | [`FromBurnEnvironment`] | adapts an environment that implements [`burn::rl::Environment`] |
+//! | [`ToBurnEnvironment`] | adapts one of these environments to [`burn::rl::Environment`] |
+//! | [`VectorEnvironment`] | several environments, stepped together |
+//! | [`EnvironmentKind`] | the built-in environments by name |
 //!
 //! ```
 //! use burn_tsallis::rl::env::{CartPole, DiscreteEnvironment, EpisodeStatistics, RewardNoise, VectorStep};

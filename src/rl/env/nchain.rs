@@ -4,13 +4,13 @@ use super::{DiscreteEnvironment, ObservationSizeError, RestoreError, Transition,
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The chain of arXiv 2601.12604: a small reward at its near end, a large one at its far end.
+/// The chain of arXiv 2601.12604, with a small reward at its near end and a large reward at its far end.
 ///
-/// * States 0 to `n` - 1; the first one is 1. Action 1 moves right and action 0 left; at an end the
-///   state stays.
-/// * Reward: 1 for moving right in the last state, 0.01 for moving left in the first, else 0.
+/// * States 0 to `n` - 1. An episode begins in state 1. Action 1 moves right and action 0 left; a move beyond
+///   an end leaves the state unchanged.
+/// * Reward: 1 for moving right in the last state, 0.01 for moving left in the first, otherwise 0.
 /// * Observation: the state, one-hot. The time is not observed.
-/// * Truncated after `n` + 8 steps; never terminated, since the state that is left behind has a value.
+/// * Truncated after `n` + 8 steps; never terminated, because the last state of an episode still has a value.
 ///
 /// Always moving right earns 10, whatever the length.
 #[derive(Clone, Debug)]
@@ -28,32 +28,32 @@ struct Position {
 const FIRST: Position = Position { state: 1, steps: 0 };
 const SMALL_REWARD: f64 = 0.01;
 const LARGE_REWARD: f64 = 1.0;
-/// Steps of an episode beyond the number of states.
+/// The number of steps of an episode beyond the number of states.
 const SPARE_STEPS: usize = 8;
 
 impl NChain {
-    /// The largest return of an episode: ten steps are left where the last state is reached.
+    /// The largest return of an episode: ten steps remain when the last state is reached.
     pub const BEST_RETURN: f64 = (SPARE_STEPS + 2) as f64 * LARGE_REWARD;
 
-    /// The chain of this many states.
+    /// Creates a chain with `states` states.
     ///
     /// # Panics
     ///
-    /// If there are less than two states.
+    /// If `states` is less than two.
     pub fn new(states: usize) -> Self {
-        assert!(states >= 2, "a chain of {states} states: it needs 2");
+        assert!(states >= 2, "a chain needs at least 2 states, not {states}");
         Self {
             states,
             position: FIRST,
         }
     }
 
-    /// The state, from 0 to `n` - 1.
+    /// Returns the state, from 0 to `n` - 1.
     pub fn state(&self) -> usize {
         self.position.state
     }
 
-    /// Steps of an episode.
+    /// Returns the number of steps of an episode.
     pub fn max_steps(&self) -> usize {
         self.states + SPARE_STEPS
     }
@@ -68,7 +68,7 @@ impl DiscreteEnvironment for NChain {
         2
     }
 
-    /// Begins an episode: nothing is drawn.
+    /// Begins an episode. The seed has no effect, because the chain draws no random numbers.
     fn seed(&mut self, _seed: u64, _index: u32) {
         self.reset();
     }
@@ -111,14 +111,14 @@ impl DiscreteEnvironment for NChain {
     }
 }
 
-// An episode ends by itself, after a number of steps that depends on the length.
+// The environment ends each episode itself, after a number of steps that depends on its length.
 burn_environment!(NChain, usize, usize::MAX);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The rewards of an episode of moves in one direction.
+    /// Returns the rewards of an episode of moves in one direction.
     fn rewards(states: usize, action: usize) -> Vec<f64> {
         let mut chain = NChain::new(states);
         let mut rewards = Vec::new();
@@ -142,7 +142,7 @@ mod tests {
             .sum()
     }
 
-    /// The optima of arXiv 2601.12604's experiments: discount 0.99, cut at 25 steps.
+    /// The optimal returns in the experiments of arXiv 2601.12604: discount 0.99, cut at 25 steps.
     #[test]
     fn returns_of_both_directions() {
         for (states, right, left) in [
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(rewards(2, 1).iter().sum::<f64>(), NChain::BEST_RETURN);
     }
 
-    /// No sequence of moves earns more than moving right, by trying all of them.
+    /// Tries every sequence of moves: none earns more than moving right.
     #[test]
     fn nothing_earns_more_than_moving_right() {
         let steps = NChain::new(3).max_steps();

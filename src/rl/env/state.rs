@@ -1,16 +1,16 @@
-//! What environments save of themselves, as JSON.
+//! Saves and restores the states of environments as JSON.
 
 use super::RestoreError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// A state as JSON. Every finite `f64` comes back as it was.
+/// Returns a state as JSON. Every finite `f64` is preserved exactly.
 pub(super) fn save(state: &impl Serialize) -> Option<Value> {
     serde_json::to_value(state).ok()
 }
 
-/// The state that was saved.
+/// Parses a saved state.
 pub(super) fn restore<S: DeserializeOwned>(
     environment: &'static str,
     saved: &Value,
@@ -25,7 +25,7 @@ pub(super) fn malformed(environment: &'static str, reason: impl ToString) -> Res
     }
 }
 
-/// Refuses an index that is not below the number of what it is an index of.
+/// Returns an error if `index` is not below `count`. `what` names the index.
 pub(super) fn check_index(
     environment: &'static str,
     what: &str,
@@ -37,7 +37,7 @@ pub(super) fn check_index(
     } else {
         Err(malformed(
             environment,
-            format_args!("{what} {index} of {count}"),
+            format_args!("{what} {index} is not below {count}"),
         ))
     }
 }

@@ -1,11 +1,11 @@
 use super::DiscreteEnvironment;
 use burn::rl::{Environment, StepResult};
 
-/// Any [`DiscreteEnvironment`], wrapped ones included, for what takes a [`burn::rl::Environment`]: its state
-/// is what a policy observes of it, with the mask of the actions where it has one.
+/// Adapts a [`DiscreteEnvironment`], with or without wrappers, to [`burn::rl::Environment`]. Its state is the
+/// observation for a policy, with the action mask if the environment has one.
 ///
-/// The environments here implement Burn's trait themselves, but with the states of the problem, such as the
-/// cell of [`DeepSea`](super::DeepSea), of which a policy does not know how they are observed.
+/// The environments of this module also implement Burn's trait themselves, but with the states of the
+/// problem, such as the cell of [`DeepSea`](super::DeepSea). A policy cannot observe such a state.
 ///
 /// ```
 /// use burn::rl::Environment;
@@ -17,22 +17,22 @@ use burn::rl::{Environment, StepResult};
 #[derive(Clone, Debug)]
 pub struct ToBurnEnvironment<E>(E);
 
-/// What a policy observes.
+/// The observation of a state for a policy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// Its components.
+    /// The components of the observation.
     pub values: Vec<f32>,
-    /// Which actions may be taken, where the environment says.
+    /// Which actions are allowed, or `None` if the environment has no action mask.
     pub allowed: Option<Vec<bool>>,
 }
 
 impl<E: DiscreteEnvironment> ToBurnEnvironment<E> {
-    /// `environment`, in the state that it is in.
+    /// Adapts `environment`, in its current state.
     pub fn new(environment: E) -> Self {
         Self(environment)
     }
 
-    /// The environment.
+    /// Returns the adapted environment.
     pub fn into_inner(self) -> E {
         self.0
     }
@@ -42,16 +42,16 @@ impl<E: DiscreteEnvironment> Environment for ToBurnEnvironment<E> {
     type State = Observation;
     type Action = usize;
 
-    /// The environment itself ends its episodes.
+    /// The environment ends its episodes itself.
     const MAX_STEPS: usize = usize::MAX;
 
     /// # Panics
     ///
-    /// If what the environment observes has another size than it was said to have.
+    /// If the observation does not have the size that the environment declares.
     fn state(&self) -> Observation {
         let mut values = vec![0.0; self.0.observation_size()];
         if let Err(error) = self.0.observe(&mut values) {
-            panic!("the environment gave {error}");
+            panic!("the environment returned {error}");
         }
         let allowed = self.0.has_action_mask().then(|| {
             let mut allowed = vec![false; self.0.actions()];

@@ -1,22 +1,21 @@
 use serde::{Deserialize, Serialize};
 
-/// What a step led to, beside the state.
+/// The result of a step, except the next state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transition {
     /// The reward of the step.
     pub reward: f64,
-    /// The episode ended in a state from which nothing more can be earned.
+    /// Whether the episode ended in a state without further rewards.
     pub terminated: bool,
-    /// The episode was cut short in a state that has a value. Both may hold, and then nothing more can
-    /// be earned.
+    /// Whether the episode was cut short in a state that still has a value. If `terminated` is also true, the
+    /// state has no further rewards.
     pub truncated: bool,
-    /// The episode that ended with this step, where [`EpisodeStatistics`](super::EpisodeStatistics)
-    /// records it.
+    /// The episode that ended with this step, if [`EpisodeStatistics`](super::EpisodeStatistics) records it.
     pub episode: Option<Episode>,
 }
 
 impl Transition {
-    /// A step within an episode.
+    /// Returns a transition within an episode.
     pub fn ongoing(reward: f64) -> Self {
         Self {
             reward,
@@ -26,7 +25,7 @@ impl Transition {
         }
     }
 
-    /// Whether the episode is over.
+    /// Returns whether the episode is over.
     pub fn done(&self) -> bool {
         self.terminated || self.truncated
     }
@@ -35,12 +34,13 @@ impl Transition {
 /// A finished episode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Episode {
-    /// The undiscounted sum of the rewards, as the environment below the recorder gave them.
+    /// The undiscounted sum of the rewards of the environment that
+    /// [`EpisodeStatistics`](super::EpisodeStatistics) wraps.
     pub total_reward: f64,
     /// The number of steps.
     pub length: usize,
-    /// Whether the best way was left, where the environment
-    /// [tells](super::DiscreteEnvironment::bad_episode).
+    /// Whether the episode left the best path, or `None` if the environment does not
+    /// [know](super::DiscreteEnvironment::bad_episode).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad: Option<bool>,
 }

@@ -1,11 +1,13 @@
 use super::{DiscreteEnvironment, EnvironmentError, RestoreError, Transition};
 use serde_json::Value;
 
-/// Environments of one kind, stepped together. One whose episode ends begins the next in the same step, and
-/// hands out the observation that its episode ended with (`AutoresetMode.SAME_STEP` in Gymnasium's terms).
+/// Environments of one kind that are stepped together. If an episode ends, the next one begins in the same
+/// step, and [`VectorStep`] keeps the last observation of the ended episode (`AutoresetMode.SAME_STEP` in
+/// Gymnasium's terms).
 ///
-/// What the environments give is checked: a reward or an observation that is not finite, an observation
-/// of a wrong size and a mask that allows nothing are an [`EnvironmentError`] that names the environment.
+/// All values from the environments are checked. A reward or an observation that is not finite, an
+/// observation of the wrong size, or a mask that allows no action is an [`EnvironmentError`] that names the
+/// environment.
 pub struct VectorEnvironment {
     environments: Vec<Box<dyn DiscreteEnvironment>>,
     observation_size: usize,
@@ -13,7 +15,7 @@ pub struct VectorEnvironment {
     has_action_mask: bool,
 }
 
-/// What a step of all environments led to. Given to [`VectorEnvironment::step`] again, it is written anew
+/// The result of a step of all environments. Passing it to [`VectorEnvironment::step`] again overwrites it
 /// without allocating.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VectorStep {
@@ -24,12 +26,12 @@ pub struct VectorStep {
 }
 
 impl VectorStep {
-    /// The environments whose episode ended, in rising order.
+    /// Returns the indices of the environments whose episode ended, in ascending order.
     pub fn ended(&self) -> &[usize] {
         &self.ended
     }
 
-    /// For each environment whose episode ended, its index and the last observation of the episode.
+    /// Returns the index and the last observation of the episode, for each environment whose episode ended.
     pub fn final_observations(&self) -> impl ExactSizeIterator<Item = (usize, &[f32])> {
         let size = self
             .final_observations
@@ -50,11 +52,12 @@ impl VectorStep {
 }
 
 impl VectorEnvironment {
-    /// The environments, each at the beginning of an episode.
+    /// Groups environments that are each at the beginning of an episode.
     ///
     /// # Errors
     ///
-    /// If there is none, if one has no observation or no action, or if their sizes differ.
+    /// If `environments` is empty, if an environment has no observation component or no action, or if the
+    /// sizes differ.
     pub fn new(environments: Vec<Box<dyn DiscreteEnvironment>>) -> Result<Self, EnvironmentError> {
         let sizes = |e: &dyn DiscreteEnvironment| (e.observation_size(), e.actions());
         let first = environments
@@ -89,11 +92,12 @@ impl VectorEnvironment {
         })
     }
 
-    /// `count` environments that are made alike, each seeded with `seed` and its index.
+    /// Creates `count` environments with `make`, and seeds each with `seed` and its index.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// If `count` is zero, if an environment has no observation component or no action, or if the sizes
+    /// differ.
     pub fn seeded<E: DiscreteEnvironment + 'static>(
         count: usize,
         seed: u64,
@@ -105,22 +109,23 @@ impl VectorEnvironment {
         Ok(environments)
     }
 
-    /// The number of environments.
+    /// Returns the number of environments.
     pub fn len(&self) -> usize {
         self.environments.len()
     }
 
-    /// Whether there is no environment, which [`new`](Self::new) does not allow.
+    /// Returns whether there is no environment. This is never the case, because [`new`](Self::new) requires
+    /// one.
     pub fn is_empty(&self) -> bool {
         self.environments.is_empty()
     }
 
-    /// The number of components of an observation.
+    /// Returns the number of components of an observation.
     pub fn observation_size(&self) -> usize {
         self.observation_size
     }
 
-    /// The number of actions.
+    /// Returns the number of actions.
     pub fn actions(&self) -> usize {
         self.actions
     }
@@ -132,11 +137,11 @@ impl VectorEnvironment {
         }
     }
 
-    /// Writes the observations of all environments, one after another.
+    /// Writes the observations of all environments into `observations`, one after another.
     ///
     /// # Errors
     ///
-    /// If an observation is of a wrong size or holds a number that is not finite.
+    /// If an observation has the wrong size or a component that is not finite.
     ///
     /// # Panics
     ///
@@ -146,7 +151,7 @@ impl VectorEnvironment {
         assert_eq!(
             observations.len(),
             self.len() * self.observation_size,
-            "room for one observation of each environment"
+            "`observations` must have room for one observation of each environment"
         );
         let rows = observations.chunks_exact_mut(self.observation_size);
         for (index, (environment, row)) in self.environments.iter().zip(rows).enumerate() {
@@ -155,16 +160,16 @@ impl VectorEnvironment {
         Ok(())
     }
 
-    /// Whether [`action_masks_into`](Self::action_masks_into) may forbid an action.
+    /// Returns whether [`action_masks_into`](Self::action_masks_into) may forbid an action.
     pub fn has_action_mask(&self) -> bool {
         self.has_action_mask
     }
 
-    /// Writes which actions each environment allows, one environment after another.
+    /// Writes which actions each environment allows into `allowed`, one environment after another.
     ///
     /// # Errors
     ///
-    /// If an environment allows none.
+    /// If an environment allows no action.
     ///
     /// # Panics
     ///
@@ -173,7 +178,7 @@ impl VectorEnvironment {
         assert_eq!(
             allowed.len(),
             self.len() * self.actions,
-            "room for one mask of each environment"
+            "`allowed` must have room for one mask of each environment"
         );
         let rows = allowed.chunks_exact_mut(self.actions);
         for (index, (environment, row)) in self.environments.iter().zip(rows).enumerate() {
@@ -185,22 +190,28 @@ impl VectorEnvironment {
         Ok(())
     }
 
-    /// Takes one action in each environment, and writes into `step` what that led to.
+    /// Takes one action in each environment and writes the result into `step`.
     ///
     /// # Errors
     ///
-    /// If a reward or the last observation of an episode is not finite. The environments cannot be stepped
-    /// on then, since some have been stepped and others not.
+    /// If a reward is not finite, or if the last observation of an episode is not finite or has the wrong
+    /// size. The environments cannot be stepped further after an error, because only some of them have been
+    /// stepped.
     ///
     /// # Panics
     ///
-    /// If there is not one action for each environment, or if an environment does not have its action.
+    /// If `actions` does not have one action for each environment, or if an environment does not have its
+    /// action.
     pub fn step(
         &mut self,
         actions: &[usize],
         step: &mut VectorStep,
     ) -> Result<(), EnvironmentError> {
-        assert_eq!(actions.len(), self.len(), "one action for each environment");
+        assert_eq!(
+            actions.len(),
+            self.len(),
+            "`actions` must have one action for each environment"
+        );
         step.clear();
         for (index, (environment, &action)) in self.environments.iter_mut().zip(actions).enumerate()
         {
@@ -224,7 +235,7 @@ impl VectorEnvironment {
         Ok(())
     }
 
-    /// The states of all environments; none where one of them does not save its own.
+    /// Returns the states of all environments, or `None` if one of them cannot be saved.
     pub fn save(&self) -> Option<Value> {
         let states: Option<Vec<_>> = self
             .environments
@@ -234,12 +245,12 @@ impl VectorEnvironment {
         states.map(Value::Array)
     }
 
-    /// Goes on from where [`save`](Self::save) was called.
+    /// Restores the states that [`save`](Self::save) returned.
     ///
     /// # Errors
     ///
-    /// If `saved` does not hold a state for each environment. The environments must be
-    /// [seeded](Self::seed) then, since some may have been restored and others not.
+    /// If `saved` does not hold a valid state for each environment. The environments must be
+    /// [seeded](Self::seed) after an error, because only some of them may have been restored.
     pub fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
         let states: Vec<Value> = super::state::restore("the environments", saved)?;
         if states.len() != self.len() {
@@ -276,7 +287,7 @@ fn observe_checked(
     })
 }
 
-/// Whether every number is finite, without a branch for each.
+/// Returns whether every number is finite, without a branch for each number.
 fn all_finite(numbers: &[f32]) -> bool {
     const EXPONENT: u32 = f32::INFINITY.to_bits();
     numbers

@@ -3,9 +3,10 @@ use burn::Tensor;
 use burn::rl::{Batchable, SliceAccess, ToAction};
 use burn::tensor::{Device, Int};
 
-/// Actions in several states, `[states, 1]`: what [`TsallisPolicy`](super::TsallisPolicy) decides on.
+/// Actions in several states, `[states, 1]`: the output of [`TsallisPolicy`](super::TsallisPolicy).
 ///
-/// One of them is a `usize` and back, which is the action of every environment here.
+/// A single action converts to and from `usize`, the action type of every environment in
+/// [`env`](crate::rl::env).
 #[derive(Clone, Debug)]
 pub struct Actions(pub Tensor<2, Int>);
 
@@ -39,7 +40,7 @@ impl Batchable for ActionProbabilities {
     }
 }
 
-// `RLTraining` asks it of every policy, for the buffer of Burn's off-policy loop.
+// `RLTraining` requires this trait of every policy, for the buffer of Burn's off-policy loop.
 impl SliceAccess for Actions {
     fn zeros_like(sample: &Self, capacity: usize, device: &Device) -> Self {
         Self(Tensor::zeros([capacity, sample.0.dims()[1]], device))
@@ -58,7 +59,7 @@ impl SliceAccess for Actions {
 impl From<Actions> for usize {
     /// # Panics
     ///
-    /// If there is not one action, or if the device fails.
+    /// If there is not exactly one action, or if the device fails.
     fn from(actions: Actions) -> Self {
         actions.0.into_scalar::<i64>() as Self
     }

@@ -15,7 +15,7 @@ pub enum Activation {
 impl FromStr for Activation {
     type Err = UnknownName;
 
-    /// `tanh` or `relu`.
+    /// Parses `tanh` or `relu`.
     fn from_str(name: &str) -> Result<Self, UnknownName> {
         match name {
             "tanh" => Ok(Self::Tanh),

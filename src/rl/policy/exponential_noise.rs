@@ -4,7 +4,8 @@ use burn::Tensor;
 use burn::tensor::Device;
 use rand_distr::{Distribution, Exp1};
 
-/// Unit exponential noise for [`TsallisPolicyHead::sample`](super::TsallisPolicyHead::sample), each row from a stream of its own.
+/// Draws unit exponential noise for [`TsallisPolicyHead::sample`](super::TsallisPolicyHead::sample), each row
+/// from its own stream.
 pub(in crate::rl) fn exponential_noise(
     streams: &mut [Stream],
     actions: usize,
@@ -13,7 +14,7 @@ pub(in crate::rl) fn exponential_noise(
     let mut exponential_noise = Vec::with_capacity(streams.len() * actions);
     for stream in streams {
         let draws = Exp1.sample_iter(stream).take(actions);
-        // Zero would be drawn even at an action of probability zero.
+        // Zero noise would select an action even if its probability is zero.
         exponential_noise.extend(draws.map(|draw: f64| (draw as f32).max(f32::MIN_POSITIVE)));
     }
     matrix(exponential_noise, actions, device)

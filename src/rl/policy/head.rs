@@ -10,11 +10,11 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Bool, Device, Int};
 
-/// A policy over finitely many actions: a linear layer, whose outputs are the logits of a Tsallis
-/// softargmax with the uniform reference.
+/// A policy over finitely many actions: a linear layer whose outputs are the logits of a Tsallis softargmax
+/// with the uniform reference.
 ///
-/// Where a mask is taken, it has the logits' shape and is true at the actions that are allowed: the others
-/// have probability zero, and the policy is that of the allowed ones alone.
+/// An `allowed` mask has the shape of the logits and is true for allowed actions. The other actions have
+/// probability zero, and the policy is computed over the allowed actions alone.
 #[derive(Module, Debug)]
 pub struct TsallisPolicyHead {
     linear: Linear,
@@ -23,8 +23,9 @@ pub struct TsallisPolicyHead {
 }
 
 impl TsallisPolicyHead {
-    /// A head of order `alpha`, its weights orthogonal with gain 0.01: the first policy is close to
-    /// uniform. It panics where it is used if `alpha` is not an order: see [`TsallisOptions::new`].
+    /// Creates a head with orthogonal weights of gain 0.01, so that the initial policy is close to uniform.
+    /// An invalid `alpha` is not detected here: the first use of the head then panics (see
+    /// [`TsallisOptions::new`]).
     pub fn new(
         features: usize,
         actions: usize,
@@ -38,12 +39,12 @@ impl TsallisPolicyHead {
         }
     }
 
-    /// The order of the policy.
+    /// Returns the alpha of the policy.
     pub fn alpha(&self) -> f64 {
         self.alpha
     }
 
-    /// Features to logits.
+    /// Computes the logits from features.
     ///
     /// # Shapes
     /// - features: `[batch, features]`
@@ -52,12 +53,13 @@ impl TsallisPolicyHead {
         forward(&self.linear, features, None)
     }
 
-    /// Logits to probabilities, of the same shape.
+    /// Computes the probabilities from logits, both `[batch, actions]`.
     pub fn probabilities(&self, logits: Tensor<2>, allowed: Option<Tensor<2, Bool>>) -> Tensor<2> {
         tsallis_softargmax(logits, self.options(allowed), 1)
     }
 
-    /// Logits to log-probabilities, of the same shape; `-inf` off the support.
+    /// Computes the log-probabilities from logits, both `[batch, actions]`. They are `-inf` outside the
+    /// support.
     pub fn log_probabilities(
         &self,
         logits: Tensor<2>,
@@ -66,8 +68,8 @@ impl TsallisPolicyHead {
         tsallis_log_softargmax(logits, self.options(allowed), 1)
     }
 
-    /// The divergence of order `alpha` of the policy to the uniform one over the allowed actions:
-    /// `[batch, actions]` to `[batch, 1]`.
+    /// Computes the divergence, with the given `alpha`, of the policy from the uniform distribution over the
+    /// allowed actions: `[batch, actions]` to `[batch, 1]`.
     pub fn divergence(
         &self,
         logits: Tensor<2>,
@@ -81,20 +83,20 @@ impl TsallisPolicyHead {
         tsallis_divergence_from_probabilities(probabilities, options(alpha, allowed), 1)
     }
 
-    /// Draws an action for each row, by the exponential race: the action with the smallest
-    /// `noise / p`, which is action `i` with probability `p_i`.
+    /// Draws an action for each row by the exponential race: the action with the smallest `noise / p`, which
+    /// is action `i` with probability `p_i`.
     ///
     /// # Arguments
     /// - probabilities: `[batch, actions]`
-    /// - exponential_noise: independent draws of the unit exponential distribution, of the same shape.
+    /// - exponential_noise: independent draws from the unit exponential distribution, of the same shape.
     ///
     /// # Returns
-    /// Actions, `[batch, 1]`. One of probability zero is not drawn.
+    /// The actions, `[batch, 1]`. An action of probability zero is never drawn.
     pub fn sample(probabilities: Tensor<2>, exponential_noise: Tensor<2>) -> Tensor<2, Int> {
         (probabilities / exponential_noise).argmax(1)
     }
 
-    /// The most probable action of each row, `[batch, actions]` to `[batch, 1]`.
+    /// Returns the most probable action of each row, `[batch, actions]` to `[batch, 1]`.
     pub fn mode(probabilities: Tensor<2>) -> Tensor<2, Int> {
         probabilities.argmax(1)
     }
@@ -119,7 +121,8 @@ mod tests {
     use crate::rl::policy::exponential_noise;
     use burn::tensor::TensorData;
 
-    /// How often each action is drawn in `rounds` draws of each of `rows` rows of the same logits.
+    /// Returns the probabilities and the number of times each action is drawn, in `rounds` draws for each of
+    /// `rows` rows of the same logits.
     fn counts(
         logits: &[f32],
         allowed: Option<&[bool]>,
@@ -163,7 +166,7 @@ mod tests {
                 .zip(&counts)
                 .map(|(p, &count)| (count as f64 - p * draws).powi(2) / (p * draws))
                 .sum();
-            // Four degrees of freedom: exceeded once in 10^4 seeds.
+            // With four degrees of freedom, one seed in 10^4 exceeds this bound.
             assert!(
                 chi_squared < 23.5,
                 "alpha {alpha}: {chi_squared} {counts:?}"
@@ -174,7 +177,7 @@ mod tests {
     #[test]
     fn an_action_that_is_not_allowed_is_never_drawn() {
         for alpha in [0.3, 1.0, 1.5] {
-            // The largest logits are forbidden; above one the last action leaves the support.
+            // The largest logits are forbidden. If alpha > 1, the last action is outside the support.
             let logits = [50.0, 1.0, 80.0, 1.2, -60.0];
             let allowed = [false, true, false, true, true];
             let (p, counts) = counts(&logits, Some(&allowed), alpha, 100, 1000);
@@ -196,7 +199,7 @@ mod tests {
         let near = head.divergence(logits.clone(), 0.5 + 1e-6, None);
         let difference = (own - near).abs().into_scalar::<f32>();
         assert!(difference < 1e-5, "{difference}");
-        // ln 3 less the entropy.
+        // The divergence is ln 3 minus the entropy.
         let p = head.probabilities(logits.clone(), None);
         let entropy = -(p.clone() * p.log()).sum().into_scalar::<f32>();
         let kl = head.divergence(logits, 1.0, None).into_scalar::<f32>();

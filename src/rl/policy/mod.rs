@@ -1,4 +1,4 @@
-//! The policy head and the actor-critic, as Burn modules, and the policy in the terms of [`burn::rl`].
+//! The policy head and the actor-critic as Burn modules, and the policy for [`burn::rl`].
 
 mod actions;
 mod activation;

@@ -8,15 +8,15 @@ use burn::nn::Linear;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-/// The shape of the networks.
+/// The architecture of the networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkConfig {
     /// Width of each hidden layer.
     pub hidden: Vec<usize>,
-    /// What follows each hidden layer.
+    /// The activation after each hidden layer.
     pub activation: Activation,
-    /// Whether policy and value share their hidden layers; else each has its own.
+    /// Whether the policy and the value share their hidden layers. Otherwise each has its own.
     pub shared: bool,
 }
 
@@ -58,7 +58,7 @@ impl Features {
     }
 }
 
-/// The layer and the activation that follows it.
+/// Applies a layer and the activation that follows it.
 pub(super) fn forward(layer: &Linear, x: Tensor<2>, activation: Option<Activation>) -> Tensor<2> {
     let weight = layer.weight.val();
     let bias = match &layer.bias {
@@ -68,19 +68,19 @@ pub(super) fn forward(layer: &Linear, x: Tensor<2>, activation: Option<Activatio
     dense(x, weight, bias, activation)
 }
 
-/// A policy and a value function, by default of two tanh layers each that share nothing, orthogonal with
-/// gain sqrt(2) below, 0.01 at the policy and 1 at the value.
+/// A policy and a value function. By default, each has two tanh layers of its own. The weights are
+/// orthogonal, with gain sqrt(2) in the hidden layers, 0.01 at the policy and 1 at the value.
 #[derive(Module, Debug)]
 pub struct ActorCritic {
     actor: Features,
     policy: TsallisPolicyHead,
-    /// None where the value is taken from the features of the actor.
+    /// `None` if the value uses the features of the actor.
     critic: Option<Features>,
     value: Linear,
 }
 
 impl ActorCritic {
-    /// The networks, their initial weights drawn from `weights`.
+    /// Creates the networks, with initial weights drawn from `weights`.
     pub fn new(
         observation_size: usize,
         actions: usize,
@@ -99,12 +99,12 @@ impl ActorCritic {
         }
     }
 
-    /// The head that turns logits into the policy.
+    /// Returns the head that turns logits into the policy.
     pub fn policy(&self) -> &TsallisPolicyHead {
         &self.policy
     }
 
-    /// Observations to logits.
+    /// Computes the logits of observations.
     ///
     /// # Shapes
     /// - observations: `[batch, observation_size]`
@@ -113,7 +113,7 @@ impl ActorCritic {
         self.policy.logits(self.actor.forward(observations))
     }
 
-    /// Observations to values.
+    /// Computes the values of observations.
     ///
     /// # Shapes
     /// - observations: `[batch, observation_size]`
@@ -123,8 +123,8 @@ impl ActorCritic {
         forward(&self.value, critic.forward(observations), None)
     }
 
-    /// Observations to logits and values, of the shapes of [`logits`](Self::logits) and
-    /// [`values`](Self::values); shared layers are computed once.
+    /// Computes logits and values of observations, with the shapes of [`logits`](Self::logits) and
+    /// [`values`](Self::values). Shared layers are computed once.
     pub fn forward(&self, observations: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let features = self.actor.forward(observations.clone());
         let logits = self.policy.logits(features.clone());

@@ -4,20 +4,20 @@ use burn::Tensor;
 use burn::rl::{Batchable, SliceAccess, ToObservation};
 use burn::tensor::{Bool, Device, Int};
 
-/// Observations of several states, and the actions that are allowed in them: what
-/// [`TsallisPolicy`](super::TsallisPolicy) acts on.
+/// Observations of several states and the actions that are allowed in them: the input of
+/// [`TsallisPolicy`](super::TsallisPolicy).
 ///
-/// Arrays and vectors of floats become one through [`ToObservation`], and so does an [`Observation`].
+/// Arrays and vectors of floats convert to this type through [`ToObservation`], as does an [`Observation`].
 #[derive(Clone, Debug)]
 pub struct Observations {
-    /// `[states, observation_size]`.
+    /// The observations, `[states, observation_size]`.
     pub values: Tensor<2>,
-    /// `[states, actions]`, true at the actions that are allowed; none where all are in every state.
+    /// `[states, actions]`, true for allowed actions, or `None` if every action is allowed in every state.
     pub allowed: Option<Tensor<2, Bool>>,
 }
 
 impl Observations {
-    /// Observations of states in which every action is allowed.
+    /// Creates observations of states in which every action is allowed.
     pub fn new(values: Tensor<2>) -> Self {
         Self {
             values,
@@ -29,7 +29,7 @@ impl Observations {
 impl Batchable for Observations {
     /// # Panics
     ///
-    /// If there is nothing to batch, or if some have a mask and others have none.
+    /// If `items` is empty, or if some items have a mask and others do not.
     fn batch(items: Vec<Self>) -> Self {
         let count = items.len();
         let (values, allowed): (Vec<_>, Vec<_>) = items
@@ -39,7 +39,7 @@ impl Batchable for Observations {
         let masks: Vec<_> = allowed.into_iter().flatten().collect();
         assert!(
             masks.is_empty() || masks.len() == count,
-            "{} of {count} observations have a mask: all or none must",
+            "{} of {count} observations have a mask: all or none must have one",
             masks.len()
         );
         Self {
@@ -61,7 +61,7 @@ impl Batchable for Observations {
     }
 }
 
-// `RLTraining` asks it of every policy, for the buffer of Burn's off-policy loop.
+// `RLTraining` requires this trait of every policy, for the buffer of Burn's off-policy loop.
 impl SliceAccess for Observations {
     fn zeros_like(sample: &Self, capacity: usize, device: &Device) -> Self {
         let columns = sample.values.dims()[1];
@@ -123,7 +123,8 @@ impl<const N: usize> ToObservation<Observations> for [f64; N] {
     }
 }
 
-/// The rows of a mask, as integers on the way: what flex selects of booleans is no tensor of booleans any more.
+/// Selects rows of a mask, converted to integers and back: a selection of booleans on flex returns a tensor
+/// of another type.
 pub(in crate::rl) fn select_mask(
     mask: Tensor<2, Bool>,
     dim: usize,

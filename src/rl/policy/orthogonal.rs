@@ -4,7 +4,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, TensorData};
 use rand_distr::{Distribution, StandardNormal};
 
-/// A linear layer with a zero bias and an orthogonal weight of this gain.
+/// Returns a linear layer with a zero bias and an orthogonal weight of the given gain.
 ///
 /// Burn's own orthogonal initializer draws from the process-wide generator.
 pub(super) fn orthogonal_linear(
@@ -27,8 +27,8 @@ pub(super) fn orthogonal_linear(
     }
 }
 
-/// A random matrix with orthonormal rows or columns, whichever are fewer, row-major: the uniform
-/// distribution over such matrices, by Gram-Schmidt on Gaussian vectors.
+/// Returns a random row-major matrix with orthonormal rows or columns, whichever are fewer. The distribution
+/// is uniform over such matrices, by Gram-Schmidt on Gaussian vectors.
 fn orthogonal(rows: usize, columns: usize, stream: &mut Stream) -> Vec<f64> {
     let (count, length) = (rows.min(columns), rows.max(columns));
     let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
@@ -37,7 +37,7 @@ fn orthogonal(rows: usize, columns: usize, stream: &mut Stream) -> Vec<f64> {
             .sample_iter(&mut *stream)
             .take(length)
             .collect();
-        // Twice is enough: the second pass removes what rounding left of the first.
+        // Two passes are enough: the second removes the rounding errors of the first.
         for _ in 0..2 {
             for other in &basis {
                 let dot: f64 = vector.iter().zip(other).map(|(a, b)| a * b).sum();

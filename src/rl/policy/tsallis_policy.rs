@@ -6,13 +6,12 @@ use burn::rl::{Policy, PolicyState};
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
 
-/// The index of its stream: no evaluation plays as many episodes side by side.
+/// The index of the policy's stream. No evaluation plays as many episodes side by side.
 const DRAWS: u32 = u32::MAX;
 
-/// The networks of an [`ActorCritic`] as a [`burn::rl::Policy`], which draws its actions from a stream of
-/// its own.
+/// The networks of an [`ActorCritic`] as a [`burn::rl::Policy`] with its own stream of draws.
 ///
-/// A clone draws what the policy that it was cloned from would have drawn.
+/// A clone draws the same actions as the original.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -38,13 +37,13 @@ pub struct TsallisPolicy {
     draws: Stream,
 }
 
-/// The parameters of a [`TsallisPolicy`]: its networks, as a record of a Burn module.
+/// The parameters of a [`TsallisPolicy`], which convert to a record of a Burn module.
 #[derive(Clone, Debug)]
 pub struct TsallisPolicyState(ActorCritic);
 
 impl TsallisPolicy {
-    /// The policy of these networks, its draws seeded with `seed`. Of networks that are being trained it
-    /// takes the [`valid`](Module::valid) ones.
+    /// Creates a policy from networks, with draws seeded by `seed`. For networks in training, pass their
+    /// [`valid`](Module::valid) copy.
     pub fn new(model: ActorCritic, seed: u64) -> Self {
         Self {
             model,
@@ -52,7 +51,7 @@ impl TsallisPolicy {
         }
     }
 
-    /// The networks.
+    /// Returns the networks.
     pub fn model(&self) -> &ActorCritic {
         &self.model
     }
@@ -67,7 +66,7 @@ impl PolicyState for TsallisPolicyState {
 
     /// # Panics
     ///
-    /// If the record is not one of networks of this shape.
+    /// If the record does not match the shape of the networks.
     fn load_record(&self, record: ModuleRecord) -> Self {
         Self(self.0.clone().load_record(record))
     }
@@ -86,8 +85,8 @@ impl Policy for TsallisPolicy {
         ActionProbabilities(self.model.policy().probabilities(logits, allowed))
     }
 
-    /// An action for each state: the most probable one if `deterministic`, else one drawn. One that is not
-    /// allowed is never drawn.
+    /// Returns an action for each state: the most probable action if `deterministic`, otherwise a sampled
+    /// one. An action that is not allowed is never chosen.
     fn action(&mut self, observations: Observations, deterministic: bool) -> (Actions, Vec<()>) {
         let ActionProbabilities(probabilities) = self.forward(observations);
         let [states, actions] = probabilities.dims();
@@ -102,7 +101,7 @@ impl Policy for TsallisPolicy {
         (Actions(drawn), vec![(); states])
     }
 
-    /// Takes over the parameters, onto the device that the policy is on.
+    /// Replaces the parameters. The policy stays on its device.
     fn update(&mut self, state: TsallisPolicyState) {
         let model = state.0;
         self.model = match self.model.devices().first() {
@@ -124,7 +123,7 @@ impl Policy for TsallisPolicy {
 
     /// # Panics
     ///
-    /// If the record is not one of networks of this shape.
+    /// If the record does not match the shape of the networks.
     fn load_record(self, record: ModuleRecord) -> Self {
         Self {
             model: self.model.load_record(record),
@@ -173,7 +172,7 @@ mod tests {
             actions,
             drawn(second.action(observations(3000, None), false).0)
         );
-        // The first policy is close to uniform: four standard deviations of a count.
+        // The initial policy is close to uniform: allow four standard deviations of a count.
         for action in 0..3 {
             let count = actions.iter().filter(|&&a| a == action).count();
             assert!(count.abs_diff(1000) < 120, "{action}: {count}");

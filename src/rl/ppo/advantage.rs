@@ -1,22 +1,25 @@
-/// Generalized advantage estimates (Schulman et al. 2016) of one environment:
+/// Computes the generalized advantage estimates (Schulman et al. 2016) of one environment:
 ///
 /// ```text
 /// delta_t = r_t + gamma v'_t - v_t,    A_t = delta_t + gamma lambda (1 - done_t) A_(t+1)
 /// ```
 ///
 /// # Arguments
-/// - `rewards`, `values`: of each step and of the state that it began in.
-/// - `next_values`: `v'_t`, what the state that the step led to is worth: its value, of a truncated
-///   episode's last state too where that is bootstrapped, and zero where the episode terminated.
-/// - `done`: whether an episode ended with the step; no estimate reaches across.
+/// - rewards: the reward of each step.
+/// - values: the value of the state in which each step began.
+/// - next_values: `v'_t`, the value of the state after each step. It is zero if the episode terminated. If
+///   the episode was truncated, it is the value of its last state, or zero without bootstrapping.
+/// - done: whether an episode ended with the step. No estimate extends past the end of an episode.
+/// - gamma: the discount factor of a step.
+/// - lambda: the decay of the estimate.
 ///
 /// # Panics
 ///
-/// If the four are not equally long.
+/// If the four slices are not equally long.
 ///
 /// ```
 /// use burn_tsallis::rl::ppo::generalized_advantages;
-/// // With lambda = 1 the estimate is the discounted return less the value.
+/// // With lambda = 1 the estimate is the discounted return minus the value.
 /// let a = generalized_advantages(&[1.0, 1.0], &[0.5, 0.5], &[0.5, 0.0], &[false, true], 0.9, 1.0);
 /// assert!((a[0] - (1.0 + 0.9 - 0.5)).abs() < 1e-12);
 /// ```
@@ -30,7 +33,7 @@ pub fn generalized_advantages(
 ) -> Vec<f64> {
     assert!(
         [values.len(), next_values.len(), done.len()] == [rewards.len(); 3],
-        "{} rewards, {} values, {} next values and {} ends of episodes: one of each for every step",
+        "{} rewards, {} values, {} next values and {} ends of episodes: the numbers must be equal",
         rewards.len(),
         values.len(),
         next_values.len(),
@@ -53,7 +56,7 @@ mod tests {
     use crate::experiment::{Purpose, stream};
     use rand::RngExt;
 
-    /// The sum of (gamma lambda)^k delta_(t+k) up to the end of the episode, term by term.
+    /// Compares with the sum of (gamma lambda)^k delta_(t+k) up to the end of the episode, term by term.
     #[test]
     fn the_recursion_is_the_sum() {
         let mut random = stream(1, Purpose::Evaluation, 0);

@@ -4,34 +4,34 @@ use crate::rl::env::Episode;
 use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
-/// Everything that a [`Learner`](super::Learner) goes on from.
+/// The state from which a [`Learner`](super::Learner) continues.
 pub struct Checkpoint {
     /// The networks.
     pub model: ModuleRecord,
-    /// The optimizer's moments, as a module; none before the first step.
+    /// The moments of the optimizer, as a module; `None` before the first step.
     pub moments: Option<Moments>,
-    /// What is not a tensor.
+    /// The state other than tensors.
     pub state: LearnerState,
 }
 
-/// What a [`Learner`](super::Learner) goes on from beside its tensors.
+/// The state of a [`Learner`](super::Learner) other than its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LearnerState {
-    /// Updates made.
+    /// The number of updates made.
     pub updates: usize,
-    /// Episodes finished.
+    /// The number of episodes that ended.
     pub episodes: usize,
-    /// Those of them that left the best way, where the environment tells.
+    /// The number of these episodes that left the best path, or `None` if the environment does not report it.
     pub bad_episodes: Option<usize>,
-    /// The last episodes, the newest last.
+    /// The last episodes, in the order in which they ended.
     pub recent: Vec<Episode>,
-    /// Steps of the optimizer.
+    /// The number of optimizer steps.
     pub adam_steps: usize,
-    /// The stream that the actions of each environment are drawn from.
+    /// The streams from which the actions of each environment are drawn.
     pub actions: Vec<Stream>,
-    /// The stream that the minibatches are shuffled by.
+    /// The stream that shuffles the minibatches.
     pub minibatches: Stream,
-    /// The states of the environments; none where they cannot be saved.
+    /// The states of the environments, or `None` if they cannot be saved.
     pub environments: Option<serde_json::Value>,
 }

@@ -5,15 +5,15 @@ use crate::rl::policy::NetworkConfig;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// Everything that a training run is determined by, beside the device.
+/// The configuration of a training run. It determines everything except the device.
 ///
-/// The defaults are the paper's configuration at one setting of its grid, but for a fifth of its steps, with
-/// bootstrapping on truncation, and with noise on the first transition too; [`PpoConfig::paper`] has those
-/// as the paper's code does.
+/// The defaults are one setting of the grid in the paper (arXiv 2601.12604), with three differences: a fifth
+/// of its steps, bootstrapping on truncation, and noise on the first transition too. [`PpoConfig::paper`]
+/// follows the paper's code in all three.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PpoConfig {
-    /// What is learned.
+    /// The environment to learn.
     pub environment: EnvironmentKind,
     /// Standard deviation of the Gaussian noise on every reward.
     pub noise_std: f64,
@@ -22,73 +22,75 @@ pub struct PpoConfig {
     pub first_step_without_noise: bool,
     /// Seed of every random stream of the run.
     pub seed: u64,
-    /// Order of the policy.
+    /// Alpha of the policy.
     pub alpha: f64,
-    /// Order of the regularizer. The paper's guarantee needs the policy's order here.
+    /// Alpha of the regularizer. The paper's guarantee requires the same value as `alpha`.
     pub regularizer_alpha: f64,
-    /// Weight of the regularizer, the divergence `D` of the policy to the uniform one over the allowed
-    /// actions.
+    /// Weight of the regularizer, the divergence `D` of the policy from the uniform distribution over the
+    /// allowed actions.
     pub beta: f64,
-    /// Where the regularizer stands.
+    /// The term that contains the regularizer: the reward, the loss or both.
     pub regularizer: Regularizer,
     /// Weight of the Shannon entropy, in nats, that is subtracted from the loss.
     pub entropy_coefficient: f64,
-    /// Environment steps of the whole run; rounded up to whole updates.
+    /// Environment steps of the whole run, rounded up to whole updates.
     pub total_steps: usize,
-    /// Environments stepped together.
+    /// Number of environments that are stepped together.
     pub environments: usize,
     /// Steps of each environment between two updates.
     pub rollout_steps: usize,
-    /// Passes over a rollout.
+    /// Passes over each rollout.
     pub epochs: usize,
-    /// Minibatches of a pass.
+    /// Minibatches in each pass.
     pub minibatches: usize,
     /// Learning rate of the first update.
     pub learning_rate: f64,
-    /// Whether the learning rate falls linearly to zero over the run; else it stays.
+    /// Whether the learning rate falls linearly to zero over the run. Otherwise it is constant.
     pub anneal_learning_rate: bool,
     /// Adam's epsilon.
     pub adam_epsilon: f64,
-    /// Largest norm of the gradient of all parameters together.
+    /// Largest norm of the gradient of all parameters together. A larger gradient is scaled down.
     pub max_grad_norm: f64,
-    /// Discount of a step.
+    /// Discount factor of a step.
     pub gamma: f64,
     /// Decay of the generalized advantage estimate.
     pub gae_lambda: f64,
-    /// Range of the probability ratio around one.
+    /// Clip range of the probability ratio around one.
     pub clip: f64,
-    /// Range of the value's change around the rollout's value; none where it is not clipped.
+    /// Clip range of the value around its value in the rollout, or `None` for no clipping.
     pub value_clip: Option<f64>,
     /// Weight of the value loss.
     pub value_coefficient: f64,
-    /// Whether the advantages of a minibatch are shifted and scaled to mean zero and variance one.
+    /// Whether the advantages of each minibatch are normalized to mean zero and variance one.
     pub normalize_advantages: bool,
-    /// The passes over a rollout end after one in which the mean of `ratio - 1 - ln ratio` is above this.
+    /// Limit on the mean of `ratio - 1 - ln ratio` in a pass. A pass above the limit is the last one over its
+    /// rollout.
     pub target_kl: Option<f64>,
-    /// Whether a truncated episode is worth the value of its last observation; else nothing.
+    /// Whether a truncated episode continues with the value of its last observation. Otherwise it continues
+    /// with zero.
     pub bootstrap_on_truncation: bool,
-    /// The shape of the networks.
+    /// Architecture of the networks.
     pub network: NetworkConfig,
 }
 
-/// Where the regularizer `beta D(pi(.|s))` stands.
+/// The term that contains the regularizer `beta D(pi(.|s))`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Regularizer {
-    /// In the reward, as in the paper's code: `r_t - beta D(pi(.|s_t))` with the policy of the rollout. It
-    /// then moves a policy only through the states that it leads to.
+    /// The reward, as in the paper's code: `r_t - beta D(pi(.|s_t))` with the policy of the rollout. The
+    /// regularizer then affects the policy only through the states that it leads to.
     Reward,
-    /// In the loss: plus `beta` times the mean divergence of the policy that is learned.
+    /// The loss: adds `beta` times the mean divergence of the policy that is being learned.
     Loss,
-    /// In both, which is the gradient of the regularized return where advantages are not normalized: their
-    /// normalization scales what stands in the reward, and not what stands in the loss.
+    /// Both, which is the gradient of the regularized return if advantages are not normalized. Normalization
+    /// scales the regularizer in the reward but not the one in the loss.
     Both,
 }
 
 impl FromStr for Regularizer {
     type Err = UnknownName;
 
-    /// `reward`, `loss` or `both`.
+    /// Parses `reward`, `loss` or `both`.
     fn from_str(name: &str) -> Result<Self, UnknownName> {
         match name {
             "reward" => Ok(Self::Reward),
@@ -104,27 +106,27 @@ impl FromStr for Regularizer {
 }
 
 impl Regularizer {
-    /// Whether it is taken from the reward.
+    /// Returns whether the regularizer is subtracted from the reward.
     pub fn is_in_reward(self) -> bool {
         matches!(self, Self::Reward | Self::Both)
     }
 
-    /// Whether it is added to the loss.
+    /// Returns whether the regularizer is added to the loss.
     pub fn is_in_loss(self) -> bool {
         matches!(self, Self::Loss | Self::Both)
     }
 }
 
-/// Largest of the counts that are multiplied with each other.
+/// Largest value of the counts that are multiplied with each other.
 const MAX_COUNT: usize = 1_000_000;
 
-/// Environment steps that no run comes to the end of: a typing error.
+/// Largest number of environment steps. A larger value is taken to be a typo.
 const MAX_STEPS: usize = 1_000_000_000_000;
 
-/// Steps of a rollout that no memory holds: a typing error.
+/// Largest number of steps in a rollout. A larger value is taken to be a typo.
 const MAX_BATCH: usize = 100_000_000;
 
-/// Width of a layer beyond which it is a typing error.
+/// Largest width of a layer. A larger value is taken to be a typo.
 const MAX_WIDTH: usize = 65_536;
 
 impl Default for PpoConfig {
@@ -161,7 +163,7 @@ impl Default for PpoConfig {
     }
 }
 
-/// A value of [`PpoConfig`] that a run cannot be made with.
+/// An invalid value of a field of [`PpoConfig`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{field} is {value}: it must be {wanted}")]
 pub struct ConfigError {
@@ -171,8 +173,9 @@ pub struct ConfigError {
 }
 
 impl PpoConfig {
-    /// What the paper's code does where it differs from the defaults: a million steps, a truncated episode
-    /// worth nothing, and no noise on the first transition of an environment.
+    /// Returns the configuration of the code of arXiv 2601.12604. It differs from the defaults in three
+    /// points: a million steps, no bootstrapping on truncation, and no noise on the first transition of an
+    /// environment.
     pub fn paper() -> Self {
         Self {
             total_steps: 1_000_000,
@@ -182,27 +185,29 @@ impl PpoConfig {
         }
     }
 
-    /// Whether policy and regularizer are of one order, as the paper's guarantee asks.
+    /// Returns whether the policy and the regularizer have the same alpha, as the paper's guarantee requires,
+    /// or `beta` is zero.
     pub fn is_coupled(&self) -> bool {
         self.alpha == self.regularizer_alpha || self.beta == 0.0
     }
 
-    /// Steps of all environments in one rollout.
+    /// Returns the number of steps of all environments in one rollout.
     pub fn batch(&self) -> usize {
         self.environments * self.rollout_steps
     }
 
-    /// Steps of one minibatch.
+    /// Returns the number of steps in one minibatch.
     pub fn minibatch(&self) -> usize {
         self.batch() / self.minibatches
     }
 
-    /// Updates of the whole run.
+    /// Returns the number of updates in the whole run.
     pub fn updates(&self) -> usize {
         self.total_steps.div_ceil(self.batch())
     }
 
-    /// The learning rate of the update of this index: zero from the end of the run on, where it falls.
+    /// Returns the learning rate of the update with the given index. An annealed rate is zero from the end of
+    /// the run on.
     pub fn learning_rate_at(&self, update: usize) -> f64 {
         if self.anneal_learning_rate {
             self.learning_rate * (1.0 - update as f64 / self.updates() as f64).max(0.0)
@@ -211,7 +216,8 @@ impl PpoConfig {
         }
     }
 
-    /// The environments of a run, with their noise above the statistics of their episodes.
+    /// Creates and seeds the environments of a run. The noise is outside the episode statistics, which record
+    /// returns without it.
     pub fn make_environments(&self) -> Vec<Box<dyn DiscreteEnvironment>> {
         (0..self.environments as u32)
             .map(|i| {
@@ -224,20 +230,20 @@ impl PpoConfig {
             .collect()
     }
 
-    /// Checks that there are so many environments.
+    /// Checks that `environments` equals the number of given environments.
     pub(super) fn check_environments(&self, given: usize) -> Result<(), ConfigError> {
         if self.environments == given {
             return Ok(());
         }
-        let wanted = format!("{given}, the number of environments that are given");
+        let wanted = format!("{given}, the number of given environments");
         Err(ConfigError::new("environments", self.environments, &wanted))
     }
 
-    /// Checks every value, so that nothing starts that cannot end.
+    /// Checks every value, so that a run with an invalid value does not start.
     ///
     /// # Errors
     ///
-    /// The first value that is out of its range, with the range.
+    /// If a value is out of its range. The error names the first such value and its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let check = |field, value: f64, holds: bool, wanted: &str| {
             if holds {
@@ -266,7 +272,7 @@ impl PpoConfig {
             ConfigError::new(
                 "environment",
                 self.environment,
-                &format!("one that exists: {error}"),
+                &format!("a valid environment: {error}"),
             )
         })?;
         alpha_in_range("alpha", self.alpha)?;
@@ -283,13 +289,13 @@ impl PpoConfig {
         above_zero("target_kl", self.target_kl.unwrap_or(1.0))?;
         at_least_zero("entropy_coefficient", self.entropy_coefficient)?;
         at_least_zero("value_coefficient", self.value_coefficient)?;
-        // Only a policy of an order above one leaves an action without probability, and only a
-        // divergence of an order above zero is finite there.
+        // Only a policy with alpha > 1 can give an action the probability zero, and only a divergence with
+        // alpha > 0 is then finite.
         check(
             "regularizer_alpha",
             self.regularizer_alpha,
             self.regularizer_alpha > 0.0 || self.alpha <= 1.0,
-            "above 0 for a policy of alpha above 1, whose divergence is infinite otherwise",
+            "above 0 if alpha is above 1, because the divergence can be infinite otherwise",
         )?;
         let counts = [
             ("environments", self.environments),
@@ -309,7 +315,7 @@ impl PpoConfig {
         }
         if self.batch() > MAX_BATCH {
             let wanted = format!(
-                "at most {} with {} rollout_steps, a rollout of {MAX_BATCH}",
+                "at most {} with {} rollout_steps, because a rollout has at most {MAX_BATCH} steps",
                 MAX_BATCH / self.rollout_steps,
                 self.rollout_steps
             );
@@ -317,10 +323,10 @@ impl PpoConfig {
         }
         let widths = 1..=MAX_WIDTH;
         if let Some(width) = self.network.hidden.iter().find(|&w| !widths.contains(w)) {
-            let wanted = format!("layers from 1 to {MAX_WIDTH} wide");
+            let wanted = format!("a layer width from 1 to {MAX_WIDTH}");
             return Err(ConfigError::new("hidden", width, &wanted));
         }
-        // A minibatch of one has no spread to normalize its advantage by.
+        // The advantage of a single step has no variance to normalize by.
         let least = if self.normalize_advantages { 2 } else { 1 };
         if !self.batch().is_multiple_of(self.minibatches) || self.batch() < least * self.minibatches
         {
@@ -328,7 +334,7 @@ impl PpoConfig {
                 "minibatches",
                 self.minibatches,
                 &format!(
-                    "a divisor of the {} steps of a rollout that leaves at least {least} to each",
+                    "a divisor of the {} steps of a rollout, with at least {least} steps in each minibatch",
                     self.batch()
                 ),
             ));
@@ -338,7 +344,7 @@ impl PpoConfig {
 }
 
 impl ConfigError {
-    /// Such an error: `field` is `value`, and must be `wanted`.
+    /// Creates an error: `field` is `value` but must be `wanted`.
     pub fn new(field: &'static str, value: impl ToString, wanted: &str) -> Self {
         Self {
             field,
@@ -376,21 +382,21 @@ mod tests {
         );
         assert_eq!(
             message(|c| c.minibatches = 7),
-            "minibatches is 7: it must be a divisor of the 512 steps of a rollout that leaves at \
-             least 2 to each"
+            "minibatches is 7: it must be a divisor of the 512 steps of a rollout, with at least 2 steps \
+             in each minibatch"
         );
         assert!(message(|c| c.gamma = 1.1).starts_with("gamma is 1.1"));
         assert_eq!(
             message(|c| c.network.hidden = vec![64, 0]),
-            "hidden is 0: it must be layers from 1 to 65536 wide"
+            "hidden is 0: it must be a layer width from 1 to 65536"
         );
         assert_eq!(
             message(|c| {
                 c.environments = 1_000_000;
                 c.rollout_steps = 1_000;
             }),
-            "environments is 1000000: it must be at most 100000 with 1000 rollout_steps, a rollout of \
-             100000000"
+            "environments is 1000000: it must be at most 100000 with 1000 rollout_steps, because a rollout \
+             has at most 100000000 steps"
         );
         assert!(
             message(|c| {

@@ -2,32 +2,31 @@ use super::ConfigError;
 use crate::rl::env::EnvironmentError;
 use crate::rl::transfer::ReadError;
 
-/// Why a run cannot go on.
+/// An error that stops a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LearnerError {
-    /// A hyper-parameter is out of its range.
+    /// A hyper-parameter is out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The environments cannot be stepped together.
     #[error(transparent)]
     Environments(#[from] EnvironmentError),
-    /// An environment gave what cannot be learned from.
+    /// An environment returned an invalid value.
     #[error("after {steps} environment steps, {error}")]
     Environment {
-        /// Steps of all environments before it.
+        /// The number of steps of all environments before the error.
         steps: usize,
-        /// What it gave.
+        /// The invalid value.
         error: EnvironmentError,
     },
     /// Training has diverged.
     #[error(
-        "the {0} is no longer a finite number: training has diverged; a smaller learning rate, or a \
-         smaller beta, may help"
+        "the {0} is not finite: training has diverged; try a smaller learning rate or a smaller beta"
     )]
     NotFinite(&'static str),
-    /// A checkpoint is not one of this configuration.
-    #[error("the checkpoint does not fit: {0}")]
+    /// A checkpoint does not match the configuration.
+    #[error("the checkpoint does not match the configuration: {0}")]
     Checkpoint(String),
     /// The device failed.
     #[error("the device failed: {0}")]
@@ -35,12 +34,12 @@ pub enum LearnerError {
 }
 
 impl LearnerError {
-    /// An environment failed after so many steps of all of them.
+    /// Creates the error of an environment after `steps` steps of all environments.
     pub(super) fn environment(error: EnvironmentError, steps: usize) -> Self {
         Self::Environment { steps, error }
     }
 
-    /// The steps before the rollout added.
+    /// Adds the steps before the rollout.
     pub(super) fn after(self, before: usize) -> Self {
         match self {
             Self::Environment { steps, error } => Self::Environment {

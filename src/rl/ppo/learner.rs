@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Episodes that the reported return is the mean of.
+/// The number of episodes in the reported mean return.
 const RECENT_EPISODES: usize = 100;
 
 /// A training run in progress: networks, optimizer, environments and random streams.
@@ -47,42 +47,42 @@ pub struct Learner {
     times: UpdateTimes,
 }
 
-/// What the last update took.
+/// The times of the last update.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UpdateTimes {
     /// Stepping the environments and evaluating the states.
     pub rollout: Duration,
-    /// The losses of the minibatches.
+    /// Computing the losses of the minibatches.
     pub forward: Duration,
-    /// Their gradients.
+    /// Computing the gradients of these losses.
     pub backward: Duration,
-    /// Steps of the optimizer.
+    /// Stepping the optimizer.
     pub optimizer: Duration,
-    /// All of the update, the rollout and what is none of these included.
+    /// The whole update, including the rollout and all work not listed here.
     pub total: Duration,
 }
 
 impl Learner {
-    /// A run at its beginning.
+    /// Creates a run in the environments of the configuration.
     ///
     /// # Errors
     ///
-    /// [`LearnerError::Config`] if the configuration is not valid.
+    /// [`LearnerError::Config`] if the configuration is invalid.
     pub fn new(config: PpoConfig, device: &Device) -> Result<Self, LearnerError> {
         config.validate()?;
         let environments = VectorEnvironment::new(config.make_environments())?;
         Self::with_environments(config, environments, device)
     }
 
-    /// A run at its beginning, in environments of the caller's own, which are used as they are and not seeded
-    /// ([`VectorEnvironment::seeded`] does that): the configuration's `environment` and noise are not looked
-    /// at, and only those below
-    /// [`EpisodeStatistics`](crate::rl::env::EpisodeStatistics) report their returns.
+    /// Creates a run in the given environments. They are used as they are and not seeded
+    /// ([`VectorEnvironment::seeded`] seeds them). The configuration's `environment` and noise are ignored.
+    /// Only environments inside [`EpisodeStatistics`](crate::rl::env::EpisodeStatistics) report their
+    /// returns.
     ///
     /// # Errors
     ///
-    /// [`LearnerError::Config`] if the configuration is not valid, or if `environments` of it is not the
-    /// number of those that are given.
+    /// [`LearnerError::Config`] if the configuration is invalid, or if its `environments` is not the number
+    /// of given environments.
     pub fn with_environments(
         config: PpoConfig,
         environments: VectorEnvironment,
@@ -119,8 +119,8 @@ impl Learner {
         })
     }
 
-    /// Everything that the run goes on from: with [`restore`](Self::restore) it then gives, on a CPU, the
-    /// same numbers to the last bit as without a break.
+    /// Returns the state from which the run can continue. After [`restore`](Self::restore), a run on a CPU
+    /// produces the same numbers as an uninterrupted run, to the last bit.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             model: with_sequential_ids(self.model.clone()).into_record(),
@@ -138,12 +138,13 @@ impl Learner {
         }
     }
 
-    /// Goes on from a checkpoint of a run of this configuration. Environments that do not save their state
-    /// begin new episodes: then it returns false.
+    /// Continues from a checkpoint of a run with the same configuration. Returns `false` if the environments
+    /// did not save their state, in which case they begin new episodes.
     ///
     /// # Errors
     ///
-    /// [`LearnerError::Checkpoint`] if it is one of another configuration. The run cannot go on then.
+    /// [`LearnerError::Checkpoint`] if the checkpoint does not match the configuration. The run cannot
+    /// continue after an error.
     pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<bool, LearnerError> {
         let Checkpoint {
             model,
@@ -153,7 +154,7 @@ impl Learner {
         let refused = |error: &dyn std::fmt::Display| LearnerError::Checkpoint(error.to_string());
         if state.actions.len() != self.actions.len() {
             return Err(refused(&format!(
-                "it has the random streams of {} environments, and there are {}",
+                "it has the random streams of {} environments instead of {}",
                 state.actions.len(),
                 self.actions.len()
             )));
@@ -181,13 +182,13 @@ impl Learner {
         Ok(state.environments.is_some())
     }
 
-    /// Collects a rollout and learns from it; with a falling learning rate, after the
-    /// [end](Self::is_finished) of the run it only collects.
+    /// Collects a rollout and learns from it. After the [end](Self::is_finished) of a run with an annealed
+    /// learning rate, it only collects.
     ///
     /// # Errors
     ///
-    /// If training has diverged, or if the device or an environment failed. The run then cannot go on: what
-    /// the networks hold is not what any update left.
+    /// If training has diverged, or if the device or an environment failed. The run cannot continue after an
+    /// error, because the networks may be left between two updates.
     pub fn update(&mut self) -> Result<UpdateMetrics, LearnerError> {
         let started = Instant::now();
         let rollout = Rollout::collect(
@@ -219,7 +220,7 @@ impl Learner {
         Ok(metrics)
     }
 
-    /// The row of this update, less its losses.
+    /// Returns the metrics of this update without its losses.
     fn rollout_metrics(&mut self, rollout: &Rollout) -> UpdateMetrics {
         self.episodes += rollout.episodes.len();
         for &episode in &rollout.episodes {
@@ -248,8 +249,8 @@ impl Learner {
         metrics
     }
 
-    /// Whether every parameter is a finite number: the losses of the last minibatch are, but not always what
-    /// the optimizer then made of them.
+    /// Returns whether every parameter is finite. The losses of the last minibatch are finite, but the
+    /// optimizer step after them can still produce parameters that are not.
     ///
     /// # Errors
     ///
@@ -259,42 +260,42 @@ impl Learner {
         Ok(sum.iter().all(|sum| sum.is_finite()))
     }
 
-    /// Whether every update of the configuration has been made.
+    /// Returns whether every update of the configuration has been made.
     pub fn is_finished(&self) -> bool {
         self.updates >= self.config.updates()
     }
 
-    /// Updates made.
+    /// Returns the number of updates made.
     pub fn updates(&self) -> usize {
         self.updates
     }
 
-    /// Environment steps made.
+    /// Returns the number of environment steps made.
     pub fn global_step(&self) -> usize {
         self.updates * self.config.batch()
     }
 
-    /// The episodes that ended in the last update.
+    /// Returns the episodes that ended in the last update.
     pub fn ended_episodes(&self) -> &[Episode] {
         &self.ended
     }
 
-    /// The mean return of the last episodes, at most a hundred; none before the first has ended.
+    /// Returns the mean return of the last episodes, at most 100, or `None` before the first has ended.
     pub fn recent_return(&self) -> Option<f64> {
         mean(self.recent.iter().map(|e| e.total_reward))
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub fn config(&self) -> &PpoConfig {
         &self.config
     }
 
-    /// The networks.
+    /// Returns the networks.
     pub fn model(&self) -> &ActorCritic {
         &self.model
     }
 
-    /// What the last update took.
+    /// Returns the times of the last update.
     pub fn times(&self) -> UpdateTimes {
         self.times
     }
@@ -329,9 +330,8 @@ mod tests {
         }
     }
 
-    /// The reward is one for the right one of three actions.
-    /// The one reward worth having is five steps away, and a smaller one beside the start: returns that are
-    /// not carried back through an episode do not find it.
+    /// The large reward is five steps away and a small one is beside the start. A learner finds the large
+    /// reward only if returns are carried back through an episode.
     #[test]
     fn learns_delayed_rewards() {
         let config = PpoConfig {
@@ -367,6 +367,7 @@ mod tests {
         assert!(model(&mut learner) == before[1]);
     }
 
+    /// The reward is 1 for the correct one of three actions.
     #[test]
     fn every_alpha_learns_the_identity() {
         for alpha in [-1.0, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0] {
@@ -381,12 +382,13 @@ mod tests {
                 last = learner.update().expect("an update").episodic_return;
             }
             let last = last.expect("episodes ended");
-            // Uniform actions earn a third.
+            // Uniform actions earn a third of the best return.
             assert!(last > 0.8 * best, "alpha {alpha}: {last} of {best}");
         }
     }
 
-    /// Parameters, moments, streams and environments: the updates after a break are those without one.
+    /// A restored run makes the same updates as an uninterrupted one: parameters, moments, streams and
+    /// environments.
     #[test]
     fn a_restored_run_is_the_straight_run() {
         let config = PpoConfig {
@@ -441,7 +443,9 @@ mod tests {
             let checkpoint = Learner::new(other, &device).expect("valid").checkpoint();
             let error = learner.restore(checkpoint).expect_err("another one");
             assert!(
-                error.to_string().starts_with("the checkpoint does not fit"),
+                error
+                    .to_string()
+                    .starts_with("the checkpoint does not match the configuration"),
                 "{error}"
             );
         }

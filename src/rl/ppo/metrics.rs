@@ -2,20 +2,20 @@ use burn::Tensor;
 use burn::tensor::Bool;
 use serde::{Deserialize, Serialize};
 
-/// One row of `metrics.csv`: what an update saw and did. Nothing here depends on the clock.
+/// One row of `metrics.csv`: the measurements of an update. No value depends on the clock.
 ///
-/// The names of the columns are CleanRL's where it has one. Losses are means over the minibatches of
-/// the update, those of the policy over the states of its rollout.
+/// Columns have CleanRL's names if CleanRL has them. Losses are means over the minibatches of the update.
+/// Policy statistics are means over the states of its rollout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct UpdateMetrics {
-    /// Updates so far, this one included.
+    /// Number of updates so far, including this one.
     pub update: usize,
-    /// Environment steps so far.
+    /// Number of environment steps so far.
     pub global_step: usize,
     /// The learning rate of this update.
     #[serde(rename = "charts/learning_rate")]
     pub learning_rate: f64,
-    /// Episodes finished so far.
+    /// Number of episodes that ended so far.
     #[serde(rename = "charts/episodes")]
     pub episodes: usize,
     /// Mean return, without noise or regularizer, of the episodes that ended in this rollout.
@@ -24,22 +24,22 @@ pub struct UpdateMetrics {
     /// Mean length of the same episodes.
     #[serde(rename = "charts/episodic_length")]
     pub episodic_length: Option<f64>,
-    /// Mean return of the last 100 episodes, or of as many as there are.
+    /// Mean return of the last 100 episodes, or of all if there are fewer.
     #[serde(rename = "charts/episodic_return_100")]
     pub recent_return: Option<f64>,
-    /// Episodes so far that left the best way, where the environment tells.
+    /// Number of episodes so far that left the best path, or `None` if the environment does not report it.
     #[serde(rename = "charts/bad_episodes")]
     pub bad_episodes: Option<usize>,
-    /// Passes over the rollout; fewer than configured where the target KL divergence ended them.
+    /// Passes over the rollout; fewer than configured if the target KL divergence ended them.
     #[serde(rename = "charts/epochs")]
     pub epochs: usize,
-    /// Minus the clipped surrogate.
+    /// The negative clipped surrogate.
     #[serde(rename = "losses/policy_loss")]
     pub policy_loss: f64,
-    /// Half the squared error of the value, the larger of the clipped and the unclipped.
+    /// Half the squared error of the value; the larger of the clipped and the unclipped one.
     #[serde(rename = "losses/value_loss")]
     pub value_loss: f64,
-    /// Shannon entropy of the policy that is being updated, in nats.
+    /// Shannon entropy of the policy during the update, in nats.
     #[serde(rename = "losses/entropy")]
     pub entropy: f64,
     /// `E[-ln ratio]`.
@@ -63,10 +63,11 @@ pub struct UpdateMetrics {
     /// Mean Shannon entropy of the rollout's policy, in nats.
     #[serde(rename = "policy/entropy")]
     pub policy_entropy: f64,
-    /// Mean divergence of the rollout's policy to the uniform one: what beta multiplies.
+    /// Mean divergence of the rollout's policy from the uniform distribution, the quantity that beta
+    /// multiplies.
     #[serde(rename = "policy/tsallis_divergence")]
     pub tsallis_divergence: f64,
-    /// Mean over states of the largest logit less the smallest.
+    /// Mean over states of the largest logit minus the smallest.
     #[serde(rename = "policy/logit_gap")]
     pub logit_gap: f64,
     /// Share of states with an action of probability above 0.99.
@@ -74,7 +75,7 @@ pub struct UpdateMetrics {
     pub near_deterministic: f64,
 }
 
-/// Means over the states of a rollout.
+/// Statistics of the policy, as means over the states of a rollout.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PolicyStatistics {
     min_prob: f64,
@@ -85,15 +86,15 @@ pub struct PolicyStatistics {
 }
 
 impl PolicyStatistics {
-    /// What [`new`](Self::new) takes, of logits and log-probabilities of `[states, actions]`, over the
-    /// allowed actions.
+    /// Computes the means for [`new`](Self::new) from logits and log-probabilities, both `[states, actions]`,
+    /// over the allowed actions.
     pub(super) fn means(
         logits: Tensor<2>,
         log_probs: Tensor<2>,
         allowed: Option<Tensor<2, Bool>>,
     ) -> Tensor<2> {
         let p = log_probs.clone().exp();
-        // Zero times this is zero, and not that times minus infinity.
+        // Without the clamp, a probability of zero would give zero times minus infinity, which is NaN.
         let entropy = -(p.clone() * log_probs.clamp_min(f32::MIN_POSITIVE.ln())).sum_dim(1);
         let forbidden = allowed.map(Tensor::bool_not);
         let without = |x: &Tensor<2>, value: f32| match &forbidden {
@@ -111,7 +112,7 @@ impl PolicyStatistics {
         Tensor::cat(means.map(Tensor::mean).to_vec(), 0).unsqueeze()
     }
 
-    /// From the [`means`](Self::means) and the divergence of each state.
+    /// Creates the statistics from the [`means`](Self::means) and the divergence of each state.
     pub(super) fn new(means: &[f32], divergences: &[f32]) -> Self {
         let mean = |index: usize| means.get(index).copied().map_or(f64::NAN, f64::from);
         let sum: f64 = divergences.iter().copied().map(f64::from).sum();
@@ -124,7 +125,7 @@ impl PolicyStatistics {
         }
     }
 
-    /// Writes them into the row of an update.
+    /// Writes the statistics into the row of an update.
     pub(super) fn write(&self, metrics: &mut UpdateMetrics) {
         metrics.min_prob = self.min_prob;
         metrics.policy_entropy = self.entropy;

@@ -4,10 +4,10 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{Adam, AdamConfig, AdamState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Gradients};
 
-/// Burn's Adam on all parameters of a module as one vector, its gradient clipped by its norm.
+/// Burn's Adam on all parameters of a module as one vector, with the gradient clipped by its norm.
 ///
-/// Burn's own module optimizer takes each parameter by itself, which costs some fifteen operations for each,
-/// and clips each by itself.
+/// Burn's own module optimizer steps each parameter separately, which costs some fifteen operations per
+/// parameter, and clips each gradient separately.
 #[derive(Clone)]
 pub struct ClippedAdam {
     adam: Adam,
@@ -17,17 +17,17 @@ pub struct ClippedAdam {
     state: Option<AdamState<1>>,
 }
 
-/// Adam's moments of all parameters, as a module, so that they are saved and loaded as one.
+/// Adam's moments of all parameters, as a module so that they are saved and loaded together.
 #[derive(Module, Debug)]
 pub struct Moments {
     /// Decaying mean of the gradients.
     first: Param<Tensor<1>>,
-    /// Decaying mean of their squares.
+    /// Decaying mean of the squared gradients.
     second: Param<Tensor<1>>,
 }
 
 impl Moments {
-    /// Zeros, for a record to be loaded into.
+    /// Creates moments of zero, into which a record can be loaded.
     pub fn new(parameters: usize, device: &Device) -> Self {
         let zeros = || Param::from_tensor(Tensor::zeros([parameters], device));
         Self {
@@ -38,8 +38,8 @@ impl Moments {
 }
 
 impl ClippedAdam {
-    /// The optimizer of this module, which [`step`](Self::step) then goes on from: parameters that change
-    /// elsewhere need a new optimizer.
+    /// Creates the optimizer of a module. [`step`](Self::step) continues from its own copy of the parameters,
+    /// so a module whose parameters change elsewhere needs a new optimizer.
     pub fn new<M: Module>(module: &M, config: &PpoConfig) -> Self {
         let mut parameters = ParameterCollector(Vec::new());
         module.visit(&mut parameters);
@@ -53,8 +53,8 @@ impl ClippedAdam {
         }
     }
 
-    /// Steps the module along the gradients of its parameters, and returns the norm of all of them before
-    /// they were clipped, `[1]`. Nothing is read back.
+    /// Steps the module along the gradients of its parameters. Returns the module and the norm of all
+    /// gradients together before clipping, `[1]`. Nothing is read back from the device.
     pub fn step<M: Module>(
         &mut self,
         learning_rate: f64,
@@ -84,30 +84,31 @@ impl ClippedAdam {
         (module, norm)
     }
 
-    /// The sum of the absolute values of all parameters, `[1]`: finite if every one is.
+    /// Returns the sum of the absolute values of all parameters, `[1]`, which is finite if every parameter
+    /// is.
     pub(super) fn l1_norm(&self) -> Tensor<1> {
         self.parameters.clone().abs().sum()
     }
 
-    /// Steps made.
+    /// Returns the number of steps made.
     pub fn steps(&self) -> usize {
         self.state.as_ref().map_or(0, |state| state.momentum.time)
     }
 
-    /// The moments; none before the first step.
+    /// Returns the moments, or `None` before the first step.
     pub fn moments(&self) -> Option<Moments> {
-        // The same names in each, so that the same moments are the same bytes.
+        // Fixed ids, so that equal moments give equal bytes.
         self.state.as_ref().map(|state| Moments {
             first: Param::initialized(ParamId::from(1), state.momentum.moment_1.clone()),
             second: Param::initialized(ParamId::from(2), state.momentum.moment_2.clone()),
         })
     }
 
-    /// Goes on after so many steps with these moments.
+    /// Continues after `steps` steps with the given moments.
     ///
     /// # Errors
     ///
-    /// If they are not those of as many parameters, or are missing after the first step.
+    /// If the moments do not have one entry for each parameter, or if they are missing after the first step.
     pub fn restore(&mut self, steps: usize, moments: Option<Moments>) -> Result<(), ConfigError> {
         let count = self.parameters.dims()[0];
         self.state = match moments {
@@ -135,7 +136,7 @@ impl ClippedAdam {
     }
 }
 
-/// The parameters of a module, as vectors.
+/// Collects the parameters of a module as vectors.
 struct ParameterCollector(Vec<Tensor<1>>);
 
 impl ModuleVisitor for ParameterCollector {
@@ -144,7 +145,7 @@ impl ModuleVisitor for ParameterCollector {
     }
 }
 
-/// Their gradients, taken out of what a backward pass left.
+/// Collects the gradients of the parameters, and removes them from the result of a backward pass.
 struct GradientCollector<'a>(&'a mut Gradients, Vec<Tensor<1>>);
 
 impl ModuleVisitor for GradientCollector<'_> {
@@ -152,13 +153,13 @@ impl ModuleVisitor for GradientCollector<'_> {
         let parameter = parameter.val();
         let gradient = parameter
             .grad_remove(self.0)
-            // The loss does not depend on it.
+            // The loss does not depend on this parameter.
             .unwrap_or_else(|| parameter.inner().zeros_like());
         self.1.push(gradient.reshape([-1]));
     }
 }
 
-/// Puts the numbers of a vector in the place of the parameters.
+/// Replaces the parameters by the entries of a vector.
 struct Unflatten {
     parameters: Tensor<1>,
     offset: usize,
@@ -176,8 +177,8 @@ impl ModuleMapper for Unflatten {
     }
 }
 
-/// The module with its parameters named 1, 2, .. in the order of its visitors, so that what is saved of the
-/// same parameters is the same bytes.
+/// Returns the module with parameter ids 1, 2, .. in the order of its visitors, so that equal parameters are
+/// saved as equal bytes.
 pub(super) fn with_sequential_ids<M: Module>(module: M) -> M {
     module.map(&mut SequentialIds(0))
 }
@@ -199,7 +200,7 @@ pub(super) mod tests {
     use crate::rl::policy::{ActorCritic, NetworkConfig};
     use burn::optim::GradientsParams;
 
-    /// A function of a parameter and of the number of numbers before it.
+    /// Applies a function to each parameter and to the number of entries before it.
     struct Map<F>(F, usize);
 
     impl<F: FnMut(Tensor<1>, usize) -> Tensor<1>> ModuleMapper for Map<F> {
@@ -213,19 +214,19 @@ pub(super) mod tests {
         }
     }
 
-    /// The module with every parameter multiplied.
+    /// Returns the module with every parameter multiplied by `factor`.
     pub(in crate::rl::ppo) fn scaled<M: Module>(module: M, factor: f32) -> M {
         module.map(&mut Map(|p: Tensor<1>, _| p.mul_scalar(factor), 0))
     }
 
-    /// A direction in the space of the parameters, the numbers from `begin` on.
+    /// Returns entries of a direction in the space of the parameters, from entry `begin` on.
     fn direction(begin: usize, count: usize) -> Vec<f32> {
         (begin..begin + count)
             .map(|i| (i as f32 * 0.7).sin())
             .collect()
     }
 
-    /// The module with its parameters moved by `step` along a direction.
+    /// Returns the module with its parameters moved by `step` along the direction.
     pub(in crate::rl::ppo) fn moved<M: Module>(module: M, step: f32) -> M {
         module.map(&mut Map(
             |p: Tensor<1>, begin| {
@@ -237,7 +238,7 @@ pub(super) mod tests {
         ))
     }
 
-    /// The derivative along that direction.
+    /// Returns the derivative along the direction.
     pub(in crate::rl::ppo) fn dot_of_gradient<M: Module>(
         module: &M,
         mut gradients: Gradients,
@@ -273,7 +274,7 @@ pub(super) mod tests {
         Tensor::cat(parameters.0, 0).into_data().iter().collect()
     }
 
-    /// Without clipping, a step on one vector is Burn's own step on each parameter.
+    /// Without clipping, a step on one vector equals Burn's own step on each parameter.
     #[test]
     fn it_is_adam_on_each_parameter() {
         let device = Device::flex().autodiff();

@@ -6,43 +6,43 @@ use crate::rl::transfer::{indices, mask, matrix, read, read_actions};
 use burn::Tensor;
 use burn::tensor::{Bool, Device, s};
 
-/// What the policy met in `rollout_steps` of every environment. The steps of all environments at one
-/// time stand together, one time after another.
+/// The data of `rollout_steps` steps of every environment. Rows are ordered by time, and the steps of all
+/// environments at one time are adjacent.
 #[derive(Clone, Debug)]
 pub struct Rollout {
-    /// `[steps * environments, observation_size]`.
+    /// The observations, `[steps * environments, observation_size]`.
     pub observations: Tensor<2>,
-    /// The actions that were allowed, `[steps * environments, actions]`, where the environments have masks.
+    /// The allowed actions, `[steps * environments, actions]`, or `None` if the environments have no masks.
     pub allowed: Option<Tensor<2, Bool>>,
     /// The actions taken.
     pub actions: Vec<usize>,
-    /// Their log-probabilities.
+    /// The log-probabilities of the actions taken.
     pub log_probs: Vec<f32>,
-    /// Rewards with their noise, less the regularizer where it stands in the reward.
+    /// The rewards with noise, minus the regularizer if it is in the reward.
     pub rewards: Vec<f64>,
     /// The values of the states.
     pub values: Vec<f64>,
     /// Generalized advantage estimates.
     pub advantages: Vec<f64>,
-    /// What the values are fitted to: advantage plus value.
+    /// The targets of the values: advantage plus value.
     pub returns: Vec<f64>,
     /// The episodes that ended.
     pub episodes: Vec<Episode>,
-    /// What the policy was like.
+    /// Statistics of the policy.
     pub statistics: PolicyStatistics,
 }
 
-/// How a step was followed.
+/// The continuation of an episode after a step.
 #[derive(Clone, Copy, PartialEq)]
 enum Successor {
     NextStep,
-    /// Worth nothing more.
+    /// There are no further rewards.
     Terminated,
-    /// In the final observation of this index.
+    /// The episode was cut short at the final observation of this index.
     Truncated(usize),
 }
 
-/// What is known before the device is asked what the steps were worth.
+/// The data that are known before values and log-probabilities are read from the device.
 #[derive(Default)]
 struct RolloutBuffer {
     observations: Vec<Tensor<2>>,
@@ -56,7 +56,7 @@ struct RolloutBuffer {
 }
 
 impl Rollout {
-    /// Steps the environments with actions drawn from the policy. Of each step nothing but the actions is
+    /// Steps the environments with actions sampled from the policy. During the steps, only the actions are
     /// read back from the device.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl Rollout {
         buffer.into_rollout(model, environments, config, device)
     }
 
-    /// One minus the variance of `returns - values` over that of `returns`; zero where the returns do
+    /// Returns one minus the variance of `returns - values` over that of `returns`, or zero if the returns do
     /// not vary.
     pub fn explained_variance(&self) -> f64 {
         let variance = |x: &[f64]| {
@@ -111,7 +111,7 @@ impl Rollout {
 }
 
 impl RolloutBuffer {
-    /// Takes in what a step led to.
+    /// Adds the result of a step.
     fn push(&mut self, step: &VectorStep) {
         let mut final_observations = step.final_observations();
         for transition in &step.transitions {
@@ -133,7 +133,7 @@ impl RolloutBuffer {
         }
     }
 
-    /// Asks the device for values, divergences and log-probabilities in one read.
+    /// Computes the rollout. Reads values, divergences and log-probabilities from the device in one transfer.
     fn into_rollout(
         mut self,
         model: &ActorCritic,
@@ -203,8 +203,8 @@ impl RolloutBuffer {
         })
     }
 
-    /// The advantage of every step. `values` are those of the states of the rollout, then of the `n` states
-    /// that it ended in, and then of the final observations.
+    /// Returns the advantage of every step. `values` are those of the states of the rollout, then of the `n`
+    /// states after its last steps, and then of the final observations.
     fn advantages(
         &self,
         rewards: &[f64],
@@ -241,7 +241,7 @@ impl RolloutBuffer {
     }
 }
 
-/// The observations of all environments, and their masks where they have any.
+/// Returns the observations of all environments, and their masks if they have any.
 pub(in crate::rl) fn observe(
     environments: &VectorEnvironment,
     device: &Device,
@@ -284,8 +284,8 @@ mod tests {
             .collect()
     }
 
-    /// Its observation is the time; it terminates after 3 steps, and is truncated after 5 and after 4, in
-    /// turn. Only the second of its three actions is allowed at even times.
+    /// An environment whose observation is the time. Its episodes terminate after 3 steps, and are truncated
+    /// after 5 and after 4, in turn. Only the second of its three actions is allowed at even times.
     struct Script {
         time: usize,
         episode: usize,
@@ -344,8 +344,8 @@ mod tests {
             .expect("environments that are alike")
     }
 
-    /// Each advantage as the sum of discounted errors up to the end of its episode, from a walk of the
-    /// same script beside the rollout.
+    /// Compares each advantage with the sum of discounted errors up to the end of its episode, computed by a
+    /// separate walk through the same script.
     #[test]
     fn advantages_end_with_episodes_and_bootstrap_truncated_ones() {
         let device = Device::flex();
@@ -390,7 +390,7 @@ mod tests {
                     let several = environment.time % 2 == 1;
                     let transition = environment.step(rollout.actions[step]);
                     let penalty = transition.reward - rollout.rewards[step];
-                    // Where one action is allowed, the policy is its reference.
+                    // If only one action is allowed, the policy equals its reference.
                     let penalized = regularizer.is_in_reward() && several;
                     assert_eq!(
                         penalty > 0.0,
@@ -473,12 +473,12 @@ mod tests {
         let error = learner.update().expect_err("a reward that is not a number");
         assert_eq!(
             error.to_string(),
-            "after 15 environment steps, environment 2 gave the reward NaN: a reward must be a \
-             finite number"
+            "after 15 environment steps, environment 2 returned the reward NaN: rewards must be finite"
         );
     }
 
-    /// What a rollout reads back: the actions of each step, and then everything else at once.
+    /// Returns the size of each read of a rollout: the actions of each step, and then everything else at
+    /// once.
     fn reads_of_a_rollout(environments: usize, device: &Device) -> Vec<usize> {
         let config = PpoConfig {
             environments,

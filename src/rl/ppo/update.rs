@@ -10,8 +10,7 @@ use burn::tensor::{Bool, Device};
 use rand::seq::SliceRandom;
 use std::time::Instant;
 
-/// The steps of a pass over the rollout in the order in which its minibatches take them, as tensors of
-/// `[batch, _]`.
+/// The steps of a pass over the rollout in the order of its minibatches, as tensors of `[batch, _]`.
 struct EpochBatch {
     observations: Tensor<2>,
     allowed: Option<Tensor<2, Bool>>,
@@ -63,29 +62,30 @@ impl EpochBatch {
     }
 }
 
-/// The mean and the standard deviation that advantages are normalized by.
+/// Returns the mean and the standard deviation for the normalization of advantages.
 fn mean_and_std(advantages: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
     let count = advantages.len() as f64;
     let mean = advantages.clone().sum::<f64>() / count;
     let squares = advantages.map(|a| (a - mean).powi(2)).sum::<f64>();
-    // CleanRL's guard of a minibatch without spread.
+    // The guard of CleanRL for a minibatch without variance.
     (mean, (squares / count).sqrt() + 1e-8)
 }
 
-/// What is reported of a minibatch, put together with that of the others and read once an update.
+/// The reported tensors of a minibatch. They are concatenated with those of the other minibatches and read
+/// once per update.
 struct MinibatchReport {
     /// The columns of [`TermColumn`].
     terms: Tensor<2>,
-    /// As its [`PolicyForm`] says.
+    /// The policy in the form of its [`PolicyForm`].
     policy: Tensor<2>,
-    /// Of the gradient, `[1, 1]`.
+    /// The norm of the gradient, `[1, 1]`.
     norm: Option<Tensor<2>>,
 }
 
 /// Passes over the rollout in minibatches and steps the optimizer on each.
 #[expect(
     clippy::too_many_arguments,
-    reason = "the parts of a learner, borrowed apart"
+    reason = "the fields of a learner, borrowed separately"
 )]
 pub(super) fn update(
     mut model: ActorCritic,
@@ -133,7 +133,7 @@ pub(super) fn update(
     Ok(model)
 }
 
-/// The loss of a minibatch, and what is reported of it.
+/// Returns the loss of a minibatch and its report.
 fn loss(
     model: &ActorCritic,
     batch: EpochBatch,
@@ -170,7 +170,8 @@ fn loss(
     (loss, reported)
 }
 
-/// Above order one an action may have left the support, where it has no logarithm.
+/// Returns the form of the policy. With alpha > 1, an action may be outside the support, and its logarithm is
+/// then infinite.
 fn policy_form(config: &PpoConfig) -> PolicyForm {
     if config.alpha > 1.0 {
         PolicyForm::Probability
@@ -184,24 +185,24 @@ fn column(terms: &Tensor<2>, term: TermColumn) -> Tensor<2> {
     terms.clone().slice([0..terms.dims()[0], index..index + 1])
 }
 
-/// The Shannon entropy of each row, in nats: `[batch, actions]` to `[batch, 1]`.
+/// Computes the Shannon entropy of each row, in nats: `[batch, actions]` to `[batch, 1]`.
 fn entropy(probabilities: Tensor<2>) -> Tensor<2> {
     // At zero the product is zero and its derivative finite.
     let log_p = probabilities.clone().clamp_min(f32::MIN_POSITIVE).log();
     -(probabilities * log_p).sum_dim(1)
 }
 
-/// `ratio - 1 - ln ratio`, whose mean estimates `KL(old || new)` (Schulman 2020).
+/// Computes `ratio - 1 - ln ratio`, whose mean estimates `KL(old || new)` (Schulman 2020).
 fn approx_kl(ratio: Tensor<2>) -> Tensor<2> {
     ratio.clone() - 1.0 - log_ratio(ratio)
 }
 
 fn log_ratio(ratio: Tensor<2>) -> Tensor<2> {
-    // ln of the smallest normal number stands for the logarithm of a ratio of zero.
+    // The logarithm of the smallest normal number replaces that of a ratio of zero.
     ratio.clamp_min(f32::MIN_POSITIVE).log()
 }
 
-/// Writes the means of what was reported.
+/// Writes the means of the reports into `metrics`.
 fn report(
     reported: Vec<MinibatchReport>,
     config: &PpoConfig,
@@ -274,7 +275,7 @@ mod tests {
         }
     }
 
-    /// Networks with a policy that is not uniform, and a rollout of theirs.
+    /// Returns networks with a policy that is not uniform, and a rollout of this policy.
     fn rollout(config: &PpoConfig, device: &Device) -> (ActorCritic, Rollout) {
         let mut environments = VectorEnvironment::new(config.make_environments())
             .expect("environments that are alike");
@@ -326,8 +327,8 @@ mod tests {
         }
     }
 
-    /// The gradient of the whole loss against central differences in a direction, at a policy that has
-    /// moved away from the rollout's, with every term of the loss in it.
+    /// Compares the gradient of the whole loss with central differences in a direction. The policy differs
+    /// from that of the rollout, and every term of the loss is present.
     #[test]
     fn the_gradient_is_that_of_the_loss() {
         use crate::rl::ppo::optimizer::tests::{dot_of_gradient, moved};

@@ -12,22 +12,22 @@ const MOMENTS: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
 const STEP_PREFIX: &str = "step-";
 
-/// What a checkpoint is named while it is written, and while it is removed.
+/// The names of a checkpoint while it is written and while it is removed.
 const PARTIAL: &str = ".partial";
 const REMOVED: &str = ".removed";
 
-/// One of the checkpoints of a run.
+/// A choice among the checkpoints of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointChoice {
-    /// The newest one.
+    /// The newest checkpoint.
     Last,
-    /// The one of the highest recent return.
+    /// The checkpoint with the highest recent return.
     Best,
-    /// The one after so many environment steps.
+    /// The checkpoint after this number of environment steps.
     Step(usize),
 }
 
-/// The files of a checkpoint.
+/// The contents of the files of a checkpoint.
 pub(super) struct CheckpointFiles {
     model: Bytes,
     moments: Option<Bytes>,
@@ -49,7 +49,7 @@ impl CheckpointFiles {
     }
 }
 
-/// A folder of checkpoints, named by the environment steps that they were made after.
+/// A folder of checkpoints, which are named after their number of environment steps.
 #[derive(Clone, Debug)]
 pub(super) struct Checkpoints {
     folder: PathBuf,
@@ -66,7 +66,7 @@ impl Checkpoints {
         self.folder.join(format!("{STEP_PREFIX}{step}"))
     }
 
-    /// The steps of those that there are, rising.
+    /// Returns the steps of the existing checkpoints, in ascending order.
     pub(super) fn steps(&self) -> Result<Vec<usize>, RunError> {
         if !self.folder.is_dir() {
             return Ok(Vec::new());
@@ -84,9 +84,9 @@ impl Checkpoints {
         Ok(steps)
     }
 
-    /// Writes a checkpoint: until all of it is on the disk, its name does not exist. What `link_source` has of the
-    /// same step is not written again where the file system can give a file a second name: no file of a
-    /// checkpoint is ever changed.
+    /// Writes a checkpoint. Its name does not exist until all of it is on disk. Files of the same step in
+    /// `link_source` are hard-linked instead of written again if the file system supports it, because the
+    /// files of a checkpoint never change.
     pub(super) fn save(
         &self,
         files: &CheckpointFiles,
@@ -118,7 +118,7 @@ impl Checkpoints {
             write_synced(&file, bytes).map_err(RunError::io("write", &target.join(name)))
         });
         if let Err(error) = written {
-            // The error that is reported is that of the write.
+            // Report the error of the write, not that of the cleanup.
             let _ = fs::remove_dir_all(&partial);
             return Err(error);
         }
@@ -130,27 +130,27 @@ impl Checkpoints {
         rename().map_err(RunError::io("write", &target))
     }
 
-    /// Removes all but the newest ones.
+    /// Removes all but the newest `count` checkpoints.
     pub(super) fn prune(&self, count: usize) -> Result<(), RunError> {
         let steps = self.steps()?;
         let old = steps.len().saturating_sub(count);
         steps[..old].iter().try_for_each(|&step| self.remove(step))
     }
 
-    /// Removes those after a step.
+    /// Removes the checkpoints after step `last`.
     pub(super) fn remove_after(&self, last: usize) -> Result<(), RunError> {
         let later = self.steps()?.into_iter().filter(|&step| step > last);
         later.into_iter().try_for_each(|step| self.remove(step))
     }
 
-    /// Removes what a killed process left half written, or half removed.
+    /// Removes checkpoints that a killed process left partially written or partially removed.
     pub(super) fn remove_partial(&self) -> Result<(), RunError> {
         [PARTIAL, REMOVED]
             .into_iter()
             .try_for_each(|name| remove(&self.folder.join(name)))
     }
 
-    /// A checkpoint that is being removed has no name: half of one is never read.
+    /// Removes a checkpoint. It is renamed first, so that a partially removed checkpoint is never read.
     fn remove(&self, step: usize) -> Result<(), RunError> {
         let path = self.path(step);
         let removed = self.folder.join(REMOVED);
@@ -159,12 +159,12 @@ impl Checkpoints {
         remove(&removed)
     }
 
-    /// The networks of a checkpoint.
+    /// Reads the networks of a checkpoint.
     pub(super) fn model(&self, step: usize) -> Result<ModuleRecord, RunError> {
         record(&self.path(step).join(MODEL))
     }
 
-    /// What a learner with networks of so many parameters goes on from.
+    /// Reads a checkpoint for a learner whose networks have `parameters` parameters.
     pub(super) fn load(
         &self,
         step: usize,
@@ -175,7 +175,7 @@ impl Checkpoints {
         let moments = folder.join(MOMENTS);
         let state = self.state(step)?;
         if state.adam_steps > 0 && !moments.is_file() {
-            return Err(RunError::malformed(&moments, "there is no such file"));
+            return Err(RunError::malformed(&moments, "the file does not exist"));
         }
         Ok(Checkpoint {
             model: self.model(step)?,
@@ -190,7 +190,7 @@ impl Checkpoints {
         })
     }
 
-    /// What of a checkpoint is not a tensor.
+    /// Reads the state of a checkpoint other than its tensors.
     pub(super) fn state(&self, step: usize) -> Result<LearnerState, RunError> {
         let file = self.path(step).join(STATE);
         let json = fs::read(&file).map_err(RunError::io("read", &file))?;

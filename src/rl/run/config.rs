@@ -5,28 +5,28 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 
-/// What `config.json` holds.
+/// The content of `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// The version of the crate that wrote the run.
     pub version: String,
-    /// The device that it is trained on, as the command line names it.
+    /// The device of the run, as the command line names it.
     pub device: String,
-    /// What the run leaves.
+    /// The files that the run writes.
     pub recording: Recording,
-    /// The configuration.
+    /// The configuration of the learner.
     pub config: PpoConfig,
 }
 
-/// What a run leaves beside its configuration, its metrics and its summary.
+/// The files that a run writes in addition to its configuration, metrics and summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recording {
-    /// Whether there are `timing.csv` and TensorBoard events.
+    /// Whether to write `timing.csv` and TensorBoard events.
     pub diagnostics: bool,
-    /// How many checkpoints are kept, the newest ones; with none, the run cannot be resumed.
+    /// The number of newest checkpoints to keep. With zero, the run cannot be resumed.
     pub checkpoints: usize,
-    /// Environment steps between two checkpoints; by default, a twentieth of the run.
+    /// Environment steps between two checkpoints, or `None` for a twentieth of the run.
     pub checkpoint_every: Option<usize>,
 }
 
@@ -40,11 +40,11 @@ impl Default for Recording {
     }
 }
 
-/// Checkpoints of a run, the last at its end, unless it is told.
+/// The default number of checkpoints of a run, the last one at its end.
 const CHECKPOINTS_OF_A_RUN: usize = 20;
 
 impl Recording {
-    /// Only metrics and summary, as a sweep needs them.
+    /// Returns the setting that writes only metrics and summary, for sweeps.
     pub fn metrics() -> Self {
         Self {
             diagnostics: false,
@@ -53,7 +53,7 @@ impl Recording {
         }
     }
 
-    /// Updates between two checkpoints.
+    /// Returns the number of updates between two checkpoints.
     pub fn checkpoint_updates(&self, config: &PpoConfig) -> usize {
         match self.checkpoint_every {
             Some(steps) => steps.div_ceil(config.batch()).max(1),
@@ -63,7 +63,7 @@ impl Recording {
 }
 
 impl RunConfig {
-    /// A run that this version of the crate makes.
+    /// Creates the configuration of a run with this version of the crate.
     pub fn new(device: impl Into<String>, config: PpoConfig, recording: Recording) -> Self {
         Self {
             version: VERSION.to_owned(),
@@ -73,11 +73,11 @@ impl RunConfig {
         }
     }
 
-    /// Reads the configuration in a folder.
+    /// Reads the configuration from a folder.
     ///
     /// # Errors
     ///
-    /// If there is none, if another version wrote it, or if it is not valid.
+    /// If the folder has no configuration, if an incompatible version wrote it, or if it is invalid.
     pub fn read(folder: &Path) -> Result<Self, RunError> {
         let file = folder.join(CONFIG);
         if !file.is_file() {
@@ -87,7 +87,7 @@ impl RunConfig {
             });
         }
         let text = fs::read(&file).map_err(RunError::io("read", &file))?;
-        // What else another version writes is not known here.
+        // Read only the version first, because other versions may write other fields.
         let found: VersionOnly =
             serde_json::from_slice(&text).map_err(|error| RunError::malformed(&file, error))?;
         if !is_compatible(&found.version) {
@@ -106,11 +106,11 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// Writes the configuration into a folder.
+    /// Writes the configuration to a folder.
     ///
     /// # Errors
     ///
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), RunError> {
         let file = folder.join(CONFIG);
         let json =
@@ -126,7 +126,7 @@ struct VersionOnly {
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Whether a run of this version is read: one of the same major and minor number.
+/// Returns whether runs of the given version can be read: the major and the minor number must be equal.
 fn is_compatible(version: &str) -> bool {
     let of = |version: &str| {
         let mut numbers = version.split('.').map(str::to_owned);

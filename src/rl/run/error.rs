@@ -2,27 +2,27 @@ use crate::experiment::FileError;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What is wrong with a run folder.
+/// An error of a run folder.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// A folder that a run would overwrite.
-    #[error("{} already holds files: a new run needs a folder of its own", .0.display())]
+    /// The folder of a new run already holds files.
+    #[error("{} already holds files: a new run needs an empty folder", .0.display())]
     Occupied(PathBuf),
     /// A file or folder of the run cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The folder is not one that a run left.
+    /// The folder is not a run folder.
     #[error("{} is not a run folder: it has no {missing}", path.display())]
     NotARun {
         /// The folder.
         path: PathBuf,
-        /// The file that it lacks.
+        /// The name of the missing file.
         missing: &'static str,
     },
-    /// A run of another version of this crate.
+    /// The run was written by an incompatible version of this crate.
     #[error(
-        "{} is a run of version {found}, and this is {ours}: go on with the version that made it",
+        "{} is a run of version {found}, but this is version {ours}: use version {found} to continue it",
         path.display()
     )]
     Version {
@@ -33,20 +33,20 @@ pub enum RunError {
         /// The version of this crate.
         ours: &'static str,
     },
-    /// A run without the checkpoint that is asked for.
+    /// The run does not have the requested checkpoint.
     #[error("{} has no checkpoint {wanted}{has}", path.display())]
     NoCheckpoint {
-        /// The run.
+        /// The folder of the run.
         path: PathBuf,
-        /// Which one.
+        /// The requested checkpoint.
         wanted: String,
-        /// Those that it has, in words.
+        /// The existing checkpoints.
         has: String,
     },
 }
 
 impl RunError {
-    /// [`FileError::io`].
+    /// See [`FileError::io`].
     pub(super) fn io<'a>(
         action: &'static str,
         path: &'a Path,
@@ -54,7 +54,7 @@ impl RunError {
         move |source| FileError::io(action, path)(source).into()
     }
 
-    /// [`FileError::malformed`].
+    /// See [`FileError::malformed`].
     pub(super) fn malformed(path: &Path, reason: impl std::fmt::Display) -> Self {
         FileError::malformed(path, reason).into()
     }

@@ -11,7 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The folder of a run that is being made.
+/// The folder of a run in progress.
 pub struct RunFolder {
     path: PathBuf,
     recording: Recording,
@@ -23,12 +23,12 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder, which may exist if it is empty, and writes its configuration, so that the run can
+    /// Creates the folder, which may exist if it is empty, and writes its configuration. The run can then
     /// begin or be [resumed](super::Trainer::resume).
     ///
     /// # Errors
     ///
-    /// If the folder holds anything, or cannot be written.
+    /// If the folder is not empty or cannot be written.
     pub fn prepare(path: &Path, config: &RunConfig) -> Result<(), RunError> {
         if !Self::claim(path)? {
             Self::check_unused(path)?;
@@ -36,12 +36,12 @@ impl RunFolder {
         config.write(path)
     }
 
-    /// Makes the folder and says true, or says false if it exists: of several processes that claim one
-    /// folder, one has it.
+    /// Creates the folder. Returns `false` if it already exists. If several processes claim one folder, only
+    /// one of them gets `true`.
     ///
     /// # Errors
     ///
-    /// If it cannot be made, or is a file.
+    /// If the folder cannot be created, or if the path is a file.
     pub fn claim(path: &Path) -> Result<bool, RunError> {
         let refused = || RunError::io("create the folder", path);
         if let Some(parent) = path.parent() {
@@ -56,11 +56,11 @@ impl RunFolder {
         }
     }
 
-    /// Checks that a new run may have this folder: that it does not exist, or is empty.
+    /// Checks that a new run can use the folder: it must not exist or must be empty.
     ///
     /// # Errors
     ///
-    /// If the folder holds anything.
+    /// If the folder is not empty or cannot be read.
     pub fn check_unused(path: &Path) -> Result<(), RunError> {
         if !path.is_dir() {
             return Ok(());
@@ -72,13 +72,13 @@ impl RunFolder {
         }
     }
 
-    /// Opens a folder with a configuration to go on after so many environment steps: what tables and events
-    /// hold after them is cut. Returns the rows that stay, and the seconds that they took.
+    /// Opens a folder with a configuration to continue after `last_step` environment steps. Later rows and
+    /// events are removed. Returns the folder, the kept rows, and the seconds of training up to there.
     ///
     /// # Errors
     ///
     /// If the folder cannot be written, if another process writes to it, or if its metrics do not lead up to
-    /// the step; then nothing was changed.
+    /// the step. In the last two cases nothing has been changed.
     pub(super) fn open(
         path: &Path,
         recording: Recording,
@@ -93,7 +93,7 @@ impl RunFolder {
             return Err(RunError::malformed(
                 &metrics,
                 format!(
-                    "it has {kept} rows up to the checkpoint, which is one of {updates} updates"
+                    "it has {kept} rows up to the checkpoint, which was made after {updates} updates"
                 ),
             ));
         }
@@ -115,7 +115,7 @@ impl RunFolder {
         }
         let summary = path.join(SUMMARY);
         if summary.exists() {
-            // It is of a run at an end, which this one no longer is.
+            // The summary belongs to a run that has ended, and this run continues.
             fs::remove_file(&summary).map_err(RunError::io("remove", &summary))?;
         }
         let folder = Self {
@@ -130,12 +130,12 @@ impl RunFolder {
         Ok((folder, rows, seconds))
     }
 
-    /// The folder.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Appends the rows of an update, all or nothing of each.
+    /// Appends the rows of an update, each all or nothing.
     pub(super) fn record(
         &mut self,
         metrics: &UpdateMetrics,
@@ -157,17 +157,18 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Writes the state of the learner, as the best one too if it is, and then removes the oldest
+    /// Writes a checkpoint of the learner, also as the best one if `is_best`, and then removes the oldest
     /// checkpoints.
     pub(super) fn checkpoint(&mut self, learner: &Learner, is_best: bool) -> Result<(), RunError> {
         if self.recording.checkpoints == 0 {
             return Ok(());
         }
-        // No checkpoint is on the disk before the rows that lead to it.
+        // The rows that lead to a checkpoint must be on disk before the checkpoint.
         self.metrics.sync()?;
         let step = learner.global_step();
         let files = CheckpointFiles::new(learner.checkpoint(), &self.checkpoints.path(step))?;
-        // The best one first: a process killed between the two comes here again, with the same best one.
+        // Write the best checkpoint first: if the process is killed between the two, the resumed run makes
+        // the same best checkpoint again.
         if is_best {
             self.best.save(&files, step, None)?;
         }
@@ -177,12 +178,12 @@ impl RunFolder {
         self.best.prune(1)
     }
 
-    /// The environment steps of the best checkpoint.
+    /// Returns the environment steps of the best checkpoint.
     pub(super) fn best_step(&self) -> Result<Option<usize>, RunError> {
         Ok(self.best.steps()?.last().copied())
     }
 
-    /// Writes what was learned.
+    /// Writes the summary.
     pub(super) fn write_summary(&self, summary: &RunSummary) -> Result<(), RunError> {
         let file = self.path.join(SUMMARY);
         let json = serde_json::to_vec_pretty(summary)
@@ -191,18 +192,18 @@ impl RunFolder {
     }
 }
 
-/// All checkpoints of a run, and the best.
+/// Returns the folders of all checkpoints and of the best checkpoint of a run.
 pub(super) fn checkpoints(run: &Path) -> (Checkpoints, Checkpoints) {
     let folder = run.join(CHECKPOINTS);
     let best = Checkpoints::new(folder.join(BEST));
     (Checkpoints::new(folder), best)
 }
 
-/// The columns of a row by name.
+/// Returns the columns of a row by name.
 fn columns(metrics: &UpdateMetrics) -> serde_json::Map<String, Value> {
     match serde_json::to_value(metrics) {
         Ok(Value::Object(columns)) => columns,
-        // Numbers in a structure are always an object.
+        // A structure always serializes to an object.
         _ => serde_json::Map::new(),
     }
 }

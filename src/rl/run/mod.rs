@@ -1,18 +1,18 @@
-//! The folder that a training run leaves, and the loop that fills it.
+//! The folder of a training run, and the loop that writes it.
 //!
-//! | file | what it holds |
+//! | file | content |
 //! |---|---|
-//! | `config.json` | [`RunConfig`]: version, device, what is kept, and the [`PpoConfig`](super::ppo::PpoConfig) |
-//! | `metrics.csv` | one [`UpdateMetrics`](super::ppo::UpdateMetrics) a row; the same seed gives the same bytes |
-//! | `timing.csv` | what depends on the clock: one [`Timing`] to each of those |
-//! | `tensorboard/` | the same numbers as scalar events, which TensorBoard reads |
-//! | `checkpoints/step-N/` | `model.bpk`, `optimizer.bpk`, `state.json`, after `N` environment steps; the last few |
-//! | `checkpoints/best/step-N/` | the one of them whose recent return was the highest |
-//! | `summary.json` | [`RunSummary`]: what was learned, in numbers |
+//! | `config.json` | [`RunConfig`]: version, device, files to write, and the [`PpoConfig`](super::ppo::PpoConfig) |
+//! | `metrics.csv` | one [`UpdateMetrics`](super::ppo::UpdateMetrics) per row; the same seed gives the same bytes |
+//! | `timing.csv` | values that depend on the clock: one [`Timing`] per row of `metrics.csv` |
+//! | `tensorboard/` | the same numbers as scalar events for TensorBoard |
+//! | `checkpoints/step-N/` | `model.bpk`, `optimizer.bpk`, `state.json` after `N` environment steps; the newest few |
+//! | `checkpoints/best/step-N/` | the checkpoint with the highest recent return |
+//! | `summary.json` | [`RunSummary`]: the results in numbers |
 //!
-//! Tables and events grow by whole rows, and [`Trainer::resume`] cuts what a killed run wrote after its last
-//! checkpoint. Everything else is written beside its name, synced, and renamed, so that no torn file is ever
-//! read.
+//! Tables and events grow by whole rows, and [`Trainer::resume`] removes rows that a killed run wrote after
+//! its last checkpoint. Every other file is written under a temporary name, synced, and renamed, so that an
+//! incomplete file is never read.
 
 mod checkpoint;
 mod config;

@@ -12,10 +12,10 @@ use burn::tensor::Device;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What the folders of several seeds of one run are named by.
+/// The prefix of the folder names of several seeds.
 const SEED_PREFIX: &str = "seed-";
 
-/// A run that was made before.
+/// An existing run.
 #[derive(Clone, Debug)]
 pub struct SavedRun {
     path: PathBuf,
@@ -27,18 +27,18 @@ impl SavedRun {
     ///
     /// # Errors
     ///
-    /// If there is none, if another version wrote it, or if it is not valid.
+    /// If the folder has no configuration, if an incompatible version wrote it, or if it is invalid.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunError> {
         let path = path.into();
         let config = RunConfig::read(&path)?;
         Ok(Self { path, config })
     }
 
-    /// The run in a folder, or those of its folders `seed-N`, by rising seeds.
+    /// Opens the run in a folder, or the runs in its folders `seed-N`, in ascending order of the seeds.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), if there is neither.
+    /// If the folder has neither, or if a configuration is invalid or was written by an incompatible version.
     pub fn open_all(path: impl Into<PathBuf>) -> Result<Vec<Self>, RunError> {
         let path = path.into();
         let seeds = Self::seed_folders(&path)?;
@@ -51,7 +51,7 @@ impl SavedRun {
             .collect()
     }
 
-    /// The name of the folder of a seed beside others.
+    /// Returns the name of the folder of a seed.
     pub fn seed_folder(seed: u64) -> String {
         format!("{SEED_PREFIX}{seed}")
     }
@@ -71,17 +71,17 @@ impl SavedRun {
         Ok(seeds)
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the run was made with.
+    /// Returns the configuration of the run.
     pub fn config(&self) -> &RunConfig {
         &self.config
     }
 
-    /// The rows of `metrics.csv`; none of a run that has not begun.
+    /// Returns the rows of `metrics.csv`, or no rows if the run has not begun.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl SavedRun {
         Ok(read_table(&self.path.join(METRICS))?)
     }
 
-    /// The rows of `timing.csv`; none of a run without.
+    /// Returns the rows of `timing.csv`, or no rows if the run does not write the file.
     ///
     /// # Errors
     ///
@@ -99,11 +99,11 @@ impl SavedRun {
         Ok(read_table(&self.path.join(TIMING))?)
     }
 
-    /// Removes all checkpoints, with which the run could be resumed and played.
+    /// Removes all checkpoints. The run can then no longer be resumed or evaluated.
     ///
     /// # Errors
     ///
-    /// If they cannot be removed.
+    /// If the checkpoints cannot be removed.
     pub fn remove_checkpoints(&self) -> Result<(), RunError> {
         let folder = self.path.join(CHECKPOINTS);
         if folder.exists() {
@@ -112,7 +112,7 @@ impl SavedRun {
         Ok(())
     }
 
-    /// What was learned; none of a run that is not at an end.
+    /// Returns the summary, or `None` if the run has not ended.
     ///
     /// # Errors
     ///
@@ -128,11 +128,11 @@ impl SavedRun {
             .map_err(|error| RunError::malformed(&file, error))
     }
 
-    /// The networks of a checkpoint, and the environment steps that they were trained for.
+    /// Returns the networks of a checkpoint, and the number of environment steps for which they were trained.
     ///
     /// # Errors
     ///
-    /// If there is no such checkpoint, or if it does not hold the networks of the configuration.
+    /// If the checkpoint does not exist or cannot be read, or if its networks do not match the configuration.
     pub fn model(
         &self,
         choice: CheckpointChoice,
@@ -164,7 +164,7 @@ impl SavedRun {
         let (wanted, found) = match choice {
             CheckpointChoice::Last => ("yet".to_owned(), steps.last().map(|&step| (all, step))),
             CheckpointChoice::Best => (
-                "of 100 episodes yet, so that none is the best".to_owned(),
+                "after 100 episodes yet, so there is no best one".to_owned(),
                 best.steps()?.last().map(|&step| (best, step)),
             ),
             CheckpointChoice::Step(step) if steps.contains(&step) => {
@@ -173,7 +173,7 @@ impl SavedRun {
             CheckpointChoice::Step(step) if best.steps()?.contains(&step) => {
                 return Ok((best, step));
             }
-            CheckpointChoice::Step(step) => (format!("of {step} steps"), None),
+            CheckpointChoice::Step(step) => (format!("after {step} steps"), None),
         };
         found.ok_or_else(|| {
             let names: Vec<_> = steps.iter().map(ToString::to_string).collect();
@@ -182,7 +182,7 @@ impl SavedRun {
                 wanted,
                 has: match choice {
                     CheckpointChoice::Step(_) if !names.is_empty() => {
-                        format!(": it has those of {} steps", names.join(", "))
+                        format!(": it has checkpoints after {} steps", names.join(", "))
                     }
                     _ => String::new(),
                 },

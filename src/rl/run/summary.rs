@@ -2,17 +2,17 @@ use crate::rl::env::EnvironmentKind;
 use crate::rl::ppo::{PpoConfig, UpdateMetrics};
 use serde::{Deserialize, Serialize};
 
-/// A mean return of fewer episodes says nothing.
+/// The mean return of fewer episodes is not reliable.
 const EPISODES: usize = 100;
 
-/// What was learned, in numbers: what `summary.json` holds.
+/// The results of a run in numbers, the content of `summary.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
-    /// What was learned.
+    /// The environment of the run.
     pub environment: EnvironmentKind,
-    /// Order of the policy.
+    /// Alpha of the policy.
     pub alpha: f64,
-    /// Order of the regularizer.
+    /// Alpha of the regularizer.
     pub regularizer_alpha: f64,
     /// Weight of the regularizer.
     pub beta: f64,
@@ -24,35 +24,36 @@ pub struct RunSummary {
     pub seed: u64,
     /// How the run ended.
     pub status: RunStatus,
-    /// Why it did not come to its end.
+    /// Why the run did not finish, or `None` if it did.
     pub reason: Option<String>,
-    /// Whether the environment is solved, where there is a return from which on it counts as such.
+    /// Whether the environment is solved, or `None` if it has no return from which it counts as solved.
     pub verdict: Option<Verdict>,
-    /// That return.
+    /// The return from which the environment counts as solved.
     pub solved_return: Option<f64>,
-    /// Environment steps after which the mean return of 100 episodes first reached it.
+    /// Environment steps after which the mean return of 100 episodes first reached `solved_return`.
     pub steps_to_solved: Option<usize>,
-    /// Mean return of the last 100 episodes, or of as many as there are, without noise or regularizer.
+    /// Mean return of the last 100 episodes, or of all if there are fewer, without noise or regularizer.
     pub final_return: Option<f64>,
-    /// The highest mean return of 100 episodes in a row.
+    /// The highest mean return of 100 consecutive episodes.
     pub best_return: Option<f64>,
-    /// Environment steps after which it was reached.
+    /// Environment steps after which `best_return` was reached.
     pub best_return_step: Option<usize>,
-    /// The mean over updates of the return of the episodes that ended in each: how fast and how well it learned.
+    /// The mean over updates of the return of the episodes that ended in each. It measures how fast and how
+    /// well the run learned.
     pub mean_return: Option<f64>,
-    /// The largest return that an episode can have.
+    /// The largest possible return of an episode.
     pub best_possible_return: f64,
-    /// Episodes.
+    /// Number of episodes.
     pub episodes: usize,
-    /// Episodes that left the best way, where the environment tells.
+    /// Number of episodes that left the best path, or `None` if the environment does not report it.
     pub bad_episodes: Option<usize>,
-    /// Updates made.
+    /// Number of updates made.
     pub updates: usize,
-    /// Environment steps made.
+    /// Number of environment steps made.
     pub steps: usize,
-    /// Environment steps that were asked for, in whole updates.
+    /// Number of configured environment steps, in whole updates.
     pub total_steps: usize,
-    /// Seconds that the run has been trained for.
+    /// Seconds of training.
     pub seconds: f64,
     /// Environment steps per second.
     pub steps_per_second: f64,
@@ -62,11 +63,11 @@ pub struct RunSummary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
-    /// With its last update.
+    /// The run made its last update.
     Finished,
-    /// It was asked to stop, and can be resumed.
+    /// The run was stopped on request and can be resumed.
     Stopped,
-    /// It could not go on.
+    /// The run could not continue.
     Failed,
 }
 
@@ -74,15 +75,15 @@ pub enum RunStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// At the end of the run.
+    /// Solved at the end of the run.
     Solved,
-    /// It was before, and no more at the end.
+    /// Solved earlier in the run, but not at its end.
     Lost,
-    /// At no time.
+    /// Never solved.
     Unsolved,
 }
 
-/// The parts of a [`RunSummary`] that are gathered update by update.
+/// The parts of a [`RunSummary`] that are collected update by update.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     last: Option<UpdateMetrics>,
@@ -112,7 +113,7 @@ impl History {
         self.last = Some(metrics.clone());
     }
 
-    /// The mean return of the last 100 episodes; none of fewer.
+    /// Returns the mean return of the last 100 episodes, or `None` if there are fewer.
     pub(super) fn recent_return(&self) -> Option<f64> {
         let last = self.last.as_ref()?;
         last.recent_return.filter(|_| last.episodes >= EPISODES)

@@ -1,32 +1,33 @@
 use crate::rl::ppo::{UpdateMetrics, UpdateTimes};
 use serde::{Deserialize, Serialize};
 
-/// One row of `timing.csv`: what an update took.
+/// One row of `timing.csv`: the times of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
-    /// Updates so far, this one included.
+    /// Number of updates so far, including this one.
     pub update: usize,
-    /// Environment steps so far.
+    /// Number of environment steps so far.
     pub global_step: usize,
-    /// Seconds that the run has been trained for.
+    /// Seconds of training so far.
     pub seconds: f64,
     /// Environment steps per second of this update.
     #[serde(rename = "charts/SPS")]
     pub steps_per_second: f64,
-    /// Stepping the environments and evaluating the states.
+    /// Seconds for stepping the environments and evaluating the states.
     pub rollout_seconds: f64,
-    /// The losses of the minibatches.
+    /// Seconds for the losses of the minibatches.
     pub forward_seconds: f64,
-    /// Their gradients.
+    /// Seconds for the gradients of these losses.
     pub backward_seconds: f64,
-    /// Steps of the optimizer.
+    /// Seconds for the steps of the optimizer.
     pub optimizer_seconds: f64,
-    /// All of the update.
+    /// Seconds for the whole update.
     pub total_seconds: f64,
 }
 
 impl Timing {
-    /// The row of an update of `steps` environment steps that ended after so many seconds of the run.
+    /// Creates the row of an update with `steps` environment steps that ended after `seconds` seconds of
+    /// training.
     pub(super) fn new(
         metrics: &UpdateMetrics,
         steps: usize,

@@ -9,10 +9,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A checkpoint is written at the latest after so long.
+/// The longest time between two checkpoints.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A learner with the folder that its run leaves.
+/// A learner with the folder of its run.
 pub struct Trainer {
     learner: Learner,
     recording: super::Recording,
@@ -20,45 +20,45 @@ pub struct Trainer {
     history: History,
     /// The recent return of the best checkpoint.
     best: Option<f64>,
-    /// Seconds that the run was trained for before.
+    /// Seconds of training so far.
     seconds: f64,
 }
 
-/// What may be changed of a run that is resumed.
+/// The settings of a run that may change when it is resumed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResumeOptions {
-    /// Environment steps of the whole run. The learning rate then falls to zero over these, so that the run
-    /// is no longer the one that so many steps from the beginning would have given.
+    /// Environment steps of the whole run. An annealed learning rate then falls to zero over this number, so
+    /// the run differs from one with this number from the start.
     pub total_steps: Option<usize>,
     /// The device, as `config.json` names it.
     pub device: Option<String>,
 }
 
-/// What the user of a resumed run should know.
+/// A notice for the user of a resumed run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
-    /// A checkpoint could not be used, and an earlier one is.
+    /// A checkpoint could not be used, and an earlier one is used instead.
     Fallback {
-        /// Why not, in words.
+        /// Why the checkpoint could not be used.
         reason: String,
-        /// The environment steps of the earlier one.
+        /// The environment steps of the earlier checkpoint.
         step: usize,
     },
-    /// The environments do not save their state.
+    /// The environments do not save their state and begin new episodes.
     NewEpisodes,
-    /// The run has another number of steps than it began with.
+    /// The number of steps of the run has changed.
     OtherSteps {
-        /// The number of steps that it began with.
+        /// The number of steps before.
         before: usize,
-        /// That which it has now.
+        /// The number of steps now.
         now: usize,
     },
-    /// The run goes on on another device.
+    /// The run continues on another device.
     OtherDevice {
-        /// The device that it was trained on.
+        /// The device before.
         before: String,
-        /// That which it goes on on.
+        /// The device now.
         now: String,
     },
 }
@@ -67,34 +67,32 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fallback { reason, step } => {
-                write!(f, "{reason}: going on from the checkpoint of {step} steps")
+                write!(f, "{reason}: continuing from the checkpoint after {step} steps")
             }
             Self::NewEpisodes => f.write_str(
-                "these environments do not save their state: they begin new episodes, and the run is \
-                 no longer equal to one without a break",
+                "these environments do not save their state: they begin new episodes, and the run differs \
+                 from an uninterrupted one",
             ),
             Self::OtherSteps { before, now } => write!(
                 f,
-                "{now} steps instead of {before}: the run is no longer equal to one of {now} steps from \
-                 its beginning"
+                "{now} steps instead of {before}: the run differs from one with {now} steps from the start"
             ),
             Self::OtherDevice { before, now } => write!(
                 f,
-                "on {now} instead of {before}: the run is no longer equal to the last bit to one on \
-                 either"
+                "on {now} instead of {before}: the run is not bit-identical to a run on either device"
             ),
         }
     }
 }
 
-/// Why a run cannot begin or be resumed.
+/// An error in creating or resuming a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainerError {
-    /// The learner cannot be made.
+    /// The learner cannot be created.
     #[error(transparent)]
     Learner(#[from] LearnerError),
-    /// The configuration is not valid.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The folder cannot be used.
@@ -103,11 +101,11 @@ pub enum TrainerError {
 }
 
 impl Trainer {
-    /// A run at its beginning, without a folder.
+    /// Creates a run without a folder.
     ///
     /// # Errors
     ///
-    /// If the configuration is not valid.
+    /// If the configuration is invalid.
     pub fn without_folder(config: PpoConfig, device: &Device) -> Result<Self, TrainerError> {
         Ok(Self {
             learner: Learner::new(config, device)?,
@@ -119,25 +117,25 @@ impl Trainer {
         })
     }
 
-    /// A run at its beginning, in a folder that does not exist or is empty.
+    /// Creates a run in a folder that does not exist or is empty.
     ///
     /// # Errors
     ///
-    /// If the configuration is not valid, or if the folder holds anything or cannot be written.
+    /// If the configuration is invalid, or if the folder is not empty or cannot be written.
     pub fn create(path: &Path, config: RunConfig, device: &Device) -> Result<Self, TrainerError> {
         let learner = Learner::new(config.config.clone(), device)?;
         RunFolder::prepare(path, &config)?;
         Self::open(path, &config, learner)
     }
 
-    /// Goes on with a run after its newest checkpoint that can be read: from there it gives, on a CPU, the
-    /// same metrics, networks and states as without a break. A run that is
+    /// Resumes a run from its newest readable checkpoint. From there, a run on a CPU produces the same
+    /// metrics, networks and states as an uninterrupted one. A run that is only
     /// [prepared](RunFolder::prepare) begins.
     ///
     /// # Errors
     ///
-    /// If the folder is not a run of this version, if no checkpoint of it can be used, or if it cannot be
-    /// written. Nothing in it is changed then.
+    /// If the folder is not a run of a compatible version, if no checkpoint can be used, if an option is
+    /// invalid, or if the folder cannot be written. Nothing in the folder is changed on an error.
     pub fn resume(
         path: &Path,
         options: &ResumeOptions,
@@ -161,7 +159,7 @@ impl Trainer {
                 return Err(ConfigError::new(
                     "total_steps",
                     config.config.total_steps,
-                    &format!("at least {}, which the run has made", learner.global_step()),
+                    &format!("at least {}, the steps already made", learner.global_step()),
                 )
                 .into());
             }
@@ -214,10 +212,11 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Trains until the run is finished, fails, or `stop` answers true between two updates, and leaves a
-    /// checkpoint and the summary. `observe` is shown every update.
+    /// Trains until the run is finished or fails, or until `stop` returns true between two updates. Then
+    /// writes a checkpoint and the summary. `observe` is called after every update.
     ///
-    /// A learner that cannot go on is no error but a summary that says why: its last good checkpoint stays.
+    /// If the learner fails, for example because training has diverged, the method still returns `Ok`. The
+    /// summary records the reason, and the last good checkpoint is kept.
     ///
     /// # Errors
     ///
@@ -272,7 +271,7 @@ impl Trainer {
         };
         let reason = match status {
             RunStatus::Finished => None,
-            RunStatus::Stopped => Some("it was asked to stop".to_owned()),
+            RunStatus::Stopped => Some("stopped on request".to_owned()),
             RunStatus::Failed => failure.map(|error| error.to_string()),
         };
         let summary = self
@@ -284,7 +283,7 @@ impl Trainer {
         Ok(summary)
     }
 
-    /// Writes a checkpoint. Networks that are no longer finite are not written: the answer is why.
+    /// Writes a checkpoint. If the networks are not finite, writes nothing and returns the reason.
     fn checkpoint(&mut self) -> Result<Option<LearnerError>, RunError> {
         let Some(folder) = &mut self.folder else {
             return Ok(None);
@@ -303,18 +302,19 @@ impl Trainer {
         Ok(None)
     }
 
-    /// The learner.
+    /// Returns the learner.
     pub fn learner(&self) -> &Learner {
         &self.learner
     }
 
-    /// The folder, where there is one.
+    /// Returns the folder, or `None` without one.
     pub fn path(&self) -> Option<&Path> {
         self.folder.as_ref().map(RunFolder::path)
     }
 }
 
-/// A learner after the newest checkpoint of a run that can be read, and whether its environments are too.
+/// Returns a learner after the newest readable checkpoint of a run, and whether its environments were
+/// restored.
 fn restore(
     path: &Path,
     config: &PpoConfig,
@@ -335,7 +335,7 @@ fn restore(
                 if learner.global_step() == step {
                     Ok(saved)
                 } else {
-                    let reason = format!("it is one of {} steps", learner.global_step());
+                    let reason = format!("it was made after {} steps", learner.global_step());
                     Err(RunError::malformed(&checkpoints.path(step), reason))
                 }
             });
@@ -359,7 +359,7 @@ fn restore(
     if !rows.is_empty() {
         return Err(RunError::NoCheckpoint {
             path: PathBuf::from(path),
-            wanted: "to go on from".to_owned(),
+            wanted: "to continue from".to_owned(),
             has: String::new(),
         }
         .into());

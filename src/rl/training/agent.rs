@@ -9,8 +9,8 @@ use burn::module::Module;
 use burn::rl::{LearnerTransitionBatch, Policy, PolicyLearner, PolicyState, RLTrainOutput};
 use burn::tensor::Device;
 
-/// What [`OnPolicy`](super::OnPolicy) trains: a configuration, networks, and what learning goes on from, as a
-/// [`burn::rl::PolicyLearner`].
+/// The agent that [`OnPolicy`](super::OnPolicy) trains: a configuration, networks and the state of the
+/// learner, as a [`burn::rl::PolicyLearner`].
 pub struct PpoAgent {
     config: PpoConfig,
     observation_size: usize,
@@ -21,12 +21,12 @@ pub struct PpoAgent {
 }
 
 impl PpoAgent {
-    /// An agent at its beginning, for environments with observations of `observation_size` components and
-    /// with `actions` actions. Its first networks are those of a [`Learner`] with the same seed.
+    /// Creates an untrained agent for environments with observations of `observation_size` components and
+    /// with `actions` actions. Its initial networks are those of a [`Learner`] with the same seed.
     ///
     /// # Errors
     ///
-    /// If the configuration is not valid, or if one of the sizes is zero.
+    /// If the configuration is invalid, or if one of the sizes is zero.
     pub fn new(
         config: PpoConfig,
         observation_size: usize,
@@ -58,18 +58,18 @@ impl PpoAgent {
         })
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub fn config(&self) -> &PpoConfig {
         &self.config
     }
 
-    /// The networks.
+    /// Returns the networks.
     pub fn model(&self) -> &ActorCritic {
         &self.model
     }
 
-    /// The learner that goes on from this agent in environments that `make` makes, with the noise of the
-    /// configuration, over so many steps in all.
+    /// Returns a learner that continues from this agent up to `total_steps` steps in all, in environments
+    /// from `make` with the noise of the configuration.
     pub(super) fn learner<E: DiscreteEnvironment + 'static>(
         &self,
         make: impl Fn() -> E,
@@ -93,7 +93,7 @@ impl PpoAgent {
         ];
         for (field, own, theirs) in sizes {
             if own != theirs {
-                let wanted = format!("{theirs}, as the environments have it");
+                let wanted = format!("{theirs}, as in the environments");
                 return Err(ConfigError::new(field, own, &wanted).into());
             }
         }
@@ -119,7 +119,7 @@ impl PpoAgent {
         Ok(learner)
     }
 
-    /// Takes over what the learner has come to.
+    /// Copies the networks and the state of the learner.
     pub(super) fn update_from(&mut self, learner: &Learner) {
         let Checkpoint { moments, state, .. } = learner.checkpoint();
         self.model = learner.model().clone();
@@ -137,14 +137,14 @@ impl PolicyLearner for PpoAgent {
 
     /// # Panics
     ///
-    /// Always: PPO learns from whole rollouts of its own policy, and not from transitions out of a buffer.
-    /// [`OnPolicy`](super::OnPolicy) is the strategy that collects them.
+    /// Always. PPO learns from whole rollouts of its own policy, not from the transitions of a buffer. The
+    /// strategy [`OnPolicy`](super::OnPolicy) collects such rollouts.
     fn train(
         &mut self,
         _: LearnerTransitionBatch<TsallisPolicy>,
     ) -> RLTrainOutput<UpdateMetrics, TsallisPolicyState> {
         panic!(
-            "PPO learns from rollouts of its own policy and not from a buffer of transitions: train it \
+            "PPO learns from rollouts of its own policy, not from a buffer of transitions: train it \
              with `RLStrategies::Custom(Arc::new(OnPolicy::new(..)))`"
         )
     }
@@ -155,7 +155,7 @@ impl PolicyLearner for PpoAgent {
 
     /// # Panics
     ///
-    /// If the networks of the policy are of another shape.
+    /// If the networks of the policy have another shape.
     fn update_policy(&mut self, policy: TsallisPolicy) {
         let record = policy.state().into_record();
         self.model = self.model.clone().load_record(record);
@@ -165,7 +165,8 @@ impl PolicyLearner for PpoAgent {
         self.record.clone()
     }
 
-    /// What the next training goes on from. Whether it fits the configuration shows when that begins.
+    /// Sets the state from which the next training continues. That training checks it against the
+    /// configuration.
     fn load_record(self, record: PpoAgentRecord) -> Self {
         Self { record, ..self }
     }

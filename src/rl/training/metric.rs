@@ -10,20 +10,20 @@ use burn::train::metric::{
 use std::sync::Arc;
 
 impl ItemLazy for UpdateMetrics {
-    /// Nothing is pending: an update reads its metrics itself.
+    /// Returns at once: an update has already read its metrics from the device.
     fn sync(self) -> Result<Self, ExecutionError> {
         Ok(self)
     }
 }
 
 impl Adaptor<LossInput> for UpdateMetrics {
-    /// The loss of the policy.
+    /// Returns the loss of the policy.
     fn adapt(&self) -> LossInput {
         LossInput::new(Tensor::from_data([self.policy_loss], &host()))
     }
 }
 
-/// Where a number stays that its metric reads back at once, whatever the learner runs on.
+/// Returns a device on the host. Its metric reads the number back at once, whatever device the learner uses.
 fn host() -> Device {
     #[cfg(feature = "flex")]
     return Device::flex();
@@ -37,7 +37,7 @@ impl Adaptor<Self> for UpdateMetrics {
     }
 }
 
-/// A number of [`UpdateMetrics`] as a metric of Burn's.
+/// A number of [`UpdateMetrics`] as a Burn metric.
 ///
 /// ```
 /// use burn_tsallis::rl::training::PpoMetric;
@@ -53,8 +53,7 @@ pub struct PpoMetric {
 }
 
 impl PpoMetric {
-    /// The metric of this name, which must be unique in a training, with the value that `value` takes from
-    /// an update.
+    /// Creates a metric whose value `value` computes from an update. `name` must be unique within a training.
     pub fn new(name: &str, value: fn(&UpdateMetrics) -> f64) -> Self {
         Self {
             name: Arc::new(name.to_owned()),

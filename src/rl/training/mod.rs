@@ -1,12 +1,12 @@
 //! The learner in Burn's own training loop, [`RLTraining`](burn::train::RLTraining), with its metrics,
 //! dashboard, checkpoints and interruption (feature `train`).
 //!
-//! | type | what it is |
+//! | type | description |
 //! |---|---|
-//! | [`PpoAgent`] | what is trained, as a [`burn::rl::PolicyLearner`] |
+//! | [`PpoAgent`] | the agent to train, as a [`burn::rl::PolicyLearner`] |
 //! | [`OnPolicy`] | the loop that trains it, as a [`burn::train::RLStrategy`] |
-//! | [`PpoMetric`] | a number of an update as a metric of Burn's |
-//! | [`PpoAgentRecord`] | what a checkpoint holds beside the networks |
+//! | [`PpoMetric`] | a number of an update as a Burn metric |
+//! | [`PpoAgentRecord`] | the part of a checkpoint other than the networks |
 //!
 //! ```no_run
 //! # #[cfg(feature = "flex")] {
@@ -19,7 +19,7 @@
 //! use burn_tsallis::rl::training::{OnPolicy, PpoAgent, PpoMetric};
 //! use std::sync::Arc;
 //!
-//! // Four components of an observation, two actions.
+//! // Four observation components, two actions.
 //! let agent = PpoAgent::new(PpoConfig::default(), 4, 2, &Device::flex())?;
 //! let on_policy = OnPolicy::new(|cartpole: CartPole| cartpole);
 //! let result = RLTraining::new("runs/cartpole", CartPole::new)
@@ -34,23 +34,25 @@
 //! # Ok::<(), burn_tsallis::rl::ppo::ConfigError>(())
 //! ```
 //!
-//! The same with [`checkpoint(k)`](burn::train::RLTraining::checkpoint), `k` the highest number in the folder
-//! `checkpoint`, goes on from there: on a CPU, with the same configuration and `num_steps`, to the bits of a
-//! training without a break. That holds where the environments save their states, as those of
-//! [`env`](crate::rl::env) do; others begin new episodes, which the log says. Burn's metrics begin anew.
+//! To resume, run the same code with [`checkpoint(k)`](burn::train::RLTraining::checkpoint), `k` the highest
+//! number in the folder `checkpoint`. On a CPU, with the same configuration and `num_steps`, the result then
+//! equals that of an uninterrupted training, bit for bit. This holds if the environments save their states,
+//! as those of [`env`](crate::rl::env) do. Other environments begin new episodes, which the log reports.
+//! Burn's metrics start again.
 //!
-//! Burn shows its dashboard where its feature `tui` is on, and prints a line for each update where it is not.
+//! Burn shows its dashboard if its feature `tui` is enabled. Otherwise it prints a line for each update.
 //!
-//! What is not Burn's: the loop. Burn's own is off-policy: it samples transitions from a buffer that outlives
-//! the policy that made them, and keeps neither their log-probabilities nor their order, nor whether an
-//! episode was terminated or truncated, so that there is nothing to form PPO's ratio or its advantages from.
-//! Environment steps are those of `num_steps`; the configuration's `total_steps` and `environment` are not
-//! looked at. Everything runs on the device of the agent, whatever the inference device.
+//! The loop is not Burn's own, which is off-policy. Burn's loop samples transitions from a buffer that
+//! outlives the policy that made them. The buffer keeps neither their log-probabilities nor their sequence,
+//! nor whether an episode was terminated or truncated, so PPO's ratio and advantages cannot be computed from
+//! it. The number of environment steps is `num_steps`; the configuration's `total_steps` and `environment`
+//! are ignored. Everything runs on the device of the agent, whatever the inference device.
 //!
-//! What is Burn's: it writes the file of the networks under its final name, so that a training that is killed
-//! while it does leaves that one torn, and it panics where a checkpoint cannot be written or read. Its default
-//! checkpointing strategy looks for the shortest episodes of an [evaluation](OnPolicy::with_evaluation): name
-//! one, such as [`KeepLastNCheckpoints`](burn::train::checkpoint::KeepLastNCheckpoints).
+//! Two properties come from Burn. It writes the file of the networks under its final name, so a training that
+//! is killed during the write leaves an incomplete file, and it panics if a checkpoint cannot be written or
+//! read. Its default checkpointing strategy selects the shortest episodes of an
+//! [evaluation](OnPolicy::with_evaluation): set another strategy, such as
+//! [`KeepLastNCheckpoints`](burn::train::checkpoint::KeepLastNCheckpoints).
 
 mod agent;
 mod metric;

@@ -13,31 +13,32 @@ use burn::train::{
     RLComponentsTypes, RLEvent, RLEventProcessorType, RLResult, RLStrategy, TrainingError,
 };
 
-/// The on-policy loop of [`RLTraining`](burn::train::RLTraining): rollouts of all environments together, and
-/// an update after each.
+/// The on-policy loop of [`RLTraining`](burn::train::RLTraining): it collects a rollout from all environments
+/// together and makes an update after each.
 ///
-/// It is told how an environment of the training is stepped: one of [`env`](crate::rl::env) as it is, any
-/// other through [`FromBurnEnvironment`](crate::rl::env::FromBurnEnvironment). It makes as many as the agent's
-/// configuration says, seeds each with the configuration's seed and its index, and puts the configuration's
-/// noise on the rewards. An episode is reported by its return without that noise, whether it was terminated
-/// or truncated.
+/// The loop is created with a function that adapts an environment of the training. The function returns an
+/// environment of [`env`](crate::rl::env) unchanged and wraps any other one in a
+/// [`FromBurnEnvironment`](crate::rl::env::FromBurnEnvironment). The loop creates the number of environments
+/// in the agent's configuration, seeds each with the configuration's seed and its index, and adds the
+/// configuration's noise to the rewards. An episode is reported with its return without that noise, whether
+/// it was terminated or truncated.
 ///
-/// Burn is told of every episode (`EpisodeEnd`), of every update (`TrainStep`), and once in an update of the
-/// environment steps so far (`EnvStep`), which moves the progress bar. An interruption is noticed after each
-/// update.
+/// Burn receives an event for every episode (`EpisodeEnd`) and every update (`TrainStep`). Once per update,
+/// it receives the environment steps so far (`EnvStep`), which move the progress bar. An interruption takes
+/// effect after the current update.
 ///
-/// Checkpoints are numbered from 1, as Burn's epochs are. There is one every
-/// [so many updates](Self::with_checkpoint_interval), and one at the end or at an interruption. A training
-/// that fails makes none, and returns the policy of the last.
+/// Checkpoints are numbered from 1, like Burn's epochs. The loop makes one at a fixed [interval of
+/// updates](Self::with_checkpoint_interval), and one at the end or at an interruption. A training that fails
+/// makes no checkpoint at the failure and returns the policy of the last one.
 ///
 /// ```
 /// use burn_tsallis::rl::env::{FromBurnEnvironment, CartPole};
 /// use burn_tsallis::rl::training::OnPolicy;
 ///
-/// // One of ours.
+/// // An environment of this crate.
 /// let on_policy = OnPolicy::new(|cartpole: CartPole| cartpole);
 ///
-/// // One that only implements Burn's trait: four components of an observation, two actions.
+/// // An environment that only implements Burn's trait: four observation components, two actions.
 /// let on_policy = OnPolicy::new(|cartpole: CartPole| {
 ///     FromBurnEnvironment::new(cartpole, 4, 2, |state| state.map(|x| x as f32), |action| action)
 /// });
@@ -49,11 +50,11 @@ pub struct OnPolicy<F> {
     evaluation_episodes: usize,
 }
 
-/// Updates between two checkpoints.
+/// The default number of updates between two checkpoints.
 const CHECKPOINT_INTERVAL: usize = 50;
 
 impl<F> OnPolicy<F> {
-    /// The loop in environments that `adapt` makes of those of the training.
+    /// Creates a loop. `adapt` converts each environment of the training to one that the loop can step.
     pub fn new(adapt: F) -> Self {
         Self {
             adapt,
@@ -62,7 +63,7 @@ impl<F> OnPolicy<F> {
         }
     }
 
-    /// The updates between two checkpoints, 50 unless said otherwise; zero is taken as one.
+    /// Sets the number of updates between two checkpoints. The default is 50; zero counts as one.
     pub fn with_checkpoint_interval(self, updates: usize) -> Self {
         Self {
             checkpoint_interval: updates.max(1),
@@ -70,8 +71,8 @@ impl<F> OnPolicy<F> {
         }
     }
 
-    /// Plays so many episodes with the most probable actions before each checkpoint, for Burn's validation
-    /// metrics; none unless said otherwise.
+    /// Sets the number of episodes that are played with the most probable actions before each checkpoint, for
+    /// Burn's validation metrics. The default is none.
     pub fn with_evaluation(self, episodes: usize) -> Self {
         Self {
             evaluation_episodes: episodes,
@@ -92,8 +93,9 @@ where
     F: Fn(RLC::Env) -> E,
     E: DiscreteEnvironment + 'static,
 {
-    /// As Burn's own, but that it asks why the training stopped, and summarizes it, once its events are
-    /// processed and before they end: at that end Burn's dashboard forgets the reason.
+    /// Follows Burn's default implementation with one change: it reads the reason of the stop, and summarizes
+    /// the training, after the events are processed and before the end event. At the end event, Burn's
+    /// dashboard forgets the reason.
     fn train(
         &self,
         mut agent: PpoAgent,
@@ -178,7 +180,7 @@ where
             Ok(())
         };
         if let Err(error) = learn() {
-            // Of Burn's errors, this is the one that has room for words.
+            // This is the one of Burn's errors that can hold a message.
             interrupter.fail(TrainingError::Workers(vec![WorkerFailure {
                 device_id: 0,
                 message: error.to_string(),
@@ -193,7 +195,7 @@ fn events(
     update: UpdateMetrics,
     num_steps: usize,
 ) -> impl Iterator<Item = RLEvent<UpdateMetrics, ()>> {
-    // The last update may go beyond the number of steps, which is rounded up to whole updates.
+    // The number of steps is rounded up to whole updates, so the last update may exceed it.
     let steps = learner.global_step().min(num_steps);
     let progress = Progress::new(steps, num_steps, Some("steps".to_owned()));
     let updated = RLEvent::TrainStep(EvaluationItem::new(update, progress.clone(), None));

@@ -5,16 +5,16 @@ use burn::tensor::Bytes;
 use burn::train::checkpoint::{Checkpoint, CheckpointerError};
 use std::path::PathBuf;
 
-/// What a checkpoint holds of a [`PpoAgent`](super::PpoAgent) beside its networks: the optimizer's moments,
-/// and all else that the learner goes on from, the environments included where they save their state.
+/// The part of a [`PpoAgent`](super::PpoAgent) checkpoint other than its networks: the optimizer's moments,
+/// and all other state from which the learner continues, including the environments if they can be saved.
 ///
-/// Its file is a line of JSON, then the moments as Burn writes modules. It is written beside its name and
-/// renamed.
+/// The file is a line of JSON, followed by the moments in Burn's format for modules. It is written under a
+/// temporary name and renamed.
 #[derive(Clone, Default)]
 pub struct PpoAgentRecord {
-    /// The moments; none before the first step.
+    /// The moments; `None` before the first step.
     pub(super) moments: Option<ModuleRecord>,
-    /// None before the training.
+    /// `None` before the training.
     pub(super) state: Option<LearnerState>,
 }
 
@@ -38,7 +38,7 @@ impl Checkpoint for PpoAgentRecord {
         let end = bytes
             .iter()
             .position(|&byte| byte == b'\n')
-            .ok_or_else(|| malformed("its first line does not end".to_owned()))?;
+            .ok_or_else(|| malformed("the first line is incomplete".to_owned()))?;
         let state =
             serde_json::from_slice(&bytes[..end]).map_err(|error| malformed(error.to_string()))?;
         let moments = bytes[end + 1..].to_vec();

@@ -159,7 +159,7 @@ fn an_unparsable_command_line_prints_one_line() {
         ),
         (
             &["train", "--env", "cartpol"],
-            "invalid value 'cartpol' for '--env <NAME>': no environment \"cartpol\": there are cartpole, deepsea:N",
+            "invalid value 'cartpol' for '--env <NAME>': invalid environment \"cartpol\"; expected cartpole, deepsea:N",
         ),
         (
             &["train", "--regularizer", "sgd"],
@@ -212,12 +212,12 @@ fn a_damaged_run_is_named() {
     let eval = |more: &[&str]| refuse(&[&["eval", name(&run)], more].concat());
     let said = eval(&["--checkpoint", "7"]);
     assert!(
-        said.contains("has no checkpoint of 7 steps: it has those of"),
+        said.contains("has no checkpoint after 7 steps: it has checkpoints after"),
         "{said}"
     );
     let said = eval(&["--checkpoint", "best"]);
     assert!(
-        said.contains("has no checkpoint of 100 episodes yet"),
+        said.contains("has no checkpoint after 100 episodes yet"),
         "{said}"
     );
 
@@ -234,7 +234,7 @@ fn a_damaged_run_is_named() {
     let config = String::from_utf8(read(run.join("config.json"))).expect("UTF-8");
     let other = config.replace(env!("CARGO_PKG_VERSION"), "7.3.0");
     fs::write(run.join("config.json"), other).expect("the version is changed");
-    assert!(eval(&[]).contains("is a run of version 7.3.0, and this is"));
+    assert!(eval(&[]).contains("is a run of version 7.3.0, but this is version"));
     assert!(refuse(&["plot", name(&run)]).contains("is a run of version 7.3.0"));
     fs::write(run.join("config.json"), "{}").expect("the configuration is damaged");
     assert!(eval(&[]).contains("config.json cannot be read"));

@@ -73,7 +73,7 @@ fn a_finished_run_has_nothing_left_and_can_be_made_longer() {
         let output = tsallis(&[&line[..], more].concat());
         assert!(output.status.success(), "{}", stderr(&output));
         let said = stderr(&output);
-        let words = format!("no longer equal to one of {steps} steps from its beginning");
+        let words = format!("the run differs from one with {steps} steps from the start");
         assert_eq!(said.matches(&words).count(), 1, "{said}");
         (stdout(&output), said)
     };
@@ -87,7 +87,7 @@ fn a_finished_run_has_nothing_left_and_can_be_made_longer() {
 
     let said = refuse(&["train", "--resume", name(&run), "--steps", "512"]);
     assert!(
-        said.contains("at least 1056, which the run has made"),
+        said.contains("at least 1056, the steps already made"),
         "{said}"
     );
     assert_eq!(after, read(run.join("metrics.csv")));
@@ -113,7 +113,7 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
                 "{said}"
             );
             assert!(
-                said.contains("going on from the checkpoint of 960 steps"),
+                said.contains("continuing from the checkpoint after 960 steps"),
                 "{said}"
             );
             assert_same_run(&straight, &run);
@@ -140,7 +140,7 @@ fn a_failed_resume_changes_nothing() {
     attempt(
         "none",
         &|run| fs::remove_dir_all(run.join("checkpoints")).expect("removed"),
-        "has no checkpoint to go on from",
+        "has no checkpoint to continue from",
     );
     attempt(
         "all-truncated",
@@ -172,7 +172,7 @@ fn a_failed_resume_changes_nothing() {
                 "\"version\": \"7.3.",
             );
         },
-        "is a run of version 7.3.0, and this is 0.1.0",
+        "is a run of version 7.3.0, but this is version 0.1.0",
     );
     attempt(
         "metrics",
@@ -221,7 +221,7 @@ fn a_damaged_seed_does_not_stop_the_others() {
     let said = stderr(&output);
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
-        said.starts_with("error: seed 1: ") && said.contains("has no checkpoint to go on from"),
+        said.starts_with("error: seed 1: ") && said.contains("has no checkpoint to continue from"),
         "{said}"
     );
     for seed in ["seed-0", "seed-2"] {

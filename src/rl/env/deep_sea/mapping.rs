@@ -1,11 +1,11 @@
-//! The draws of NumPy's `RandomState`, which bsuite makes its action mappings by.
+//! The draws of NumPy's `RandomState`, which bsuite uses for its action mappings.
 
 const WORDS: usize = 624;
 const MIDDLE: usize = 397;
 
-/// `RandomState(seed).binomial(1, 0.5, count)` as Booleans.
+/// Returns `RandomState(seed).binomial(1, 0.5, count)` as Booleans.
 ///
-/// NumPy inverts the distribution function of the binomial: an entry is 1 where a uniform draw of 53 bits
+/// NumPy inverts the distribution function of the binomial: an entry is 1 if a uniform draw of 53 bits
 /// exceeds one half.
 pub(super) fn numpy_bernoulli(seed: u32, count: usize) -> Vec<bool> {
     let mut generator = MersenneTwister::new(seed);
@@ -61,7 +61,7 @@ impl MersenneTwister {
 mod tests {
     use super::*;
 
-    /// The ten thousandth output of the generator's standard seed, as the C++ standard gives it.
+    /// The ten thousandth output for the generator's default seed, from the C++ standard.
     #[test]
     fn the_reference_output() {
         let mut generator = MersenneTwister::new(5489);

@@ -11,14 +11,14 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// DeepSea as bsuite defines it (Osband et al. 2020): a diver sinks through an `N` by `N` grid from its
-/// top left, and finds the treasure only by moving right in every row.
+/// DeepSea as bsuite defines it (Osband et al. 2020): a diver sinks through an `N` by `N` grid from the top
+/// left cell and finds the treasure only by moving right in every row.
 ///
-/// * Which of the two actions moves right differs from cell to cell; the other one moves left. Both stop
+/// * Actions: the action that moves right differs from cell to cell; the other action moves left. Moves stop
 ///   at the walls. Every step sinks by one row.
-/// * Reward: 1 for moving right in the last column, less 0.01 / `N` for every move right, whether or not it
+/// * Reward: 1 for moving right in the last column, minus 0.01 / `N` for every move right, whether or not it
 ///   succeeds.
-/// * Stochastic: a move right fails with probability 1 / `N`, and in the last row a standard normal draw is
+/// * Stochastic: a move right fails with probability 1 / `N`. In the last row, a standard normal draw is
 ///   added to the reward of the first and of the last column.
 /// * Observation: the cell, one-hot over `N` squared components; all zero after the last step.
 /// * Terminated after `N` steps.
@@ -43,38 +43,42 @@ struct State {
     dynamics: Stream,
 }
 
-/// Price of moving right in every row.
+/// The total cost of moving right in every row.
 const MOVE_COST: f64 = 0.01;
 
 impl DeepSea {
-    /// The deterministic sea of this size, with the action mapping that bsuite draws by `mapping_seed`: the
-    /// same in every cell for the same seed. bsuite's own experiments use the seed 42.
+    /// Creates a deterministic sea with `size` rows and columns and the action mapping that bsuite draws from
+    /// `mapping_seed`. Equal seeds give equal mappings. bsuite's own experiments use the seed 42.
     ///
     /// # Panics
     ///
-    /// If the size is zero.
+    /// If `size` is zero.
     pub fn new(size: usize, mapping_seed: u32) -> Self {
         Self::with_mapping(size, mapping::numpy_bernoulli(mapping_seed, size * size))
     }
 
-    /// The deterministic sea of this size in which action 1 moves right in every cell.
+    /// Creates a deterministic sea with `size` rows and columns in which action 1 moves right in every cell.
     ///
     /// # Panics
     ///
-    /// If the size is zero.
+    /// If `size` is zero.
     pub fn unmapped(size: usize) -> Self {
         Self::with_mapping(size, vec![true; size * size])
     }
 
-    /// The deterministic sea of this size with an action mapping: for each cell, row by row, whether
-    /// action 1 moves right.
+    /// Creates a deterministic sea with `size` rows and columns and the given action mapping. `one_is_right`
+    /// has one entry for each cell, row by row, which is true if action 1 moves right there.
     ///
     /// # Panics
     ///
-    /// If the size is zero, or if the mapping is not one of `size` times `size` cells.
+    /// If `size` is zero, or if `one_is_right` does not have `size` times `size` entries.
     pub fn with_mapping(size: usize, one_is_right: Vec<bool>) -> Self {
-        assert!(size > 0, "a sea needs a cell");
-        assert_eq!(one_is_right.len(), size * size, "a mapping for each cell");
+        assert!(size > 0, "a sea needs at least one cell");
+        assert_eq!(
+            one_is_right.len(),
+            size * size,
+            "a sea needs one mapping entry for each cell"
+        );
         Self {
             size,
             stochastic: false,
@@ -90,48 +94,49 @@ impl DeepSea {
         }
     }
 
-    /// The stochastic sea, which draws from [`Purpose::Dynamics`].
+    /// Makes the sea stochastic. It draws from [`Purpose::Dynamics`].
     pub fn stochastic(mut self) -> Self {
         self.stochastic = true;
         self
     }
 
-    /// Row and column. The row is `N` after the last step.
+    /// Returns the row and the column. The row is `N` after the last step.
     pub fn state(&self) -> (usize, usize) {
         (self.state.row, self.state.column)
     }
 
-    /// The action that moves right in a cell.
+    /// Returns the action that moves right in a cell.
     ///
     /// # Panics
     ///
-    /// If there is no such cell.
+    /// If the cell is outside the sea.
     pub fn right_action(&self, row: usize, column: usize) -> usize {
         let size = self.size;
         assert!(
             row < size && column < size,
-            "row {row} and column {column} of a sea of size {size}"
+            "row {row} and column {column} are outside a sea of size {size}"
         );
         usize::from(self.one_is_right[row * self.size + column])
     }
 
-    /// The expected return of moving right in every row, which bsuite calls optimal. In the stochastic sea a
-    /// diver who stops paying for moves after a failure earns a little more.
+    /// Returns the expected return of moving right in every row, which bsuite calls optimal. In the
+    /// stochastic sea, a diver that stops paying for moves after a failure earns slightly more.
     pub fn optimal_return(&self) -> f64 {
         optimal_return(self.size, self.stochastic)
     }
 
-    /// The bad episodes that ended, as bsuite counts them.
+    /// Returns the number of bad episodes that have ended, as bsuite counts them.
     pub fn total_bad_episodes(&self) -> u64 {
         self.state.total_bad_episodes
     }
 
-    /// The number of treasures found, as bsuite counts them.
+    /// Returns the number of treasures found, as bsuite counts them.
     pub fn denoised_return(&self) -> f64 {
         self.state.denoised_return
     }
 
-    /// A step with given draws: whether a move right fails, and the noise of the last row's ends.
+    /// Takes a step with the given draws: `fails` decides whether a move right fails, and `noise` is added to
+    /// the reward at the ends of the last row.
     fn advance(&mut self, action: usize, fails: bool, noise: f64) -> Transition {
         let last = self.size - 1;
         let State { row, column, .. } = self.state;
@@ -165,10 +170,10 @@ impl DeepSea {
     }
 }
 
-/// The expected return of moving right in every row of a sea of this size.
+/// Returns the expected return of moving right in every row of a sea of the given size.
 pub(super) fn optimal_return(size: usize, stochastic: bool) -> f64 {
     let treasure = if stochastic {
-        // The move out of the last row need not succeed.
+        // The move in the last row is rewarded even if it fails.
         (1.0 - 1.0 / size as f64).powf((size - 1) as f64)
     } else {
         1.0
@@ -185,7 +190,7 @@ impl DiscreteEnvironment for DeepSea {
         2
     }
 
-    /// Also sets bsuite's counts to zero. The action mapping stays.
+    /// Also resets bsuite's counts to zero. The action mapping does not change.
     fn seed(&mut self, seed: u64, index: u32) {
         self.state.dynamics = stream(seed, Purpose::Dynamics, index);
         self.state.total_bad_episodes = 0;
@@ -235,5 +240,5 @@ impl DiscreteEnvironment for DeepSea {
     }
 }
 
-// An episode ends by itself, after as many steps as the sea has rows.
+// The environment ends each episode itself, after as many steps as the sea has rows.
 burn_environment!(DeepSea, (usize, usize), usize::MAX);

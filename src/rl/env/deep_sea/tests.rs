@@ -12,7 +12,7 @@ struct Run {
     denoised_return: f64,
 }
 
-/// A step of bsuite, and what it drew.
+/// A step of bsuite, with its random draws.
 #[derive(Deserialize)]
 struct Step {
     action: usize,
@@ -60,7 +60,8 @@ fn runs_of_bsuite() {
     }
 }
 
-/// Plays an episode of moves to the right, or the left; its return, and whether it was bad.
+/// Plays an episode that moves right in the rows for which `rightwards` returns true and left in the others.
+/// Returns its return and whether it was bad.
 fn play(sea: &mut DeepSea, rightwards: impl Fn(usize) -> bool) -> (f64, bool) {
     DiscreteEnvironment::reset(sea);
     let mut total = 0.0;
@@ -107,8 +108,8 @@ fn the_mapping_is_that_of_its_seed() {
     assert!((0..10).all(|i| unmapped.right_action(i, i) == 1));
 }
 
-/// Moves right fail with probability 1 / N and cost all the same; the ends of the last row, and nothing else,
-/// are noisy.
+/// Moves right fail with probability 1 / N and still have their cost. Only the rewards at the ends of the
+/// last row are noisy.
 #[test]
 fn the_stochastic_sea_slips_and_is_noisy() {
     const SIZE: usize = 5;
@@ -157,7 +158,7 @@ fn the_stochastic_sea_slips_and_is_noisy() {
     // The variance of a squared standard normal is two.
     assert!(standard_errors(variance, 1.0, 2.0, n) < 4.0, "{variance}");
     let mean = returns.iter().sum::<f64>() / EPISODES as f64;
-    // The treasure's own variance, and that of the noise, are at most 1.25 together.
+    // The variances of the treasure and of the noise add up to at most 1.25.
     let off = standard_errors(mean, sea.optimal_return(), 1.25, EPISODES as f64);
     assert!(off < 4.0, "{mean} {}", sea.optimal_return());
 }

@@ -1,4 +1,4 @@
-//! Wrappers, which change one thing about an environment and pass on the rest.
+//! Wrappers. Each changes one aspect of an environment and forwards the rest.
 
 mod noise;
 mod statistics;
@@ -8,8 +8,8 @@ pub use noise::RewardNoise;
 pub use statistics::EpisodeStatistics;
 pub use time_limit::TimeLimit;
 
-/// The methods of [`DiscreteEnvironment`](super::DiscreteEnvironment) that a wrapper leaves to what it
-/// wraps.
+/// Implements the methods of [`DiscreteEnvironment`](super::DiscreteEnvironment) that a wrapper forwards to
+/// the wrapped environment.
 macro_rules! delegate {
     ($environment:ident) => {
         fn observation_size(&self) -> usize {
@@ -42,7 +42,7 @@ macro_rules! delegate {
 }
 use delegate;
 
-/// What a wrapper saves: its own part beside that of what it wraps.
+/// The saved states of a wrapper and of the environment that it wraps.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct SavedWrapper<S> {
     wrapper: S,

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 /// Adds independent Gaussian noise to every reward of an environment, as bsuite's wrapper does.
 ///
-/// The noise is drawn from [`Purpose::Noise`]. An [`EpisodeStatistics`](crate::rl::env::EpisodeStatistics)
-/// below this wrapper records what was earned without the noise.
+/// The noise is drawn from [`Purpose::Noise`]. To record returns without the noise, put an
+/// [`EpisodeStatistics`](crate::rl::env::EpisodeStatistics) inside this wrapper.
 #[derive(Clone, Debug)]
 pub struct RewardNoise<E> {
     environment: E,
@@ -20,7 +20,7 @@ pub struct RewardNoise<E> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct State {
     noise: Stream,
-    /// Before the first step of all.
+    /// Whether no step has been taken since the seeding.
     first: bool,
 }
 
@@ -34,7 +34,7 @@ impl State {
 }
 
 impl<E: DiscreteEnvironment> RewardNoise<E> {
-    /// `environment` with noise of this standard deviation.
+    /// Adds noise with the given standard deviation to the rewards of `environment`.
     pub fn new(environment: E, standard_deviation: f64) -> Self {
         Self {
             environment,
@@ -44,8 +44,8 @@ impl<E: DiscreteEnvironment> RewardNoise<E> {
         }
     }
 
-    /// Whether the reward of the first step after the seeding is left without noise, and only that one, as
-    /// in the code of arXiv 2601.12604. It is not by default.
+    /// If `exempt` is true, the first reward after the seeding, and only that one, has no noise, as in the
+    /// code of arXiv 2601.12604. The default is `false`.
     pub fn with_first_step_exempt(mut self, exempt: bool) -> Self {
         self.first_step_exempt = exempt;
         self
@@ -65,7 +65,7 @@ impl<E: DiscreteEnvironment> DiscreteEnvironment for RewardNoise<E> {
     }
 
     fn step(&mut self, action: usize) -> Transition {
-        // Drawn for the exempt step too, so that the flag changes no other reward.
+        // Draw for the exempt step too, so that the flag changes no other reward.
         let draw: f64 = StandardNormal.sample(&mut self.state.noise);
         let exempt = self.state.first && self.first_step_exempt;
         self.state.first = false;

@@ -2,9 +2,9 @@ use super::{SavedWrapper, delegate};
 use crate::rl::env::{DiscreteEnvironment, Episode, RestoreError, Transition, state};
 use serde_json::Value;
 
-/// Records the episodes of an environment: the last step of each carries its [`Episode`]. Wrapped below
-/// [`RewardNoise`](crate::rl::env::RewardNoise), it records what was earned without the noise; above
-/// [`TimeLimit`](crate::rl::env::TimeLimit), it records the episodes that the limit ends.
+/// Records the episodes of an environment: the last transition of each carries its [`Episode`]. Inside
+/// [`RewardNoise`](crate::rl::env::RewardNoise), it records returns without the noise. Outside
+/// [`TimeLimit`](crate::rl::env::TimeLimit), it also records the episodes that the limit ends.
 #[derive(Clone, Debug)]
 pub struct EpisodeStatistics<E> {
     environment: E,
@@ -12,7 +12,7 @@ pub struct EpisodeStatistics<E> {
 }
 
 impl<E: DiscreteEnvironment> EpisodeStatistics<E> {
-    /// `environment`, from the beginning of an episode.
+    /// Wraps `environment`, which must be at the beginning of an episode.
     pub fn new(environment: E) -> Self {
         Self {
             environment,

@@ -2,8 +2,8 @@ use super::{SavedWrapper, delegate};
 use crate::rl::env::{DiscreteEnvironment, RestoreError, Transition, state};
 use serde_json::Value;
 
-/// Truncates the episodes of an environment after a number of steps. An episode that ends with its last
-/// step is both terminated and truncated, as in Gymnasium.
+/// Truncates the episodes of an environment after a number of steps. If an episode terminates in its last
+/// allowed step, the transition is both terminated and truncated, as in Gymnasium.
 #[derive(Clone, Debug)]
 pub struct TimeLimit<E> {
     environment: E,
@@ -12,8 +12,8 @@ pub struct TimeLimit<E> {
 }
 
 impl<E: DiscreteEnvironment> TimeLimit<E> {
-    /// `environment`, from the beginning of an episode, with episodes of at most `limit` steps. A limit
-    /// of zero is as one: an episode has a step.
+    /// Limits the episodes of `environment`, which must be at the beginning of an episode, to `limit` steps.
+    /// A limit of zero has the effect of a limit of one, because every episode has a step.
     pub fn new(environment: E, limit: usize) -> Self {
         Self {
             environment,

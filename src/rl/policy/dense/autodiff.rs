@@ -9,7 +9,7 @@ use burn::backend::tensor::FloatTensor;
 #[derive(Clone, Copy, Debug)]
 struct DenseOp;
 
-/// Inputs and output, which are all that the derivative needs.
+/// The tensors that the derivative needs.
 #[derive(Clone, Debug)]
 struct SavedTensors<B: DenseBackend> {
     x: FloatTensor<B>,
@@ -79,7 +79,7 @@ impl<B: DenseBackend, C: CheckpointStrategy> DenseBackend for Autodiff<B, C> {
         }
     }
 
-    /// First-order: the gradients are constants of the graph.
+    /// First-order only: the gradients are constants in the graph.
     fn dense_backward(
         y: FloatTensor<Self>,
         gradient: FloatTensor<Self>,

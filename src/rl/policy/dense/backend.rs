@@ -1,4 +1,4 @@
-// Without any backend the generated routes are empty.
+// Without a backend, the generated dispatch routes are empty.
 #![cfg_attr(
     not(any(
         feature = "cube",
@@ -14,7 +14,7 @@ use super::{Activation, portable};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
-/// Burn's backends, extended by a layer of a network.
+/// Extends Burn's backends with a dense layer.
 #[backend_extension(
     Autodiff,
     Cube: cfg(feature = "cube"),
@@ -25,7 +25,8 @@ use burn::backend::{Backend, backend_extension};
     Remote: cfg(feature = "remote"),
 )]
 pub trait DenseBackend: Backend {
-    /// `act(x W + b)`: `[rows, inputs]`, `[inputs, outputs]` and `[outputs]` to `[rows, outputs]`.
+    /// Computes `act(x W + b)` from `[rows, inputs]`, `[inputs, outputs]` and `[outputs]`, as `[rows,
+    /// outputs]`.
     #[fusion(default)]
     fn dense(
         x: FloatTensor<Self>,
@@ -36,8 +37,8 @@ pub trait DenseBackend: Backend {
         portable::dense::<Self>(x, weight, bias, activation)
     }
 
-    /// Where `y` is the output and `g` its gradient, `(g act', sum of its rows)`, which are the gradients in
-    /// `x W` and in `b`: `[rows, outputs]` and `[outputs]`.
+    /// Computes the gradients with respect to `x W` and `b` from the output `y` and its gradient `g`: `g
+    /// act'`, `[rows, outputs]`, and the sum of its rows, `[outputs]`.
     #[fusion(default)]
     fn dense_backward(
         y: FloatTensor<Self>,
@@ -47,7 +48,7 @@ pub trait DenseBackend: Backend {
         portable::dense_backward::<Self>(y, gradient, activation)
     }
 
-    /// The product of two matrices.
+    /// Computes the product of two matrices.
     #[fusion(default)]
     fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_matmul(a, b)

@@ -1,9 +1,9 @@
-//! The bias and the activation of a layer over contiguous rows, in `f32` and in place.
+//! The bias and the activation of a layer, in place over contiguous rows of `f32`.
 
 use super::Activation;
 use super::tanh;
 
-/// `z <- act(z + b)`, for rows of as many entries as the bias.
+/// Computes `z <- act(z + b)`. Each row of `z` has as many entries as the bias.
 pub(super) fn activate(z: &mut [f32], bias: &[f32], activation: Option<Activation>) {
     if activation == Some(Activation::Tanh) {
         return tanh::bias_tanh(z, bias);
@@ -12,14 +12,15 @@ pub(super) fn activate(z: &mut [f32], bias: &[f32], activation: Option<Activatio
         for (z, b) in row.iter_mut().zip(bias) {
             *z += b;
             if activation == Some(Activation::Relu) {
-                // Keeps a NaN, which `f32::max` does not.
+                // Preserves NaN, which `f32::max` does not.
                 *z = if *z < 0.0 { 0.0 } else { *z };
             }
         }
     }
 }
 
-/// `gradient`, that of the output `y`, becomes that of the product; `bias_gradient` the sum of its rows.
+/// Turns `gradient` from the gradient of the output `y` into that of the product, and writes the sum of its
+/// rows to `bias_gradient`.
 pub(super) fn activate_backward(
     y: &[f32],
     gradient: &mut [f32],

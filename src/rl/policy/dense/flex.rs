@@ -5,18 +5,18 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Shape, TensorData};
 
-/// Multiplications from which on a product is worth waking rayon's workers: those of Burn's own product.
+/// The number of multiplications from which a product uses rayon's workers, as in Burn's own product.
 const PARALLEL_PRODUCT: usize = 192 * 192 * 192;
 
-/// The product of two `f32` matrices of any strides, row-major.
+/// Computes the row-major product of two `f32` matrices of any non-negative strides.
 ///
-/// Burn's own product of these matrices allocates its result twice and copies it, for its alignment.
+/// Burn's own product of these matrices allocates its result twice and copies it, for alignment.
 fn product(a: &FlexTensor, b: &FlexTensor) -> (Vec<f32>, Shape) {
     let (rows, inner) = (a.shape()[0], a.shape()[1]);
     let (inner_b, columns) = (b.shape()[0], b.shape()[1]);
     assert_eq!(
         inner, inner_b,
-        "a product of [{rows}, {inner}] and [{inner_b}, {columns}]"
+        "cannot multiply [{rows}, {inner}] by [{inner_b}, {columns}]"
     );
     let mut product = vec![0.0_f32; rows * columns];
     if inner > 0 && !product.is_empty() {
@@ -35,8 +35,8 @@ fn product(a: &FlexTensor, b: &FlexTensor) -> (Vec<f32>, Shape) {
         let b: &[f32] = &b.storage::<f32>()[b.layout().start_offset()..];
         check_bounds(a, [rows, inner], a_strides);
         check_bounds(b, [inner, columns], b_strides);
-        // SAFETY: the result has `rows * columns` entries, and `check_bounds` has found the last entry of
-        // each factor within its slice.
+        // SAFETY: the result has `rows * columns` entries, and `check_bounds` has checked that the last entry
+        // of each factor lies within its slice.
         unsafe {
             gemm::gemm(
                 rows,
@@ -64,17 +64,17 @@ fn product(a: &FlexTensor, b: &FlexTensor) -> (Vec<f32>, Shape) {
     (product, Shape::new([rows, columns]))
 }
 
-/// Panics if a matrix reaches out of its memory, which no layout of Burn's does.
+/// Panics if a matrix extends past its memory, which no layout of Burn's does.
 fn check_bounds(memory: &[f32], [rows, columns]: [usize; 2], strides: (isize, isize)) {
     let last = (rows as isize - 1) * strides.0 + (columns as isize - 1) * strides.1;
     assert!(
         strides.0 >= 0 && strides.1 >= 0 && (last as usize) < memory.len(),
-        "strides {strides:?} of [{rows}, {columns}] in {} numbers",
+        "a [{rows}, {columns}] matrix with strides {strides:?} does not fit in {} numbers",
         memory.len()
     );
 }
 
-/// Flipped matrices, whose strides are negative, are copied first.
+/// Copies a matrix with negative strides, such as a flipped one.
 fn non_negative_strides(tensor: FlexTensor) -> FlexTensor {
     if tensor.layout().strides().iter().all(|&stride| stride >= 0) {
         tensor
@@ -83,7 +83,7 @@ fn non_negative_strides(tensor: FlexTensor) -> FlexTensor {
     }
 }
 
-/// The values of a tensor changed: in place where nothing else holds them, else in a copy.
+/// Changes the values of a tensor, in place if nothing else holds them, otherwise in a copy.
 fn map_values(tensor: FlexTensor, change: impl FnOnce(&mut [f32])) -> FlexTensor {
     let shape = tensor.shape();
     let mut tensor = tensor.to_contiguous();

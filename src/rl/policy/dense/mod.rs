@@ -1,5 +1,5 @@
-//! A layer `act(x W + b)` as one operation. Burn's CPU backends take `tanh` one number at a time, which alone
-//! bounds the speed of a small network, and copy each product of matrices once more than they need.
+//! A layer `act(x W + b)` as one operation. Burn's CPU backends compute `tanh` one number at a time, which
+//! alone limits the speed of a small network, and make one unneeded copy of each product of matrices.
 
 mod autodiff;
 mod backend;
@@ -19,7 +19,8 @@ use super::Activation;
 use burn::Tensor;
 use burn::backend::Dispatch;
 
-/// `act(x W + b)`, differentiable in all three; without an activation `x W + b`.
+/// Computes `act(x W + b)`, or `x W + b` without an activation. The result is differentiable in all three
+/// inputs.
 ///
 /// # Shapes
 /// - x: `[rows, inputs]`
@@ -28,7 +29,7 @@ use burn::backend::Dispatch;
 /// - output: `[rows, outputs]`
 ///
 /// # Panics
-/// If the shapes do not fit.
+/// If the shapes do not match.
 pub(super) fn dense(
     x: Tensor<2>,
     weight: Tensor<2>,
@@ -38,7 +39,7 @@ pub(super) fn dense(
     let ([_, inputs], [rows, outputs], [biases]) = (x.dims(), weight.dims(), bias.dims());
     assert!(
         inputs == rows && outputs == biases,
-        "{inputs} inputs to a weight of [{rows}, {outputs}] and a bias of [{biases}]"
+        "{inputs} inputs do not match a weight of [{rows}, {outputs}] and a bias of [{biases}]"
     );
     Tensor::from_dispatch(<Dispatch as DenseBackend>::dense(
         x.into_dispatch(),
@@ -86,7 +87,7 @@ mod tests {
                         Tensor::<2>::from_data(data, &device)
                     };
                     let inputs_of = || {
-                        // A transposed view as the layer's input, too.
+                        // The input of the layer is a transposed view.
                         let x = matrix(inputs, rows, 1).transpose();
                         let bias = Tensor::<1>::from_data(&test_values(outputs, 3)[..], &device);
                         [x, matrix(inputs, outputs, 2)]

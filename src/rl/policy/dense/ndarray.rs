@@ -9,8 +9,8 @@ fn tensor(values: Vec<f32>, shape: Shape) -> NdArrayTensor {
     NdArrayTensor::from_data(TensorData::new(values, shape))
 }
 
-/// The values of an `f32` tensor in row-major order. A macro, because burn-ndarray keeps the type of the
-/// storage to itself.
+/// Copies the values of an `f32` tensor in row-major order. This is a macro because burn-ndarray does not
+/// export the type of its storage.
 macro_rules! values {
     ($storage:expr) => {
         $storage.view().iter().copied().collect::<Vec<f32>>()

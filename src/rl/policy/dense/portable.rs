@@ -1,4 +1,4 @@
-//! In Burn's own operations.
+//! The layer composed of Burn's own operations.
 
 use super::Activation;
 use burn::backend::tensor::FloatTensor;

@@ -1,17 +1,17 @@
-//! The hyperbolic tangent of a layer: its bias, the function and their gradients in one pass each.
+//! The hyperbolic tangent of a layer, with its bias, in one pass; its gradients in another.
 
 use crate::op::cpu::elementary::exp;
 use crate::op::cpu::vector::{V, lanes, load, load_row, splat, store, store_row};
 use macerator::{AutoArch, Scalar, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Entries of a task: some ten microseconds, what it costs to wake rayon's workers. Tasks follow from the
-/// shape alone, so that the sums of [`bias_tanh_backward`] do not depend on the number of threads.
+/// Entries of a task: some ten microseconds of work, the cost of waking rayon's workers. Tasks depend on the
+/// shape alone, so the sums of [`bias_tanh_backward`] do not depend on the number of threads.
 const TASK_ENTRIES: usize = 32 * 1024;
 
-/// `x <- tanh(x + b)`, for rows `x` of as many entries as the bias.
+/// Computes `x <- tanh(x + b)`. Each row of `x` has as many entries as the bias.
 ///
-/// To 3e-7 of each entry, odd to the last bit; NaN stays.
+/// The relative error of each entry is at most 3e-7. The function is odd to the last bit and preserves NaN.
 ///
 /// # Panics
 ///
@@ -31,16 +31,16 @@ pub(super) fn bias_tanh(x: &mut [f32], bias: &[f32]) {
     }
 }
 
-/// The gradients of `y = tanh(x + b)`: `grad`, the cotangent of `y`, becomes that of `x`, `grad (1 - y^2)`,
-/// and `bias_grad` its sum over the rows.
+/// Computes the gradients of `y = tanh(x + b)`. `grad`, the cotangent of `y`, becomes that of `x`, `grad (1 -
+/// y^2)`. `bias_grad` becomes its sum over the rows.
 ///
 /// # Panics
 ///
-/// If `y` and `grad` are not whole rows of the same number.
+/// If `y` and `grad` do not have the same number of whole rows.
 pub(super) fn bias_tanh_backward(y: &[f32], grad: &mut [f32], bias_grad: &mut [f32]) {
     let features = bias_grad.len();
     assert_whole_rows(y.len(), features);
-    assert_eq!(y.len(), grad.len(), "a cotangent for each entry");
+    assert_eq!(y.len(), grad.len(), "`y` and `grad` must be equally long");
     bias_grad.fill(0.0);
     if y.is_empty() {
         return;
@@ -111,7 +111,7 @@ impl WithSimd for Forward<'_> {
 struct Backward<'a> {
     y: &'a [f32],
     grad: &'a mut [f32],
-    /// Of the gradients over the rows, zeros at first.
+    /// The sums of the gradients over the rows, initially zero.
     sums: &'a mut [f32],
 }
 
@@ -129,7 +129,7 @@ impl WithSimd for Backward<'_> {
         {
             for i in (0..features).step_by(lanes::<S>()) {
                 let y = load_row::<S>(y, i);
-                // In factors, which keep their digits where y is almost one.
+                // The factored form keeps its accuracy if y is almost one.
                 let dx = load_row::<S>(grad, i) * ((one - y) * (one + y));
                 store_row::<S>(grad, i, dx);
                 store_row::<S>(sums, i, load_row::<S>(sums, i) + dx);
@@ -138,16 +138,16 @@ impl WithSimd for Backward<'_> {
     }
 }
 
-/// Where the series of [`tanh`] and its form by the exponential meet.
+/// The boundary between the series of [`tanh`] below and its exponential form above.
 const TANH_SERIES: f32 = 0.625;
 
-/// `tanh x` to 2.5 roundings, odd to the last bit.
+/// Computes `tanh x` to within 2.5 roundings, odd to the last bit.
 #[inline(always)]
 fn tanh<S: Simd>(x: V<S>) -> V<S> {
     let c = splat::<S>;
     let sign = x.reinterpret::<u32>() & (1_u32 << 31).splat::<S>();
     let a = (x.reinterpret::<u32>() ^ sign).reinterpret::<f32>();
-    // (tanh a - a) / a^3 in a^2: the polynomial that Chebyshev's nodes give, 1.7e-8 of tanh.
+    // (tanh a - a) / a^3 as a polynomial in a^2, from Chebyshev nodes; the error is 1.7e-8 of tanh.
     let t = a * a;
     let tail = t.mul_add(c(-6.096_714e-3), c(2.099_718e-2));
     let tail = t.mul_add(tail, c(-5.385_091e-2));
@@ -157,7 +157,7 @@ fn tanh<S: Simd>(x: V<S>) -> V<S> {
     let large = c(1.0) - c(2.0) / (exp::<S>(a + a) + c(1.0));
     let y = a.lt(c(TANH_SERIES)).select(small, large);
     let y = (y.reinterpret::<u32>() ^ sign).reinterpret::<f32>();
-    // NaN equals nothing.
+    // NaN is not equal to itself.
     x.eq(x).select(y, x)
 }
 
@@ -165,15 +165,15 @@ fn tanh<S: Simd>(x: V<S>) -> V<S> {
 mod tests {
     use super::*;
 
-    /// `tanh(x + b)` of one entry a row.
+    /// Computes `tanh(x + b)` with one entry per row.
     fn tanh_of(mut x: Vec<f32>) -> Vec<f32> {
-        // What adds nothing to a negative zero either.
+        // Adding -0.0 preserves negative zero, too.
         bias_tanh(&mut x, &[-0.0]);
         x
     }
 
     fn spread(count: usize) -> impl Iterator<Item = f32> {
-        // Every exponent down to the smallest numbers, and what saturates.
+        // Every exponent down to the smallest numbers, and numbers that saturate.
         (0..count).map(move |i| {
             let t = i as f32 / count as f32;
             (t * 115.0 - 110.0).exp2()
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(y[6], f32::from_bits(1));
     }
 
-    /// Rows that end within a vector, and more than one task of them.
+    /// Rows that end within a SIMD vector, and rows for more than one task.
     const SHAPES: [(usize, usize); 7] = [
         (0, 5),
         (1, 1),

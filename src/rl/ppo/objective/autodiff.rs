@@ -10,7 +10,7 @@ use burn::tensor::Shape;
 #[derive(Clone, Copy, Debug)]
 struct ObjectiveOp;
 
-/// The derivatives of the loss, which are found with it.
+/// The derivatives of the loss, which are computed together with it.
 #[derive(Clone, Debug)]
 struct Derivatives<B: ObjectiveBackend> {
     policy_grad: FloatTensor<B>,
@@ -39,7 +39,7 @@ impl<B: ObjectiveBackend> Backward<B, 2> for ObjectiveOp {
 }
 
 impl<B: ObjectiveBackend, C: CheckpointStrategy> ObjectiveBackend for Autodiff<B, C> {
-    /// First-order: all of them are constants of the graph.
+    /// First-order only: all results are constants in the graph.
     fn objective_with_gradients(
         policy: FloatTensor<Self>,
         values: FloatTensor<Self>,

@@ -1,4 +1,4 @@
-// Without any backend the generated routes are empty.
+// Without a backend, the generated dispatch routes are empty.
 #![cfg_attr(
     not(any(
         feature = "cube",
@@ -14,7 +14,7 @@ use super::{ObjectiveParameters, portable};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
-/// Burn's backends, extended by the clipped objective of PPO.
+/// Extends Burn's backends with the clipped objective of PPO.
 #[backend_extension(
     Autodiff,
     Cube: cfg(feature = "cube"),
@@ -25,8 +25,8 @@ use burn::backend::{Backend, backend_extension};
     Remote: cfg(feature = "remote"),
 )]
 pub trait ObjectiveBackend: Backend {
-    /// The loss `[1]`, its terms `[batch, 3]`, and its derivatives in the policy `[batch, actions]` and in
-    /// the values `[batch, 1]`.
+    /// Computes the loss `[1]`, its terms `[batch, 3]`, and its derivatives with respect to the policy
+    /// `[batch, actions]` and the values `[batch, 1]`.
     #[fusion(default)]
     fn objective_with_gradients(
         policy: FloatTensor<Self>,
@@ -42,7 +42,7 @@ pub trait ObjectiveBackend: Backend {
         portable::objective::<Self>(policy, values, samples, parameters)
     }
 
-    /// The loss and its terms.
+    /// Computes the loss and its terms.
     #[fusion(default)]
     fn clipped_objective(
         policy: FloatTensor<Self>,

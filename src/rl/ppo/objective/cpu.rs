@@ -1,4 +1,4 @@
-//! One pass over the steps, in `f32`.
+//! The objective in one pass over the steps, in `f32`.
 
 use super::{ObjectiveParameters, PolicyForm, SAMPLE_COLUMNS, TERM_COLUMNS};
 
@@ -14,7 +14,7 @@ pub(super) struct ObjectiveOutput {
 ///
 /// # Panics
 ///
-/// If the three are not of one number of steps.
+/// If the three slices do not have the same number of steps.
 pub(super) fn objective(
     policy: &[f32],
     values: &[f32],
@@ -25,7 +25,7 @@ pub(super) fn objective(
     assert_eq!(
         samples.len(),
         batch * SAMPLE_COLUMNS,
-        "one sample for each value"
+        "there must be one sample for each value"
     );
     let actions = policy.len() / batch.max(1);
     assert_eq!(policy.len(), batch * actions, "one policy for each value");
@@ -45,10 +45,10 @@ pub(super) fn objective(
     let mut loss = 0.0_f64;
     for (i, (sample, &value)) in samples.chunks_exact(SAMPLE_COLUMNS).zip(values).enumerate() {
         let &[action, log_prob, advantage, target, old_value] = sample else {
-            unreachable!("a chunk is of its size");
+            unreachable!("a chunk has SAMPLE_COLUMNS entries");
         };
         let taken = i * actions + action as usize;
-        // The derivative of the ratio in what the policy is given as.
+        // The derivative of the ratio with respect to the policy in its form.
         let (ratio, slope) = match form {
             PolicyForm::Log => {
                 let ratio = (policy[taken] - log_prob).exp();
@@ -73,8 +73,9 @@ pub(super) fn objective(
         };
 
         let error = value - target;
-        // By what the clip takes away, which is nothing within its range: the sum of the old value and the
-        // clamped move would differ from the value by a rounding, and be the larger one at random.
+        // Add only the change made by the clip, which is exactly zero within its range. The sum of the old
+        // value and the clamped move would differ from the value by a rounding error and be the larger one at
+        // random.
         let moved = value - old_value;
         let clipped_error = error + (moved.clamp(-value_clip, value_clip) - moved);
         let (unclipped, clipped) = (error * error, clipped_error * clipped_error);

@@ -1,5 +1,5 @@
-//! The clipped objective as one operation: composed of Burn's own it is some twenty small ones under
-//! autodiff, which cost a small network more than its layers.
+//! The clipped objective as one operation. Composed of Burn's own operations, it takes some twenty small ones
+//! under autodiff, which cost a small network more than its layers.
 
 mod autodiff;
 mod backend;
@@ -16,16 +16,16 @@ pub use backend::ObjectiveBackend;
 use burn::Tensor;
 use burn::backend::Dispatch;
 
-/// The columns of `samples`, what is known of a step when the objective is computed.
+/// The columns of `samples`, the data of a step that the objective needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SampleColumn {
     /// The index of the action.
     Action,
-    /// Its log-probability in the rollout.
+    /// The log-probability of the action in the rollout.
     LogProb,
-    /// Its advantage.
+    /// The advantage of the action.
     Advantage,
-    /// What the value is fitted to.
+    /// The target of the value.
     Return,
     /// The value in the rollout.
     Value,
@@ -41,7 +41,7 @@ pub(super) enum TermColumn {
     Ratio,
     /// `min(ratio A, clip(ratio) A)`.
     Surrogate,
-    /// Half the squared error of the value, the larger of the clipped and the unclipped.
+    /// Half the squared error of the value; the larger of the clipped and the unclipped one.
     ValueLoss,
 }
 
@@ -49,39 +49,38 @@ pub(super) enum TermColumn {
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(super) const TERM_COLUMNS: usize = 3;
 
-/// What the policy is given as.
+/// The form of the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyForm {
     /// Log-probabilities.
     Log,
-    /// Probabilities. An action that has left the support has the ratio zero and a finite gradient, which
-    /// a logarithm would lose.
+    /// Probabilities. An action outside the support has the ratio zero and a finite gradient; its logarithm
+    /// would be infinite.
     Probability,
 }
 
-/// The numbers of the objective.
+/// The parameters of the objective.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ObjectiveParameters {
-    /// What the policy is given as.
+    /// The form of the policy.
     pub form: PolicyForm,
-    /// Range of the ratio around one.
+    /// Clip range of the ratio around one.
     pub clip: f32,
-    /// Range of the value's change; infinite where it is not clipped.
+    /// Clip range of the value around its value in the rollout; infinite for no clipping.
     pub value_clip: f32,
     /// Weight of the value loss.
     pub value_coefficient: f32,
 }
 
-/// The loss of PPO (Schulman et al. 2017), the mean over the steps of
+/// Computes the loss of PPO (Schulman et al. 2017) and its terms. The loss is the mean over the steps of
 ///
-/// `value_coefficient value_loss - surrogate`,
+/// `value_coefficient value_loss - surrogate`.
 ///
-/// differentiable in the policy and the values, and its terms, which are constants to autodiff. Where the
-/// clipped branch is the smaller one (of the surrogate) or the larger one (of the value loss) and the clip
-/// is at work, the gradient is zero.
+/// It is differentiable in the policy and the values; the terms are constants to autodiff. The gradient is
+/// zero if the clip has an effect and the clipped branch is the smaller surrogate or the larger value loss.
 ///
 /// # Shapes
-/// - policy: `[batch, actions]`, as [`PolicyForm`] says
+/// - policy: `[batch, actions]`, in the form that [`PolicyForm`] specifies
 /// - values: `[batch, 1]`
 /// - samples: `[batch, 5]`, the columns of [`SampleColumn`]
 /// - loss: `[1]`; terms: `[batch, 3]`, the columns of [`TermColumn`]
@@ -108,7 +107,7 @@ mod tests {
 
     const ACTIONS: usize = 3;
 
-    /// Steps on both sides of every clip, and one whose action has left the support.
+    /// Steps on both sides of every clip, and one with an action outside the support.
     fn inputs(form: PolicyForm) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
         let (mut policy, mut values, mut samples) = (Vec::new(), Vec::new(), Vec::new());
         for i in 0..60_usize {
@@ -182,7 +181,7 @@ mod tests {
         }
     }
 
-    /// Each derivative against a difference of the loss, away from the kinks.
+    /// Compares each derivative with a difference quotient of the loss, away from the kinks.
     #[test]
     fn derivatives_are_those_of_the_loss() {
         for parameters in both() {
@@ -222,7 +221,7 @@ mod tests {
         }
     }
 
-    /// A value that moved by less than the clip keeps its gradient, whatever the roundings.
+    /// A value that moved by less than the clip range keeps its gradient in spite of rounding.
     #[test]
     fn within_the_clip_no_gradient_is_lost() {
         let n = 2_000;
@@ -248,7 +247,7 @@ mod tests {
         let parameters = parameters(PolicyForm::Probability, 0.2);
         let (loss, terms) = clipped_objective(policy.clone(), values, samples, parameters);
         let terms: Vec<f32> = terms.into_data().iter().collect();
-        // The clip holds it at 0.8, below which a negative advantage asks for no more.
+        // The clip holds the ratio at 0.8; below it a negative advantage has no gradient.
         assert_eq!(terms, [0.0, -0.8, 0.0]);
         let gradient = policy.grad(&loss.backward()).expect("tracked");
         let gradient: Vec<f32> = gradient.into_data().iter().collect();

@@ -1,4 +1,4 @@
-//! In Burn's own operations.
+//! The objective composed of Burn's own operations.
 
 use super::{ObjectiveParameters, PolicyForm, SampleColumn};
 use burn::backend::tensor::FloatTensor;
@@ -68,7 +68,7 @@ pub(super) fn objective<B: Backend>(
     let range = parameters.value_clip;
     let moved = B::float_sub(values, old_value);
     let within = B::float_clamp(moved.clone(), (-range).into(), range.into());
-    // By what the clip takes away, as in the kernel: nothing within its range, to the last bit.
+    // Add only the change made by the clip, as in the kernel: exactly zero within its range.
     let clipped_error = B::float_add(error.clone(), B::float_sub(within, moved));
     let unclipped = B::float_mul(error.clone(), error.clone());
     let clipped = B::float_mul(clipped_error.clone(), clipped_error);

@@ -2,7 +2,7 @@
 //! `file_version` (3) and `summary` (5), and `Summary` with a `value` (1) of `tag` (1) and `simple_value` (2)
 //! for each scalar (`tensorflow/core/util/event.proto`, `framework/summary.proto`).
 
-/// The kinds of values that protocol buffers have on the wire.
+/// The wire types of protocol buffers.
 #[derive(Clone, Copy)]
 enum WireType {
     Varint = 0,
@@ -15,14 +15,14 @@ enum WireType {
 pub(super) struct Event(Vec<u8>);
 
 impl Event {
-    /// The event that a file begins with.
+    /// Returns the first event of a file.
     pub(super) fn version(wall_time: f64) -> Self {
         let mut event = Self::at(wall_time, 0);
         bytes(&mut event.0, 3, b"brain.Event:2");
         event
     }
 
-    /// The scalars of a step.
+    /// Returns the event with the scalars of a step.
     pub(super) fn scalars<'a>(
         wall_time: f64,
         step: u64,
@@ -55,7 +55,7 @@ impl Event {
     }
 }
 
-/// The step of an event that [`Event`] encoded; none of another.
+/// Returns the step of an event that [`Event`] encoded, or `None` for other bytes.
 pub(super) fn step(event: &[u8]) -> Option<u64> {
     let mut keys = Vec::new();
     key(&mut keys, 1, WireType::Fixed64);
@@ -83,7 +83,7 @@ fn bytes(message: &mut Vec<u8>, field: u64, value: &[u8]) {
     message.extend(value);
 }
 
-/// Seven bits a byte, the lowest first, the eighth set on all but the last.
+/// Writes seven bits per byte, the lowest first, with the eighth bit set on all but the last byte.
 fn varint(message: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         message.push(value as u8 | 0x80);

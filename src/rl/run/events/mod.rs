@@ -11,18 +11,18 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What TensorBoard knows an event file by.
+/// The prefix by which TensorBoard recognizes an event file.
 const PREFIX: &str = "events.out.tfevents.";
 
-/// An event file that grows by one event an update.
+/// An event file that grows by one event per update.
 pub(super) struct EventFile {
     path: PathBuf,
     file: File,
 }
 
 impl EventFile {
-    /// Opens the event file of a folder to append, makes folder and file where there are none, and cuts the
-    /// events after a step and what a killed process left torn.
+    /// Opens the event file of a folder to append events. Creates the folder and the file if they do not
+    /// exist. Removes the events after `last_step` and an incomplete event that a killed process left.
     pub(super) fn open(folder: &Path, last_step: usize) -> Result<Self, RunError> {
         fs::create_dir_all(folder).map_err(RunError::io("create the folder", folder))?;
         let path = match existing(folder)? {
@@ -72,7 +72,7 @@ impl EventFile {
     }
 }
 
-/// The newest event file of a folder.
+/// Returns the newest event file of a folder.
 fn existing(folder: &Path) -> Result<Option<PathBuf>, RunError> {
     let mut found = None;
     for entry in fs::read_dir(folder).map_err(RunError::io("read the folder", folder))? {
@@ -87,7 +87,7 @@ fn existing(folder: &Path) -> Result<Option<PathBuf>, RunError> {
     Ok(found)
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 fn now() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

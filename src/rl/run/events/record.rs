@@ -1,9 +1,9 @@
-//! Records as TensorFlow frames them: the length, its checksum, the payload and its checksum.
+//! Records in TensorFlow's framing: the length, its checksum, the payload and its checksum.
 
 const HEADER: usize = 12;
 const FOOTER: usize = 4;
 
-/// The record of a payload.
+/// Returns the record of a payload.
 pub(super) fn frame(payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u64).to_le_bytes();
     let mut record = Vec::with_capacity(HEADER + payload.len() + FOOTER);
@@ -14,7 +14,8 @@ pub(super) fn frame(payload: &[u8]) -> Vec<u8> {
     record
 }
 
-/// The payloads of records, each with where its record ends, up to the first that is torn or damaged.
+/// Returns the payloads of records, each with the end of its record, up to the first incomplete or damaged
+/// record.
 pub(super) fn scan(bytes: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
     let mut position = 0;
     std::iter::from_fn(move || {
@@ -35,8 +36,8 @@ pub(super) fn scan(bytes: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
     })
 }
 
-/// CRC-32C, rotated and shifted as TensorFlow's `crc32c::Mask` does, since a checksum of data that holds
-/// checksums is a weak one.
+/// Computes CRC-32C, rotated and shifted as in TensorFlow's `crc32c::Mask`, because a checksum of data that
+/// contains checksums is weak.
 fn masked_crc(bytes: &[u8]) -> [u8; 4] {
     let crc = crc32c::crc32c(bytes);
     crc.rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
