@@ -1,29 +1,30 @@
-//! Curves of several seeds as one.
+//! The mean curve of several seeds with its confidence band.
 
 use super::statistics::{bootstrap_intervals, interquartile_mean};
 
-/// Most points of a curve of several seeds: more than a picture can show.
+/// The maximum number of points of a mean curve; a picture cannot show more.
 const POINTS: usize = 400;
 
-/// A point of a curve of several seeds.
+/// A point of the mean curve of several seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct BandPoint {
     pub(super) x: f64,
     /// Interquartile mean over the seeds.
     pub(super) mean: f64,
-    /// The ends of its 95 % bootstrap interval; none of one seed.
+    /// The ends of the 95 % bootstrap interval of the mean; `None` for one seed.
     pub(super) interval: Option<(f64, f64)>,
 }
 
 impl BandPoint {
-    /// The interval above its place, as a line has it in its band.
+    /// Returns `(x, low, high)`, a point of the band of a line.
     pub(super) fn edges(&self) -> Option<(f64, f64, f64)> {
         self.interval.map(|(low, high)| (self.x, low, high))
     }
 }
 
-/// The interquartile mean of curves where all of them are, with its bootstrap interval. Each curve is linear
-/// between its points, whose x rise.
+/// Returns the interquartile mean of the curves with its bootstrap interval, over the range of x that all curves cover.
+///
+/// The points of each curve must be sorted by x. Curves are interpolated linearly between their points.
 pub(super) fn band(curves: &[Vec<(f64, f64)>]) -> Vec<BandPoint> {
     let begin = curves.iter().filter_map(|c| c.first()).map(|p| p.0);
     let end = curves.iter().filter_map(|c| c.last()).map(|p| p.0);
@@ -42,7 +43,7 @@ pub(super) fn band(curves: &[Vec<(f64, f64)>]) -> Vec<BandPoint> {
         .collect();
     let xs: Vec<f64> = match inside.len() {
         0 => vec![begin],
-        // The curves' own points where they are few.
+        // Few enough points: keep those of the longest curve.
         n if n <= POINTS => inside,
         _ => (0..POINTS)
             .map(|i| begin + (end - begin) * i as f64 / (POINTS - 1) as f64)
@@ -67,7 +68,7 @@ pub(super) fn band(curves: &[Vec<(f64, f64)>]) -> Vec<BandPoint> {
         .collect()
 }
 
-/// The value of a curve at a place between its ends.
+/// Returns the value of a curve at an x between its ends.
 fn interpolate(curve: &[(f64, f64)], x: f64) -> f64 {
     let above = curve.partition_point(|p| p.0 < x).min(curve.len() - 1);
     let (right, value) = curve[above];
@@ -98,7 +99,7 @@ mod tests {
         assert!(band(&[line(0, 2, 1.0), line(5, 6, 1.0)]).is_empty());
         assert!(band(&[Vec::new()]).is_empty());
         assert!(band(&[]).is_empty());
-        // Many points become few.
+        // A long curve is resampled to fewer points.
         let long = band(&[line(0, 5000, 1.0)]);
         assert_eq!(long.len(), POINTS);
         assert!(

@@ -1,4 +1,4 @@
-//! `tsallis check`: whether the operator is right on a device and its driver.
+//! `tsallis check`: tests the operator on a device and its driver.
 
 use super::{CommandError, device};
 use burn::tensor::DType;
@@ -9,23 +9,23 @@ use burn_tsallis::conformance::{
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// Compare the operator on a device with exact values: every output and every gradient.
+/// Compare every output and gradient of the operator on a device with exact values.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// The device: `tsallis devices` lists them.
+    /// Device to check, as listed by `tsallis devices`.
     #[arg(long, value_name = "NAME", default_value = "flex")]
     device: String,
 
-    /// What tensors are stored in.
+    /// Float type of the tensors.
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     dtype: Dtype,
 
-    /// Files of exact values, one JSON object a line, instead of the built-in set: of this crate's own f64
-    /// layer, and for f64 of values with 60 digits.
+    /// Files of exact values, one JSON object per line, instead of the built-in set (from the crate's own f64 layer, or
+    /// 60-digit values for f64).
     #[arg(long, value_name = "FILE", num_args = 1..)]
     vectors: Vec<PathBuf>,
 
-    /// How roots are found.
+    /// Root solver.
     #[arg(long, value_name = "NAME", default_value = "newton")]
     solver: SolverName,
 }
@@ -44,12 +44,12 @@ enum SolverName {
     Bisection,
 }
 
-/// Why a check could not be made, or what it found.
+/// An error that prevents a check, or a failed check.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CheckError {
     #[error(transparent)]
     Case(#[from] CaseError),
-    #[error("the device {device} has no {dtype:?} tensors: it has {has}")]
+    #[error("the device {device} does not support {dtype:?} tensors, only {has}")]
     Dtype {
         device: String,
         dtype: DType,
@@ -57,7 +57,7 @@ pub(super) enum CheckError {
     },
     #[error("the device failed: {0}")]
     Failed(String),
-    #[error("{0} of the quantities break their bound")]
+    #[error("{0} of the quantities exceed their error bound")]
     Broken(usize),
 }
 
@@ -78,7 +78,7 @@ impl Check {
             }));
         }
         let cases = if self.vectors.is_empty() && dtype == DType::F64 {
-            // The answers of the built-in set are those of the same layer in f64 that a CPU runs.
+            // The built-in set comes from the f64 layer that the CPU kernels also use, so it would not be independent.
             vectors(dtype).map_err(CheckError::Case)?
         } else if self.vectors.is_empty() {
             built_in(dtype)
@@ -105,7 +105,7 @@ impl Check {
         };
         let batches = Batch::every_form(&cases);
         let quantities = compare(&implementation, &batches, &Bounds::for_dtype(dtype));
-        // A launch that failed without a word shows here.
+        // A launch that failed silently is reported here.
         device
             .sync()
             .map_err(|error| CheckError::Failed(error.to_string()))?;
@@ -118,7 +118,7 @@ impl Check {
     }
 }
 
-/// Prints the table, and returns how many bounds are broken.
+/// Prints the table and returns the number of exceeded bounds.
 fn print(quantities: &[Quantity]) -> usize {
     println!(
         "{:<14} {:>6} {:>12} {:>12} {:>8}  case",
@@ -130,7 +130,7 @@ fn print(quantities: &[Quantity]) -> usize {
             println!("{:<14} {:>6}", quantity.name, quantity.rows);
             continue;
         };
-        // A NaN fails the comparison too.
+        // NaN also fails this comparison.
         let holds = quantity.ratio() <= 1.0;
         broken += usize::from(!holds);
         println!(

@@ -5,13 +5,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Settings in a file.
+/// The settings in a configuration file.
 pub(super) struct ConfigFile {
     path: PathBuf,
     settings: Map<String, Value>,
 }
 
-/// A file whose settings cannot be used.
+/// An error in a configuration file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConfigFileError {
     #[error("cannot read {}: {source}", path.display())]
@@ -27,7 +27,7 @@ pub(super) enum ConfigFileError {
 }
 
 impl ConfigFile {
-    /// Reads a file: JSON if its name ends so, else TOML.
+    /// Reads a file as JSON if its extension is `json`, otherwise as TOML.
     pub(super) fn read(path: &Path) -> Result<Self, ConfigFileError> {
         let text = fs::read_to_string(path).map_err(|source| ConfigFileError::Io {
             path: path.to_owned(),
@@ -54,7 +54,7 @@ impl ConfigFile {
                 syntax("TOML", format!("{line}{words}"))
             })?
         };
-        // The config.json of a run has its settings one level below.
+        // The config.json of a run has its settings under `config`.
         if settings.contains_key("version")
             && let Some(Value::Object(config)) = settings.remove("config")
         {
@@ -66,12 +66,12 @@ impl ConfigFile {
         })
     }
 
-    /// Whether it sets this.
+    /// Returns whether the file contains a setting.
     pub(super) fn has(&self, setting: &str) -> bool {
         self.settings.contains_key(setting)
     }
 
-    /// The settings over those of a configuration.
+    /// Returns `base` with the settings of the file applied to it.
     pub(super) fn over(self, base: &PpoConfig) -> Result<PpoConfig, ConfigFileError> {
         let refused = |reason: String| ConfigFileError::Setting {
             path: self.path.clone(),
@@ -83,7 +83,7 @@ impl ConfigFile {
                 return Err(refused(reason));
             }
             let value = &without_none(name, value);
-            // One at a time, so that the message names it.
+            // Parsed one at a time so that the message names the setting.
             let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
             serde_json::from_value::<PpoConfig>(alone).map_err(|error| {
                 let error = plain_message(&error.to_string());
@@ -94,7 +94,7 @@ impl ConfigFile {
                 }
             })?;
             match (&mut merged[name.as_str()], value) {
-                // A table of settings may be partial too.
+                // A nested table may also be partial.
                 (Value::Object(into), Value::Object(from)) => into.extend(from.clone()),
                 (into, value) => *into = value.clone(),
             }
@@ -103,7 +103,7 @@ impl ConfigFile {
     }
 }
 
-/// A setting as the configuration has it, where `none` was written as on the command line: TOML has no null.
+/// Replaces `none`, as written on the command line, by the value of the configuration. TOML has no null.
 fn without_none(name: &str, value: &Value) -> Value {
     match (name, value) {
         ("value_clip" | "target_kl", Value::String(word)) if word == "none" => Value::Null,
@@ -116,14 +116,14 @@ fn without_none(name: &str, value: &Value) -> Value {
     }
 }
 
-/// What serde says of a type, in words.
+/// Replaces Rust type names in a message of serde by plain words.
 fn plain_message(error: &str) -> String {
     let mut words = error.to_owned();
     for (rust, wanted) in [
-        ("expected f64", "it must be a number"),
-        ("expected usize", "it must be a whole number without a sign"),
-        ("expected u64", "it must be a whole number without a sign"),
-        ("expected a boolean", "it must be true or false"),
+        ("expected f64", "expected a number"),
+        ("expected usize", "expected a non-negative whole number"),
+        ("expected u64", "expected a non-negative whole number"),
+        ("expected a boolean", "expected true or false"),
     ] {
         words = words.replace(rust, wanted);
     }
@@ -180,7 +180,7 @@ mod tests {
             (
                 "d.toml",
                 "beta = \"much\"\n",
-                "beta: invalid type: string \"much\", it must be a number",
+                "beta: invalid type: string \"much\", expected a number",
             ),
             (
                 "e.toml",

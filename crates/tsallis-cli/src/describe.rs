@@ -1,10 +1,10 @@
-//! Runs and numbers as a person says them.
+//! Descriptions of runs and their results in plain text.
 
 use super::{duration, thousands};
 use burn_tsallis::rl::ppo::PpoConfig;
 use burn_tsallis::rl::run::{RunStatus, RunSummary, Verdict};
 
-/// A run in a few words, less its seed.
+/// Describes the configuration of a run in a few words, without its seed.
 pub(super) fn describe_config(config: &PpoConfig) -> String {
     let alpha = if config.alpha == config.regularizer_alpha {
         format!("alpha {}", config.alpha)
@@ -22,7 +22,7 @@ pub(super) fn describe_config(config: &PpoConfig) -> String {
     )
 }
 
-/// A return, with as many digits as say something beside the largest that there can be.
+/// Formats a return with a number of decimals that suits the largest possible return.
 pub(super) fn format_return(value: f64, largest: f64) -> String {
     let digits = if largest.abs() >= 100.0 {
         1
@@ -34,7 +34,7 @@ pub(super) fn format_return(value: f64, largest: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// What a run learned; why one failed is in its summary.
+/// Describes the result of a run. The reason of a failure is omitted; the summary has it.
 pub(super) fn describe_summary(summary: &RunSummary) -> String {
     let took = format!(
         "{} steps in {}",
@@ -51,19 +51,19 @@ pub(super) fn describe_summary(summary: &RunSummary) -> String {
 
 fn describe_result(summary: &RunSummary) -> String {
     if summary.updates == 0 {
-        return "Nothing was learned yet".to_owned();
+        return "No update was completed".to_owned();
     }
     let largest = summary.best_possible_return;
     let Some(mean) = summary.final_return else {
-        return "No episode ended".to_owned();
+        return "No episode was completed".to_owned();
     };
     let mean = format_return(mean, largest);
     let best = (largest * 1000.0).round() / 1000.0;
     let episodes = summary.episodes.min(100);
     let of = if episodes == 1 {
-        "the last episode returned".to_owned()
+        "over the last episode".to_owned()
     } else {
-        format!("the last {episodes} episodes returned")
+        format!("over the last {episodes} episodes")
     };
     let environment = summary.environment.title();
     match (
@@ -72,27 +72,26 @@ fn describe_result(summary: &RunSummary) -> String {
         summary.steps_to_solved,
     ) {
         (Some(Verdict::Solved), Some(solved), Some(steps)) => format!(
-            "{environment} is solved: {of} {mean} of {best} on average, and {solved} was first reached \
-             after {} steps",
+            "{environment} is solved: mean return {mean} of {best} {of}, {solved} first reached after {} \
+             steps",
             thousands(steps)
         ),
         (Some(Verdict::Lost), ..) => {
-            format!("{environment} was solved and lost again: {of} {mean} of {best} on average")
+            format!("{environment} was solved but lost again: mean return {mean} of {best} {of}")
         }
         (Some(_), Some(solved), _) => format!(
-            "{environment} is not solved yet: {of} {mean} on average, and {solved} of {best} would be \
-             solved{}",
+            "{environment} is not solved yet: mean return {mean} of {best} {of} (solved at {solved}){}",
             if summary.status == RunStatus::Finished {
                 "; more --steps may help"
             } else {
                 ""
             }
         ),
-        _ => format!("{environment}: {of} {mean} of {best} on average"),
+        _ => format!("{environment}: mean return {mean} of {best} {of}"),
     }
 }
 
-/// What several runs learned together, which differ in their seeds.
+/// Describes the results of runs that differ only in their seeds. Returns `None` if there are none.
 pub(super) fn describe_summaries(summaries: &[RunSummary]) -> Option<String> {
     let first = summaries.first()?;
     let returns: Vec<f64> = summaries.iter().filter_map(|s| s.final_return).collect();
@@ -112,7 +111,7 @@ pub(super) fn describe_summaries(summaries: &[RunSummary]) -> Option<String> {
             (Some(least), _) => format!(", first after {} steps", thousands(*least)),
             _ => String::new(),
         };
-        parts.push(format!("{solved} of {runs} seeds solve it{first_reached}"));
+        parts.push(format!("{solved} of {runs} solved{first_reached}"));
     }
     if !returns.is_empty() {
         let mean = returns.iter().sum::<f64>() / returns.len() as f64;
@@ -123,7 +122,7 @@ pub(super) fn describe_summaries(summaries: &[RunSummary]) -> Option<String> {
             });
         let words = |value| format_return(value, first.best_possible_return);
         parts.push(format!(
-            "final return {} on average, from {} to {}, of {}",
+            "mean final return {}, range {} to {}, best possible {}",
             words(mean),
             words(least),
             words(most),

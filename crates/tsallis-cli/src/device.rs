@@ -2,7 +2,7 @@ use burn::tensor::{DType, Device};
 use burn_tsallis::op::{KernelPath, kernel_path};
 use clap::Args;
 
-/// List the devices that this build can use.
+/// List the devices of this build.
 #[derive(Debug, Args)]
 pub(super) struct Devices {}
 
@@ -17,7 +17,7 @@ impl Devices {
     }
 }
 
-/// The name of a device, with that of its hardware where it has one.
+/// Returns the name of a device, with the name of its hardware if there is one.
 pub(super) fn describe(name: &str, device: &Device) -> String {
     match hardware(device) {
         Some(hardware) => format!("{name} ({hardware})"),
@@ -29,13 +29,13 @@ fn describe_kernels(device: &Device) -> String {
     let path = match kernel_path(device) {
         KernelPath::Cpu => "CPU row kernels",
         KernelPath::Wgsl => "WGSL kernels",
-        KernelPath::Portable => "portable operations of Burn",
+        KernelPath::Portable => "portable Burn operations",
     };
     let hardware = hardware(device).map_or(String::new(), |name| format!("{name}, "));
     format!("{hardware}{path}, {}", dtypes(device))
 }
 
-/// The float dtypes of a device.
+/// Returns the names of the float types that a device supports.
 pub(super) fn dtypes(device: &Device) -> String {
     let names: Vec<_> = [DType::F32, DType::F64, DType::F16, DType::BF16]
         .into_iter()
@@ -55,21 +55,21 @@ fn hardware(_device: &Device) -> Option<String> {
     None
 }
 
-/// A device that cannot be used.
+/// An error in the choice of a device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DeviceError {
     #[error(
-        "there is no device {name:?} in this build, which has {}; another backend is a feature: \
+        "no device {name:?} in this build, which has {}; enable another backend as a feature: \
          `cargo run --release --features wgpu -- ...`",
         NAMES.join(", ")
     )]
     Unknown { name: String },
     #[cfg(feature = "wgpu")]
-    #[error("wgpu finds no adapter on this machine: install a GPU driver, or use --device flex")]
+    #[error("wgpu found no adapter on this machine: install a GPU driver or use --device flex")]
     NoAdapter,
 }
 
-/// The devices of this build.
+/// The names of the devices in this build.
 pub(super) const NAMES: &[&str] = &[
     #[cfg(feature = "flex")]
     "flex",
@@ -85,7 +85,7 @@ pub(super) const NAMES: &[&str] = &[
     "rocm",
 ];
 
-/// The device of a name.
+/// Returns the device with this name.
 pub(super) fn find(name: &str) -> Result<Device, DeviceError> {
     match name {
         #[cfg(feature = "flex")]
@@ -95,7 +95,7 @@ pub(super) fn find(name: &str) -> Result<Device, DeviceError> {
         #[cfg(feature = "wgpu")]
         "wgpu" => {
             use burn::tensor::{DeviceKind, DeviceType};
-            // Asked beforehand: without an adapter the first tensor panics.
+            // Checked here because without an adapter the first tensor panics.
             if Device::enumerate(DeviceType::Wgpu).is_empty() {
                 return Err(DeviceError::NoAdapter);
             }

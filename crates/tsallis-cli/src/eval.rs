@@ -9,45 +9,44 @@ use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Play episodes with the policy of a training run, without noise on the rewards.
+/// Play episodes with a trained policy, without noise on the rewards.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Eval {
-    /// The folder that `tsallis train` wrote, of one seed or of several.
+    /// Folder written by `tsallis train`, for one seed or several.
     #[arg(value_name = "RUN")]
     run: PathBuf,
 
-    /// Episodes to play, of each seed.
+    /// Episodes to play for each seed.
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = at_least_one)]
     episodes: usize,
 
-    /// Take the most probable action instead of drawing one.
+    /// Take the most probable action instead of sampling one.
     #[arg(long)]
     deterministic: bool,
 
-    /// The checkpoint to play: last, best (of the highest mean return of 100 episodes), or that after so many
-    /// environment steps.
+    /// Checkpoint to play: last, best (highest mean return of 100 episodes), or a number of environment steps.
     #[arg(long, value_name = "WHICH", default_value = "last", value_parser = checkpoint)]
     checkpoint: CheckpointChoice,
 
-    /// Seed of the initial states and of the draws.
+    /// Seed of the initial states and the sampled actions.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
 
-    /// Where tensors are computed: flex (the CPU), or another of those that `tsallis devices` lists.
+    /// Device to compute on: flex (the CPU) or another one listed by `tsallis devices`.
     #[arg(long, value_name = "NAME", default_value = "flex")]
     device: String,
 
-    /// Print one JSON object for each seed instead of words.
+    /// Print one JSON object for each seed instead of text.
     #[arg(long)]
     json: bool,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(0) => Err("expected at least 1".to_owned()),
         Ok(count) => Ok(count),
-        Err(_) => Err("it must be a whole number of at least 1".to_owned()),
+        Err(_) => Err("expected a whole number of at least 1".to_owned()),
     }
 }
 
@@ -58,17 +57,17 @@ fn checkpoint(text: &str) -> Result<CheckpointChoice, String> {
         steps => steps
             .parse()
             .map(CheckpointChoice::Step)
-            .map_err(|_| "it must be last, best, or a number of environment steps".to_owned()),
+            .map_err(|_| "expected last, best or a number of environment steps".to_owned()),
     }
 }
 
-/// What came of the episodes of a run.
+/// The results of the episodes that were played with one run.
 #[derive(Clone, Debug, Serialize)]
 struct EvaluationReport {
     run: PathBuf,
     seed: u64,
     environment: String,
-    /// Environment steps that the policy was trained for.
+    /// The number of environment steps that the policy was trained for.
     steps: usize,
     deterministic: bool,
     episodes: usize,
@@ -77,7 +76,7 @@ struct EvaluationReport {
     least_return: f64,
     largest_return: f64,
     mean_length: f64,
-    /// The largest return that an episode can have.
+    /// The largest possible return of an episode.
     best_possible_return: f64,
 }
 
@@ -90,7 +89,7 @@ impl Eval {
         let played: Vec<EvaluationReport> = played.into_iter().collect::<Result<_, _>>()?;
         if self.json {
             for played in &played {
-                // Numbers and names are always JSON.
+                // Only a path that is not UTF-8 can fail to serialize.
                 println!("{}", serde_json::to_string(played).unwrap_or_default());
             }
             return Ok(());
@@ -110,7 +109,7 @@ impl Eval {
             let most = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let best = played[0].best_possible_return;
             println!(
-                "{} seeds: mean return {} on average, from {} to {}",
+                "{} seeds: mean return {}, range {} to {}",
                 means.len(),
                 format_return(mean, best),
                 format_return(least, best),
@@ -154,13 +153,13 @@ impl EvaluationReport {
     fn words(&self) -> String {
         let words = |value| format_return(value, self.best_possible_return);
         format!(
-            "{}, {} actions, the policy after {} steps: mean return {} of {} over {} {}, standard \
-             deviation {}, from {} to {}",
+            "{}, {} actions, policy after {} steps: mean return {} of {} over {} {}, standard deviation \
+             {}, range {} to {}",
             self.environment,
             if self.deterministic {
                 "most probable"
             } else {
-                "drawn"
+                "sampled"
             },
             thousands(self.steps),
             words(self.mean_return),

@@ -5,28 +5,30 @@ use burn_tsallis::rl::ppo::{ConfigError, EnvironmentKind, PpoConfig, Regularizer
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// Where the configuration begins, before any other flag.
+/// The base configuration, to which all other flags are applied.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Where the settings come from")]
+#[command(next_help_heading = "Configuration")]
 pub(super) struct ConfigSource {
-    /// A file with settings, TOML or JSON, named as in config.json (alpha = 0.7). What it leaves out keeps its
-    /// default, and what is given as a flag overrides it. The config.json of a run is such a file too.
+    /// TOML or JSON file of settings, such as the config.json of a run.
+    ///
+    /// Settings are named as in config.json (alpha = 0.7). Missing settings keep their defaults. Flags override the
+    /// file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Begin with these settings instead of the defaults; --config and flags override them.
+    /// Named set of defaults; --config and flags override it.
     #[arg(long, value_name = "NAME")]
     preset: Option<Preset>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Preset {
-    /// What the code of the paper (arXiv 2601.12604) does: a million steps, truncated episodes worth
-    /// nothing, no noise on the first transition.
+    /// Settings of the paper's code (arXiv 2601.12604): a million steps, no value after truncation, no noise on the
+    /// first transition.
     Paper,
 }
 
-/// A configuration, and whether the order of the regularizer is still that of the policy, whichever it is.
+/// A configuration, and whether the alpha of the regularizer follows the alpha of the policy.
 pub(super) struct BaseConfig {
     pub(super) config: PpoConfig,
     pub(super) coupled: bool,
@@ -47,7 +49,7 @@ impl ConfigSource {
         let file = ConfigFile::read(path)?;
         let (has_alpha, has_regularizer) = (file.has("alpha"), file.has("regularizer_alpha"));
         let mut config = file.over(&preset)?;
-        // The config.json of a run says both, also where they were one.
+        // The config.json of a run contains both, even if they are coupled.
         let coupled = !has_regularizer || (has_alpha && config.regularizer_alpha == config.alpha);
         if coupled {
             config.regularizer_alpha = config.alpha;
@@ -56,31 +58,28 @@ impl ConfigSource {
     }
 }
 
-/// The settings that a sweep has one value of.
+/// The settings that have one value in a sweep.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct TrainingFlags {
-    /// How long a run is: steps of all environments together, rounded up to whole updates
-    /// [default: 200000].
-    #[arg(long, value_name = "COUNT", help_heading = "What is learned")]
+    /// Total steps of all environments, rounded up to whole updates [default: 200000].
+    #[arg(long, value_name = "COUNT", help_heading = "Task")]
     steps: Option<usize>,
 
-    /// Whether the very first reward of each environment has no noise, as in the code of the paper
-    /// [default: false].
+    /// Add no noise to the first reward of each environment, as in the paper's code [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
-          help_heading = "What is learned")]
+          help_heading = "Task")]
     first_step_without_noise: Option<bool>,
 
-    /// Whether the regularizer is taken off the reward, added to the loss, or both [default: reward].
+    /// Subtract the regularizer from the reward, add it to the loss, or both [default: reward].
     #[arg(long, value_name = "WHERE", value_parser = named_values::<Regularizer>(REGULARIZERS),
           help_heading = "Policy and regularizer")]
     regularizer: Option<Regularizer>,
 
-    /// Weight of the Shannon entropy in the loss, which ordinary PPO keeps a policy random with
-    /// [default: 0].
+    /// Weight of the Shannon entropy bonus of ordinary PPO in the loss [default: 0].
     #[arg(long, value_name = "NUMBER", help_heading = "Policy and regularizer")]
     entropy_coefficient: Option<f64>,
 
-    /// Copies of the environment that are stepped side by side [default: 16].
+    /// Environments stepped in parallel [default: 16].
     #[arg(
         long = "envs",
         alias = "environments",
@@ -89,66 +88,61 @@ pub(super) struct TrainingFlags {
     )]
     environments: Option<usize>,
 
-    /// Steps of each environment before an update learns from them [default: 32].
+    /// Steps of each environment per rollout [default: 32].
     #[arg(long, value_name = "COUNT", help_heading = "PPO")]
     rollout_steps: Option<usize>,
 
-    /// How often an update goes over its steps [default: 16].
+    /// Passes over each rollout [default: 16].
     #[arg(long, value_name = "COUNT", help_heading = "PPO")]
     epochs: Option<usize>,
 
-    /// Parts that the steps of an update are divided into, each one step of the optimizer [default: 4].
+    /// Minibatches per pass, each one optimizer step [default: 4].
     #[arg(long, value_name = "COUNT", help_heading = "PPO")]
     minibatches: Option<usize>,
 
-    /// Whether the learning rate falls linearly to zero over the run [default: true].
+    /// Decrease the learning rate linearly to zero over the run [default: true].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "PPO")]
     anneal_learning_rate: Option<bool>,
 
-    /// Adam's epsilon, which keeps the division by the size of small gradients finite [default: 0.00001].
+    /// Adam's epsilon, which keeps the division finite for small gradients [default: 0.00001].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     adam_epsilon: Option<f64>,
 
-    /// Largest norm of a gradient: a longer one is shortened to it [default: 0.5].
+    /// Maximum norm of the gradient; larger gradients are scaled down [default: 0.5].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     max_grad_norm: Option<f64>,
 
-    /// Discount: what a reward is worth one step earlier [default: 0.99].
+    /// Discount factor per step [default: 0.99].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     gamma: Option<f64>,
 
-    /// Decay of the generalized advantage estimate: 0 relies on the value network, 1 on the rewards
-    /// [default: 0.95].
+    /// Decay of the generalized advantage estimate, from 0 (value network only) to 1 (rewards only) [default: 0.95].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     gae_lambda: Option<f64>,
 
-    /// How far the probability of an action may go from that of the rollout, as a ratio around one, before
-    /// its gradient is cut [default: 0.2].
+    /// Clipping range of the probability ratio to the rollout policy, around 1 [default: 0.2].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     clip: Option<f64>,
 
-    /// How far an update may move the value of a state before its gradient is cut, or none [default: 0.2].
+    /// Clipping range of the change in value per update, or none [default: 0.2].
     #[arg(long, value_name = "NUMBER", value_parser = optional_number, help_heading = "PPO")]
     value_clip: Option<OptionalNumber>,
 
-    /// Weight of the error of the value network in the loss [default: 0.5].
+    /// Weight of the value loss [default: 0.5].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     value_coefficient: Option<f64>,
 
-    /// Whether the advantages of a minibatch are brought to mean 0 and standard deviation 1
-    /// [default: true].
+    /// Normalize the advantages of each minibatch to mean 0 and standard deviation 1 [default: true].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "PPO")]
     normalize_advantages: Option<bool>,
 
-    /// End an update early once the policy has gone this far from the one before it (Kullback-Leibler
-    /// divergence), or none [default: none].
+    /// End an update early above this KL divergence from the previous policy, or none [default: none].
     #[arg(long, value_name = "NUMBER", value_parser = optional_number, help_heading = "PPO")]
     target_kl: Option<OptionalNumber>,
 
-    /// Whether an episode that a time limit ends counts as one that would have gone on, with the value of its
-    /// last state [default: true].
+    /// Use the value of the last state if a time limit ends an episode [default: true].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "PPO")]
     bootstrap_on_truncation: Option<bool>,
@@ -157,12 +151,12 @@ pub(super) struct TrainingFlags {
     #[arg(long, value_name = "WIDTHS", value_parser = widths, help_heading = "Networks")]
     hidden: Option<Widths>,
 
-    /// The function after each hidden layer [default: tanh].
+    /// Activation function of the hidden layers [default: tanh].
     #[arg(long, value_name = "NAME", value_parser = named_values::<Activation>(ACTIVATIONS),
           help_heading = "Networks")]
     activation: Option<Activation>,
 
-    /// Whether policy and value share their hidden layers [default: false].
+    /// Share the hidden layers between policy and value [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "Networks")]
     shared: Option<bool>,
@@ -171,21 +165,21 @@ pub(super) struct TrainingFlags {
 const REGULARIZERS: &[(&str, &str)] = &[
     (
         "reward",
-        "In the reward, as in the paper's code: `r_t - beta D(pi(.|s_t))` with the policy of the rollout. It then \
-         moves a policy only through the states that it leads to",
+        "In the reward, as in the paper's code: `r_t - beta D(pi(.|s_t))` with the rollout policy. It affects the \
+         policy only through the states that the policy leads to",
     ),
     (
         "loss",
-        "In the loss: plus `beta` times the mean divergence of the policy that is learned",
+        "In the loss: adds `beta` times the mean divergence of the learned policy",
     ),
     (
         "both",
-        "In both, which is the gradient of the regularized return where advantages are not normalized: their \
-         normalization scales what stands in the reward, and not what stands in the loss",
+        "In both: the gradient of the regularized return if advantages are not normalized. Normalization scales the \
+         term in the reward but not the term in the loss",
     ),
 ];
 
-const ACTIVATIONS: &[(&str, &str)] = &[("tanh", "The hyperbolic tangent"), ("relu", "`max(x, 0)`")];
+const ACTIVATIONS: &[(&str, &str)] = &[("tanh", "Hyperbolic tangent"), ("relu", "`max(x, 0)`")];
 
 /// A number, or the word `none`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -198,7 +192,7 @@ fn optional_number(text: &str) -> Result<OptionalNumber, String> {
     let number = text.parse();
     number
         .map(|number| OptionalNumber(Some(number)))
-        .map_err(|_| "it must be a number or none".to_owned())
+        .map_err(|_| "expected a number or none".to_owned())
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,13 +203,13 @@ fn widths(text: &str) -> Result<Widths, String> {
         return Ok(Widths(Vec::new()));
     }
     let widths: Result<_, _> = text.split(',').map(|width| width.trim().parse()).collect();
-    widths.map(Widths).map_err(|_| {
-        "they must be whole numbers with commas between, such as 64,64, or none".to_owned()
-    })
+    widths
+        .map(Widths)
+        .map_err(|_| "expected comma-separated whole numbers, such as 64,64, or none".to_owned())
 }
 
 impl TrainingFlags {
-    /// Puts what was given in the place of what there is.
+    /// Overwrites the settings that were given on the command line.
     pub(super) fn apply(&self, config: &mut PpoConfig) {
         set(&mut config.total_steps, &self.steps);
         set(
@@ -256,7 +250,7 @@ impl TrainingFlags {
         set(&mut config.network.shared, &self.shared);
     }
 
-    /// The steps, where they were given.
+    /// Returns the number of steps if it was given.
     pub(super) fn steps(&self) -> Option<usize> {
         self.steps
     }
@@ -268,33 +262,32 @@ fn set<T: Clone>(field: &mut T, given: &Option<T>) {
     }
 }
 
-/// The settings that a sweep has several values of, one of each.
+/// The settings that a sweep varies, with one value each.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct SweepableFlags {
-    /// The environment: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (N is its size), bandit:K or
-    /// identity:K (of K actions) [default: cartpole].
-    #[arg(long = "env", value_name = "NAME", help_heading = "What is learned")]
+    /// Environment: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K or identity:K (K actions)
+    /// [default: cartpole].
+    #[arg(long = "env", value_name = "NAME", help_heading = "Task")]
     environment: Option<EnvironmentKind>,
 
-    /// Standard deviation of the Gaussian noise that is added to every reward; the returns that are reported
-    /// are without it [default: 0.5].
-    #[arg(long, value_name = "NUMBER", help_heading = "What is learned")]
+    /// Standard deviation of the Gaussian noise on every reward; reported returns exclude it [default: 0.5].
+    #[arg(long, value_name = "NUMBER", help_heading = "Task")]
     noise_std: Option<f64>,
 
-    /// Order of the policy: below 1 heavy-tailed, 1 the softmax, above 1 sparse [default: 0.5].
+    /// Alpha of the policy: heavy-tailed below 1, softmax at 1, sparse above 1 [default: 0.5].
     #[arg(long, value_name = "NUMBER", help_heading = "Policy and regularizer")]
     alpha: Option<f64>,
 
-    /// Order of the regularizer [default: that of the policy].
+    /// Alpha of the regularizer [default: the alpha of the policy].
     #[arg(long, value_name = "NUMBER", help_heading = "Policy and regularizer")]
     regularizer_alpha: Option<f64>,
 
-    /// Weight of the regularizer, the Tsallis divergence of the policy from the uniform one: 0 for none
+    /// Weight of the regularizer, the Tsallis divergence of the policy from the uniform policy; 0 disables it
     /// [default: 0.01].
     #[arg(long, value_name = "NUMBER", help_heading = "Policy and regularizer")]
     beta: Option<f64>,
 
-    /// Learning rate of Adam, at the beginning [default: 0.001].
+    /// Initial learning rate of Adam [default: 0.001].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     learning_rate: Option<f64>,
 }
@@ -318,7 +311,7 @@ impl SweepableFlags {
     }
 }
 
-/// What follows from configurations whose policy and regularizer are of different alphas.
+/// Returns a note about configurations whose policy and regularizer have different alphas.
 pub(super) fn coupling_note(configs: &[PpoConfig]) -> Option<String> {
     let mut broken = configs.iter().filter(|config| !config.is_coupled());
     let first = broken.next()?;
@@ -327,12 +320,12 @@ pub(super) fn coupling_note(configs: &[PpoConfig]) -> Option<String> {
         others => format!("in {} of {} runs", others + 1, configs.len()),
     };
     Some(format!(
-        "policy and regularizer are of different alphas {alphas}: the coupling of the paper, and with it \
-         the guarantee, is broken"
+        "policy and regularizer have different alphas {alphas}: the paper's guarantee does not hold without \
+         this coupling"
     ))
 }
 
-/// The configuration that flags and files make.
+/// Returns the configuration of a run from files and flags.
 pub(super) fn configuration(
     source: &ConfigSource,
     fixed: &TrainingFlags,
@@ -343,7 +336,7 @@ pub(super) fn configuration(
     Ok(swept.apply(base))
 }
 
-/// Settings that no run can be made with.
+/// An error in the settings of a run.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SettingsError {
     #[error(transparent)]

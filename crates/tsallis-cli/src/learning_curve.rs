@@ -10,8 +10,7 @@ use std::path::Path;
 const SIZE: (u32, u32) = (960, 600);
 const EPISODES: RGBColor = RGBColor(130, 160, 195);
 
-/// Writes `learning_curve.svg` and `learning_curve.png` into the folder; nothing for a run without an
-/// update.
+/// Writes `learning_curve.svg` and `learning_curve.png` into the folder. Writes nothing if there is no update.
 pub(super) fn draw(
     folder: &Path,
     config: &PpoConfig,
@@ -29,12 +28,12 @@ pub(super) fn draw(
     };
     let mut plot = LinePlot::new(
         Axis::linear("environment steps").range(0.0..steps),
-        Axis::linear("return of an episode, without noise")
+        Axis::linear("episode return without noise")
             .range(returns(environment.best_return(), history)),
     )
     .line(
         Line::new(points(|m| m.episodic_return), EPISODES)
-            .label("mean of the episodes of an update")
+            .label("mean of the episodes in an update")
             .width(1),
     )
     .line(
@@ -56,8 +55,8 @@ pub(super) fn draw(
         .save(&folder.join("learning_curve"))
 }
 
-/// Wide enough for zero, for the largest return that is expected of any policy, which is below zero in some
-/// environments, and for what is drawn, with a little room.
+/// Returns a range with a small margin that contains zero, the drawn returns and the largest expected return of any
+/// policy, which is negative in some environments.
 fn returns(best: f64, history: &[UpdateMetrics]) -> Range<f64> {
     let drawn = history
         .iter()

@@ -1,8 +1,8 @@
-//! The program `tsallis`: its commands, their progress and their plots.
+//! The `tsallis` program: its commands, progress displays and plots.
 // burn-ndarray is deprecated as a whole since Burn 0.22; it stays supported here until Burn drops it.
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
-// First, so that its macros stand in all that follow.
+// Declared first so that its macros replace the standard ones in all modules below.
 #[macro_use]
 mod print;
 
@@ -59,7 +59,7 @@ enum Command {
     Bandit(lab::bandit::Bandit),
 }
 
-/// Why a command ended without its result.
+/// An error that ends a command.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
     #[error(transparent)]
@@ -81,12 +81,13 @@ enum CommandError {
     #[error(transparent)]
     File(#[from] config_file::ConfigFileError),
     #[error(
-        "--{0} cannot be given beside --resume: a resumed run keeps its configuration, and only --steps, --device, --jobs, --quiet and --json may be given"
+        "the argument '--{0}' cannot be used with '--resume': a resumed run keeps its \
+         configuration, and only --steps, --device, --jobs, --quiet and --json are allowed"
     )]
     NotAllowedWithResume(String),
     #[error(
-        "the {what} of {} is {other}, and that of the first run beside it {first}: give {flag} for all of them, or \
-         resume it by itself",
+        "the {what} of {} is {other}, but {first} in the first run: pass {flag} to set it for all runs, or resume this \
+         run alone",
         run.display()
     )]
     ResumeTogether {
@@ -96,7 +97,7 @@ enum CommandError {
         first: String,
         flag: String,
     },
-    #[error("{reason}; what the run has is in {}, its last good checkpoint included", run.display())]
+    #[error("{reason}; the folder {} keeps the results so far and the last good checkpoint", run.display())]
     Failed { reason: String, run: PathBuf },
     #[error(transparent)]
     Lab(#[from] lab::LabError),
@@ -104,8 +105,8 @@ enum CommandError {
     Sweep(#[from] sweep::SweepError),
     #[error(transparent)]
     PlotRuns(#[from] plot_runs::PlotRunsError),
-    /// What was wrong has been said; the exit code.
-    #[error("what was wrong has been said")]
+    /// An error that has already been printed, with the exit code.
+    #[error("the error has already been printed")]
     Reported(u8),
 }
 
@@ -132,7 +133,7 @@ impl From<TrainerError> for CommandError {
 }
 
 impl CommandError {
-    /// 2 for a value, a device or a folder that cannot be used, 1 for a computation that failed.
+    /// Returns the exit code: 2 for an invalid value, device or folder, 1 for a failed computation.
     fn code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Device(_) | Self::Run(_) | Self::Write(_) | Self::File(_) => 2,
@@ -172,7 +173,7 @@ fn main() -> ExitCode {
         Command::Landscape(landscape) => landscape.run().map_err(Into::into),
         Command::Tabular(tabular) => match tabular.run() {
             Ok(true) => Ok(()),
-            // What comes after the command should not take a part of the table for the whole.
+            // The exit code keeps scripts from mistaking a partial table for a complete one.
             Ok(false) => Err(CommandError::Reported(stop::EXIT_CODE)),
             Err(error) => Err(error.into()),
         },
@@ -191,7 +192,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what is wrong with the command line in one line, or the help that it asks for.
+/// Prints a command line error as one line, or the requested help or version.
 fn exit_with_usage(error: &clap::Error) -> ExitCode {
     match usage::one_line(error) {
         Some(line) => {
@@ -202,7 +203,7 @@ fn exit_with_usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// The flags of the command that stand on the command line, without their dashes.
+/// Returns the long flags given on the command line, without their dashes.
 fn given_flags(matches: &ArgMatches) -> Vec<String> {
     let Some((name, matches)) = matches.subcommand() else {
         return Vec::new();
@@ -222,7 +223,7 @@ fn given_flags(matches: &ArgMatches) -> Vec<String> {
         .collect()
 }
 
-/// A count with its thousands apart: `200 000`.
+/// Formats a count with separated thousands: `200 000`.
 fn thousands(count: usize) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -235,7 +236,7 @@ fn thousands(count: usize) -> String {
     text
 }
 
-/// A time as a person says it: `42 s`, `3 min 5 s`, `2 h 10 min`.
+/// Formats a time in seconds for reading: `42 s`, `3 min 5 s`, `2 h 10 min`.
 fn duration(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     match seconds {
@@ -255,7 +256,8 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
-    /// `cargo run --features X` selects a feature of this package, so that each backend of the plugin is one here.
+    /// `cargo run --features X` selects features of this package, so each backend feature of the plugin must exist
+    /// here.
     #[test]
     fn the_program_has_the_backends_of_the_plugin() {
         let features = |manifest: &str| {
@@ -265,7 +267,7 @@ mod tests {
             manifest["features"].as_table().expect("a table").clone()
         };
         let (plugin, program) = (features("../../Cargo.toml"), features("Cargo.toml"));
-        // Layers, which the program has anyway, and what the backends are made of.
+        // Layers that the program always enables, and a part of the backends that is not a backend.
         let others = ["conformance", "experiment", "rl", "cube"];
         let wanted: Vec<_> = plugin
             .keys()

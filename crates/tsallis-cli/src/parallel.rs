@@ -3,16 +3,16 @@ use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::thread;
 
-/// The processor cores that this process may use.
+/// Returns the number of processor cores that this process may use.
 pub(super) fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Does `work` on each item, at most `jobs` at once, beginning in their order, and returns the answers in
-/// that order.
+/// Runs `work` on each item, at most `jobs` at once, and returns the results in the order of the items. Items are
+/// started in order.
 ///
-/// The cores are divided among them: networks of the usual size gain nothing from several, and runs that
-/// share one set of threads would wait for each other.
+/// The cores are divided among the jobs: networks of the usual size gain nothing from several cores, and runs that
+/// share one thread pool would wait for each other.
 pub(super) fn parallel_map<T: Send, R: Send>(
     items: Vec<T>,
     jobs: usize,
@@ -24,7 +24,7 @@ pub(super) fn parallel_map<T: Send, R: Send>(
     let queue = Mutex::new(items.into_iter().enumerate());
     let next = || match queue.lock() {
         Ok(mut queue) => queue.next(),
-        // Another run panicked while it took its item: nothing more begins.
+        // Another thread panicked while it took an item: start no more work.
         Err(_) => None,
     };
     let worker = || {
@@ -41,7 +41,7 @@ pub(super) fn parallel_map<T: Send, R: Send>(
                 scope.spawn(|| {
                     match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
                         Ok(pool) => pool.install(worker),
-                        // Without threads of its own it takes part in those of the process.
+                        // Without its own thread pool, the job uses the global one.
                         Err(_) => worker(),
                     }
                 })

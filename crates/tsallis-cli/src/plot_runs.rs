@@ -16,17 +16,17 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Draw the curves of training runs.
+/// Draw curves of training runs.
 ///
-/// Runs that differ in nothing but their seed become one curve: their interquartile mean, with its 95 %
-/// bootstrap interval as a band. Leaves a picture as SVG and PNG, and what it shows as CSV.
+/// Runs that differ only in their seed become one curve: their interquartile mean with its 95 % bootstrap interval as a
+/// band. Writes the figure as SVG and PNG, and its data as CSV.
 #[derive(Debug, Args)]
 pub(super) struct Plot {
-    /// Folders that `tsallis train` wrote, of one seed or of several, or that `tsallis sweep` did.
+    /// Folders written by `tsallis train`, for one seed or several, or by `tsallis sweep`.
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
 
-    /// What is drawn: a column of metrics.csv, by its name or by what follows the slash in it.
+    /// Column of metrics.csv to draw, by its full name or the part after the slash.
     #[arg(
         long,
         value_name = "COLUMN",
@@ -34,11 +34,11 @@ pub(super) struct Plot {
     )]
     metric: String,
 
-    /// What it is drawn against.
+    /// Quantity on the x axis.
     #[arg(long, value_name = "WHAT", default_value = "steps")]
     x: XAxis,
 
-    /// The files to write, less .svg, .png and .csv; they are replaced.
+    /// Output path without .svg, .png or .csv; existing files are replaced.
     #[arg(long, value_name = "FILE", default_value = "curves")]
     out: PathBuf,
 }
@@ -47,9 +47,9 @@ pub(super) struct Plot {
 enum XAxis {
     /// Environment steps.
     Steps,
-    /// Updates of the policy.
+    /// Policy updates.
     Updates,
-    /// Episodes that ended.
+    /// Completed episodes.
     Episodes,
     /// Seconds of training, from timing.csv.
     Seconds,
@@ -73,15 +73,15 @@ impl XAxis {
     }
 }
 
-/// Curves that cannot be drawn.
+/// An error in the choice of curves.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PlotRunsError {
-    #[error("there is no metric {name:?}: there are {}", known.join(", "))]
+    #[error("no metric {name:?}; the metrics are {}", known.join(", "))]
     Metric { name: String, known: Vec<String> },
     #[error("{} has no {what} yet", path.display())]
     NoData { path: PathBuf, what: String },
     #[error(
-        "{} and {} are of one configuration and of one seed, {seed}: give one of them",
+        "{} and {} have the same configuration and seed {seed}: pass only one of them",
         one.display(),
         other.display()
     )]
@@ -92,11 +92,11 @@ pub(super) enum PlotRunsError {
     },
 }
 
-/// Runs that differ in their seeds only.
+/// Runs that differ only in their seeds.
 struct Group {
-    /// With the seed 0.
+    /// The common configuration, with seed 0.
     config: PpoConfig,
-    /// Each with its seed.
+    /// The seed and the folder of each run.
     runs: Vec<(u64, PathBuf)>,
     curves: Vec<Vec<(f64, f64)>>,
 }
@@ -137,7 +137,7 @@ impl Plot {
             let seeds = if count == 1 { "seed" } else { "seeds" };
             let Some(last) = points.last() else {
                 print_paragraph(&format!(
-                    "{label}: its {count} {seeds} have nothing in common"
+                    "{label}: the curves of its {count} {seeds} do not overlap"
                 ));
                 continue;
             };
@@ -152,14 +152,11 @@ impl Plot {
                 interval.unwrap_or_default()
             ));
         }
-        println!(
-            "Drawn as {0}.svg and {0}.png, its numbers are {0}.csv",
-            stem.display()
-        );
+        println!("Written to {0}.svg, {0}.png and {0}.csv", stem.display());
         Ok(())
     }
 
-    /// The runs by their configurations, each once.
+    /// Groups the runs by configuration. A run that is given twice counts once.
     fn groups(&self, metric: &str) -> Result<Vec<Group>, CommandError> {
         let mut groups: Vec<Group> = Vec::new();
         let mut seen = HashSet::new();
@@ -206,7 +203,7 @@ impl Plot {
             XAxis::Seconds => run.timing()?,
             _ => Vec::new(),
         };
-        // After a crash a row of one table may be missing in the other.
+        // After a crash, one table may lack a row that the other one has.
         let seconds: HashMap<usize, f64> = timing
             .iter()
             .map(|timing| (timing.update, timing.seconds))
@@ -236,7 +233,7 @@ impl Plot {
     }
 }
 
-/// The runs in a folder of `train`, or in one of `sweep`.
+/// Opens the runs in a folder of `train` or `sweep`.
 fn runs(folder: &Path) -> Result<Vec<SavedRun>, CommandError> {
     let settings = sweep::setting_folders(folder)?;
     if settings.is_empty() {
@@ -249,7 +246,7 @@ fn runs(folder: &Path) -> Result<Vec<SavedRun>, CommandError> {
     Ok(runs)
 }
 
-/// A column in words: `policy/logit_gap` is the logit gap.
+/// Returns a readable title of a column: `logit gap` for `policy/logit_gap`.
 fn title(metric: &str) -> String {
     match metric {
         "charts/episodic_return_100" => "mean return of the last 100 episodes".to_owned(),
@@ -260,7 +257,7 @@ fn title(metric: &str) -> String {
     }
 }
 
-/// The column of a name, or of what follows the slash in it.
+/// Finds a column by its full name, or by the part after the slash if that is unique.
 fn metric(name: &str) -> Result<String, PlotRunsError> {
     let known: Vec<String> = match serde_json::to_value(UpdateMetrics::default()) {
         Ok(Value::Object(columns)) => columns.keys().cloned().collect(),
@@ -281,10 +278,10 @@ fn metric(name: &str) -> Result<String, PlotRunsError> {
     }
 }
 
-/// Most columns of a name in the legend of a picture.
+/// The maximum length of a label in the legend, in characters.
 const MAX_LABEL_WIDTH: usize = 80;
 
-/// What runs are told apart by, the first before the others.
+/// The order of settings in a label. All other settings follow.
 const LABEL_PRIORITY: [&str; 6] = [
     "environment",
     "alpha",
@@ -294,7 +291,7 @@ const LABEL_PRIORITY: [&str; 6] = [
     "learning_rate",
 ];
 
-/// In what each group differs from the others. Where most have the same, only the others say so.
+/// Returns a label for each group: the settings that differ between groups. Values shared by most groups are omitted.
 fn labels(groups: &[Group]) -> Vec<String> {
     if let [group] = groups {
         return vec![describe_config(&group.config)];
@@ -308,7 +305,7 @@ fn labels(groups: &[Group]) -> Vec<String> {
         .map(String::as_str)
         .filter(|name| settings.iter().any(|other| other[*name] != first[*name]))
         .collect();
-    // The order of the regularizer goes without saying where it is that of the policy.
+    // The alpha of the regularizer is redundant if it always equals the alpha of the policy.
     if groups
         .iter()
         .all(|g| g.config.alpha == g.config.regularizer_alpha)
@@ -340,7 +337,7 @@ fn labels(groups: &[Group]) -> Vec<String> {
                 })
                 .collect();
             if parts.is_empty() {
-                "as most".to_owned()
+                "common settings".to_owned()
             } else {
                 parts.join(", ")
             }
@@ -348,7 +345,7 @@ fn labels(groups: &[Group]) -> Vec<String> {
         .collect()
 }
 
-/// All settings by name, those of the networks among them.
+/// Returns all settings by name, including the settings of the networks.
 fn flatten(config: &PpoConfig) -> Map<String, Value> {
     let mut settings = match serde_json::to_value(config) {
         Ok(Value::Object(settings)) => settings,
@@ -377,7 +374,7 @@ fn format_setting(value: &Value) -> String {
     }
 }
 
-/// The beginning of a text that is too long.
+/// Shortens a text that is too long, with an ellipsis at its end.
 fn truncate(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();
@@ -400,7 +397,7 @@ fn table(groups: &[Group], labels: &[String], bands: &[Vec<BandPoint>]) -> Strin
     csv
 }
 
-/// The name without an extension that is written.
+/// Returns the output path without the extension of an output file.
 fn stem(out: &Path) -> PathBuf {
     let written = out
         .extension()
@@ -452,14 +449,19 @@ mod tests {
             labels(&two),
             ["alpha 0.5, noise std 1", "alpha 1, noise std 2"]
         );
-        // What most have goes without saying.
+        // The settings of most groups are omitted.
         let mut several = [(); 4].map(|()| group(0.5, 1.0));
         several[1].config.gamma = 0.9;
         several[2].config.value_clip = None;
         several[3].config.network.hidden = vec![32, 16];
         assert_eq!(
             labels(&several),
-            ["as most", "gamma 0.9", "value clip none", "hidden 32,16"]
+            [
+                "common settings",
+                "gamma 0.9",
+                "value clip none",
+                "hidden 32,16"
+            ]
         );
         assert_eq!(truncate("alpha 0.5", 6), "alpha…");
         assert!(labels(&[group(0.5, 1.0)])[0].starts_with("CartPole"));

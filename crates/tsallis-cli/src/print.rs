@@ -1,5 +1,6 @@
-//! Output that may fail: whoever reads it may have gone, and its disk may be full. The standard library's macros
-//! panic then; these, which stand in their place in all commands, do not.
+//! `print!`, `println!` and `eprintln!` without panics.
+//!
+//! The standard macros panic if the pipe is closed or the disk is full. These macros replace them in all commands.
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write, stderr, stdout};
@@ -17,11 +18,11 @@ macro_rules! eprintln {
     ($($words:tt)*) => { $crate::print::to_stderr(format_args!($($words)*)) };
 }
 
-/// Ends the process, with exit code 2, where the words cannot be written though there is someone to read them.
+/// Writes to standard output. Ends the process with exit code 2 if that fails, unless the reader has closed the pipe.
 pub(super) fn to_stdout(words: Arguments<'_>) {
     let mut output = stdout().lock();
     match output.write_fmt(words).and_then(|()| output.flush()) {
-        // Files and exit code are still those of the command.
+        // A closed pipe is ignored: the command still writes its files and sets its exit code.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             eprintln!("error: cannot write to the standard output: {error}");
             std::process::exit(2);
@@ -30,7 +31,7 @@ pub(super) fn to_stdout(words: Arguments<'_>) {
     }
 }
 
-/// Progress and errors, a line of them: there is nowhere to say that they cannot be written.
+/// Writes a line to standard error. Ignores failures because there is no place left to report them.
 pub(super) fn to_stderr(words: Arguments<'_>) {
     let _ = writeln!(stderr().lock(), "{words}");
 }

@@ -1,6 +1,6 @@
 use terminal_size::{Width, terminal_size_of};
 
-/// Prints a paragraph, its lines broken between words where a terminal would break them anywhere.
+/// Prints a paragraph. On a terminal, lines are wrapped between words at its width, from 20 to 100 columns.
 pub(super) fn print_paragraph(text: &str) {
     match terminal_size_of(std::io::stdout()) {
         Some((Width(width), _)) => println!("{}", wrap(text, usize::from(width).clamp(20, 100))),

@@ -1,9 +1,9 @@
 use std::ops::Range;
 
-/// Most seeds of one command: a typing error beyond.
+/// The maximum number of seeds of a command; larger numbers are likely typing errors.
 const MAX_SEEDS: u64 = 100_000;
 
-/// Seeds as the command line gives them: `A..B`, without B, or `N` for the first N.
+/// Seeds on the command line: `A..B`, which excludes B, or `N` for the first N.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seeds(pub(super) Range<u64>);
 
@@ -11,8 +11,8 @@ impl std::str::FromStr for Seeds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wanted = "it must be A..B, two whole numbers of which B is the larger, such as 0..5 for the \
-                      seeds 0 to 4, or 5 for the same";
+        let wanted = "expected A..B with whole numbers A < B, such as 0..5 for the seeds 0 to 4, or 5 \
+                      for the same seeds";
         let (from, to) = text.split_once("..").unwrap_or(("0", text));
         let number = |text: &str| text.parse::<u64>().map_err(|_| wanted.to_owned());
         let (from, to) = (number(from)?, number(to)?);
@@ -20,17 +20,17 @@ impl std::str::FromStr for Seeds {
             return Err(wanted.to_owned());
         }
         if to - from > MAX_SEEDS {
-            return Err(format!("it must be at most {MAX_SEEDS} seeds"));
+            return Err(format!("expected at most {MAX_SEEDS} seeds"));
         }
         Ok(Self(from..to))
     }
 }
 
-/// The number of seeds, of a command whose first is always 0.
+/// Parses the number of seeds of a command whose first seed is always 0.
 pub(super) fn seed_count(text: &str) -> Result<u64, String> {
     let count = text.strip_prefix("0..").unwrap_or(text);
     count.parse().map_err(|_| {
-        "it must be the number of the seeds, of which the first is 0, such as 16".to_owned()
+        "expected a number of seeds, such as 16; the first seed is always 0".to_owned()
     })
 }
 

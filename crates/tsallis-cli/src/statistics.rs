@@ -1,16 +1,16 @@
-//! Means over seeds and how sure they are (Agarwal et al. 2021, arXiv 2108.13264).
+//! Means over seeds and their confidence intervals (Agarwal et al. 2021, arXiv 2108.13264).
 
 use burn_tsallis::experiment::{Purpose, stream};
 use rand::RngExt;
 
-/// Resamples of a bootstrap.
+/// The number of bootstrap resamples.
 const RESAMPLES: usize = 2000;
 
-/// The share of them that the interval holds.
+/// The confidence level of a bootstrap interval.
 const CONFIDENCE: f64 = 0.95;
 
-/// The mean of the middle half: of `n` values in order, those without the first and the last `n / 4`, rounded
-/// down. NaN of none.
+/// Returns the mean of the middle half: the mean of `n` values without the smallest and the largest `n / 4`, rounded
+/// down. Returns NaN if there are no values.
 pub(super) fn interquartile_mean(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     trimmed_mean(&mut values)
@@ -23,8 +23,10 @@ fn trimmed_mean(values: &mut [f64]) -> f64 {
     middle.iter().sum::<f64>() / middle.len() as f64
 }
 
-/// The 95 % percentile-bootstrap interval of the interquartile mean of each of several columns, whose rows
-/// (seeds) are drawn together with replacement. The same rows give the same intervals, and one row none: NaN.
+/// Returns the 95 % percentile-bootstrap interval of the interquartile mean of each column.
+///
+/// Whole rows (seeds) are drawn with replacement. The random stream is fixed, so the same rows give the same intervals.
+/// The intervals are NaN for fewer than two rows.
 pub(super) fn bootstrap_intervals(rows: &[Vec<f64>], columns: usize) -> Vec<(f64, f64)> {
     let count = rows.len();
     let mut random = stream(0, Purpose::Evaluation, 0);
@@ -55,13 +57,13 @@ pub(super) fn bootstrap_intervals(rows: &[Vec<f64>], columns: usize) -> Vec<(f64
         .collect()
 }
 
-/// The interval of one column.
+/// Returns the bootstrap interval of one column.
 pub(super) fn bootstrap_interval(values: &[f64]) -> (f64, f64) {
     let rows: Vec<Vec<f64>> = values.iter().map(|&value| vec![value]).collect();
     bootstrap_intervals(&rows, 1)[0]
 }
 
-/// Of sorted values, linear between them.
+/// Returns a quantile of sorted values by linear interpolation.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (below, above) = (place.floor() as usize, place.ceil() as usize);
@@ -74,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_middle_half() {
-        // scipy.stats.trim_mean(values, 0.25) of the same.
+        // Equal to scipy.stats.trim_mean(values, 0.25).
         assert_eq!(interquartile_mean(&[500.0, 1.0, 2.0, 3.0, -90.0]), 2.0);
         assert_eq!(interquartile_mean(&[4.0, 1.0, 3.0, 2.0]), 2.5);
         assert_eq!(interquartile_mean(&[1.0, 2.0]), 1.5);

@@ -1,10 +1,10 @@
-//! Errors of the command line itself.
+//! One-line messages for an invalid command line.
 
 use burn_tsallis::experiment::renamed;
 use clap::error::{ContextKind, ErrorKind};
 
-/// Clap's message and its tips in one line, without the usage that follows them; nothing for an error that asks for help
-/// or for the version.
+/// Returns clap's message and tips as one line, without the usage text. Returns `None` if the error is a request for
+/// help or the version.
 pub(super) fn one_line(error: &clap::Error) -> Option<String> {
     match error.kind() {
         ErrorKind::DisplayHelp

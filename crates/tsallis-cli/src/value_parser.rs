@@ -2,7 +2,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// The parser of a value of the library that has a name: the help lists these names, each with what it means.
+/// Returns a parser for a named value of the library. The help lists each name with its meaning.
 pub(super) fn named_values<T>(
     names: &'static [(&'static str, &'static str)],
 ) -> impl TypedValueParser<Value = T>

@@ -1,4 +1,4 @@
-//! The laboratory's commands from the outside: what they write, go on with and refuse.
+//! Tests of the laboratory's commands: what they write, resume and reject.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ fn tsallis(arguments: &[&str]) -> Command {
     command
 }
 
-/// What the command says when it succeeds.
+/// Runs a command that must succeed, and returns its output.
 fn run(arguments: &[&str], out: &Path) -> String {
     let output = output(tsallis(arguments).arg("--out").arg(out));
     let error = text(&output.stderr);
@@ -19,7 +19,7 @@ fn run(arguments: &[&str], out: &Path) -> String {
     text(&output.stdout) + &error
 }
 
-/// The one line that the command says when it cannot be done.
+/// Runs a command that must fail with exit code 2, and returns its error line.
 fn refusal(arguments: &[&str]) -> String {
     let output = output(&mut tsallis(arguments));
     let error = text(&output.stderr);
@@ -37,13 +37,13 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// An empty folder for a test.
+/// Creates an empty folder for a test.
 fn folder(test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("laboratory-{test}"));
     if folder.exists() {
-        fs::remove_dir_all(&folder).expect("what an earlier run left is removed");
+        fs::remove_dir_all(&folder).expect("the folder of an earlier run is removed");
     }
-    fs::create_dir_all(&folder).expect("the folder is made");
+    fs::create_dir_all(&folder).expect("the folder is created");
     folder
 }
 
@@ -59,7 +59,7 @@ fn written(folder: &Path, files: &[&str]) {
     }
 }
 
-/// The rows of a CSV file by the names of their columns.
+/// Reads the rows of a CSV file, with values by column name.
 fn table(path: &Path) -> Vec<BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(path).expect("a table");
     reader
@@ -77,10 +77,7 @@ fn landscape_writes_figures_and_a_table() {
     let out = folder("landscape");
     let options = "landscape --points 9 --alpha 0.5 --temperature 2 --rewards 1 4 --range 8";
     let said = run(&options.split(' ').collect::<Vec<_>>(), &out);
-    assert!(
-        said.contains("the norm of the gradient is below 1e-6"),
-        "{said}"
-    );
+    assert!(said.contains("a gradient norm below 1e-6"), "{said}");
     written(
         &out,
         &[
@@ -110,7 +107,7 @@ fn converge_measures_its_rates_on_any_process() {
     let out = folder("converge");
     let options = "converge --iterations 400 --alpha 0.5 1 0.5 jensen-shannon";
     let said = run(&options.split(' ').collect::<Vec<_>>(), &out);
-    // The exponent of order 1/2, measured and that of the theory.
+    // The exponent for alpha 1/2, measured and by the theory.
     let ends = |line: &str| line.split_whitespace().rev().take(2).eq(["4.000", "4.000"]);
     assert!(said.lines().any(ends), "{said}");
     written(
@@ -133,7 +130,7 @@ fn converge_measures_its_rates_on_any_process() {
     for row in &rates {
         assert!(number(row, "measured_rate") > number(row, "pl_bound"));
         assert!(number(row, "pl_bound") > 0.0);
-        // Far below the steps that were taken.
+        // The bound is far below the step size in use.
         let bound = number(row, "step_bound");
         assert!(bound > 0.0 && bound < 0.1, "{bound}");
     }
@@ -148,7 +145,7 @@ fn converge_measures_its_rates_on_any_process() {
         .expect("the softmax");
     assert!((number(row, "time") / (10.0 + 10_f64.sinh()) - 1.0).abs() < 1e-9);
 
-    // Within a horizon, from a reference of its own, searching its steps, on the floor of the theory.
+    // With a horizon, a given reference, an Armijo search and the projection onto the floor.
     let out = folder("converge-options");
     let options = "converge --mdp nchain:4 --horizon 6 --reference 0.25 0.75 --armijo --project \
                    --alpha 0.5 --iterations 60";
@@ -159,7 +156,7 @@ fn converge_measures_its_rates_on_any_process() {
     let svg = fs::read_to_string(out.join("suboptimality.svg")).expect("the picture");
     assert!(svg.contains("nchain:4, 6 steps") && svg.contains("Armijo"));
 
-    // The floor knows how far apart the rewards are, and does not keep the ascent from its optimum.
+    // The floor takes the span of the rewards into account, so the ascent still reaches its optimum.
     let out = folder("converge-span");
     let options = "converge --mdp bandit:0,50 --project --alpha 0.5 --temperature 10 --step-size 0.1 \
                    --iterations 2000";
@@ -191,10 +188,10 @@ fn recommend_prints_numbers_and_formulas() {
     ] {
         assert!(said.contains(words), "{said}");
     }
-    // (1 - 0.9) 0.001 / (2 ln 2) of the softmax.
+    // (1 - 0.9) 0.001 / (2 ln 2) for the softmax.
     assert!(said.contains("7.213e-5"), "{said}");
 
-    // The inverse of this accuracy is no number; its logarithm is.
+    // The inverse of this accuracy overflows, but its logarithm is finite.
     let tiny = ["recommend", "--epsilon", "1e-320", "--gamma", "0.5"];
     let tiny = self::output(&mut tsallis(&tiny));
     let said = text(&tiny.stdout);
@@ -231,7 +228,7 @@ fn sweep(more: &str, out: &Path) -> String {
 #[test]
 fn a_sweep_grows_by_what_is_missing() {
     let out = folder("sweep");
-    // An order that is given twice is run once.
+    // A repeated alpha runs once.
     sweep("--alpha 0.5 0.5 --seeds 2", &out);
     let pictures = ["best.csv", "curves.csv", "nchain-4.svg", "nchain-4.png"];
     written(&out, &pictures);
@@ -241,7 +238,7 @@ fn a_sweep_grows_by_what_is_missing() {
     let first = rows();
 
     let said = sweep("--alpha 0.5 1 --seeds 2", &out);
-    assert!(said.contains("8 of 16 runs are there already"), "{said}");
+    assert!(said.contains("8 of 16 runs are already done"), "{said}");
     assert_eq!(rows().len(), 16);
     assert_eq!(rows()[..8], first);
     written(&out, &["alphas.svg", "alphas.png", "temperatures.svg"]);
@@ -253,7 +250,7 @@ fn a_sweep_grows_by_what_is_missing() {
         .map(|row| number(row, "final_value"))
         .fold(0.0, f64::max);
     assert!(number(&best[1], "final_value") > 0.5 * largest);
-    // What the pictures are drawn from, and the tables of seeds are counted from.
+    // This table is the source of the figures and of the statistics over seeds.
     let settings = table(&out.join("settings.csv"));
     assert_eq!(settings.len(), 8);
     for setting in &settings {
@@ -271,9 +268,9 @@ fn a_sweep_grows_by_what_is_missing() {
         "{said}"
     );
 
-    // Everything is there: nothing is run, and everything is said.
+    // All runs are done, so nothing runs and the report is printed again.
     let said = sweep("--alpha 0.5 1 --seeds 2", &out);
-    assert!(said.contains("16 of 16 runs are there already"), "{said}");
+    assert!(said.contains("16 of 16 runs are already done"), "{said}");
     assert!(
         said.contains("of best") && !said.contains("threads"),
         "{said}"
@@ -388,7 +385,7 @@ mod interrupted {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Begins the sweep, and waits for some of its runs.
+    /// Starts the sweep and waits for some of its runs.
     fn begin(arguments: &[String], out: &Path) -> Child {
         let mut command = tsallis(&[]);
         command.args(arguments).arg("--out").arg(out);
@@ -402,13 +399,13 @@ mod interrupted {
         child
     }
 
-    /// Begins the sweep, waits for some of its runs, and sends a signal.
+    /// Starts the sweep, waits for some of its runs and sends a signal.
     fn stop(arguments: &[String], out: &Path, signal: &str) -> Output {
         let child = begin(arguments, out);
         let sent = Command::new("kill")
             .args([signal, &child.id().to_string()])
             .status();
-        assert!(sent.expect("kill is there").success());
+        assert!(sent.expect("kill runs").success());
         child.wait_with_output().expect("the program ends")
     }
 
@@ -429,13 +426,13 @@ mod interrupted {
 
         assert!(!stop(&arguments, &killed, "-KILL").status.success());
         let there = lines(&killed).len();
-        assert!(there < 41, "it was not killed in time");
-        // Whatever is torn is the last line; here it surely is.
+        assert!(there < 41, "the sweep was not killed in time");
+        // A kill can only tear the last line. Make sure that the last line is torn.
         let path = killed.join("results.csv");
         let torn = lines(&killed).join("\n") + "\nnchain:10,fpg,0.1,0.";
         fs::write(&path, torn).expect("the table is written");
         let said = run(&words, &killed);
-        assert!(said.contains("of 40 runs are there already"), "{said}");
+        assert!(said.contains("of 40 runs are already done"), "{said}");
         assert_eq!(sorted(lines(&killed)), sorted(lines(&straight)));
     }
 
@@ -448,8 +445,8 @@ mod interrupted {
         let path = out.to_str().expect("a UTF-8 path");
         let words = arguments.iter().map(String::as_str);
         let error = refusal(&words.chain(["--out", path]).collect::<Vec<_>>());
-        first.kill().expect("it was still at work");
-        first.wait().expect("it ended");
+        first.kill().expect("the sweep still runs");
+        first.wait().expect("the sweep ends");
         assert!(
             error.contains(path) && error.contains("another process"),
             "{error}"
@@ -465,13 +462,13 @@ mod interrupted {
         let output = stop(&arguments, &out, "-INT");
         let said = text(&output.stdout);
         assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
-        assert!(said.contains("Stopped after") && said.contains("the same command goes on"));
+        assert!(said.contains("Stopped after") && said.contains("Run the same command to resume"));
         let there = lines(&out);
-        assert!(there.len() < 226, "it was not stopped in time");
+        assert!(there.len() < 226, "the sweep was not stopped in time");
         written(&out, &["best.csv", "curves.csv"]);
 
         run(&words, &out);
-        // Five processes, five orders, three step sizes, three temperatures.
+        // Five processes, five alphas, three step sizes, three temperatures.
         assert_eq!(lines(&out).len(), 226);
         assert_eq!(lines(&out)[..there.len()], there);
         written(&out, &["deepsea-30.svg", "nchain-15.png", "alphas.svg"]);
@@ -506,7 +503,7 @@ fn invalid_arguments_print_one_line() {
         ),
         ("landscape --range inf", "--range must be positive"),
         ("landscape --points 1", "--points must be from 2 to 500"),
-        ("landscape --rewards NaN 1", "a reward must be finite"),
+        ("landscape --rewards NaN 1", "--rewards must be finite"),
         ("landscape --out BELOW", "cannot create the folder"),
         (
             "converge --mdp maze",
@@ -533,7 +530,10 @@ fn invalid_arguments_print_one_line() {
         ("converge --alpha 2 --project", "the theory covers alpha"),
         ("converge --out BELOW", "cannot create the folder"),
         ("recommend --epsilon 2", "--epsilon must be above 0"),
-        ("recommend --epsilon 1e-320", "--epsilon must be so large"),
+        (
+            "recommend --epsilon 1e-320",
+            "--epsilon must be large enough",
+        ),
         ("recommend --epsilon 0.1 --gamma 1", "--gamma must be"),
         ("recommend --epsilon 0.1 --alpha 0", "the theory covers"),
         ("tabular --step-size 0", "the step size must be positive"),
@@ -554,7 +554,7 @@ fn invalid_arguments_print_one_line() {
         ("tabular --mdp nchain:4 nchain:4", "\"nchain:4\" twice"),
         (
             "tabular --algorithm escort --alpha hellinger",
-            "numbers, the powers of the transform",
+            "a number, the power of the transform",
         ),
         ("tabular --out BELOW", "cannot create the folder"),
         ("bandit --gap 0.9", "--gap must be above 0"),
@@ -575,7 +575,7 @@ fn invalid_arguments_print_one_line() {
         assert!(error.contains(what), "{arguments:?}: {error}");
         assert_eq!(error.lines().count(), 1, "{arguments:?}: {error}");
     }
-    // What no order of the operator is, clap says with the argument that it was given for.
+    // Clap rejects an alpha outside the range of the operator, and names the argument.
     for alpha in ["NaN", "51", "-51", "half"] {
         for command in ["tabular", "converge"] {
             let error = refusal(&[command, "--alpha", alpha]);

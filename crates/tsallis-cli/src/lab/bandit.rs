@@ -8,30 +8,30 @@ use rayon::prelude::*;
 use std::path::PathBuf;
 use tsallis_lab::bandit::{Losses, Regret, play};
 
-/// Play Tsallis-INF, the bandit algorithm of the order one half, against stochastic and adversarial losses.
+/// Play Tsallis-INF, the bandit algorithm with alpha 1/2, against stochastic and adversarial losses.
 ///
-/// Writes regret.svg, .png and .csv: the regret in both regimes, averaged over seeds, beside the bounds
-/// 4 sqrt(K T) + 1 and of the order ln T.
+/// Writes regret.svg, .png and .csv with the regret in both regimes, averaged over seeds, and the bounds 4 sqrt(K T) +
+/// 1 and O(ln T).
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Bandit {
-    /// Arms.
+    /// Number of arms.
     #[arg(long, value_name = "COUNT", default_value_t = 8)]
     arms: usize,
 
-    /// How much less the best arm loses on average, of losses from 0 to 1.
+    /// Gap between the mean loss of the best arm and the other arms, for losses from 0 to 1.
     #[arg(long, value_name = "NUMBER", default_value_t = 0.1)]
     gap: f64,
 
-    /// Rounds.
+    /// Number of rounds.
     #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
     rounds: usize,
 
-    /// Seeds; the first is 0.
+    /// Number of seeds, starting at 0.
     #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = seeds::seed_count)]
     seeds: u64,
 
-    /// The folder to write; files of an earlier run are replaced.
+    /// Output folder; existing files are replaced.
     #[arg(long, value_name = "FOLDER", default_value = "runs/bandit")]
     out: PathBuf,
 }
@@ -83,7 +83,7 @@ impl Bandit {
         let rounds = played[0][0].rounds.clone();
         let arms = self.arms as f64;
         let adversarial_bound = |t: usize| 4.0 * (arms * t as f64).sqrt() + 1.0;
-        // Up to a constant, the sum of ln(T) / gap over the arms that are not best.
+        // The stochastic bound up to a constant factor: the sum of ln(T) / gap over the suboptimal arms.
         let stochastic_rate = |t: usize| (arms - 1.0) * (t as f64).ln() / self.gap;
 
         let curve = |runs: &[Regret], i: usize| {
@@ -172,7 +172,7 @@ impl Bandit {
             ],
         );
         for (i, &t) in rounds.iter().enumerate() {
-            // About every tenfold.
+            // Print the last round, and from round 100 on about one per factor of ten.
             let before_last = rounds.len() - 1 - i;
             if before_last > 0 && (t < 100 || !before_last.is_multiple_of(10)) {
                 continue;

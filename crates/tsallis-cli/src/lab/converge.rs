@@ -16,33 +16,33 @@ use tsallis_lab::exact::{Constants, Evaluator, optimum, value_iteration};
 use tsallis_lab::policy::Reference;
 use tsallis_lab::{Divergence, Mdp, SoftargmaxPolicy, unique};
 
-/// A gap below this, relative to the optimum, is rounding.
+/// Gaps below this, relative to the optimum, are rounding errors.
 const ROUNDING: f64 = 1e-13;
 
-/// Points of a curve that are drawn and written.
+/// The number of points of a curve that are drawn and written.
 const POINTS: usize = 400;
 
-/// Run f-PG with exact gradients beside regularized value iteration, and measure its rates.
+/// Compare f-PG with exact gradients to regularized value iteration, and measure its rates.
 ///
-/// Writes suboptimality.svg, .png and .csv (how far the regularized value is from its optimum after each
-/// iteration), rates.csv (the measured linear rate beside its bound by the Polyak-Lojasiewicz inequality) and
-/// escape.svg, .png and .csv (the time out of a nearly certain wrong policy).
+/// Writes suboptimality.svg, .png and .csv (the distance of the regularized value from its optimum after each
+/// iteration), rates.csv (the measured linear rate and its bound from the Polyak-Lojasiewicz inequality) and
+/// escape.svg, .png and .csv (the escape time from a nearly certain wrong policy).
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true, after_long_help = PROCESS_HELP)]
 pub(crate) struct Converge {
-    /// The process, such as nchain:15 or a JSON file; all of them are listed at the end of --help.
+    /// Process, such as nchain:15 or a JSON file, as listed at the end of --help.
     #[arg(long, value_name = "NAME", default_value = "garnet:4,3,4,10")]
     mdp: String,
 
-    /// Steps after which an episode ends, where it shall end; the policy then sees the time.
+    /// Steps after which an episode ends; the policy then depends on the time.
     #[arg(long, value_name = "COUNT")]
     horizon: Option<usize>,
 
-    /// Divergences: alphas, or kl, reverse-kl, pearson, neyman, hellinger, jensen-shannon and le-cam.
+    /// Divergences: alphas, or kl, reverse-kl, pearson, neyman, hellinger, jensen-shannon or le-cam.
     #[arg(long, value_name = "ALPHA", num_args = 1.., default_values = ["0.1", "0.3", "0.5", "0.7", "0.9", "1"])]
     alpha: Vec<Divergence>,
 
-    /// The reference policy: a probability for each action [default: all the same].
+    /// Reference policy: a probability for each action [default: uniform].
     #[arg(long, value_name = "PROBABILITY", num_args = 1..)]
     reference: Vec<f64>,
 
@@ -50,11 +50,11 @@ pub(crate) struct Converge {
     #[arg(long, value_name = "NUMBER", default_value_t = 0.1)]
     temperature: f64,
 
-    /// Length of a step; with --armijo, of the first one that is tried.
+    /// Step size; with --armijo, the first one to try.
     #[arg(long, value_name = "NUMBER", default_value_t = 2.0)]
     step_size: f64,
 
-    /// Search each step for one that makes good a tenth of what the gradient promises.
+    /// Search for a step that gains a tenth of the increase predicted by the gradient.
     #[arg(long)]
     armijo: bool,
 
@@ -62,27 +62,27 @@ pub(crate) struct Converge {
     #[arg(long)]
     natural: bool,
 
-    /// Project each step onto the floor that the theory keeps.
+    /// Project each step onto the probability floor of the theory.
     #[arg(long)]
     project: bool,
 
-    /// Steps.
+    /// Number of steps.
     #[arg(long, value_name = "COUNT", default_value_t = 5000)]
     iterations: usize,
 
-    /// The folder to write; files of an earlier run are replaced.
+    /// Output folder; existing files are replaced.
     #[arg(long, value_name = "FOLDER", default_value = "runs/converge")]
     out: PathBuf,
 }
 
-/// What an order did.
+/// The results for one divergence.
 struct Trace {
     divergence: Divergence,
     /// The gap after each iteration.
     gaps: Vec<f64>,
     /// The gap of regularized value iteration after each sweep.
     sweeps: Vec<f64>,
-    /// The measured rate of a step.
+    /// The measured rate per step.
     rate: Option<f64>,
     /// `eta mu / 4` at the last policy.
     pl_bound: Option<f64>,
@@ -90,10 +90,10 @@ struct Trace {
     step_bound: Option<f64>,
 }
 
-/// What an order begins with.
+/// The starting point for one divergence.
 struct Setup {
     policy: SoftargmaxPolicy,
-    /// Those of the theory, where it covers the setting.
+    /// The constants of the theory, if it covers the setting.
     constants: Option<Constants>,
     floor: Option<f64>,
 }
@@ -108,7 +108,7 @@ impl Converge {
             mdp = mdp.unrolled(steps)?;
         }
         let divergences = unique(self.alpha.iter().copied());
-        // What is wrong with one of them is said before any of them takes its time.
+        // All settings are validated before the first computation starts.
         let starts = divergences
             .iter()
             .map(|&divergence| self.setup(&mdp, divergence))
@@ -137,19 +137,17 @@ impl Converge {
             })
             .collect();
         if alphas.is_empty() {
-            print_paragraph(
-                "No alpha up to 1 was asked for, so there is no figure of escape times.",
-            );
+            print_paragraph("No alpha is 1 or less, so there is no figure of escape times.");
         } else {
             escape::report(&self.out, &alphas)?;
             names.extend(["escape.svg", "escape.csv"]);
         }
-        names.push("the pictures as PNG");
+        names.push("the figures as PNG");
         print_written(&self.out, &names);
         Ok(())
     }
 
-    /// Where the ascent begins, and the floor that it keeps.
+    /// Returns the initial policy of the ascent and the floor for its steps.
     fn setup(&self, mdp: &Mdp, divergence: Divergence) -> Result<Setup, LabError> {
         let reference = if self.reference.is_empty() {
             Reference::Uniform
@@ -170,7 +168,7 @@ impl Converge {
         })
     }
 
-    /// Sweeps of value iteration after which nothing is left to see.
+    /// Returns the number of sweeps of value iteration: enough to converge, and at most the number of iterations.
     fn sweeps(&self, mdp: &Mdp) -> usize {
         self.iterations
             .min((40.0 / (1.0 - mdp.discount())) as usize)
@@ -227,7 +225,7 @@ impl Converge {
             .iter()
             .copied()
             .fold(f64::INFINITY, f64::min);
-        // The inequality is about the gradient and a fixed step.
+        // The inequality applies only to the plain gradient with a fixed step.
         let constants = constants.filter(|_| !self.natural && !self.armijo);
         let pl_bound = |of: &Constants| 0.25 * self.step_size * of.polyak_lojasiewicz(smallest);
         Trace {
@@ -256,7 +254,7 @@ impl Converge {
             let line = Line::new(points, divergence_color(trace.divergence));
             plot = plot.line(line.label(divergence_label(trace.divergence)));
         }
-        // One of them stands for all: they differ little.
+        // Only the first one is drawn because they differ little.
         if let Some(trace) = traces.first() {
             let sweeps = trace
                 .sweeps
@@ -350,15 +348,15 @@ impl Converge {
         }
         table.print();
         print_paragraph(
-            "A rate r takes the gap to e^-r of itself in a step. The PL bound is eta mu / 4, with the factor mu of \
-             the Polyak-Lojasiewicz inequality at the last policy: a guarantee for eta up to 1 / (2 L), near that \
-             policy; it is zero where some state never begins an episode.",
+            "At a rate r, each step multiplies the gap by e^-r. The PL bound is eta mu / 4, with the factor mu of the \
+             Polyak-Lojasiewicz inequality at the last policy. It is a guarantee for eta up to 1 / (2 L) near that \
+             policy, and zero if episodes cannot start in every state.",
         );
     }
 }
 
-/// The rate at which the gap shrinks over the last half of the steps before it is rounding: `-ln` of the factor
-/// of a step.
+/// Returns the rate at which the gap shrinks, `-ln` of the factor per step, over the last half of the steps before the
+/// gap is a rounding error. Returns `None` if there are too few such steps.
 fn measured_rate(gaps: &[f64], rounding: f64) -> Option<f64> {
     let end = gaps
         .iter()
@@ -372,7 +370,7 @@ fn measured_rate(gaps: &[f64], rounding: f64) -> Option<f64> {
     Some(rate).filter(|rate| rate.is_finite())
 }
 
-/// Iterations from 0 on, evenly spread in their logarithm, the last one included.
+/// Returns iterations from 0 to `last`, both included, evenly spaced in their logarithm.
 fn log_spaced(last: usize) -> impl Iterator<Item = usize> {
     let mut at = 0;
     std::iter::from_fn(move || {

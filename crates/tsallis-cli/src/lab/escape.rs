@@ -6,15 +6,16 @@ use crate::print_paragraph::print_paragraph;
 use std::path::Path;
 use tsallis_lab::bandit::{escape_time, escape_time_limit, probability_at};
 
-/// Logit gaps of the table. The last is as far as the softmax's time is a number.
+/// The logit gaps of the table. The time of the softmax is still finite at the last one.
 const GAPS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 40.0, 100.0, 400.0];
 
-/// Gaps between which the exponent is fitted: far enough for the limit, and short of the largest number.
+/// The gaps between which the exponent is fitted: large enough for the limit, small enough not to overflow.
 const FIT: (f64, f64) = (100.0, 400.0);
 
-/// How long the gradient flow of two arms takes out of a policy that is nearly certain of the wrong one,
-/// against the logit gap and against the probability of the right arm: writes escape.svg, escape.png and
-/// escape.csv, and says which exponent was measured beside the one of the theory.
+/// Computes how long the gradient flow of two arms takes to leave a policy that is nearly certain of the wrong arm,
+/// against the logit gap and against the probability of the right arm.
+///
+/// Writes escape.svg, escape.png and escape.csv, and prints the measured exponents with those of the theory.
 pub(super) fn report(folder: &Path, alphas: &[f64]) -> Result<(), LabError> {
     let mut by_gap = LinePlot::new(
         Axis::log("logit gap G at the start"),
@@ -47,7 +48,7 @@ pub(super) fn report(folder: &Path, alphas: &[f64]) -> Result<(), LabError> {
         by_gap = by_gap.line(Line::new(points, color).label(label));
     }
     Figure::new((1320, 600))
-        .title("Two arms, λ = 0: how long f-PG takes out of a wrong, nearly certain policy")
+        .title("Two arms, λ = 0: escape time of f-PG from a nearly certain wrong policy")
         .columns(2)
         .panel(by_gap)
         .panel(by_probability)
@@ -69,8 +70,8 @@ pub(super) fn report(folder: &Path, alphas: &[f64]) -> Result<(), LabError> {
 
     println!();
     print_paragraph(
-        "Time of the gradient flow of two arms from a logit gap G for the wrong one to the uniform policy, and \
-         the exponent of B = 2^(alpha-1) + (1-alpha) G that it grows with:",
+        "Time that the gradient flow of two arms takes from a logit gap G in favor of the wrong arm to the uniform \
+         policy, and the exponent of B = 2^(alpha-1) + (1-alpha) G with which it grows:",
     );
     let mut table = TextTable::new(
         0,
@@ -91,12 +92,12 @@ pub(super) fn report(folder: &Path, alphas: &[f64]) -> Result<(), LabError> {
     }
     table.print();
     print_paragraph(
-        "At small gaps the softmax is the faster one, and from the same probability it always is.",
+        "The softmax is faster at small gaps, and always faster from the same probability.",
     );
     Ok(())
 }
 
-/// The slope of `ln T` against `ln B`, or for the softmax against the gap, and what the theory says.
+/// Returns the slope of `ln T` against `ln B`, or against the gap for the softmax: measured and by the theory.
 fn exponents(alpha: f64) -> (String, String) {
     let (near, far) = FIT;
     let rise = (escape_time(alpha, far, 0.0) / escape_time(alpha, near, 0.0)).ln();

@@ -9,21 +9,21 @@ use std::path::PathBuf;
 
 const SIZE: (u32, u32) = (1280, 1060);
 
-/// Gradients below this are drawn as this: that of the softmax underflows.
+/// Smaller gradient norms are drawn as this value, because the gradient of the softmax underflows.
 const MIN_NORM: f64 = 1e-12;
 
-/// Points of the pictures to each one of the table, so that a ridge between two of them is seen.
+/// The number of points in the figures per point of the table, so that ridges between table points are visible.
 const UPSAMPLING: usize = 4;
 
-/// Draw the objective of two arms over their two logits, for the four couplings of softmax and Tsallis
-/// policies with entropy and Tsallis regularizers: Figure 1 of the paper (arXiv 2601.12604).
+/// Draw the objective of two arms over their two logits, as in Figure 1 of the paper (arXiv 2601.12604).
 ///
-/// Writes landscape.svg and .png with the objective, landscape-gradient.svg and .png with the norm of its
-/// gradient, where the flat regions show, and landscape.csv with both.
+/// Covers the four couplings of softmax and Tsallis policies with entropy and Tsallis regularizers. Writes
+/// landscape.svg and .png with the objective, landscape-gradient.svg and .png with the norm of its gradient, which
+/// shows the flat regions, and landscape.csv with both.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Landscape {
-    /// Order of the Tsallis policy and regularizer.
+    /// Alpha of the Tsallis policy and regularizer.
     #[arg(long, value_name = "ALPHA", default_value_t = 0.1)]
     alpha: f64,
 
@@ -35,15 +35,15 @@ pub(crate) struct Landscape {
     #[arg(long, num_args = 2, value_names = ["FIRST", "SECOND"], default_values_t = [0.0, 1.0])]
     rewards: Vec<f64>,
 
-    /// Both logits go from minus this to this.
+    /// Both logits range from minus this value to this value.
     #[arg(long, value_name = "NUMBER", default_value_t = 50.0)]
     range: f64,
 
-    /// Points along each logit, in the table; the pictures have four times as many.
+    /// Points along each logit in the table; the figures have four times as many.
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     points: usize,
 
-    /// The folder to write; files of an earlier run are replaced.
+    /// Output folder; existing files are replaced.
     #[arg(long, value_name = "FOLDER", default_value = "runs/landscape")]
     out: PathBuf,
 }
@@ -73,7 +73,7 @@ impl Landscape {
         check(
             self.alpha > 0.0 && is_valid_alpha(self.alpha),
             "--alpha",
-            "above 0 and at most 50: at 0 and below, a policy that is certain costs infinitely much",
+            "above 0 and at most 50 (at 0 and below, a deterministic policy has infinite cost)",
             self.alpha,
         )?;
         check_positive("--temperature", self.temperature)?;
@@ -85,7 +85,7 @@ impl Landscape {
             self.points,
         )?;
         for reward in &self.rewards {
-            check(reward.is_finite(), "a reward", "finite", reward)?;
+            check(reward.is_finite(), "--rewards", "finite", reward)?;
         }
         make_folder(&self.out)?;
 
@@ -129,7 +129,7 @@ impl Landscape {
         });
         write_table(&self.out.join("landscape.csv"), &columns, rows)?;
 
-        println!("Share of the square where the norm of the gradient is below 1e-6:");
+        println!("Share of the logit square with a gradient norm below 1e-6:");
         for (coupling, surface) in couplings.iter().zip(&surfaces) {
             let flat = surface.iter().filter(|point| point.gradient < 1e-6).count();
             let share = 100.0 * flat as f64 / surface.len() as f64;
@@ -192,14 +192,14 @@ impl Landscape {
         ]
     }
 
-    /// `<pi, r> - lambda sum_a f(pi_a)` and its gradient, with the policy against the measure `ones` as in
-    /// the paper's figure.
+    /// Returns `<pi, r> - lambda sum_a f(pi_a)` and the norm of its gradient. The policy has the reference `ones`, as
+    /// in the paper's figure.
     fn at(&self, coupling: &Coupling, theta: [f64; 2]) -> Point {
         let row = Row::new(&theta, RowReference::Ones, coupling.policy_alpha);
         let state = row.solve(Solver::Newton);
         let (mut p, mut log_p) = ([0.0; 2], [0.0; 2]);
         row.softargmax(&state, &mut p);
-        // From the logarithms: a probability that underflows still costs.
+        // Costs use the logarithms, because a probability that underflows still has a cost.
         row.log_softargmax(&state, &mut log_p);
         let tsallis = Tsallis::new(self.alpha);
         let mut value = 0.0;
@@ -251,7 +251,7 @@ impl Landscape {
     }
 }
 
-/// The largest norm of all pictures, which share their scale; at least so large that there is one.
+/// Returns the largest finite norm of all figures, which share their scale, and at least `10 * MIN_NORM`.
 fn largest_norm(pictures: &[Vec<Point>]) -> f64 {
     let norms = pictures.iter().flatten().map(|point| point.gradient);
     norms

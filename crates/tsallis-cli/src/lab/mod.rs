@@ -1,4 +1,4 @@
-//! The laboratory's commands: what the theory says about finite processes, computed and drawn.
+//! The commands of the laboratory, which compute and draw the theory of finite processes.
 
 pub(super) mod bandit;
 pub(super) mod converge;
@@ -23,7 +23,7 @@ use tsallis_lab::mdp::{MdpError, NameError};
 use tsallis_lab::policy::ReferenceError;
 use tsallis_lab::sweep::{GridError, TableError};
 
-/// Why a laboratory command ended without its result.
+/// An error that ends a laboratory command.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LabError {
     #[error(transparent)]
@@ -60,28 +60,28 @@ pub(super) enum LabError {
 }
 
 impl LabError {
-    /// Whether the command line has to change, rather than the machine.
+    /// Returns whether the error comes from the arguments or files of the command line, not from the machine.
     pub(super) fn is_usage(&self) -> bool {
         !matches!(self, Self::Plot(PlotError::Draw(_)) | Self::Csv(_))
     }
 }
 
-/// What the commands that take processes say about them at the end of their help.
+/// The list of processes at the end of the help.
 const PROCESS_HELP: &str = "\
 Processes:
   nchain:LENGTH                          a chain with its reward at the far end
-  deepsea:SIZE, deepsea-stochastic:SIZE  a grid with one path of many to its reward
-  bandit:MEAN,MEAN,..                    one state, an arm for each mean reward
-  gridworld:ROWS,COLUMNS[,SLIP]          a goal in the last cell, moves that may slip
-  cliffwalking                           the cliff of Sutton and Barto
+  deepsea:SIZE, deepsea-stochastic:SIZE  a grid with a single path to its reward
+  bandit:MEAN,MEAN,..                    one state with an arm for each mean reward
+  gridworld:ROWS,COLUMNS[,SLIP]          a grid with its goal in the last cell and moves that may slip
+  cliffwalking                           the cliff walk of Sutton and Barto
   garnet:STATES,ACTIONS,BRANCHES,SEED    a random process
-  FILE.json                              a process of one's own, written as
+  FILE.json                              a custom process in this format:
     {\"discount\": 0.9, \"states\": 2, \"actions\": 1, \"transitions\": [
       {\"state\": 0, \"action\": 0, \"next\": 1, \"reward\": 0.5},
       {\"state\": 1, \"action\": 0, \"next\": 0, \"probability\": 0.25},
       {\"state\": 1, \"action\": 0, \"next\": null, \"probability\": 0.75}]}";
 
-/// Checks a number of the command line.
+/// Checks a value from the command line.
 fn check(
     holds: bool,
     what: &'static str,
@@ -123,7 +123,7 @@ fn make_folder(path: &Path) -> Result<(), LabError> {
     })
 }
 
-/// Writes a table with these columns.
+/// Writes a CSV table with these columns.
 fn write_table<R: Serialize>(
     path: &Path,
     columns: &[String],
@@ -141,7 +141,7 @@ fn write_table<R: Serialize>(
     Ok(())
 }
 
-/// What a curve and its band are made of, for the title of a picture.
+/// Returns the description of a curve and its band for the title of a figure.
 fn mean_of_seeds(count: usize) -> String {
     match count {
         1 => "one seed".to_owned(),
@@ -149,7 +149,7 @@ fn mean_of_seeds(count: usize) -> String {
     }
 }
 
-/// A line of the closing words: which files were written.
+/// Prints the names of the files that were written.
 fn print_written(folder: &Path, names: &[&str]) {
     print_paragraph(&format!(
         "Written to {}: {}",

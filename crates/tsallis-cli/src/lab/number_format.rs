@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A number as a table shows it: short, and in powers of ten where it is far from one.
+/// Formats a number for a table: short, and with a power of ten if it is far from one.
 pub(super) struct Compact(pub(super) f64);
 
 impl fmt::Display for Compact {
@@ -18,7 +18,7 @@ impl fmt::Display for Compact {
     }
 }
 
-/// A number to so many decimals; a zero has no sign.
+/// Formats a number with this many decimals. Zero has no sign.
 pub(super) struct Decimals(pub(super) f64, pub(super) usize);
 
 impl fmt::Display for Decimals {
@@ -33,10 +33,10 @@ impl fmt::Display for Decimals {
     }
 }
 
-/// Longest setting that is written without a power of ten.
+/// The maximum length of a setting that is written without a power of ten.
 const LONGEST: usize = 8;
 
-/// A number that somebody chose, with all its digits.
+/// Formats a setting with all its digits.
 pub(super) struct FullPrecision(pub(super) f64);
 
 impl fmt::Display for FullPrecision {

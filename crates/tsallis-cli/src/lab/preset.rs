@@ -1,16 +1,17 @@
 use clap::ValueEnum;
 use tsallis_lab::Divergence;
 
-/// A grid of the literature, which options narrow or replace value by value.
+/// A named grid. Options replace its values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Preset {
-    /// A grid of seconds: NChain 10; alphas 0.1, 0.5, 0.9 and 1; step sizes 0.1 and 1; temperatures 0.01 and 0.1.
+    /// A grid that takes seconds: NChain 10; alphas 0.1, 0.5, 0.9 and 1; step sizes 0.1 and 1; temperatures 0.01 and
+    /// 0.1.
     #[default]
     Quick,
-    /// The grid that the authors of arXiv 2601.12604 ran: NChain 10, 15, 20 and DeepSea 10, 15; alphas 0.1, 0.3,
-    /// 0.5, 0.7, 0.9 and 1; step sizes 0.01, 0.1 and 1; temperatures 0.0001 to 1 by factors of ten.
+    /// The grid of the authors of arXiv 2601.12604: NChain 10, 15, 20 and DeepSea 10, 15; alphas 0.1, 0.3, 0.5, 0.7,
+    /// 0.9 and 1; step sizes 0.01, 0.1 and 1; temperatures 0.0001 to 1 by factors of ten.
     Paper,
-    /// Longer chains and deeper seas: NChain 15, 20 and DeepSea 20, 25, 30; alphas 0.1, 0.3, 0.5, 0.7 and 0.9; step
+    /// Larger processes: NChain 15, 20 and DeepSea 20, 25, 30; alphas 0.1, 0.3, 0.5, 0.7 and 0.9; step
     /// sizes 0.01, 0.1 and 1; temperatures 0.01, 0.1 and 1.
     Large,
 }

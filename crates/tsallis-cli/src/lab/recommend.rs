@@ -6,9 +6,10 @@ use clap::Args;
 use tsallis_lab::Divergence;
 use tsallis_lab::exact::{Constants, largest_divergence, optimal_alpha, temperature_for};
 
-/// What the recommendations are computed by.
+/// The formulas of the recommendations.
 const FORMULAS: [&str; 9] = [
-    "D_max = q_min f(1 / q_min) + (1 - q_min) f(0) with f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1)), at 1 u ln u - u + 1",
+    "D_max = q_min f(1 / q_min) + (1 - q_min) f(0) with f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1)), \
+     or u ln u - u + 1 at alpha = 1",
     "lambda = (1 - gamma) epsilon / (2 D_max)",
     "tau = min((f')^-1(f'(1/2) - (1 + gamma lambda D_max) / (lambda (1 - gamma))), q_min / 2)",
     "eta <= 1 / (2 L)",
@@ -16,33 +17,34 @@ const FORMULAS: [&str; 9] = [
     "  R0 = 1 + lambda D_max, R1 = C1 + sqrt(2) lambda Y, R2 = C2 + lambda (5/2 kappa Y + omega / 2)",
     "  omega = q_min^(alpha - 1) bounds 1 / (u f''), kappa = (2 - alpha) omega bounds |f'''| / f''^2",
     "  C1 = omega, C2 = kappa omega, Y = sup |f'| / f'' over the ratios u up to 1 / q_min",
-    "mu = 2 lambda (1 - gamma) rho_min^2 (q_min / f''(tau))^2 / omega: the gap shrinks by 1 - eta mu / 4 a step",
+    "mu = 2 lambda (1 - gamma) rho_min^2 (q_min / f''(tau))^2 / omega: \
+     each step multiplies the gap by at most 1 - eta mu / 4",
 ];
 
-/// Recommend temperature, order, floor and step size for a target accuracy, each with its formula.
+/// Recommend temperature, alpha, floor and step size for a target accuracy.
 ///
-/// For rewards in [0, 1] and the uniform reference. The bounds are those of the theory: safe, and far from
-/// what an experiment would choose.
+/// Prints each value with its formula, for rewards in [0, 1] and the uniform reference. The values are the bounds of
+/// the theory: safe, but far from the best choice in an experiment.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Recommend {
-    /// The accuracy: how far the value may be from that of the best policy.
+    /// Accuracy: the allowed distance from the value of the best policy.
     #[arg(long, value_name = "NUMBER")]
     epsilon: f64,
 
-    /// The discount.
+    /// Discount factor.
     #[arg(long, value_name = "NUMBER", default_value_t = 0.99)]
     gamma: f64,
 
-    /// How many actions each state has.
+    /// Number of actions in each state.
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     actions: usize,
 
-    /// The smallest probability of a state to begin in; the guaranteed rate is zero where it is.
+    /// Smallest probability of starting in a state; if it is zero, so is the guaranteed rate.
     #[arg(long, value_name = "PROBABILITY", default_value_t = 1.0)]
     start_min: f64,
 
-    /// An order to look at beside the recommended one and the softmax.
+    /// Another alpha to show, besides the recommended one and the softmax.
     #[arg(long, value_name = "ALPHA")]
     alpha: Option<f64>,
 }
@@ -80,7 +82,7 @@ impl Recommend {
                 check(
                     lambda > 0.0,
                     "--epsilon",
-                    "so large that lambda = (1 - gamma) epsilon / (2 D_max) is a positive number",
+                    "large enough that lambda = (1 - gamma) epsilon / (2 D_max) is positive",
                     epsilon,
                 )?;
                 let constants =
@@ -102,8 +104,8 @@ impl Recommend {
         ));
         if recommended >= 1.0 {
             print_paragraph(
-                "  which is no alpha below 1: the formula is for epsilon < e^-5.5 = 0.0041, and at this accuracy \
-                 the softmax, alpha = 1, is what it asks for",
+                "  This is not below 1, because the formula requires epsilon < e^-5.5 = 0.0041. Use the softmax, \
+                 alpha = 1, at this accuracy.",
             );
         }
         FORMULAS.iter().for_each(|formula| print_paragraph(formula));
@@ -123,15 +125,15 @@ impl Recommend {
         table.print();
         println!();
         print_paragraph(
-            "tau and mu are polynomial in lambda below alpha = 1 and exponential in 1 / lambda at 1: that is the \
-             advantage of the heavy tail. 1 / (2 L) is loose by a thousand times or more; try `tsallis converge` \
-             for a step that works.",
+            "tau and mu are polynomial in lambda below alpha = 1 and exponential in 1 / lambda at alpha = 1. This is \
+             the advantage of the heavy tail. The bound 1 / (2 L) is too small by a factor of a thousand or more: use \
+             `tsallis converge` to find a practical step size.",
         );
         Ok(())
     }
 }
 
-/// A positive number that may be below the smallest.
+/// Formats a positive number that may have underflowed to zero.
 struct Tiny(f64);
 
 impl std::fmt::Display for Tiny {

@@ -10,86 +10,86 @@ use tsallis_lab::algorithms::Sampling;
 use tsallis_lab::sweep::{Grid, Method, Table, sweep};
 use tsallis_lab::{Divergence, Mdp};
 
-/// Learn finite processes from sampled episodes: every setting of a grid, on every core.
+/// Learn finite processes from sampled episodes, with every setting of a grid.
 ///
-/// Fills a folder with results.csv, a row for each run; the same command goes on with a sweep that was
-/// stopped, and Ctrl-C stops one. Then writes settings.csv, how each setting ended with each seed; best.csv, the
-/// best setting of each method and order; and its curve as SVG, PNG and CSV.
+/// Uses all cores. Writes a folder with results.csv (one row for each run), settings.csv (the final values of each
+/// setting), best.csv (the best setting of each method and alpha), and the curves of the best settings as SVG, PNG and
+/// CSV. Ctrl-C stops the sweep; the same command resumes it.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true, after_long_help = PROCESS_HELP)]
 pub(crate) struct Tabular {
-    /// A named grid; the options below replace its values.
+    /// Named grid; the options below replace its values.
     #[arg(long, value_name = "NAME", default_value = "quick")]
     preset: Preset,
 
-    /// Processes, such as nchain:15 or a JSON file; all of them are listed at the end of --help.
+    /// Processes, such as nchain:15 or a JSON file, as listed at the end of --help.
     #[arg(long, value_name = "NAME", num_args = 1..)]
     mdp: Vec<String>,
 
-    /// Methods.
+    /// Methods to compare.
     #[arg(long, value_name = "NAME", num_args = 1.., default_value = "fpg")]
     algorithm: Vec<AlgorithmName>,
 
-    /// Divergences of fpg and natural, and powers of escort: alphas; fpg and natural also take kl, reverse-kl,
-    /// pearson, neyman, hellinger, jensen-shannon and le-cam.
+    /// Alphas of fpg and natural, and powers of escort; fpg and natural also accept kl, reverse-kl, pearson, neyman,
+    /// hellinger, jensen-shannon and le-cam.
     #[arg(long, value_name = "ALPHA", num_args = 1..)]
     alpha: Vec<Divergence>,
 
-    /// Step sizes [default: those of the preset].
+    /// Step sizes [default: from the preset].
     #[arg(long, value_name = "NUMBER", num_args = 1..)]
     step_size: Vec<f64>,
 
-    /// Weights of the regularizer [default: those of the preset].
+    /// Weights of the regularizer [default: from the preset].
     #[arg(long, value_name = "NUMBER", num_args = 1..)]
     temperature: Vec<f64>,
 
-    /// Batches of a run; each is a step [default: 20000].
+    /// Steps of a run, each from one batch [default: 20000].
     #[arg(long, value_name = "COUNT")]
     iterations: Option<usize>,
 
-    /// Episodes of a batch [default: 2].
+    /// Episodes per batch [default: 2].
     #[arg(long, value_name = "COUNT")]
     batch: Option<usize>,
 
-    /// Steps after which an episode is cut [default: 25, and 30 in the preset large].
+    /// Steps after which an episode is cut off [default: 25, or 30 in the preset large].
     #[arg(long, value_name = "COUNT")]
     horizon: Option<usize>,
 
-    /// Seeds of each setting; the first is 0 [default: 16, and 4 in the preset quick].
+    /// Number of seeds of each setting, starting at 0 [default: 16, or 4 in the preset quick].
     #[arg(long, value_name = "COUNT", value_parser = seeds::seed_count)]
     seeds: Option<u64>,
 
-    /// Iterations between two points of a curve [default: 300].
+    /// Iterations between points of a curve [default: 300].
     #[arg(long, value_name = "COUNT")]
     every: Option<usize>,
 
-    /// Project each step of fpg onto the floor that the theory keeps.
+    /// Project each step of fpg onto the probability floor of the theory.
     #[arg(long)]
     project: bool,
 
-    /// The folder to fill, or to go on with [default: runs/tabular-PRESET].
+    /// Folder of the sweep, new or to be resumed [default: runs/tabular-PRESET].
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum AlgorithmName {
-    /// f-PG; at order 1, softmax and entropy.
+    /// f-PG; at alpha 1, softmax with entropy.
     Fpg,
-    /// The natural gradient of the same policies.
+    /// Natural gradient of the same policies.
     Natural,
     /// Softmax with a logarithmic barrier.
     LogBarrier,
-    /// The escort transform.
+    /// Escort transform.
     Escort,
-    /// The Hadamard parameterization.
+    /// Hadamard parameterization.
     Hadamard,
-    /// f-PG that chooses its order while it learns.
+    /// f-PG that chooses alpha while it learns.
     Adaptive,
 }
 
 impl Tabular {
-    /// Whether every run of the grid is in the table then.
+    /// Runs the command and returns whether every run of the grid is in the table.
     pub(crate) fn run(self) -> Result<bool, LabError> {
         let values = self.preset.values();
         let or = |given: &[f64], preset: Vec<f64>| {
@@ -149,14 +149,14 @@ impl Tabular {
         let left = planned.len() - done;
         if done > 0 {
             eprintln!(
-                "{} of {} runs are there already",
+                "{} of {} runs are already done",
                 thousands(done),
                 thousands(planned.len())
             );
         }
         if left > 0 {
             eprintln!(
-                "{} of {} iterations on {} threads, into {}",
+                "{} of {} iterations on {} threads, writing to {}",
                 runs(left),
                 thousands(grid.iterations),
                 rayon::current_num_threads(),
@@ -182,7 +182,7 @@ impl Tabular {
         let seconds = started.elapsed().as_secs_f64();
         if finished < left {
             println!(
-                "Stopped after {} of {} runs; the same command goes on. What is there:",
+                "Stopped after {} of {} runs. Run the same command to resume. Results so far:",
                 thousands(done + finished),
                 thousands(planned.len())
             );
@@ -208,7 +208,7 @@ impl Tabular {
                                 Divergence::Tsallis(power) => Ok(*power),
                                 other => Err(LabError::Value {
                                     what: "--alpha with escort",
-                                    needs: "numbers, the powers of the transform",
+                                    needs: "a number, the power of the transform",
                                     got: other.to_string(),
                                 }),
                             })

@@ -1,12 +1,12 @@
-/// A table on the standard output, each column as wide as its widest entry.
+/// A table for standard output. Each column is as wide as its widest entry.
 pub(super) struct TextTable {
-    /// Columns that hold words rather than numbers, and begin at the left.
+    /// The number of leading columns that hold text and are left-aligned.
     left_aligned: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl TextTable {
-    /// A table with these names, of which the first few are above words.
+    /// Creates a table with these column names. The first `left_aligned` columns hold text.
     pub(super) fn new(left_aligned: usize, names: &[&str]) -> Self {
         let names = names.iter().map(|&name| name.to_owned()).collect();
         Self {

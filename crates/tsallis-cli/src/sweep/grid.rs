@@ -4,45 +4,45 @@ use burn_tsallis::rl::ppo::{EnvironmentKind, PpoConfig};
 use clap::Args;
 use std::fmt;
 
-/// What a sweep has several values of.
+/// The settings that a sweep varies, with their values.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Grid {
-    /// Orders of the policy: below 1 heavy-tailed, 1 the softmax, above 1 sparse [default: 0.5].
-    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    /// Alphas of the policy: heavy-tailed below 1, softmax at 1, sparse above 1 [default: 0.5].
+    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     alpha: Vec<f64>,
 
-    /// Orders of the regularizer [default: in each run, that of the policy].
-    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    /// Alphas of the regularizer [default: the alpha of the policy in each run].
+    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     regularizer_alpha: Vec<f64>,
 
-    /// Weights of the regularizer, the Tsallis divergence of the policy from the uniform one [default: 0.01].
-    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    /// Weights of the regularizer, the Tsallis divergence of the policy from the uniform policy [default: 0.01].
+    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     beta: Vec<f64>,
 
-    /// Standard deviations of the Gaussian noise that is added to every reward [default: 0.5].
-    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    /// Standard deviations of the Gaussian noise on every reward [default: 0.5].
+    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     noise_std: Vec<f64>,
 
-    /// Learning rates of Adam, at the beginning [default: 0.001].
-    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    /// Initial learning rates of Adam [default: 0.001].
+    #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     learning_rate: Vec<f64>,
 
-    /// Environments: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (N is its size), bandit:K or
-    /// identity:K (of K actions) [default: cartpole].
-    #[arg(long = "env", value_name = "NAME", num_args = 1.., value_delimiter = ',', help_heading = "Swept, one or more values each")]
+    /// Environments: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K or identity:K (K actions)
+    /// [default: cartpole].
+    #[arg(long = "env", value_name = "NAME", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     environment: Vec<EnvironmentKind>,
 
-    /// Seeds A to B, without B, of each setting.
+    /// Seeds of each setting, from A up to but not including B.
     #[arg(
         long,
         value_name = "A..B",
         default_value = "0..5",
-        help_heading = "Swept, one or more values each"
+        help_heading = "Swept settings"
     )]
     seeds: Seeds,
 }
 
-/// What the runs of one cell of the table have in common, and others do not.
+/// The swept settings of a run. They identify its row of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Setting {
     pub(super) environment: EnvironmentKind,
@@ -65,7 +65,7 @@ impl Setting {
         }
     }
 
-    /// Whether the other differs from this one in the alphas only.
+    /// Returns whether the two settings differ in nothing but their alphas.
     pub(super) fn differs_only_in_alpha(&self, other: &Self) -> bool {
         let rest = |setting: &Self| Self {
             alpha: 0.0,
@@ -87,7 +87,7 @@ impl Setting {
     }
 }
 
-/// The name of the folder of the runs of a setting.
+/// Formats the name of the folder that holds the runs of a setting.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let environment = self.environment.to_string().replace(':', "-");
@@ -101,7 +101,7 @@ impl fmt::Display for Setting {
 }
 
 impl Grid {
-    /// The configurations of all runs, every setting with the first seed before the second one.
+    /// Returns the configurations of all runs: every setting with the first seed, then every setting with the next one.
     pub(super) fn configs(&self, base: &BaseConfig) -> Vec<PpoConfig> {
         let settings = self.settings(base);
         self.seeds
@@ -139,7 +139,7 @@ impl Grid {
     }
 }
 
-/// Every setting with every value, in the order of the values, each once.
+/// Replaces each setting by one copy per distinct value, in the order of the values.
 fn vary<T: PartialEq>(
     settings: &mut Vec<PpoConfig>,
     values: &[T],
@@ -166,7 +166,7 @@ fn vary<T: PartialEq>(
         .collect();
 }
 
-/// What the settings of a sweep begin with.
+/// Returns the configuration that all settings of a sweep start from.
 pub(super) fn base(
     source: &ConfigSource,
     fixed: &TrainingFlags,

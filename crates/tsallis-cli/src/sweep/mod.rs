@@ -24,11 +24,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
 
-/// Train every combination of several settings, with several seeds each.
+/// Train every combination of settings with several seeds.
 ///
-/// Leaves a folder with results.csv, one line for each run that came to its end, table.md and the learning
-/// curves as curves.svg and curves.png. A sweep that was stopped goes on with the runs that are not in the
-/// table yet; more values or seeds can be added to one.
+/// Writes a folder with results.csv (one line for each completed run), table.md, and the learning curves as curves.svg
+/// and curves.png. The same command resumes a stopped sweep with the runs that are missing from the table. Values and
+/// seeds can be added to an existing sweep.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Sweep {
@@ -41,11 +41,11 @@ pub(super) struct Sweep {
     #[command(flatten)]
     fixed: TrainingFlags,
 
-    /// Runs at once [default: the number of cores].
+    /// Runs to train at once [default: the number of cores].
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
     jobs: Option<usize>,
 
-    /// Where tensors are computed: flex (the CPU), or another of those that `tsallis devices` lists.
+    /// Device to compute on: flex (the CPU) or another one listed by `tsallis devices`.
     #[arg(
         long,
         value_name = "NAME",
@@ -54,7 +54,7 @@ pub(super) struct Sweep {
     )]
     device: String,
 
-    /// The folder of the sweep: new, or one to go on with.
+    /// Folder of the sweep, new or to be resumed.
     #[arg(
         long,
         value_name = "FOLDER",
@@ -63,7 +63,7 @@ pub(super) struct Sweep {
     )]
     out: PathBuf,
 
-    /// What is kept of each run beside its line in the table.
+    /// Files to keep of each run, besides its line in the table.
     #[arg(
         long,
         value_name = "WHAT",
@@ -72,7 +72,7 @@ pub(super) struct Sweep {
     )]
     keep: Keep,
 
-    /// What the table compares.
+    /// Return that the table compares.
     #[arg(
         long,
         value_name = "WHICH",
@@ -81,29 +81,29 @@ pub(super) struct Sweep {
     )]
     score: Score,
 
-    /// Print nothing but errors.
+    /// Print only errors.
     #[arg(long, help_heading = "Output")]
     quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Keep {
-    /// Nothing: there are no learning curves then.
+    /// Nothing, so there are no learning curves.
     None,
-    /// Configuration, metrics and summary; a checkpoint too as long as a run is not at its end.
+    /// Configuration, metrics and summary, and a checkpoint until the run ends.
     Metrics,
-    /// All that `tsallis train` leaves.
+    /// Everything that `tsallis train` writes.
     All,
 }
 
-/// A number that says how good a run was.
+/// The measure by which runs are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Score {
-    /// The mean return of the last 100 episodes.
+    /// Mean return of the last 100 episodes.
     Final,
-    /// The highest mean return of 100 episodes in a row.
+    /// Highest mean return of 100 consecutive episodes.
     Best,
-    /// The mean return of all updates.
+    /// Mean return of all updates.
     Mean,
 }
 
@@ -125,12 +125,12 @@ impl Score {
     }
 }
 
-/// A sweep that cannot be made.
+/// An error that prevents a sweep.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SweepError {
-    #[error("{} is another sweep: {difference}; give this one a folder of its own with --out", folder.display())]
+    #[error("{} holds another sweep: {difference}; choose another folder with --out", folder.display())]
     Other { folder: PathBuf, difference: String },
-    #[error("there is nothing to sweep")]
+    #[error("the sweep has no runs")]
     Empty,
     #[error(transparent)]
     Run(#[from] RunError),
@@ -168,7 +168,7 @@ impl Sweep {
         let jobs = self.jobs.unwrap_or_else(cores).min(missing.len().max(1));
         let progress = Progress::new(configs.len(), steps, jobs, self.quiet);
         progress.print_line(&format!(
-            "{} runs of {} steps, {} of them done, into {}",
+            "{} runs of {} steps, {} already done, writing to {}",
             configs.len(),
             thousands(steps),
             configs.len() - missing.len(),
@@ -207,7 +207,7 @@ impl Sweep {
         outcomes.into_iter().collect()
     }
 
-    /// A learner, and the folder of its run if there is one.
+    /// Returns the trainer of a run, and the folder of the run if it has one.
     fn trainer(
         &self,
         config: &PpoConfig,
@@ -215,7 +215,7 @@ impl Sweep {
     ) -> Result<(Trainer, Option<PathBuf>), CommandError> {
         let recording = match self.keep {
             Keep::None => return Ok((Trainer::without_folder(config.clone(), device)?, None)),
-            // For a sweep that is stopped; they go when the run is in the table.
+            // Lets a stopped sweep resume within the run. Removed once the run is in the table.
             Keep::Metrics => Recording {
                 checkpoints: 1,
                 ..Recording::metrics()
@@ -232,7 +232,7 @@ impl Sweep {
             let (trainer, _) = Trainer::resume(&path, &ResumeOptions::default(), device)?;
             return Ok((trainer, Some(path)));
         }
-        // A run of this sweep with other settings, or one that did not begin.
+        // The folder holds a run with other settings, or one that never started.
         match fs::remove_dir_all(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -261,23 +261,23 @@ impl Sweep {
             print!("{table}");
             if left > 0 {
                 print_paragraph(&format!(
-                    "{left} of {} runs are left: the same command goes on with them.",
+                    "{left} of {} runs remain. Run the same command to resume.",
                     configs.len()
                 ));
             }
         }
         if left > 0 {
-            // What comes after the command should not take a part of the table for the whole.
+            // The exit code keeps scripts from mistaking a partial table for a complete one.
             return Err(CommandError::Reported(stop::EXIT_CODE));
         }
         Ok(())
     }
 }
 
-/// The folder in that of a sweep where its runs are, by settings.
+/// The subfolder of a sweep that holds its runs, grouped by setting.
 const RUNS: &str = "runs";
 
-/// The folders of the settings of a sweep; none of a folder that is no sweep's.
+/// Returns the folders of the settings of a sweep. Returns none if the folder holds no sweep.
 pub(super) fn setting_folders(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let runs = folder.join(RUNS);
     if !Results::exist_in(folder) || !runs.is_dir() {
@@ -300,7 +300,7 @@ fn run_folder(out: &Path, setting: &Setting, seed: u64) -> PathBuf {
 fn describe_result(summary: &RunSummary) -> String {
     let value = summary
         .final_return
-        .map_or("no episode ended".to_owned(), |value| {
+        .map_or("no episode was completed".to_owned(), |value| {
             format!(
                 "final return {}",
                 format_return(value, summary.best_possible_return)

@@ -11,7 +11,7 @@ use burn_tsallis::rl::run::{RunError, RunStatus, SavedRun, Verdict};
 use std::fmt::Write;
 use std::path::Path;
 
-/// The settings of a sweep, in the order of its flags, each with its rows.
+/// Returns the settings of a sweep in the order of its flags, each with its rows.
 pub(super) fn cells<'a>(
     configs: &[PpoConfig],
     rows: &'a [ResultRow],
@@ -29,16 +29,16 @@ pub(super) fn cells<'a>(
     cells
 }
 
-/// What the table says of a setting.
+/// The statistics of a setting in the table.
 struct Cell {
     setting: Setting,
     runs: usize,
     failed: usize,
     mean: f64,
     interval: (f64, f64),
-    /// Runs that are solved at their end.
+    /// The number of runs that are solved at their end.
     solved: usize,
-    /// Runs that were solved at some time.
+    /// The number of runs that were solved at any time.
     solved_once: usize,
     steps_to_solved: Option<usize>,
 }
@@ -60,14 +60,14 @@ impl Cell {
             interval: bootstrap_interval(&scores),
             solved: rows.iter().filter(solved).count(),
             solved_once: steps.len(),
-            // Runs that never solve it come after all others.
+            // Runs that were never solved count as slower than all others.
             steps_to_solved: steps.get(rows.len() / 2).copied(),
         }
     }
 }
 
-/// The table of a sweep in Markdown: the interquartile mean over seeds with its 95 % bootstrap interval, the
-/// best of each environment, noise, weight and learning rate in bold.
+/// Returns the table of a sweep in Markdown, with the interquartile mean over seeds and its 95 % bootstrap interval.
+/// The best mean for each environment, noise, beta and learning rate is bold.
 pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> String {
     let cells: Vec<Cell> = cells
         .iter()
@@ -159,8 +159,8 @@ fn markdown(header: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Writes the learning curves as `STEM.svg` and `STEM.png`: a panel for each environment, noise, weight and
-/// learning rate, a line for each order.
+/// Writes the learning curves as `STEM.svg` and `STEM.png`, with a panel for each environment, noise, beta and learning
+/// rate, and a line for each alpha. Returns `false` without a file if there is no curve.
 pub(super) fn figure(
     stem: &Path,
     cells: &[(Setting, Vec<&ResultRow>)],
@@ -241,7 +241,7 @@ pub(super) fn figure(
     Ok(true)
 }
 
-/// Why there is no figure.
+/// An error that prevents the figure.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FigureError {
     #[error(transparent)]

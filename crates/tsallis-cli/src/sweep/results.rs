@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 const PLAN: &str = "sweep.json";
 const RESULTS: &str = "results.csv";
 
-/// What all runs of a sweep have in common: what `sweep.json` holds.
+/// The configuration that all runs of a sweep share, stored in `sweep.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct SweepConfig {
     version: String,
     device: String,
-    /// Swept values and the seed are not looked at.
+    /// Swept settings and the seed have their default values.
     config: PpoConfig,
 }
 
@@ -40,7 +40,7 @@ impl SweepConfig {
     }
 }
 
-/// A row of `results.csv`: a run that came to an end.
+/// A row of `results.csv`: a completed run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct ResultRow {
     pub(super) environment: EnvironmentKind,
@@ -98,13 +98,13 @@ impl ResultRow {
         }
     }
 
-    /// Whether it is the run of this configuration.
+    /// Returns whether this is the row of a configuration.
     pub(super) fn matches(&self, config: &PpoConfig) -> bool {
         self.seed == config.seed && self.setting() == Setting::from_config(config)
     }
 }
 
-/// The table of a sweep on the disk.
+/// The result table of a sweep on disk.
 pub(super) struct Results {
     folder: PathBuf,
     table: CsvTable<ResultRow>,
@@ -112,12 +112,12 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// Whether the folder is one of a sweep.
+    /// Returns whether the folder holds a sweep.
     pub(super) fn exist_in(folder: &Path) -> bool {
         folder.join(PLAN).is_file()
     }
 
-    /// Opens the table of a folder to go on with it, or makes both.
+    /// Opens the table of an existing sweep, or creates the folder and the table.
     pub(super) fn open(
         folder: &Path,
         device: &str,
@@ -135,7 +135,7 @@ impl Results {
             if json.get("processes").is_some() {
                 return Err(SweepError::Other {
                     folder: folder.to_owned(),
-                    difference: "it is one of finite processes".to_owned(),
+                    difference: "it was made by `tsallis tabular`".to_owned(),
                 });
             }
             let theirs: SweepConfig =
@@ -152,7 +152,7 @@ impl Results {
                 return Err(RunError::Occupied(folder.to_owned()).into());
             }
         }
-        // What is refused is refused before anything is cut.
+        // All checks precede `CsvTable::reopen`, which truncates an incomplete last line.
         let path = folder.join(RESULTS);
         let rows: Vec<ResultRow> = read_table(&path)?;
         for row in &rows {
@@ -160,7 +160,7 @@ impl Results {
                 return Err(SweepError::Other {
                     folder: folder.to_owned(),
                     difference: format!(
-                        "its table has {}, seed {}, which this one has not",
+                        "its table contains {}, seed {}, which is not in this sweep",
                         row.setting(),
                         row.seed
                     ),
@@ -201,11 +201,11 @@ impl Results {
     }
 }
 
-/// In what two sweeps differ, if they do.
+/// Describes the first difference between two sweeps.
 fn difference(theirs: &SweepConfig, ours: &SweepConfig) -> Option<String> {
     let value = |plan: &SweepConfig| serde_json::to_value(plan).ok();
     let (Some(theirs), Some(ours)) = (value(theirs), value(ours)) else {
-        return Some("it cannot be compared".to_owned());
+        return Some("its settings cannot be compared".to_owned());
     };
     let of = |theirs: &serde_json::Value, ours: &serde_json::Value| {
         let fields = theirs.as_object()?;
@@ -213,7 +213,7 @@ fn difference(theirs: &SweepConfig, ours: &SweepConfig) -> Option<String> {
             .iter()
             .find(|(name, value)| *name != "config" && ours[name.as_str()] != **value)?;
         Some(format!(
-            "its {name} is {value}, and this one's {}",
+            "its {name} is {value}, not {}",
             ours[name.as_str()]
         ))
     };

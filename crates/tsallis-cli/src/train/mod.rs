@@ -23,9 +23,9 @@ use std::path::{Path, PathBuf};
 
 /// Train a Tsallis policy with PPO.
 ///
-/// Without any flag it learns Noisy CartPole with the order 0.5. It writes a folder with the configuration,
-/// the metrics of each update (CSV and TensorBoard), checkpoints, the learning curve as SVG and PNG, and a
-/// summary in numbers. Ctrl-C saves and stops; `--resume` goes on.
+/// Without flags, it trains on Noisy CartPole with alpha 0.5. It writes a folder with the configuration, the metrics of
+/// each update (CSV and TensorBoard), checkpoints, the learning curve as SVG and PNG, and a summary as JSON. Ctrl-C
+/// saves and stops the run; `--resume` continues it.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Train {
@@ -38,11 +38,11 @@ pub(super) struct Train {
     #[command(flatten)]
     fixed: TrainingFlags,
 
-    /// Seed of everything random: the same seed gives the same metrics.csv on a CPU [default: 0].
+    /// Random seed; the same seed gives the same metrics.csv on a CPU [default: 0].
     #[arg(long, value_name = "NUMBER", help_heading = "Runs")]
     seed: Option<u64>,
 
-    /// Several runs side by side, with the seeds from A to B without B, each in a folder seed-N of its own.
+    /// Train with the seeds from A up to but not including B, each in its own folder seed-N.
     #[arg(
         long,
         value_name = "A..B",
@@ -51,56 +51,58 @@ pub(super) struct Train {
     )]
     seeds: Option<Seeds>,
 
-    /// Seeds trained at once [default: the number of cores].
+    /// Seeds to train at once [default: the number of cores].
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
     jobs: Option<usize>,
 
-    /// Where tensors are computed: flex (the CPU), or another of those that `tsallis devices` lists
-    /// [default: flex].
+    /// Device to compute on: flex (the CPU) or another one listed by `tsallis devices` [default: flex].
     #[arg(long, value_name = "NAME", help_heading = "Runs")]
     device: Option<String>,
 
-    /// The folder to write, new or empty [default: a new one under runs/].
+    /// Output folder, new or empty [default: a new folder under runs/].
     #[arg(long, value_name = "FOLDER", help_heading = "Runs")]
     out: Option<PathBuf>,
 
-    /// Go on with the run in this folder, or with those of its seeds, from the newest checkpoint. It keeps its
-    /// settings: only --steps, --device, --jobs, --quiet and --json may be given beside it.
+    /// Resume the run in this folder, or the runs of its seeds, from the newest checkpoint.
+    ///
+    /// The run keeps its settings. Only --steps, --device, --jobs, --quiet and --json are allowed with this flag.
     #[arg(long, value_name = "RUN", help_heading = "Runs")]
     resume: Option<PathBuf>,
 
-    /// How many checkpoints are kept: the newest ones, and beside them the best [default: 3].
+    /// Newest checkpoints to keep, in addition to the best one [default: 3].
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
     checkpoints: Option<usize>,
 
-    /// Environment steps between two checkpoints [default: a twentieth of the run, and at most a minute].
+    /// Environment steps between checkpoints [default: a twentieth of the run, at most a minute].
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
     checkpoint_every: Option<usize>,
 
-    /// Print nothing but errors, and in what a resumed run is no longer the one that it was.
+    /// Print only errors and the notes about changes to a resumed run.
     #[arg(long, help_heading = "Output")]
     quiet: bool,
 
-    /// Print one JSON object a line instead of words: {"event": ...} with begin, note, update or end, and
-    /// the seed; update has the columns of metrics.csv as "metrics", end has "summary" as summary.json.
+    /// Print one JSON object per line instead of text.
+    ///
+    /// Each object has an "event" (begin, note, update or end) and the seed. An update has the columns of metrics.csv
+    /// as "metrics". The end has the contents of summary.json as "summary".
     #[arg(long, help_heading = "Output")]
     json: bool,
 }
 
-/// What may be given beside `--resume`.
+/// The flags that are allowed with `--resume`.
 const ALLOWED_WITH_RESUME: [&str; 6] = ["resume", "steps", "device", "jobs", "quiet", "json"];
 
-/// A run to make or to go on with.
+/// A run to start or to resume.
 struct Job {
     path: PathBuf,
     seed: u64,
 }
 
-/// How a job ended: no summary if it never began.
+/// The result of a job. The summary is `None` if the run never started.
 type Outcome = Result<Option<RunSummary>, CommandError>;
 
 impl Train {
-    /// `given` are the names of the flags on the command line.
+    /// Runs the command. `given` holds the names of the flags on the command line.
     pub(super) fn run(self, given: &[String]) -> Result<(), CommandError> {
         if self.resume.is_some() {
             let other = given
@@ -134,7 +136,7 @@ impl Train {
         };
         let jobs = self.prepare(&out, &config, recording, &name)?;
         let title = format!(
-            "{}, {} steps, into {}",
+            "{}, {} steps, writing to {}",
             describe_config(&config),
             thousands(config.updates() * config.batch()),
             out.display()
@@ -165,7 +167,7 @@ impl Train {
         Ok(recording)
     }
 
-    /// Makes the folders of all seeds, so that a command that is stopped early can be resumed as a whole.
+    /// Creates the folders of all seeds, so that a command that stops early can be resumed as a whole.
     fn prepare(
         &self,
         out: &Path,
@@ -215,7 +217,7 @@ impl Train {
             device: self.device.clone(),
         };
         let title = format!(
-            "{}, {} steps, going on in {}",
+            "{}, {} steps, resuming {}",
             describe_config(&config),
             thousands(config.updates() * config.batch()),
             folder.display()
@@ -230,7 +232,7 @@ impl Train {
         self.train(title, folder, jobs, &config, options, &device)
     }
 
-    /// Checks that two runs that are to go on together differ in nothing but what is their own.
+    /// Checks that two runs to be resumed together have the same device and total steps, unless a flag overrides them.
     fn check_same_settings(&self, first: &SavedRun, run: &SavedRun) -> Result<(), CommandError> {
         let differs = |what: &str, flag: &str, one: &dyn Display, other: &dyn Display| {
             CommandError::ResumeTogether {
@@ -279,7 +281,7 @@ impl Train {
     }
 }
 
-/// Makes a run.
+/// Trains a run to its end, or until a stop is requested.
 fn run(
     job: &Job,
     options: &ResumeOptions,
@@ -304,13 +306,13 @@ fn run(
             steps_per_second: timing.steps_per_second,
         });
     })?;
-    // A run that failed keeps what it has: its tables, its last good checkpoint and its curve.
+    // A failed run keeps its tables, its last good checkpoint and its curve.
     let saved = SavedRun::open(&job.path)?;
     learning_curve::draw(&job.path, &saved.config().config, &saved.metrics()?)?;
     match summary.status {
         RunStatus::Finished => shown.finish("done"),
         RunStatus::Failed => shown.finish("failed"),
-        // What was stopped is said once all are.
+        // Stopped runs are reported once all runs have stopped.
         RunStatus::Stopped => drop(shown),
     }
     reporter.event(&Event::End {
@@ -321,7 +323,7 @@ fn run(
     Ok(Some(summary))
 }
 
-/// Makes the first of `runs/NAME`, `runs/NAME-2`, .. that does not exist.
+/// Creates the first folder of `runs/NAME`, `runs/NAME-2`, .. that does not exist.
 fn claim_folder(config: &PpoConfig, seeds: Option<&Seeds>) -> Result<PathBuf, RunError> {
     let seeds = match seeds {
         Some(Seeds(seeds)) => format!("seeds{}-{}", seeds.start, seeds.end - 1),

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Once;
 
-/// One line of `--json`.
+/// One line of the `--json` output.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub(super) enum Event<'a> {
@@ -37,12 +37,12 @@ pub(super) enum Event<'a> {
     },
 }
 
-/// Tells how training goes, in words or as JSON.
+/// Reports the progress of training as text or JSON.
 pub(super) struct Reporter {
     progress: Progress,
     opening: Once,
     title: String,
-    /// What is to be known of all runs.
+    /// A note about all runs.
     note: Option<String>,
     quiet: bool,
     json: bool,
@@ -67,19 +67,19 @@ impl Reporter {
         self
     }
 
-    /// As JSON.
+    /// Sets whether the output is JSON.
     pub(super) fn json(mut self, json: bool) -> Self {
         self.json = json;
         self
     }
 
-    /// Whether there are multiple runs, which the lines then name.
+    /// Sets whether there are multiple runs. If so, each line names its seed.
     pub(super) fn multiple(mut self, multiple: bool) -> Self {
         self.multiple = multiple;
         self
     }
 
-    /// Says what makes a run another one than was asked for, even where nothing else is said.
+    /// Prints a note that a resumed run differs from the requested one, even in quiet mode.
     pub(super) fn warn(&self, seed: u64, note: &str) {
         self.event(&Event::Note {
             seed: Some(seed),
@@ -93,7 +93,7 @@ impl Reporter {
         }
     }
 
-    /// What a line about the run of a seed begins with.
+    /// Returns the prefix of a line about the run of a seed.
     fn name(&self, seed: u64) -> String {
         if self.multiple {
             format!("seed {seed}: ")
@@ -103,7 +103,7 @@ impl Reporter {
     }
 
     pub(super) fn begin(&self, job: &Job, global_step: usize) -> RunProgress<'_> {
-        // Not before a run begins: one that cannot be resumed is refused in one line.
+        // Printed once the first run starts, so that a failed resume prints only its error line.
         self.opening.call_once(|| {
             self.progress.print_line(&self.title);
             if let Some(note) = &self.note {
@@ -130,7 +130,7 @@ impl Reporter {
         }
         if let Ok(mut line) = serde_json::to_vec(event) {
             line.push(b'\n');
-            // Whoever read the lines has gone: that is no reason to stop training.
+            // A closed reader does not stop the training.
             let _ = std::io::stdout().lock().write_all(&line);
         }
     }
@@ -140,7 +140,7 @@ impl Reporter {
     }
 }
 
-/// Says what was learned, and answers with the first failure.
+/// Prints the results of all runs and returns the first failure.
 pub(super) fn print_results(
     reporter: &Reporter,
     out: &Path,
@@ -158,7 +158,7 @@ pub(super) fn print_results(
                 if summary.status == RunStatus::Failed {
                     let reason = summary.reason.clone();
                     let error = CommandError::Failed {
-                        reason: reason.unwrap_or_else(|| "it could not go on".to_owned()),
+                        reason: reason.unwrap_or_else(|| "the run failed".to_owned()),
                         run: job.path,
                     };
                     errors.push((name, error));
@@ -177,14 +177,14 @@ pub(super) fn print_results(
         }
         if not_started > 0 {
             let seeds = if not_started == 1 { "seed" } else { "seeds" };
-            println!("{not_started} {seeds} did not begin.");
+            println!("{not_started} {seeds} did not start.");
         }
         let unfinished =
             not_started > 0 || summaries.iter().any(|s| s.status == RunStatus::Stopped);
         if unfinished {
-            println!("Go on with: tsallis train --resume {}", shell_quoted(out));
+            println!("Resume with: tsallis train --resume {}", shell_quoted(out));
         } else if errors.is_empty() {
-            println!("Everything about the run is in {}", out.display());
+            println!("Results written to {}", out.display());
         }
     }
     if reporter.multiple && !errors.is_empty() {
@@ -199,7 +199,7 @@ pub(super) fn print_results(
     }
 }
 
-/// A path as a shell takes it.
+/// Quotes a path for a shell if it needs quotes.
 fn shell_quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);

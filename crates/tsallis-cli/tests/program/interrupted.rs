@@ -1,4 +1,4 @@
-//! Runs whose process is killed, or asked to stop, at any moment.
+//! Tests of runs whose process is killed or interrupted at any time.
 
 use super::resume::assert_same_run;
 use super::{
@@ -19,7 +19,7 @@ fn start(arguments: &[&str]) -> Child {
         .expect("the program starts")
 }
 
-/// Milliseconds from a fixed sequence: a failure can be looked for again.
+/// Returns delays from a fixed sequence, so that a failure can be reproduced.
 fn delays() -> impl Iterator<Item = Duration> {
     let mut state: u64 = 42;
     std::iter::from_fn(move || {
@@ -30,7 +30,7 @@ fn delays() -> impl Iterator<Item = Duration> {
     })
 }
 
-/// With a checkpoint after every update, most of the time is spent in writing them.
+/// A checkpoint after every update makes the process spend most of its time writing them.
 #[test]
 fn a_killed_run_resumes_bit_for_bit() {
     let folder = folder("killed");
@@ -56,17 +56,17 @@ fn a_killed_run_resumes_bit_for_bit() {
         assert_no_torn_file(&run);
         child = start(&["train", "--resume", name(&run)]);
     }
-    assert!(kills >= 3, "it was killed {kills} times only");
+    assert!(kills >= 3, "the run was killed only {kills} times");
     assert_same_run(&straight, &run);
     assert_eq!(json(run.join("summary.json"))["status"], "finished");
     assert_eq!(
         names(run.join("checkpoints")),
         ["step-1008", "step-1024", "step-992"],
-        "what a killed process left is cleared away"
+        "the leftovers of a killed process are removed"
     );
 }
 
-/// Whatever part of a checkpoint a killed process left, the run goes on from the one before.
+/// A run resumes from the previous checkpoint if a killed process left any part of one.
 #[test]
 fn partial_checkpoints_are_removed_on_resume() {
     let folder = folder("middle");
@@ -121,7 +121,7 @@ fn partial_checkpoints_are_removed_on_resume() {
     attempt("summary", &|checkpoints| {
         fs::write(checkpoints.join("../summary.json.partial"), "{\"env").expect("written");
     });
-    // The rows after the checkpoint are there already, and the last is torn.
+    // The tables already have rows after the checkpoint, and the last row is torn.
     attempt("torn", &|checkpoints| {
         for table in ["metrics.csv", "timing.csv"] {
             let table = checkpoints.join("..").join(table);
@@ -131,7 +131,7 @@ fn partial_checkpoints_are_removed_on_resume() {
     });
 }
 
-/// What has a name is whole.
+/// Checks that every file under its final name is complete.
 fn assert_no_torn_file(run: &Path) {
     json(run.join("config.json"));
     if !run.join("checkpoints").exists() {
@@ -178,13 +178,13 @@ fn an_interrupt_saves_and_stops_all_seeds() {
         .status()
         .expect("kill runs");
     assert!(interrupted.success());
-    let ended = child.wait_with_output().expect("it ends");
+    let ended = child.wait_with_output().expect("the program ends");
     assert!(ended.status.success(), "{}", stderr(&ended));
     let said = stdout(&ended);
-    assert!(said.contains("\n1 seed did not begin.\n"), "{said}");
+    assert!(said.contains("\n1 seed did not start.\n"), "{said}");
     assert!(
         said.contains(&format!(
-            "Go on with: tsallis train --resume {}",
+            "Resume with: tsallis train --resume {}",
             name(&run)
         )),
         "{said}"
@@ -198,9 +198,9 @@ fn an_interrupt_saves_and_stops_all_seeds() {
         most = most.max(summary["steps"].as_u64().expect("steps"));
     }
     assert_eq!(names(run.join("seed-2")), ["config.json"]);
-    // The seed that never began is begun.
+    // The seed that never started is trained now.
     let steps = (most + 512).to_string();
     let said = succeed(&["train", "--resume", name(&run), "--steps", &steps]);
-    assert!(said.contains("3 seeds: 0 of 3 seeds solve it"), "{said}");
+    assert!(said.contains("3 seeds: 0 of 3 solved"), "{said}");
     assert_eq!(json(run.join("seed-2/summary.json"))["steps"], most + 512);
 }

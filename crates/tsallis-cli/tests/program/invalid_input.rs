@@ -3,7 +3,7 @@ use super::{folder, name, program, read, refuse, stderr, succeed, tiny, train, t
 use std::fs;
 use std::path::Path;
 
-/// Exit code 2 and one line that names the value.
+/// An invalid value exits with code 2 and one line that names it.
 #[test]
 fn invalid_input_prints_one_line() {
     let folder = folder("refused");
@@ -75,7 +75,7 @@ fn invalid_input_prints_one_line() {
             "already holds files",
         ),
         (&["train", "--out", &file], "cannot create the folder"),
-        // No one may write below a file, whatever their rights.
+        // A folder below a file can never be created, even by root.
         (&["train", "--out", &below], "cannot create the folder"),
         (
             &["train", "--seeds", "0..2", "--out", &below],
@@ -104,7 +104,7 @@ fn invalid_input_prints_one_line() {
     assert_eq!(kept.expect("still there"), "precious");
 }
 
-/// What is wrong with the command line itself is one line too, with the value and what would be right.
+/// An error in the command line itself is also one line, with the invalid and the expected value.
 #[test]
 fn an_unparsable_command_line_prints_one_line() {
     for (arguments, words) in [
@@ -155,7 +155,7 @@ fn an_unparsable_command_line_prints_one_line() {
         ),
         (
             &["train", "--seeds", "5..1"],
-            "invalid value '5..1' for '--seeds <A..B>': it must be A..B, two whole numbers",
+            "invalid value '5..1' for '--seeds <A..B>': expected A..B with whole numbers A < B",
         ),
         (
             &["train", "--env", "cartpol"],
@@ -167,11 +167,11 @@ fn an_unparsable_command_line_prints_one_line() {
         ),
         (
             &["train", "--value-clip", "off"],
-            "invalid value 'off' for '--value-clip <NUMBER>': it must be a number or none",
+            "invalid value 'off' for '--value-clip <NUMBER>': expected a number or none",
         ),
         (
             &["train", "--hidden", "64;64"],
-            "invalid value '64;64' for '--hidden <WIDTHS>': they must be whole numbers",
+            "invalid value '64;64' for '--hidden <WIDTHS>': expected comma-separated whole numbers",
         ),
         (
             &["eval"],
@@ -179,11 +179,11 @@ fn an_unparsable_command_line_prints_one_line() {
         ),
         (
             &["eval", "runs", "--episodes", "0"],
-            "invalid value '0' for '--episodes <COUNT>': it must be at least 1",
+            "invalid value '0' for '--episodes <COUNT>': expected at least 1",
         ),
         (
             &["eval", "runs", "--checkpoint", "worst"],
-            "invalid value 'worst' for '--checkpoint <WHICH>': it must be last, best, or a number",
+            "invalid value 'worst' for '--checkpoint <WHICH>': expected last, best or a number",
         ),
     ] {
         let said = refuse(arguments);
@@ -240,7 +240,7 @@ fn a_damaged_run_is_named() {
     assert!(eval(&[]).contains("config.json cannot be read"));
 }
 
-/// A limit on the size of a file stops a write in its middle, as a full disk does.
+/// A limit on the file size interrupts a write in the middle, like a full disk.
 #[cfg(unix)]
 #[test]
 fn a_failed_write_names_the_file_and_the_run_can_be_resumed() {
@@ -248,7 +248,7 @@ fn a_failed_write_names_the_file_and_the_run_can_be_resumed() {
     let straight = folder.join("straight");
     train(&straight, &["--quiet"]);
     let mut named = Vec::new();
-    // In blocks of 512 bytes or, in some shells, of twice as many.
+    // In blocks of 512 bytes, or of 1024 bytes in some shells.
     for blocks in ["1", "4", "8", "16", "32"] {
         let run = folder.join(blocks);
         let limited = format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" \"$@\"");

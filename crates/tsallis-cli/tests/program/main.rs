@@ -1,4 +1,4 @@
-//! The program from the outside: what it prints, writes and refuses.
+//! Tests of the program: what it prints, writes and rejects.
 
 mod interrupted;
 mod invalid_input;
@@ -23,7 +23,7 @@ fn tsallis(arguments: &[&str]) -> Output {
         .expect("the program starts")
 }
 
-/// What it printed, if it succeeded.
+/// Runs a command that must succeed, and returns its standard output.
 fn succeed(arguments: &[&str]) -> String {
     let output = tsallis(arguments);
     assert!(
@@ -34,7 +34,7 @@ fn succeed(arguments: &[&str]) -> String {
     stdout(&output)
 }
 
-/// The one line with which it refused, with exit code 2.
+/// Runs a command that must fail with exit code 2, and returns its error line.
 fn refuse(arguments: &[&str]) -> String {
     let output = tsallis(arguments);
     let text = stderr(&output);
@@ -43,13 +43,13 @@ fn refuse(arguments: &[&str]) -> String {
     text
 }
 
-/// An empty folder for a test.
+/// Creates an empty folder for a test.
 fn folder(test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
     if folder.exists() {
-        fs::remove_dir_all(&folder).expect("what an earlier run left is removed");
+        fs::remove_dir_all(&folder).expect("the folder of an earlier run is removed");
     }
-    fs::create_dir_all(&folder).expect("the folder is made");
+    fs::create_dir_all(&folder).expect("the folder is created");
     folder
 }
 
@@ -57,8 +57,8 @@ fn name(path: &Path) -> &str {
     path.to_str().expect("a UTF-8 path")
 }
 
-/// A run of 64 updates, unless `arguments` say otherwise, that are over at once: a build of the tests is not
-/// optimized below this crate.
+/// Returns the command line of a run of 64 updates, unless `arguments` change that. The updates are small because test
+/// builds do not optimize the dependencies.
 fn tiny<'a>(out: &'a Path, arguments: &[&'a str]) -> Vec<&'a str> {
     const SMALL: &[&str] = &[
         "--envs",
@@ -79,7 +79,7 @@ fn tiny<'a>(out: &'a Path, arguments: &[&'a str]) -> Vec<&'a str> {
     line
 }
 
-/// Makes a [`tiny`] run.
+/// Trains a [`tiny`] run.
 fn train(out: &Path, arguments: &[&str]) -> String {
     succeed(&tiny(out, arguments))
 }
@@ -89,7 +89,7 @@ fn read(path: impl AsRef<Path>) -> Vec<u8> {
     fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The names in a folder, in order.
+/// Returns the sorted names in a folder.
 fn names(folder: impl AsRef<Path>) -> Vec<String> {
     let entries = fs::read_dir(folder.as_ref()).expect("the folder");
     let mut names: Vec<_> = entries
@@ -111,7 +111,7 @@ fn json(path: impl AsRef<Path>) -> serde_json::Value {
 
 /// Copies a run folder.
 fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("the folder is made");
+    fs::create_dir_all(to).expect("the folder is created");
     for name in names(from) {
         let (from, to) = (from.join(&name), to.join(&name));
         if from.is_dir() {
@@ -122,7 +122,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Two files, or all files of two folders.
+/// Asserts that two files, or all files of two folders, are equal.
 fn assert_same_files(one: &Path, other: &Path) {
     if one.is_dir() {
         assert_eq!(names(one), names(other));
@@ -132,7 +132,7 @@ fn assert_same_files(one: &Path, other: &Path) {
     } else {
         assert!(
             read(one) == read(other),
-            "{} is not {}",
+            "{} differs from {}",
             other.display(),
             one.display()
         );
@@ -143,7 +143,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What the program printed, without the line that Mesa's drivers print where there is no login session.
+/// Returns the standard error, without the line that Mesa's drivers print if there is no login session.
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr)
         .split_inclusive('\n')

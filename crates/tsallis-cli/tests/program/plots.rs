@@ -70,17 +70,17 @@ fn runs_are_drawn_by_their_configuration() {
         name(&stem),
     ]);
     assert!(
-        said.contains("there is no metric \"speed\": there are"),
+        said.contains("no metric \"speed\"; the metrics are"),
         "{said}"
     );
-    // A run counts once, whatever its names, and two of one seed are not told apart.
+    // A run counts once, even under two names. Two runs with the same seed are an error.
     let again = soft.join("..").join("soft");
     let said = succeed(&["plot", name(&soft), name(&again), "--out", name(&stem)]);
     assert!(said.contains("steps, 1 seed"), "{said}");
     let twin = folder.join("twin");
     train(&twin, &["--alpha", "1", "--quiet"]);
     let said = refuse(&["plot", name(&soft), name(&twin), "--out", name(&stem)]);
-    assert!(said.contains("of one seed, 0"), "{said}");
+    assert!(said.contains("the same configuration and seed 0"), "{said}");
     let said = refuse(&["plot", name(&folder), "--out", name(&stem)]);
     assert!(said.contains("is not a run folder"), "{said}");
 }

@@ -5,7 +5,7 @@ use super::{
 use std::fs;
 use std::path::Path;
 
-/// What of a run must not depend on whether it was interrupted.
+/// Checks the parts of a run that must not depend on interruptions.
 pub(super) fn assert_same_run(one: &Path, other: &Path) {
     let last = names(one.join("checkpoints"))
         .into_iter()
@@ -67,7 +67,7 @@ fn a_finished_run_has_nothing_left_and_can_be_made_longer() {
     assert!(said.contains("1 024 steps"), "{said}");
     assert_eq!(before, read(run.join("metrics.csv")));
 
-    // What is no longer the run that it was says so, even where nothing else is said.
+    // A resumed run that differs from the original prints a note, even in quiet mode.
     let longer = |steps: &str, more: &[&str]| {
         let line = ["train", "--resume", name(&run), "--steps", steps];
         let output = tsallis(&[&line[..], more].concat());
@@ -121,7 +121,7 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
     }
 }
 
-/// One line, exit code 2, and not a byte of the folder changed.
+/// A failed resume prints one line, exits with code 2, and does not change a byte of the folder.
 #[test]
 fn a_failed_resume_changes_nothing() {
     let folder = folder("left");
@@ -197,7 +197,7 @@ fn a_failed_resume_changes_nothing() {
     ] {
         let said = refuse(&[&["train", "--resume", name(&straight)], flag].concat());
         assert!(
-            said.contains(&format!("{} cannot be given beside", flag[0])),
+            said.contains(&format!("'{}' cannot be used with '--resume'", flag[0])),
             "{said}"
         );
     }
@@ -205,7 +205,7 @@ fn a_failed_resume_changes_nothing() {
     assert!(said.contains("is not a run folder"), "{said}");
 }
 
-/// One of several seeds that cannot go on is named, once, and the others go on.
+/// A seed that cannot resume is reported once, and the others resume.
 #[test]
 fn a_damaged_seed_does_not_stop_the_others() {
     let folder = folder("one-damaged");
@@ -249,7 +249,7 @@ fn another_process_keeps_its_run() {
         .stderr(std::process::Stdio::null())
         .stdout(std::process::Stdio::null())
         .spawn()
-        .expect("it starts");
+        .expect("the program starts");
     while !run.join("checkpoints/step-0").exists() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }

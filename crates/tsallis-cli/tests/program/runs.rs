@@ -29,7 +29,7 @@ fn a_run_leaves_its_folder_and_eval_plays_it() {
     assert_eq!(
         names(run.join("checkpoints")),
         ["step-1024", "step-896", "step-960"],
-        "no best one before 100 episodes"
+        "no best checkpoint before 100 episodes"
     );
     let rows = |table: &str| {
         let text = String::from_utf8(read(run.join(table))).expect("UTF-8");
@@ -125,7 +125,7 @@ fn the_best_checkpoint_is_that_of_the_highest_return() {
     assert!(said.contains("identity of 3 actions"), "{said}");
 }
 
-/// Its rows, its checkpoints and its picture; the clock is in the other files.
+/// The same seed gives equal rows, checkpoints and figures. Only the other files depend on the clock.
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
     let folder = folder("same");
@@ -198,21 +198,21 @@ fn flags_override_file_overrides_preset() {
     assert_eq!(config["alpha"], 1.5);
     assert_eq!(
         config["regularizer_alpha"], 1.5,
-        "it is coupled where nothing says otherwise"
+        "the alphas are coupled by default"
     );
     assert_eq!(config["beta"], 0.2);
     assert_eq!(config["gamma"], 0.9);
     assert_eq!(config["environment"], "bandit:3");
     assert_eq!(
         config["bootstrap_on_truncation"], false,
-        "as the preset has it"
+        "the value of the preset"
     );
     assert_eq!(config["network"]["hidden"], serde_json::json!([4]));
     assert_eq!(config["network"]["shared"], true);
     assert_eq!(config["target_kl"], 0.5);
     assert_eq!(config["value_clip"], serde_json::Value::Null);
 
-    // The configuration of a run makes the same run.
+    // The config.json of a run reproduces the run.
     let again = folder.join("again");
     let config = run.join("config.json");
     succeed(&["train", "--config", name(&config), "--out", name(&again)]);
@@ -230,8 +230,11 @@ fn decoupled_alphas_print_a_note() {
         stderr(&tsallis(&tiny(&out, arguments)))
     };
     let said = run(&["--regularizer-alpha", "1", "--steps", "32"]);
-    assert!(said.contains("the guarantee, is broken"), "{said}");
-    assert!(!run(&["--alpha", "0.7", "--steps", "32", "--device", "flex"]).contains("broken"));
+    assert!(
+        said.contains("the paper's guarantee does not hold"),
+        "{said}"
+    );
+    assert!(!run(&["--alpha", "0.7", "--steps", "32", "--device", "flex"]).contains("guarantee"));
 }
 
 #[test]
@@ -259,7 +262,7 @@ fn json_is_one_object_a_line() {
     }
 }
 
-/// Output that nobody reads, or that has no room, is no reason to panic.
+/// A closed reader or a full disk must not cause a panic.
 #[cfg(unix)]
 #[test]
 fn output_that_cannot_be_written() {
@@ -274,7 +277,7 @@ fn output_that_cannot_be_written() {
             .output()
             .expect("a shell")
     };
-    // The reader ends before the first line.
+    // The reader exits before the first line.
     let gone = "{ \"$0\" \"$@\"; echo $? >&3; } 3>&2 | true";
     let output = shell(gone, &tiny(&run, &["--json"]));
     assert_eq!(json(run.join("summary.json"))["status"], "finished");
@@ -329,7 +332,7 @@ fn a_diverged_run_keeps_its_last_checkpoint() {
     assert!(played.contains("mean return"), "{played}");
 }
 
-/// config.json says both alphas; where they were one, a flag sets both.
+/// config.json contains both alphas. If they are equal, `--alpha` sets both.
 #[test]
 fn alpha_flag_keeps_a_coupled_config_coupled() {
     let folder = folder("coupled");

@@ -14,10 +14,7 @@ fn parallel_seeds_match_single_runs() {
         3,
         "{said}"
     );
-    assert!(
-        said.contains("CartPole, 3 seeds: 0 of 3 seeds solve it"),
-        "{said}"
-    );
+    assert!(said.contains("CartPole, 3 seeds: 0 of 3 solved"), "{said}");
     assert_eq!(names(&all), ["seed-3", "seed-4", "seed-5"]);
     for seed in ["3", "4", "5"] {
         let alone = folder.join(seed);
@@ -33,7 +30,7 @@ fn parallel_seeds_match_single_runs() {
     assert!(played.contains("3 seeds: mean return"), "{played}");
 }
 
-/// Runs whose names are alike, begun at once where no folder is named.
+/// Runs with equal names that start at the same time without `--out`.
 #[test]
 fn runs_that_begin_together_have_a_folder_each() {
     let folder = folder("together");
@@ -55,7 +52,7 @@ fn runs_that_begin_together_have_a_folder_each() {
         })
         .collect();
     for mut run in begun {
-        assert!(run.wait().expect("it ends").success());
+        assert!(run.wait().expect("the program ends").success());
     }
     let mut betas: Vec<String> = names(folder.join("runs"))
         .iter()
@@ -76,8 +73,7 @@ fn seeds_that_differ_do_not_go_on_together() {
     let said = refuse(&["train", "--resume", name(&run)]);
     assert!(
         said.contains("the total_steps of")
-            && said
-                .contains("seed-1 is 512, and that of the first run beside it 256: give --steps"),
+            && said.contains("seed-1 is 512, but 256 in the first run: pass --steps"),
         "{said}"
     );
     succeed(&["train", "--resume", name(&run), "--steps", "512", "--quiet"]);
@@ -89,7 +85,7 @@ fn one_seed_that_diverges_does_not_stop_the_others() {
     let folder = folder("one");
     let run = folder.join("run");
     train(&run, &["--seeds", "0..2", "--jobs", "1", "--quiet"]);
-    // The first one begins again, with a learning rate that no network survives.
+    // The first seed starts again, with a learning rate at which training diverges.
     let config = run.join("seed-0/config.json");
     let text = String::from_utf8(read(&config)).expect("UTF-8");
     for rest in ["checkpoints", "tensorboard"] {

@@ -27,7 +27,7 @@ fn rows(out: &Path) -> Vec<String> {
     text.lines().skip(1).map(str::to_owned).collect()
 }
 
-/// The rows without what depends on the clock, in order.
+/// Returns the sorted rows without the columns that depend on the clock.
 fn results(out: &Path) -> Vec<String> {
     let mut rows: Vec<_> = rows(out)
         .iter()
@@ -69,12 +69,12 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     let table = stdout(&output);
     assert_eq!(table.as_bytes(), read(out.join("table.md")));
     assert_eq!(table.lines().count(), 2 + 4, "{table}");
-    // The best of each noise is marked.
+    // The best mean for each noise is bold.
     assert!(table.matches("**").count() >= 4, "{table}");
     let run = out.join("runs/cartpole-noise2-beta0.01-lr0.001-alpha1/seed-1");
     assert_eq!(names(&run), ["config.json", "metrics.csv", "summary.json"]);
 
-    // The same again trains nothing, and more seeds only those.
+    // The same command trains nothing, and new seeds train only those.
     let before = rows(&out);
     assert!(sweep(&out, GRID).status.success());
     assert_eq!(before, rows(&out));
@@ -83,12 +83,12 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     assert_eq!(rows(&out)[..8], before[..]);
     assert_eq!(rows(&out).len(), 12);
 
-    // Its runs are drawn like any others.
+    // `tsallis plot` accepts the folder of a sweep.
     let stem = folder.join("drawn");
     let said = succeed(&["plot", name(&out), "--out", name(&stem)]);
     assert_eq!(said.matches("3 seeds").count(), 4, "{said}");
 
-    // A sweep of the other command's is refused, by both.
+    // Each of the two sweep commands rejects a folder of the other one.
     let said = refuse(&["tabular", "--out", name(&out)]);
     assert!(
         said.contains("holds runs with no finite processes"),
@@ -98,14 +98,14 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     let small = ["--iterations", "1", "--seeds", "1", "--out", name(&finite)];
     succeed(&[&["tabular"], &small[..]].concat());
     let said = refuse(&[TINY, &["--out", name(&finite)]].concat());
-    assert!(said.contains("it is one of finite processes"), "{said}");
+    assert!(said.contains("it was made by `tsallis tabular`"), "{said}");
 
-    // A table of another sweep is refused.
+    // The folder of a sweep with other settings is rejected.
     for (other, words) in [
-        (&["--alpha", "0.5"][..], "which this one has not"),
+        (&["--alpha", "0.5"][..], "which is not in this sweep"),
         (
             &["--alpha", "0.5", "1", "--gamma", "0.9"],
-            "its gamma is 0.99, and this one's 0.9",
+            "its gamma is 0.99, not 0.9",
         ),
     ] {
         let said = refuse(&[TINY, &["--out", name(&out)], other].concat());
@@ -132,7 +132,7 @@ fn an_interrupted_sweep_goes_on_where_it_stood() {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("it starts");
+            .expect("the program starts");
         std::thread::sleep(std::time::Duration::from_millis(60 + 40 * attempt));
         if let Some(status) = child.try_wait().expect("a process") {
             assert!(status.success());
@@ -143,7 +143,7 @@ fn an_interrupted_sweep_goes_on_where_it_stood() {
         kills += 1;
     }
     assert!(kills > 0);
-    // A torn line is no run.
+    // A torn line does not count as a run.
     let table = out.join("results.csv");
     let mut bytes = read(&table);
     bytes.extend(b"cartpole,0.0,0.01,0.0");
@@ -158,7 +158,7 @@ fn a_stopped_sweep_goes_on_within_its_runs() {
     let folder = folder("sweep-stopped");
     let out = folder.join("sweep");
     let steps = ["--steps", "100000", "--alpha", "0.5", "--seeds", "1"];
-    // Without the few steps that it ends in.
+    // Without the small number of steps.
     let tiny = &TINY[..TINY.len() - 2];
     let arguments = [tiny, &["--out", name(&out)], &steps].concat();
     let child = program()
@@ -166,7 +166,7 @@ fn a_stopped_sweep_goes_on_within_its_runs() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("it starts");
+        .expect("the program starts");
     let run = out.join("runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5/seed-0");
     let saved = || {
         let steps = std::fs::read_dir(run.join("checkpoints"))
@@ -184,9 +184,9 @@ fn a_stopped_sweep_goes_on_within_its_runs() {
         .args(["-INT", &child.id().to_string()])
         .status();
     assert!(interrupted.expect("kill runs").success());
-    let ended = child.wait_with_output().expect("it ends");
+    let ended = child.wait_with_output().expect("the program ends");
     assert_eq!(ended.status.code(), Some(130), "{}", super::stderr(&ended));
-    assert!(stdout(&ended).contains("1 of 1 runs are left"));
+    assert!(stdout(&ended).contains("1 of 1 runs remain"));
     let reached = saved().expect("a checkpoint");
     assert!(0 < reached && reached < 100_000, "{reached}");
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tsallis_lab::sweep::{BestSetting, Setting};
 
-/// The curves of a process, each with its best setting.
+/// Draws the curve of each best setting of a process.
 pub(super) fn draw_curves(
     folder: &Path,
     process: &Process,
@@ -59,7 +59,7 @@ pub(super) fn draw_curves(
     Ok(())
 }
 
-/// How much of the best possible return each order reaches with its best setting, of those that were run with all
+/// Draws the share of the best possible return that each alpha reaches with its best setting, if that was run with all
 /// seeds.
 pub(super) fn draw_alphas(
     folder: &Path,
@@ -105,8 +105,8 @@ pub(super) fn draw_alphas(
     Ok(())
 }
 
-/// The mean return of f-PG for each order and temperature, at the best step size of each that was run with all
-/// seeds.
+/// Draws the mean return of f-PG for each alpha and temperature, at the best step size among those that were run with
+/// all seeds.
 pub(super) fn draw_temperatures(
     folder: &Path,
     processes: &[Process],
@@ -128,7 +128,7 @@ pub(super) fn draw_temperatures(
             }
             if let (Some(alpha), Some(temperature)) = (alpha.filter(|a| *a >= 0.0), row.temperature)
             {
-                // Numbers from zero on are ordered as their bits.
+                // Non-negative floats have the same order as their bits.
                 let cell = cells
                     .entry((temperature.to_bits(), alpha.to_bits()))
                     .or_insert(f64::NAN);
@@ -140,7 +140,7 @@ pub(super) fn draw_temperatures(
             side.into_iter().map(f64::from_bits).collect()
         };
         let (temperatures, alphas) = (side(|key| key.0), side(|key| key.1));
-        // A sweep that was stopped has holes.
+        // A stopped sweep has missing cells.
         if temperatures.len() < 2
             || alphas.len() < 2
             || cells.len() < temperatures.len() * alphas.len()
@@ -152,8 +152,8 @@ pub(super) fn draw_temperatures(
             let at = (0..values.len()).map(|place| place as f64).collect();
             (Axis::places(name, words), at)
         };
-        // The title of the figure says what the colors are. On a scale up to the best possible, what no
-        // policy has learned is of one color.
+        // The title of the figure explains the colors. The scale ends at the best possible return, so that cells in
+        // which nothing was learned share one color.
         let mut values = Axis::linear("");
         if process.best_value > 0.0 {
             values = values.range(0.0..process.best_value);
@@ -179,7 +179,7 @@ pub(super) fn draw_temperatures(
     Ok(figure.save(&folder.join("temperatures"))?)
 }
 
-/// What a line is called, with its seeds where they are not those of the title.
+/// Returns the label of a line, with its number of seeds if that differs from the title.
 fn label(best: &BestSetting, seeds: usize) -> String {
     let name = match (best.algorithm.as_str(), best.alpha.as_deref()) {
         ("fpg", Some("1")) => "α = 1: softmax + entropy".to_owned(),
@@ -196,7 +196,7 @@ fn label(best: &BestSetting, seeds: usize) -> String {
 }
 
 fn color(best: &BestSetting) -> RGBColor {
-    // The power of an escort transform has the color of the order.
+    // The power of an escort transform has the color of the equal alpha.
     let divergence = best.alpha.as_deref().and_then(|alpha| alpha.parse().ok());
     match (divergence, best.algorithm.as_str()) {
         (Some(divergence), _) => divergence_color(divergence),
@@ -207,7 +207,8 @@ fn color(best: &BestSetting) -> RGBColor {
     }
 }
 
-/// Pixels of a dash and of a gap, by which methods of one order are told apart; none for a line without gaps.
+/// Returns the lengths in pixels of a dash and a gap, which distinguish methods with the same alpha. Returns `None` for
+/// a solid line.
 fn dashes(best: &BestSetting) -> Option<(u32, u32)> {
     match best.algorithm.as_str() {
         "fpg" => None,

@@ -1,4 +1,4 @@
-//! Which settings of a sweep were best, said, written and drawn.
+//! The report of a sweep: its best settings, printed, written and drawn.
 
 mod figures;
 mod tables;
@@ -13,10 +13,10 @@ use tsallis_lab::Mdp;
 use tsallis_lab::exact::best_finite_horizon_value;
 use tsallis_lab::sweep::{BestSetting, Grid, PlannedRun, RunRow, best_settings, settings};
 
-/// A process of the sweep, and what an episode of it can return at most.
+/// A process of the sweep with its best possible return.
 struct Process<'a> {
     mdp: &'a Mdp,
-    /// The steps of the longest episode.
+    /// The number of steps of the longest episode.
     steps: usize,
     best_value: f64,
 }
@@ -35,13 +35,14 @@ impl<'a> Process<'a> {
         self.mdp.name()
     }
 
-    /// A value in per cent of the best; none where the best is a loss, of which a share says nothing.
+    /// Returns a value in percent of the best. Returns `None` if the best is not positive, because a share then has no
+    /// meaning.
     fn share(&self, value: f64) -> Option<f64> {
         (self.best_value > 0.0).then(|| 100.0 * value / self.best_value)
     }
 }
 
-/// Says, writes and draws which settings were best: best.csv, curves.csv, settings.csv and their pictures.
+/// Prints the best settings, and writes best.csv, curves.csv, settings.csv and the figures.
 pub(super) fn write(
     folder: &Path,
     processes: &[Mdp],
@@ -49,7 +50,7 @@ pub(super) fn write(
     planned: &[PlannedRun],
     rows: &[RunRow],
 ) -> Result<(), LabError> {
-    // A folder may hold more than this grid, and holds its rows as they ended.
+    // The folder may hold rows of other grids, and its rows are in the order in which the runs ended.
     let places: BTreeMap<_, _> = planned.iter().map(PlannedRun::key).zip(0..).collect();
     let mut rows: Vec<(usize, RunRow)> = rows
         .iter()
@@ -59,7 +60,7 @@ pub(super) fn write(
     let rows: Vec<RunRow> = rows.into_iter().map(|(_, row)| row).collect();
     let best_settings = best_settings(&rows);
     if best_settings.is_empty() {
-        println!("No run has ended yet.");
+        println!("No run has finished yet.");
         return Ok(());
     }
     let settings = settings(&rows);
@@ -112,9 +113,9 @@ pub(super) fn write(
     figures::draw_temperatures(folder, &processes, &settings, seeds)?;
     table.print();
     print_paragraph(
-        "The value is the exact mean return over the horizon of the last policy, at the step size and the \
-         temperature where its mean over the seeds is the largest, of those that were run with the most seeds; its \
-         standard error; and its share of the best possible value.",
+        "The value is the exact mean return of the last policy over the horizon, averaged over seeds. The step size \
+         and the temperature are those with the largest value among the settings that were run with the most seeds. \
+         The error is the standard error of the value. The last column is its share of the best possible value.",
     );
     print_written(
         folder,
@@ -123,7 +124,7 @@ pub(super) fn write(
             "settings.csv",
             "best.csv",
             "curves.csv",
-            "a picture for each process",
+            "a figure for each process",
         ],
     );
     Ok(())

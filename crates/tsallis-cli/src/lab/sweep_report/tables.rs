@@ -3,8 +3,8 @@ use super::super::{LabError, write_table};
 use std::path::Path;
 use tsallis_lab::sweep::{BestSetting, Setting, SixDigits};
 
-/// Writes best.csv, the best settings; curves.csv, their curves; and settings.csv, how every setting ended with every
-/// seed.
+/// Writes best.csv with the best settings, curves.csv with their curves, and settings.csv with the final value of every
+/// setting and seed.
 pub(super) fn write(
     folder: &Path,
     best_settings: &[BestSetting],
