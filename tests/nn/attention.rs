@@ -324,10 +324,10 @@ fn invalid_configurations_are_named_in_the_error() {
                 .with_alpha(AlphaConfig::fixed_each([1.0, 1.5]))
                 .try_init(&device)
         ),
-        "alpha has 2 values: give one, or one for each of 3"
+        "alpha has 2 values: it must have 1, or one for each head or row (3)"
     );
     assert_eq!(
         words(config.with_dropout(1.0).try_init(&device)),
-        "dropout is 1: it must be a number from 0 to 1, which is excluded"
+        "dropout is 1: it must be a number from 0 to 1 (excluded)"
     );
 }

@@ -202,11 +202,11 @@ fn invalid_configurations_are_named_in_the_error() {
     );
     assert_eq!(
         words(alpha(AlphaConfig::fixed_each([1.0, 2.0]))),
-        "alpha has 2 values: give one, or one for each of 1"
+        "alpha has 2 values: it must have 1, or one for each head or row (1)"
     );
     assert_eq!(
         words(alpha(AlphaConfig::learned(3.0))),
-        "a learned alpha starts at 3: it must lie inside (0.05, 2.5)"
+        "a learned alpha starts at 3: it must start inside the interval (0.05, 2.5)"
     );
     assert!(
         words(alpha(AlphaConfig::learned(1.0).with_interval(2.0, 0.0))).contains("interval (2, 0)")
