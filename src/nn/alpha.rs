@@ -214,11 +214,11 @@ impl From<f64> for AlphaConfig {
     }
 }
 
-/// The alpha values of a module: constants, or parameters that
+/// The alpha values of a module: constants, or learned parameters that stay inside an interval:
 ///
-/// `alpha = min + (max - min) sigmoid(raw)`
+/// `alpha = min + (max - min) sigmoid(raw)`.
 ///
-/// keeps inside an interval. Only rounding can make a value equal to an end of the interval.
+/// Only rounding can make a value equal to an end of the interval.
 ///
 /// A record stores `raw`. It does not store fixed values, which belong to the configuration.
 ///

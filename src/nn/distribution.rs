@@ -167,8 +167,8 @@ impl<const D: usize> TsallisCategorical<D> {
     /// Draws `n` categories from each row.
     ///
     /// It draws on the device with Burn's generator, so `device.seed(..)` makes the draws reproducible. It never draws
-    /// a category off the support. Probabilities below about 1e-7 are not represented. The category drawn from an empty
-    /// row or a `NaN` row has no meaning. The draws are constants to autodiff.
+    /// a category off the support. It resolves probabilities down to about 1e-7. The category drawn from an empty row
+    /// or a `NaN` row has no meaning. The draws are constants to autodiff.
     ///
     /// ```
     /// # #[cfg(feature = "flex")] {

@@ -7,8 +7,8 @@ use burn::tensor::{Bool, Int};
 ///
 /// `softargmax_alpha(Q K^T scale + bias) V`, with the reference measure `q = 1`.
 ///
-/// At `alpha = 1` it equals [`burn::tensor::module::attention`]. For `alpha > 1` the weights of the keys that matter
-/// least to a query are exactly zero. A query whose keys are all masked gets an output and a gradient of zero.
+/// At `alpha = 1` it equals [`burn::tensor::module::attention`]. For `alpha > 1` keys with low scores get a weight
+/// of exactly zero. A query whose keys are all masked gets an output and a gradient of zero.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {

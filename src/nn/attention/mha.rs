@@ -33,8 +33,8 @@ pub struct TsallisMultiHeadAttentionConfig {
     pub d_model: usize,
     /// The number of heads. It must divide `d_model`.
     pub n_heads: usize,
-    /// The alpha values: one for all heads or one for each, fixed or learned. Each head learns its own alpha, also from
-    /// a single start. Default: 1.5, fixed.
+    /// The alpha values: one for all heads or one for each, fixed or learned. Each head learns its own alpha, even if
+    /// all start at the same value. Default: 1.5, fixed.
     #[config(default = "AlphaConfig::fixed(1.5)")]
     pub alpha: AlphaConfig,
     /// The dropout rate of the attention weights in training. Default: 0.1.
