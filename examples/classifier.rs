@@ -1,5 +1,5 @@
-//! Handwritten digits, classified by Fenchel-Young losses of several orders: what is won and lost in
-//! accuracy, in calibration, and in how many of the ten classes a prediction rules out altogether.
+//! Classifies handwritten digits with Fenchel-Young losses for several values of alpha, and compares accuracy,
+//! calibration error, and the share of the ten classes that a prediction rules out with a probability of zero.
 //!
 //! `cargo run --release --example classifier`
 
@@ -17,7 +17,7 @@ const ALPHAS: [f64; 5] = [0.5, 1.0, 1.25, 1.5, 2.0];
 const SEEDS: u64 = 3;
 const EPOCHS: usize = 30;
 const BATCH: usize = 64;
-/// Bins of confidence of the calibration error.
+/// The number of confidence bins of the calibration error.
 const BINS: usize = 15;
 
 #[derive(Module, Debug)]
@@ -46,7 +46,7 @@ struct Digits {
 }
 
 impl Digits {
-    /// The lines of the file with these indices.
+    /// Reads the digits whose index in the file is `wanted`.
     fn read(wanted: impl Fn(usize) -> bool, device: &Device) -> Self {
         let (mut pixels, mut classes) = (Vec::new(), Vec::new());
         let lines = DIGITS.lines().filter(|line| !line.starts_with('#'));
@@ -76,13 +76,13 @@ impl Digits {
     }
 }
 
-/// Shares, in percent.
+/// Shares of one model as fractions; their means over the seeds in percent.
 #[derive(Default)]
 struct Metrics {
     accuracy: f64,
     calibration_error: f64,
     zeros: f64,
-    /// The true class is among those that were not ruled out.
+    /// The share of digits whose true class has a positive probability.
     covered: f64,
 }
 
@@ -107,7 +107,7 @@ fn evaluate(model: &Classifier, softargmax: &TsallisSoftargmax, digits: &Digits)
     let classes: Vec<i64> = digits.classes.clone().into_data().iter().collect();
     let count = classes.len() as f64;
     let mut metrics = Metrics::default();
-    // Predictions, the sum of their confidences, and how many were right.
+    // For each bin, the sum of the confidences and the number of correct predictions.
     let mut bins = [(0.0, 0.0); BINS];
     for (p, &class) in p.chunks(CLASSES).zip(&classes) {
         let best = (0..CLASSES)
@@ -130,11 +130,11 @@ fn evaluate(model: &Classifier, softargmax: &TsallisSoftargmax, digits: &Digits)
 
 fn main() {
     let device = Device::flex().autodiff();
-    // Every third digit is kept for the test.
+    // Every third digit is held out for the test.
     let training = Digits::read(|i| i % 3 != 0, &device);
     let test = Digits::read(|i| i % 3 == 0, &Device::flex());
     println!(
-        "{} digits of 8 x 8 pixels to learn from, {} to be tested on; means over {SEEDS} seeds.\n",
+        "{} training digits and {} test digits of 8 x 8 pixels; means over {SEEDS} seeds\n",
         training.count(),
         test.count()
     );
@@ -158,7 +158,7 @@ fn main() {
         );
     }
     println!(
-        "\nThe calibration error is the expected one, over {BINS} bins of confidence. alpha = 1 is the \
+        "\nThe calibration error is the expected calibration error over {BINS} bins. alpha = 1 is the \
          softmax with the cross-entropy."
     );
 }

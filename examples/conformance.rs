@@ -1,10 +1,10 @@
-//! Checks an implementation of the softargmax that is not this crate's: bisection in f32, on the host.
+//! Checks a softargmax that is implemented outside this crate: bisection in f32 on the host.
 //!
 //! ```text
 //! cargo run --release --example conformance
 //! ```
 //!
-//! It prints the worst error of each output beside its bound, and where it is.
+//! It prints the worst error of each output, its bound, and the case in which it occurs.
 
 use burn::tensor::DType;
 use burn_tsallis::conformance::{
@@ -36,12 +36,12 @@ impl Implementation for HostBisection {
     }
 }
 
-/// `p_i = q [1 + (alpha - 1)(x_i - mu)]^(1 / (alpha - 1))` for `alpha < 1`.
+/// Computes `p_i = q [1 + (alpha - 1)(x_i - mu)]^(1 / (alpha - 1))` for `alpha < 1`.
 fn softargmax(logits: &[f64], alpha: f32, q: f32) -> Vec<f32> {
     let c = 1.0 - alpha;
     let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let gaps: Vec<f32> = logits.iter().map(|x| (max - x) as f32).collect();
-    // The ratio of an entry, given that of the largest logit.
+    // The ratio `p / q` of an entry, given that of the largest logit.
     let ratio = |largest: f32, gap: f32| (largest.powf(-c) + c * gap).powf(-1.0 / c);
     let (mut low, mut high) = (0.0_f32, 1.0 / q);
     for _ in 0..60 {
@@ -65,10 +65,10 @@ fn main() {
             let verdict = if quantity.ratio() <= 1.0 {
                 "within its bound"
             } else {
-                "BROKEN"
+                "above its bound"
             };
             println!(
-                "{name} of {rows} rows: the worst error is {:.1e}, its bound {:.1e}, in {}: {verdict}",
+                "{name} of {rows} rows: worst error {:.1e}, bound {:.1e}, in {}: {verdict}",
                 worst.error, worst.bound, worst.case
             );
         }

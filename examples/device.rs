@@ -1,4 +1,4 @@
-//! The operator on another device: one word changes.
+//! Runs the operator on the device of the given name. Only the construction of the device depends on it.
 //!
 //! `cargo run --release --example device`, and on a GPU
 //! `cargo run --release --example device --features wgpu -- wgpu`
@@ -20,9 +20,10 @@ fn device(name: &str) -> Option<Device> {
 
 fn main() {
     let name = std::env::args().nth(1).unwrap_or_else(|| "flex".to_owned());
-    // Here.
     let Some(device) = device(&name) else {
-        eprintln!("this build has no device `{name}`: flex, or wgpu or cuda with their feature");
+        eprintln!(
+            "invalid device '{name}': use flex, or wgpu or cuda in a build with that feature"
+        );
         std::process::exit(1);
     };
     println!("{name}: {:?}", kernel_path(&device));
@@ -39,7 +40,7 @@ fn main() {
         println!("{alpha:>5}   {}   |{}", p[..3].join(""), p[3..].join(""));
     }
 
-    // A batch of rows, forward and backward; the first call compiles the kernels.
+    // Times the forward and backward pass of a batch of rows. The first call compiles the kernels.
     let rows =
         Tensor::<2>::random([4096, 1024], Distribution::Normal(0.0, 2.0), &device).require_grad();
     let run = || {

@@ -1,5 +1,5 @@
-//! Orders learned by gradient descent: rows of probabilities were made with orders that are kept secret, and
-//! each is found again from the rows alone.
+//! Learns alpha by gradient descent: five rows of target probabilities are computed with five alphas, and the model
+//! recovers these alphas from the targets.
 //!
 //! `cargo run --release --example learn_alpha`
 
@@ -26,7 +26,7 @@ fn main() {
         .init(&device)
         .forward(logits.clone());
 
-    // All start as the softmax.
+    // Every alpha starts at 1, the softmax.
     let mut module = TsallisSoftargmaxConfig::new(AlphaConfig::learned(1.0))
         .with_alpha_shape(shape)
         .init(&device);
@@ -46,6 +46,6 @@ fn main() {
         module = optimizer.step(0.05, module, gradients);
     }
     let secret: Vec<String> = TRUE_ALPHAS.iter().map(|a| format!("{a:>8.4}")).collect();
-    println!("{:>6} {:>10}   {}", "secret", "", secret.join(""));
+    println!("{:>6} {:>10}   {}", "true", "", secret.join(""));
     println!("\n{}", module.valid());
 }

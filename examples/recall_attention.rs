@@ -1,10 +1,9 @@
-//! Associative recall: a memory of noisy keys and their values, and a query that is one of the keys, noisier
-//! still. One layer of attention has to answer with the value. It learns with 32 pairs in the memory and is
-//! tested with up to 2 048: a softmax spreads some of its weight over every distractor, a sparse
-//! attention need not.
+//! Associative recall with one attention layer. A memory holds random keys and their values, the query is one of the
+//! keys plus noise, and the answer is the value of that key. The model trains with 32 pairs in the memory and is tested
+//! with up to 2048. A softmax gives some weight to every distractor; sparse attention need not.
 //!
-//! `cargo run --release --example recall_attention -- FOLDER` ends in a table, and in
-//! `FOLDER/recall_alpha.svg`: the order of each head as it is learned.
+//! `cargo run --release --example recall_attention -- FOLDER` prints a table and writes
+//! `FOLDER/recall_alpha.svg`, the alpha of each head during training.
 
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
@@ -25,12 +24,12 @@ const HEADS: usize = 4;
 const BATCH: usize = 32;
 const STEPS: usize = 1500;
 const LEARNING_RATE: f64 = 3e-3;
-/// The standard deviation of what is added to each of the sixteen numbers of a key.
+/// The standard deviation of the noise that is added to each of the sixteen components of a key.
 const NOISE: f64 = 0.3;
 const TRAINING_PAIRS: usize = 32;
 const TEST_PAIRS: [usize; 4] = [32, 128, 512, 2048];
 
-/// Memories and their queries.
+/// A batch of memories with their queries and answers.
 struct Recall {
     keys: Tensor<3>,
     values: Tensor<2, Int>,
@@ -47,7 +46,7 @@ impl Recall {
             Distribution::Uniform(0.0, VALUES as f64),
             device,
         );
-        // The pairs are alike, so that asking for the first is asking for any.
+        // The pairs are exchangeable, so the query can always be for the first one.
         let query = keys.clone().narrow(1, 0, 1) + normal([batch, 1, KEY]) * NOISE;
         let answers = values.clone().narrow(1, 0, 1).reshape([batch]);
         Self {
@@ -80,7 +79,7 @@ impl Memory {
         }
     }
 
-    /// The logits of the answers, and the attention weights.
+    /// Returns the logits of the answers and the attention weights.
     fn forward(&self, recall: &Recall) -> (Tensor<2>, Tensor<4>) {
         let values = recall.values.clone().one_hot::<3>(VALUES).float();
         let output = self.attention.forward(TsallisMhaInput::new(
@@ -103,7 +102,7 @@ impl Memory {
     }
 }
 
-/// A memory that has learned, and the orders of its heads on the way.
+/// Trains a memory. Returns it with the alphas of its heads before the first step and after each step.
 fn train(alpha: AlphaConfig, device: &Device) -> (Memory, Vec<Vec<f64>>) {
     device.seed(1);
     let mut memory = Memory::new(alpha, device);
@@ -123,7 +122,7 @@ fn train(alpha: AlphaConfig, device: &Device) -> (Memory, Vec<Vec<f64>>) {
     (memory, history)
 }
 
-/// The share of right answers with a memory of this size, and of weights that are zero.
+/// Returns the share of correct answers with `pairs` pairs in the memory, and the share of weights that are zero.
 fn test(memory: &Memory, pairs: usize, device: &Device) -> (f64, f64) {
     device.seed(2);
     let (mut right, mut zeros, mut weights, mut asked) = (0.0, 0.0, 0.0, 0.0);
@@ -156,7 +155,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("learned from 1.25", AlphaConfig::learned(1.25)),
     ];
     println!(
-        "right answers, and weights that are exactly zero, by the number of pairs in the memory\n"
+        "correct answers, and weights that are exactly zero, by the number of pairs in the memory\n"
     );
     let header: Vec<String> = TEST_PAIRS
         .iter()
@@ -177,7 +176,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{name:<17}{}", cells.join(""));
         learned = history;
     }
-    let last = learned.last().expect("it was trained");
+    let last = learned.last().expect("the history is not empty");
     let heads: Vec<String> = last.iter().map(|alpha| format!("{alpha:.3}")).collect();
     println!(
         "\nlearned alphas of the {HEADS} heads: {}",
@@ -189,7 +188,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The order of each head against the step.
+/// Plots the alpha of each head against the step.
 fn draw(file: &str, history: &[Vec<f64>]) -> Result<(), Box<dyn std::error::Error>> {
     const FONT: &str = "sans-serif";
     const COLORS: [RGBColor; HEADS] = [

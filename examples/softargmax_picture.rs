@@ -1,5 +1,6 @@
-//! Draws the probability of one of three entries against its logit, for several orders: the picture of the
-//! README. `cargo run --example softargmax_picture -- docs`
+//! Draws the picture of the README: the probability of one of three entries against its logit, for several alphas.
+//!
+//! `cargo run --example softargmax_picture -- docs`
 
 use burn_tsallis::math::{Row, RowReference, Solver};
 use plotters::prelude::*;
@@ -8,7 +9,7 @@ use plotters::style::{FontStyle, register_font};
 const SIZE: (u32, u32) = (960, 540);
 const FONT: &str = "sans-serif";
 const LOGITS: f64 = 8.0;
-/// Orders and their colors, from the heavy tail to the sparse side.
+/// The alphas and their colors, from heavy-tailed to sparse.
 const ALPHAS: [(f64, RGBColor); 5] = [
     (0.0, RGBColor(165, 30, 60)),
     (0.5, RGBColor(225, 120, 30)),
@@ -35,7 +36,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// `p` of the first of three entries whose logits are `x`, 0 and 0, under the reference `ones`.
+/// Computes the probability of the first of three entries with logits `x`, 0 and 0, with the reference measure
+/// `q = 1`.
 fn probability(alpha: f64, x: f64) -> f64 {
     let logits = [x, 0.0, 0.0];
     let row = Row::new(&logits, RowReference::Ones, alpha);

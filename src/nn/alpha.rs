@@ -7,9 +7,10 @@ use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::tensor::{Device, TensorData, activation};
 
-/// How the orders `alpha` of a module are set: fixed, or learned inside an interval.
+/// Configuration of the alpha values of a module: fixed numbers, or parameters learned inside an interval.
 ///
-/// There is one value for all, or one for each head or row of the module that is configured.
+/// A single value applies to all heads or rows of the configured module. Otherwise there is one value for each
+/// head or row.
 ///
 /// ```
 /// use burn_tsallis::nn::AlphaConfig;
@@ -21,45 +22,89 @@ use burn::tensor::{Device, TensorData, activation};
 /// ```
 #[derive(Config, Debug, PartialEq)]
 pub enum AlphaConfig {
-    /// Numbers that stay what they are.
+    /// Constant values.
     Fixed {
-        /// One for all, or one for each.
+        /// One value for all heads or rows, or one for each.
         values: Vec<f64>,
     },
-    /// Parameters: see [`TsallisAlpha`].
+    /// Learned parameters; see [`TsallisAlpha`].
     Learned {
-        /// Where they start: one for all, or one for each.
+        /// The initial values: one for all heads or rows, or one for each.
         start: Vec<f64>,
-        /// The lower end of the interval that they stay in.
+        /// The lower end of the interval that bounds the values.
         min: f64,
-        /// The upper end.
+        /// The upper end of the interval.
         max: f64,
     },
 }
 
 impl AlphaConfig {
-    /// The interval of a learned `alpha`, unless told otherwise: from close to the end of the orders
-    /// whose divergence is finite, to beyond the sparsemax.
+    /// The default interval of a learned alpha.
+    ///
+    /// Its lower end is close to 0: for `alpha <= 0` a probability of zero has an infinite divergence. Its upper end
+    /// is above the sparsemax, `alpha = 2`.
+    ///
+    /// ```
+    /// use burn_tsallis::nn::AlphaConfig;
+    ///
+    /// assert_eq!(AlphaConfig::INTERVAL, (0.05, 2.5));
+    /// ```
     pub const INTERVAL: (f64, f64) = (0.05, 2.5);
 
-    /// One order for all.
+    /// Creates a configuration with one constant value for all heads or rows.
+    ///
+    /// ```
+    /// use burn_tsallis::nn::AlphaConfig;
+    ///
+    /// assert_eq!(AlphaConfig::fixed(1.5), AlphaConfig::fixed_each([1.5]));
+    /// ```
     pub fn fixed(alpha: f64) -> Self {
         Self::fixed_each([alpha])
     }
 
-    /// One order for each.
+    /// Creates a configuration with one constant value for each head or row.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::AlphaConfig;
+    ///
+    /// let device = Device::flex();
+    /// let alpha = AlphaConfig::fixed_each([1.0, 1.5]).init(2, &device);
+    /// let values = alpha.values(&device).into_data();
+    /// assert_eq!(values.as_slice::<f32>().unwrap(), [1.0, 1.5]);
+    /// # }
+    /// ```
     pub fn fixed_each(alphas: impl Into<Vec<f64>>) -> Self {
         Self::Fixed {
             values: alphas.into(),
         }
     }
 
-    /// Learned orders that all start at `start`, inside [`INTERVAL`](Self::INTERVAL).
+    /// Creates a configuration of learned values that all start at `start`, inside [`INTERVAL`](Self::INTERVAL).
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::AlphaConfig;
+    ///
+    /// let alpha = AlphaConfig::learned(1.5).init(8, &Device::flex());
+    /// assert!(alpha.is_learned());
+    /// # }
+    /// ```
     pub fn learned(start: f64) -> Self {
         Self::learned_each([start])
     }
 
-    /// Learned orders, each with its own start, inside [`INTERVAL`](Self::INTERVAL).
+    /// Creates a configuration of learned values, each with its own start, inside [`INTERVAL`](Self::INTERVAL).
+    ///
+    /// ```
+    /// use burn_tsallis::nn::AlphaConfig;
+    ///
+    /// // Two heads: one starts as the softmax, the other as 1.5-entmax.
+    /// let config = AlphaConfig::learned_each([1.0, 1.5]);
+    /// assert!(matches!(config, AlphaConfig::Learned { start, .. } if start == [1.0, 1.5]));
+    /// ```
     pub fn learned_each(starts: impl Into<Vec<f64>>) -> Self {
         let (min, max) = Self::INTERVAL;
         Self::Learned {
@@ -69,7 +114,14 @@ impl AlphaConfig {
         }
     }
 
-    /// With this interval, if the orders are learned.
+    /// Sets the interval of learned values. A fixed configuration is returned unchanged.
+    ///
+    /// ```
+    /// use burn_tsallis::nn::AlphaConfig;
+    ///
+    /// let config = AlphaConfig::learned(1.5).with_interval(1.0, 2.0);
+    /// assert!(matches!(config, AlphaConfig::Learned { min: 1.0, max: 2.0, .. }));
+    /// ```
     pub fn with_interval(self, min: f64, max: f64) -> Self {
         match self {
             Self::Learned { start, .. } => Self::Learned { start, min, max },
@@ -77,21 +129,45 @@ impl AlphaConfig {
         }
     }
 
-    /// The orders of a module that has `count` heads or rows.
+    /// Creates the alpha values of a module with `count` heads or rows.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::AlphaConfig;
+    ///
+    /// let device = Device::flex();
+    /// let alpha = AlphaConfig::fixed(1.5).init(4, &device);
+    /// assert_eq!(alpha.values(&device).dims(), [4]);
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// Where [`try_init`](Self::try_init) returns an error, with its words.
+    /// If [`try_init`](Self::try_init) returns an error, with the message of that error.
     pub fn init(&self, count: usize, device: &Device) -> TsallisAlpha {
         or_panic(self.try_init(count, device))
     }
 
-    /// As [`init`](Self::init).
+    /// Creates the alpha values of a module with `count` heads or rows, or returns an error.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::{AlphaConfig, ModuleConfigError};
+    ///
+    /// let error = AlphaConfig::fixed_each([1.0, 1.5]).try_init(3, &Device::flex()).unwrap_err();
+    /// assert_eq!(error, ModuleConfigError::AlphaCount { given: 2, wanted: 3 });
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ModuleConfigError`] if a number is not an order, does not lie inside the interval, or if there are
-    /// neither one nor `count` of them.
+    /// Returns a [`ModuleConfigError`]
+    /// - if a value is not a number from -50 to 50,
+    /// - if the interval is empty or extends beyond these numbers,
+    /// - if a learned value does not start strictly inside its interval,
+    /// - or if the number of values is neither 1 nor `count`.
     pub fn try_init(
         &self,
         count: usize,
@@ -138,14 +214,16 @@ impl From<f64> for AlphaConfig {
     }
 }
 
-/// The orders of a module: numbers that were fixed, or parameters kept inside an interval by
+/// The alpha values of a module: constants, or learned parameters that stay inside an interval:
 ///
 /// `alpha = min + (max - min) sigmoid(raw)`.
 ///
-/// The ends are reached by rounding only. A record holds `raw`, and nothing of a fixed order, which
-/// belongs to the configuration.
+/// Only rounding can make a value equal to an end of the interval.
 ///
-/// It is a part of the modules here, and of a model of one's own, whose orders are then learned with all else:
+/// A record stores `raw`. It does not store fixed values, which belong to the configuration.
+///
+/// The modules of this crate contain it. A model of your own can contain it too, and then learns its alpha values
+/// together with its other parameters:
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -154,7 +232,7 @@ impl From<f64> for AlphaConfig {
 /// use burn_tsallis::nn::attention::tsallis_attention;
 /// use burn_tsallis::nn::{AlphaConfig, TsallisAlpha};
 ///
-/// /// Attention without layers, an order for each head.
+/// /// Attention without linear layers, with one alpha for each head.
 /// #[derive(Module, Debug)]
 /// struct Heads {
 ///     alpha: TsallisAlpha,
@@ -181,7 +259,7 @@ impl From<f64> for AlphaConfig {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct TsallisAlpha {
-    /// What is learned, without bounds: shape `[count]`. Nothing where the orders are fixed.
+    /// The unbounded parameters, shape `[count]`. `None` if the values are fixed.
     pub raw: Option<Param<Tensor<1>>>,
     #[module(skip)]
     config: AlphaConfig,
@@ -202,12 +280,36 @@ impl ModuleDisplay for TsallisAlpha {
 }
 
 impl TsallisAlpha {
-    /// Whether the orders are parameters.
+    /// Returns whether the alpha values are learned parameters.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::AlphaConfig;
+    ///
+    /// let device = Device::flex();
+    /// assert!(AlphaConfig::learned(1.5).init(1, &device).is_learned());
+    /// assert!(!AlphaConfig::fixed(1.5).init(1, &device).is_learned());
+    /// # }
+    /// ```
     pub fn is_learned(&self) -> bool {
         self.raw.is_some()
     }
 
-    /// The orders as they are now, shape `[count]`; differentiable where they are learned.
+    /// Returns the current alpha values, shape `[count]`. Differentiable if they are learned.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::AlphaConfig;
+    ///
+    /// let device = Device::flex();
+    /// let alpha = AlphaConfig::learned(1.5).init(2, &device);
+    /// for value in alpha.values(&device).into_data().iter::<f32>() {
+    ///     assert!((value - 1.5).abs() < 1e-5);
+    /// }
+    /// # }
+    /// ```
     pub fn values(&self, device: &Device) -> Tensor<1> {
         match (&self.raw, &self.config) {
             (Some(raw), AlphaConfig::Learned { min, max, .. }) => activation::sigmoid(raw.val())
@@ -220,11 +322,29 @@ impl TsallisAlpha {
         }
     }
 
-    /// The orders as the operator takes them for logits of rank `D`: a number where one is fixed for all,
-    /// else a tensor of this shape, which has size 1 along the reduced dimension.
+    /// Returns the alpha argument of the operator for logits of rank `D`.
+    ///
+    /// A single fixed value is returned as a number. Other values are returned as a tensor of the given shape, which
+    /// has size 1 along the reduced dimension.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::AlphaConfig;
+    /// use burn_tsallis::tsallis_softargmax;
+    ///
+    /// // One alpha for each of the two rows of the logits.
+    /// let device = Device::flex();
+    /// let alpha = AlphaConfig::fixed_each([1.0, 2.0]).init(2, &device);
+    /// let logits = Tensor::<2>::zeros([2, 5], &device);
+    /// let p = tsallis_softargmax(logits, alpha.to_alpha([2, 1], &device), -1);
+    /// assert_eq!(p.dims(), [2, 5]);
+    /// # }
+    /// ```
     ///
     /// # Panics
-    /// If the product of the shape is not the number of orders.
+    ///
+    /// If the product of the shape is not the number of alpha values, unless a single fixed value applies to all.
     pub fn to_alpha<const D: usize>(&self, shape: [usize; D], device: &Device) -> Alpha<D> {
         match &self.config {
             AlphaConfig::Fixed { values } if values.len() == 1 => Alpha::Number(values[0]),
@@ -232,7 +352,7 @@ impl TsallisAlpha {
         }
     }
 
-    /// In the words of a module's display.
+    /// Returns the text that a module's display shows.
     pub(super) fn summary(&self) -> String {
         match &self.config {
             AlphaConfig::Fixed { values } if values.len() == 1 => values[0].to_string(),

@@ -1,20 +1,22 @@
 use burn::Tensor;
 
-/// What decoding one token at a time keeps of a layer's outputs, as Burn's
-/// [`TensorCache`](burn::nn::cache::TensorCache) does.
+/// Cached output of a layer while a sequence is decoded one position at a time. Works like Burn's
+/// [`TensorCache`](burn::nn::cache::TensorCache).
 #[derive(Clone, Debug)]
 pub(super) struct TensorCache<const D: usize> {
     cached: Option<Tensor<D>>,
 }
 
 impl<const D: usize> TensorCache<D> {
-    /// A cache that holds nothing yet.
+    /// Creates an empty cache.
     pub fn empty() -> Self {
         Self { cached: None }
     }
 
-    /// The output for a sequence whose last position is new: `layer` sees the whole sequence the first
-    /// time and then only that position, whose output is appended along `dim`.
+    /// Returns the output for a sequence whose last position is new.
+    ///
+    /// The first call applies `layer` to the whole sequence. Later calls apply it to the last position only and append
+    /// the result along `dim`.
     pub fn append(
         &mut self,
         sequence: Tensor<3>,
@@ -32,7 +34,7 @@ impl<const D: usize> TensorCache<D> {
         self.cached.insert(output).clone()
     }
 
-    /// The output for the sequence that was seen first.
+    /// Returns the output for the sequence of the first call.
     pub fn get_or_compute(
         &mut self,
         sequence: Tensor<3>,

@@ -1,17 +1,29 @@
 use crate::TsallisError;
 use crate::math::MAX_ALPHA;
 
-/// A configuration that no module can be made of.
+/// An invalid configuration of a module or a loss.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::Device;
+/// use burn_tsallis::nn::ModuleConfigError;
+/// use burn_tsallis::nn::attention::TsallisMultiHeadAttentionConfig;
+///
+/// let config = TsallisMultiHeadAttentionConfig::new(10, 3);
+/// let error = config.try_init(&Device::flex()).unwrap_err();
+/// assert_eq!(error, ModuleConfigError::Heads { d_model: 10, n_heads: 3 });
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModuleConfigError {
-    /// A number that the operator cannot work with.
+    /// A value that the operator rejects.
     #[error(transparent)]
     Operator(#[from] TsallisError),
 
-    /// The interval of a learned `alpha` is empty, or wider than the orders that are computed.
+    /// The interval of a learned alpha is empty or extends beyond the supported values.
     #[error(
-        "a learned alpha has the interval ({min}, {max}): it needs two numbers from -{MAX_ALPHA} to \
+        "a learned alpha has the interval ({min}, {max}): its ends must be numbers from -{MAX_ALPHA} to \
          {MAX_ALPHA}, the smaller one first"
     )]
     Interval {
@@ -21,10 +33,10 @@ pub enum ModuleConfigError {
         max: f64,
     },
 
-    /// A learned `alpha` starts outside its interval, or on its edge, which no gradient leaves.
-    #[error("a learned alpha starts at {value}: it must lie inside ({min}, {max})")]
+    /// A learned alpha starts outside its interval, or on one of its ends, where its gradient is zero.
+    #[error("a learned alpha starts at {value}: it must start inside the interval ({min}, {max})")]
     Start {
-        /// Where it starts.
+        /// The start.
         value: f64,
         /// The lower end of the interval.
         min: f64,
@@ -32,21 +44,21 @@ pub enum ModuleConfigError {
         max: f64,
     },
 
-    /// There are neither one `alpha` for all nor one for each.
-    #[error("alpha has {given} values: give one, or one for each of {wanted}")]
+    /// The number of alpha values is neither one nor the number of heads or rows.
+    #[error("alpha has {given} values: it must have 1, or one for each head or row ({wanted})")]
     AlphaCount {
-        /// How many were given.
+        /// The number of values in the configuration.
         given: usize,
-        /// How many there is room for.
+        /// The number of heads or rows.
         wanted: usize,
     },
 
-    /// The features of a model do not divide into its heads.
+    /// The model width is not a positive multiple of the number of heads.
     #[error(
         "d_model is {d_model} and n_heads is {n_heads}: d_model must be a positive multiple of n_heads"
     )]
     Heads {
-        /// The features of the model.
+        /// The model width.
         d_model: usize,
         /// The number of heads.
         n_heads: usize,
@@ -59,33 +71,33 @@ pub enum ModuleConfigError {
         name: &'static str,
     },
 
-    /// A rate is not in its range.
+    /// A rate is outside its range.
     #[error("{name} is {value}: it must be a number from 0 to {max}")]
     Rate {
         /// The field of the configuration.
         name: &'static str,
-        /// The number.
+        /// The invalid value.
         value: f64,
-        /// The largest number that is accepted, as it is written.
+        /// The upper end of the range, as it is printed.
         max: &'static str,
     },
 
-    /// The weight of a class is negative or not finite.
+    /// A class weight is negative or not finite.
     #[error("weights[{index}] is {value}: it must be a finite number that is not negative")]
     Weight {
         /// The class.
         index: usize,
-        /// The number.
+        /// The invalid value.
         value: f32,
     },
 }
 
-/// The answer of a `try_init`, or a panic with the words of its error, as Burn's `init` has.
+/// Returns the module, or panics with the message of the error, as Burn's `init` functions do.
 pub(super) fn or_panic<M>(module: Result<M, ModuleConfigError>) -> M {
     module.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Whether dropout can work at this rate.
+/// Checks that the dropout rate is at least 0 and less than 1.
 pub(super) fn check_dropout(value: f64) -> Result<(), ModuleConfigError> {
     if (0.0..1.0).contains(&value) {
         Ok(())
@@ -93,7 +105,7 @@ pub(super) fn check_dropout(value: f64) -> Result<(), ModuleConfigError> {
         Err(ModuleConfigError::Rate {
             name: "dropout",
             value,
-            max: "1, which is excluded",
+            max: "1 (excluded)",
         })
     }
 }

@@ -8,23 +8,37 @@ use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay}
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Bool, Device, Int};
 
-/// Configuration of a [`TsallisGate`], which its [`init`](Self::init) makes.
+/// Configuration of a [`TsallisGate`]. Create the gate with [`init`](Self::init).
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::Device;
+/// use burn_tsallis::nn::{AlphaConfig, TsallisGateConfig};
+///
+/// let gate = TsallisGateConfig::new(16, 4)
+///     .with_alpha(AlphaConfig::learned(1.5))
+///     .with_temperature(2.0)
+///     .init(&Device::flex());
+/// assert_eq!(gate.temperature, 2.0);
+/// # }
+/// ```
 #[derive(Config, Debug)]
 pub struct TsallisGateConfig {
-    /// The features of a token.
+    /// The number of features of a token.
     pub d_model: usize,
     /// The number of experts.
     pub n_experts: usize,
-    /// The order: above one, a token goes to some of the experts only. Default: 1.5, fixed.
+    /// The alpha of the softargmax. For `alpha > 1` a token can go to some of the experts only. Default: 1.5, fixed.
     #[config(default = "AlphaConfig::fixed(1.5)")]
     pub alpha: AlphaConfig,
-    /// What the logits are divided by: the lower, the fewer experts a token goes to. Default: 1.
+    /// The temperature `t` that divides the logits. A lower temperature sends a token to fewer experts if `alpha > 1`.
+    /// Default: 1.
     #[config(default = 1.0)]
     pub temperature: f64,
     /// Whether the linear layer has a bias. Default: false.
     #[config(default = false)]
     pub bias: bool,
-    /// How the linear layer is initialized. Default: Burn's.
+    /// The initializer of the linear layer. Default: that of Burn's [`LinearConfig`].
     #[config(
         default = "Initializer::KaimingUniform { gain: 1.0 / 3.0_f64.sqrt(), fan_out_only: false }"
     )]
@@ -32,21 +46,40 @@ pub struct TsallisGateConfig {
 }
 
 impl TsallisGateConfig {
-    /// The module.
+    /// Creates the gate.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::TsallisGateConfig;
+    ///
+    /// let gate = TsallisGateConfig::new(16, 4).init(&Device::flex());
+    /// assert_eq!(gate.n_experts, 4);
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// Where [`try_init`](Self::try_init) returns an error, with its words.
+    /// If [`try_init`](Self::try_init) returns an error, with the message of that error.
     pub fn init(&self, device: &Device) -> TsallisGate {
         or_panic(self.try_init(device))
     }
 
-    /// As [`init`](Self::init).
+    /// Creates the gate, or returns an error.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::TsallisGateConfig;
+    ///
+    /// let error = TsallisGateConfig::new(16, 0).try_init(&Device::flex()).unwrap_err();
+    /// assert_eq!(error.to_string(), "n_experts is 0: it must be at least 1");
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ModuleConfigError`] if a size is zero, or if the order or the temperature is not one that can be
-    /// computed with.
+    /// Returns a [`ModuleConfigError`] if `d_model` or `n_experts` is zero, or if alpha or the temperature is invalid.
     pub fn try_init(&self, device: &Device) -> Result<TsallisGate, ModuleConfigError> {
         for (name, size) in [("d_model", self.d_model), ("n_experts", self.n_experts)] {
             if size == 0 {
@@ -66,12 +99,13 @@ impl TsallisGateConfig {
     }
 }
 
-/// The gate of a mixture of experts: a linear layer and a Tsallis softargmax with the reference `ones`,
+/// The gate of a mixture of experts: a linear layer followed by a Tsallis softargmax with the reference measure
+/// `q = 1`,
 ///
 /// `w = softargmax_alpha(W x / t)`, `w_e = [1 + (alpha - 1)((W x)_e / t - mu)]_+^(1 / (alpha - 1))`.
 ///
-/// Above `alpha = 1` the weights are sparse, and how many experts a token goes to is decided token by
-/// token, differentiably, where a top-k gate fixes it.
+/// For `alpha > 1` the weights are sparse. Each token then selects its own number of experts, and the weights stay
+/// differentiable; a top-k gate fixes that number.
 ///
 /// Sources: gates of experts, Shazeer et al., Outrageously large neural networks, arXiv 1701.06538; the
 /// sparse softargmax, Peters, Niculae and Martins, Sparse sequence-to-sequence models, arXiv 1905.05702.
@@ -95,11 +129,11 @@ impl TsallisGateConfig {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct TsallisGate {
-    /// The layer that gives the logits of the experts.
+    /// The linear layer that computes the logits of the experts.
     pub linear: Linear,
-    /// The order.
+    /// The alpha of the softargmax.
     pub alpha: TsallisAlpha,
-    /// What the logits are divided by.
+    /// The temperature that divides the logits.
     pub temperature: f64,
     /// The number of experts.
     pub n_experts: usize,
@@ -122,24 +156,54 @@ impl ModuleDisplay for TsallisGate {
 }
 
 impl TsallisGate {
-    /// Routes tokens.
+    /// Routes tokens to experts.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::TsallisGateConfig;
+    ///
+    /// let device = Device::flex();
+    /// let gate = TsallisGateConfig::new(16, 4).init(&device);
+    /// // Two sequences of five tokens.
+    /// let routes = gate.forward(Tensor::<3>::zeros([2, 5, 16], &device));
+    /// assert_eq!(routes.weights.dims(), [2, 5, 4]);
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - tokens: `[.., d_model]`
     /// - weights of the output: `[.., n_experts]`
+    ///
+    /// # Panics
+    /// If the last dimension of the tokens is not `d_model`.
     pub fn forward<const D: usize>(&self, tokens: Tensor<D>) -> TsallisGateOutput<D> {
         self.route(self.linear.forward(tokens), None)
     }
 
-    /// Routes tokens, of which some are padding: `mask` is `true` there. They go to no expert, and leave
-    /// the statistics.
+    /// Routes tokens to experts, with a mask that is `true` for padding. Padding is routed to no expert and excluded
+    /// from the statistics.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Tensor};
+    /// use burn_tsallis::nn::TsallisGateConfig;
+    ///
+    /// let device = Device::flex();
+    /// let gate = TsallisGateConfig::new(16, 4).init(&device);
+    /// let mask = Tensor::<2, Bool>::from_data([[false], [true]], &device);
+    /// let routes = gate.forward_masked(Tensor::<2>::zeros([2, 16], &device), mask);
+    /// assert_eq!(routes.support_size().into_data().iter::<i64>().collect::<Vec<_>>(), [4, 0]);
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - tokens: `[.., d_model]`
     /// - mask: `[.., 1]`
+    /// - weights of the output: `[.., n_experts]`
     ///
     /// # Panics
-    /// If the mask has another shape.
+    /// If the mask has another shape, or if the last dimension of the tokens is not `d_model`.
     pub fn forward_masked<const D: usize>(
         &self,
         tokens: Tensor<D>,
@@ -150,7 +214,7 @@ impl TsallisGate {
         assert_eq!(
             mask.dims(),
             shape,
-            "the mask of the tokens must have one entry for each"
+            "the mask must have one entry for each token"
         );
         self.route(self.linear.forward(tokens), Some(mask))
     }
@@ -175,47 +239,123 @@ impl TsallisGate {
     }
 }
 
-/// Where a [`TsallisGate`] sends tokens.
+/// The output of a [`TsallisGate`]: the weights of the experts for each token.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::TsallisGateConfig;
+///
+/// let device = Device::flex();
+/// let gate = TsallisGateConfig::new(16, 4).init(&device);
+/// let routes = gate.forward(Tensor::<2>::zeros([3, 16], &device));
+/// for sum in routes.weights.sum_dim(1).into_data().iter::<f32>() {
+///     assert!((sum - 1.0).abs() < 1e-5);
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TsallisGateOutput<const D: usize> {
-    /// The weight of each expert, `[.., n_experts]`: they sum to one, or are zero for padding.
+    /// The weight of each expert, `[.., n_experts]`. The weights of a token sum to one; those of padding are zero.
     pub weights: Tensor<D>,
-    /// What they are the softargmax of, `[.., n_experts]`.
+    /// The logits of the softargmax, not divided by the temperature: `[.., n_experts]`.
     pub logits: Tensor<D>,
 }
 
 impl<const D: usize> TsallisGateOutput<D> {
-    /// Which experts a token goes to, `[.., n_experts]`.
+    /// Returns which experts have a positive weight, `[.., n_experts]`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::TsallisGateOutput;
+    ///
+    /// let weights = Tensor::<2>::from_data([[1.0, 0.0], [0.25, 0.75]], &Device::flex());
+    /// let routes = TsallisGateOutput { logits: weights.clone(), weights };
+    /// let support = routes.support().into_data();
+    /// assert_eq!(support.iter::<bool>().collect::<Vec<_>>(), [true, false, true, true]);
+    /// # }
+    /// ```
     pub fn support(&self) -> Tensor<D, Bool> {
         self.weights.clone().greater_scalar(0.0)
     }
 
-    /// How many experts each token goes to, `[.., 1]`.
+    /// Returns the number of experts with a positive weight for each token, `[.., 1]`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::TsallisGateOutput;
+    ///
+    /// let weights = Tensor::<2>::from_data([[1.0, 0.0], [0.25, 0.75]], &Device::flex());
+    /// let routes = TsallisGateOutput { logits: weights.clone(), weights };
+    /// assert_eq!(routes.support_size().into_data().iter::<i64>().collect::<Vec<_>>(), [1, 2]);
+    /// # }
+    /// ```
     pub fn support_size(&self) -> Tensor<D, Int> {
         self.support().int().sum_dim(D - 1)
     }
 
-    /// The load of each expert, its share of all routes from a token to an expert: `[n_experts]`, sum 1. A
-    /// constant to autodiff. `NaN` if there is no token.
+    /// Computes the load of each expert, its share of all pairs of a token and an expert with a positive weight:
+    /// `[n_experts]`, sum 1.
+    ///
+    /// The load is a constant to autodiff. It is `NaN` if no token is routed.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::TsallisGateOutput;
+    ///
+    /// let weights = Tensor::<2>::from_data([[1.0, 0.0], [0.25, 0.75]], &Device::flex());
+    /// let load = TsallisGateOutput { logits: weights.clone(), weights }.load().into_data();
+    /// // The first expert has two of the three routes.
+    /// assert!((load.as_slice::<f32>().unwrap()[0] - 2.0 / 3.0).abs() < 1e-6);
+    /// # }
+    /// ```
     pub fn load(&self) -> Tensor<1> {
         self.load_share().cast(self.weights.dtype())
     }
 
-    /// The importance of each expert, its share of all weight: `[n_experts]`, sum 1. `NaN` if there is no
-    /// token.
+    /// Computes the importance of each expert, its share of the total weight: `[n_experts]`, sum 1.
+    ///
+    /// The importance is differentiable. It is `NaN` if no token is routed.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::TsallisGateOutput;
+    ///
+    /// let weights = Tensor::<2>::from_data([[1.0, 0.0], [0.25, 0.75]], &Device::flex());
+    /// let importance = TsallisGateOutput { logits: weights.clone(), weights }.importance().into_data();
+    /// assert_eq!(importance.as_slice::<f32>().unwrap(), [0.625, 0.375]);
+    /// # }
+    /// ```
     pub fn importance(&self) -> Tensor<1> {
         self.importance_share().cast(self.weights.dtype())
     }
 
-    /// The load-balancing loss of the Switch Transformer (arXiv 2101.03961), for supports of any size:
+    /// Computes the load-balancing loss of the Switch Transformer (arXiv 2101.03961), for supports of any size: shape
+    /// `[1]`,
     ///
-    /// `n_experts sum_e load_e importance_e`,
+    /// `n_experts sum_e load_e importance_e`.
     ///
-    /// which is 1 where tokens and weight are spread evenly, and larger where the experts that are
-    /// used most also weigh most. Its gradient goes through the importance. Shape `[1]`.
+    /// The loss is 1 if tokens and weight are spread evenly. It is larger if the experts with the largest load also
+    /// have the largest importance. Its gradient flows through the importance.
     ///
-    /// An expert that no token goes to has no gradient, and is not found again: start at a temperature
-    /// that leaves each some tokens.
+    /// An expert without tokens has a gradient of zero and cannot recover. Start at a temperature at which every expert
+    /// gets some tokens.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::TsallisGateOutput;
+    ///
+    /// let weights = Tensor::<2>::from_data([[1.0, 0.0], [0.25, 0.75]], &Device::flex());
+    /// let routes = TsallisGateOutput { logits: weights.clone(), weights };
+    /// let loss = routes.balance_loss().into_scalar::<f32>();
+    /// assert!((loss - 13.0 / 12.0).abs() < 1e-5); // 2 (2/3 * 5/8 + 1/3 * 3/8)
+    /// # }
+    /// ```
     pub fn balance_loss(&self) -> Tensor<1> {
         let experts = self.weights.dims()[D - 1];
         (self.load_share() * self.importance_share())
@@ -239,8 +379,8 @@ impl<const D: usize> TsallisGateOutput<D> {
     }
 }
 
-/// The share of each expert, over all tokens, in the dtype that can hold their sums: those of `f16` end at
-/// 65504 tokens.
+/// Returns the share of each expert over all tokens, in a dtype that can hold the sums: `f16` overflows above 65504
+/// tokens.
 fn share<const D: usize>(values: Tensor<D>) -> Tensor<1> {
     let shape = values.dims();
     let (tokens, experts) = (shape[..D - 1].iter().product::<usize>(), shape[D - 1]);

@@ -1,9 +1,9 @@
-//! Modules, losses and a distribution for other people's models, in Burn's own idiom:
-//! `XConfig::new(..).with_y(..).init(&device)`, records, display.
+//! Modules, losses and a distribution that use the Tsallis softargmax, with Burn's conventions:
+//! `XConfig::new(..).with_y(..).init(&device)`, records, `Display`.
 //!
-//! | module | in the place of |
+//! | item | replaces |
 //! |---|---|
-//! | [`TsallisSoftargmax`] | a softmax, with an order that is fixed or learned |
+//! | [`TsallisSoftargmax`] | a softmax, with a fixed or a learned alpha |
 //! | [`attention::TsallisMultiHeadAttention`] | [`burn::nn::attention::MultiHeadAttention`] |
 //! | [`attention::tsallis_attention`] | [`burn::tensor::module::attention`] |
 //! | [`transformer::TsallisTransformerEncoder`] | [`burn::nn::transformer::TransformerEncoder`] |
@@ -13,13 +13,34 @@
 //! | [`loss::TsallisDivergenceLoss`] | [`burn::nn::loss::KLDivLoss`] |
 //! | [`TsallisCategorical`] | a categorical distribution |
 //!
-//! Modules and the Fenchel-Young loss have the reference `ones`, so that `alpha = 1.5` is 1.5-entmax whatever
-//! the number of entries; in the divergence loss the predictions are the reference. Their masks are
-//! `true` where an entry is masked, as Burn's are. [`TsallisCategorical`] takes the options of the
-//! operator: a uniform reference unless one is given, and a mask that is `true` where an entry is allowed.
+//! The modules and the Fenchel-Young loss use the reference measure `q = 1`, always or by default, so that
+//! `alpha = 1.5` is 1.5-entmax for any number of entries. In the divergence loss the predictions are the
+//! reference. The masks of the modules are `true` where an entry is masked, like Burn's masks.
 //!
-//! A configuration that cannot be made panics in `init`, with the words of the [`ModuleConfigError`] that
-//! `try_init` returns.
+//! [`TsallisCategorical`] takes the options of the operator, [`TsallisOptions`](crate::TsallisOptions). Its
+//! reference is uniform by default, and its mask is `true` where an entry is allowed.
+//!
+//! `init` panics if the configuration is invalid, with the message of the [`ModuleConfigError`] that `try_init`
+//! returns.
+//!
+//! ```
+//! # #[cfg(feature = "flex")] {
+//! use burn::tensor::{Device, Int, Tensor};
+//! use burn_tsallis::nn::TsallisSoftargmaxConfig;
+//! use burn_tsallis::nn::loss::FenchelYoungLossConfig;
+//!
+//! // Train with the 1.5-entmax loss, predict with 1.5-entmax.
+//! let device = Device::flex();
+//! let loss = FenchelYoungLossConfig::new(1.5).init(&device);
+//! let entmax15 = TsallisSoftargmaxConfig::new(1.5.into()).init(&device);
+//!
+//! let logits = Tensor::<2>::from_data([[2.0, 1.0, 0.1]], &device);
+//! let target = Tensor::<1, Int>::from_data([0], &device);
+//! assert!(loss.forward(logits.clone(), target).into_scalar::<f32>() > 0.0);
+//! let p = entmax15.forward(logits).into_data();
+//! assert_eq!(p.as_slice::<f32>().unwrap()[2], 0.0);
+//! # }
+//! ```
 
 pub mod attention;
 pub mod loss;

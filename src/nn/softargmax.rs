@@ -7,46 +7,79 @@ use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Bool, Device};
 
-/// Configuration of a [`TsallisSoftargmax`], which its [`init`](Self::init) makes.
+/// Configuration of a [`TsallisSoftargmax`]. Create the module with [`init`](Self::init).
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::Device;
+/// use burn_tsallis::nn::{AlphaConfig, TsallisSoftargmaxConfig};
+///
+/// let module = TsallisSoftargmaxConfig::new(AlphaConfig::learned(1.5))
+///     .with_dim(1)
+///     .with_temperature(0.5)
+///     .init(&Device::flex());
+/// assert_eq!(module.dim(), 1);
+/// # }
+/// ```
 #[derive(Config, Debug)]
 pub struct TsallisSoftargmaxConfig {
-    /// The order, or orders.
+    /// The alpha values.
     pub alpha: AlphaConfig,
-    /// The shape of the orders, aligned with the last dimensions of the logits, as broadcasting does: size
-    /// 1 along the reduced dimension, and 1 or full along the others. `[heads, 1, 1]` gives every head
-    /// of logits `[batch, heads, queries, keys]` its own. Default: one order for all.
+    /// The shape of the alpha values, aligned with the last dimensions of the logits as in broadcasting. Its size is 1
+    /// along the reduced dimension, and 1 or full along the others. `[heads, 1, 1]` gives each head of logits
+    /// `[batch, heads, queries, keys]` its own alpha. Default: `[1]`, one alpha for all rows.
     #[config(default = "vec![1]")]
     pub alpha_shape: Vec<usize>,
-    /// The dimension along which probabilities sum to one. Negative dimensions count from the end.
-    /// Default: the last.
+    /// The dimension along which the probabilities sum to one. Negative dimensions count from the end. Default: the
+    /// last one.
     #[config(default = "-1")]
     pub dim: isize,
     /// The reference measure. Default: ones.
     #[config(default = "ReferenceConfig::Ones")]
     pub reference: ReferenceConfig,
-    /// What logits are divided by. Default: 1.
+    /// The temperature that divides the logits. Default: 1.
     #[config(default = 1.0)]
     pub temperature: f64,
-    /// What a row without an allowed entry answers. Default: `NaN`.
+    /// The result for a row without an allowed entry. Default: `NaN`.
     #[config(default = "EmptyRow::NaN")]
     pub empty_row: EmptyRow,
 }
 
 impl TsallisSoftargmaxConfig {
-    /// The module.
+    /// Creates the module.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::TsallisSoftargmaxConfig;
+    ///
+    /// let sparsemax = TsallisSoftargmaxConfig::new(2.0.into()).init(&Device::flex());
+    /// assert!(!sparsemax.alpha.is_learned());
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// Where [`try_init`](Self::try_init) returns an error, with its words.
+    /// If [`try_init`](Self::try_init) returns an error, with the message of that error.
     pub fn init(&self, device: &Device) -> TsallisSoftargmax {
         or_panic(self.try_init(device))
     }
 
-    /// As [`init`](Self::init).
+    /// Creates the module, or returns an error.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::TsallisSoftargmaxConfig;
+    ///
+    /// let config = TsallisSoftargmaxConfig::new(1.5.into()).with_temperature(0.0);
+    /// assert!(config.try_init(&Device::flex()).is_err());
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ModuleConfigError`] if an order, the reference or the temperature is not one that can be computed with.
+    /// Returns a [`ModuleConfigError`] if alpha, its shape, the reference or the temperature is invalid.
     pub fn try_init(&self, device: &Device) -> Result<TsallisSoftargmax, ModuleConfigError> {
         let count = self.alpha_shape.iter().product();
         if count == 0 {
@@ -62,7 +95,7 @@ impl TsallisSoftargmaxConfig {
         Ok(module)
     }
 
-    /// What is not the order.
+    /// Sets every option except alpha.
     fn try_options<const D: usize>(
         &self,
         options: TsallisOptions<D>,
@@ -75,12 +108,12 @@ impl TsallisSoftargmaxConfig {
     }
 }
 
-/// The Tsallis softargmax as a layer, with an order that is fixed or learned:
+/// The Tsallis softargmax as a layer with a fixed or a learned alpha:
 ///
 /// `p_i = q_i [1 + (alpha - 1)(x_i / t - mu)]_+^(1 / (alpha - 1))`, `mu` such that `sum_i p_i = 1`.
 ///
-/// The reference is `ones` unless it is configured, so that it is the softmax at `alpha = 1`, 1.5-entmax at
-/// 1.5 and the sparsemax at 2. Source: arXiv 2601.12604; the entmax family: arXiv 1905.05702.
+/// The reference measure is `q = 1` by default. Then it is the softmax at `alpha = 1`, 1.5-entmax at 1.5 and the
+/// sparsemax at 2. Source: arXiv 2601.12604; the entmax family: arXiv 1905.05702.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -92,7 +125,7 @@ impl TsallisSoftargmaxConfig {
 /// let p = entmax15.forward(Tensor::<1>::from_data([2.0, 1.0, 0.1], &device));
 /// assert_eq!(p.into_data().as_slice::<f32>().unwrap()[2], 0.0);
 ///
-/// // An order of its own for each of eight heads, learned from 1.5.
+/// // One alpha for each of eight heads, learned from a start of 1.5.
 /// let heads = TsallisSoftargmaxConfig::new(AlphaConfig::learned(1.5))
 ///     .with_alpha_shape(vec![8, 1, 1])
 ///     .init(&device);
@@ -105,7 +138,7 @@ impl TsallisSoftargmaxConfig {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct TsallisSoftargmax {
-    /// The order, or orders.
+    /// The alpha values.
     pub alpha: TsallisAlpha,
     #[module(skip)]
     config: TsallisSoftargmaxConfig,
@@ -129,26 +162,58 @@ impl ModuleDisplay for TsallisSoftargmax {
 }
 
 impl TsallisSoftargmax {
-    /// Logits to probabilities.
+    /// Computes the probabilities of the logits.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::TsallisSoftargmaxConfig;
+    ///
+    /// let device = Device::flex();
+    /// let sparsemax = TsallisSoftargmaxConfig::new(2.0.into()).init(&device);
+    /// let p = sparsemax.forward(Tensor::<1>::from_data([0.5, 0.25, -2.0], &device)).into_data();
+    /// for (p, expected) in p.iter::<f32>().zip([0.625, 0.375, 0.0]) {
+    ///     assert!((p - expected).abs() < 1e-6);
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Shapes
-    /// - logits: any that the shape of the orders broadcasts to
-    /// - output: that of the logits
+    /// - logits: any shape that the shape of the alpha values broadcasts to
+    /// - output: the shape of the logits
     ///
     /// # Panics
-    /// If the logits do not have the configured dimension, or the orders do not broadcast to them.
+    /// If the logits do not have the configured dimension, or if the alpha values do not broadcast to them.
     pub fn forward<const D: usize>(&self, logits: Tensor<D>) -> Tensor<D> {
         self.apply(logits, None)
     }
 
-    /// As [`forward`](Self::forward), with a mask that is `true` where an entry is masked, as Burn's
-    /// attention masks are: its probability and its gradient are zero.
+    /// Computes the probabilities of the logits under a mask.
+    ///
+    /// The mask is `true` where an entry is masked, like Burn's attention masks. A masked entry has a probability and a
+    /// gradient of zero.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Tensor};
+    /// use burn_tsallis::nn::TsallisSoftargmaxConfig;
+    ///
+    /// let device = Device::flex();
+    /// let softmax = TsallisSoftargmaxConfig::new(1.0.into()).init(&device);
+    /// let logits = Tensor::<1>::from_data([0.0, 9.0, 0.0], &device);
+    /// let mask = Tensor::<1, Bool>::from_data([false, true, false], &device);
+    /// let p = softmax.forward_masked(logits, mask).into_data();
+    /// assert_eq!(p.as_slice::<f32>().unwrap()[1], 0.0);
+    /// # }
+    /// ```
     ///
     /// # Shapes
-    /// - mask: any that broadcasts to the logits
+    /// - logits: any shape that the shape of the alpha values broadcasts to
+    /// - mask: any shape that broadcasts to the logits
+    /// - output: the shape of the logits
     ///
     /// # Panics
-    /// As [`forward`](Self::forward), and if the mask does not broadcast to the logits.
+    /// If the logits do not have the configured dimension, or if the alpha values or the mask do not broadcast to them.
     pub fn forward_masked<const D: usize>(
         &self,
         logits: Tensor<D>,
@@ -157,12 +222,27 @@ impl TsallisSoftargmax {
         self.apply(logits, Some(mask))
     }
 
-    /// What the layer computes with, for the functions of the operator: with
-    /// [`tsallis_log_softargmax`](crate::tsallis_log_softargmax), along [`dim`](Self::dim), it gives the
-    /// logarithms of what [`forward`](Self::forward) gives.
+    /// Returns the options of the layer, for use with the functions of the operator.
+    ///
+    /// With [`tsallis_log_softargmax`](crate::tsallis_log_softargmax) along [`dim`](Self::dim), for example, they give
+    /// the logarithms of the probabilities that [`forward`](Self::forward) returns.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::TsallisSoftargmaxConfig;
+    /// use burn_tsallis::tsallis_log_softargmax;
+    ///
+    /// let device = Device::flex();
+    /// let module = TsallisSoftargmaxConfig::new(1.5.into()).init(&device);
+    /// let logits = Tensor::<1>::from_data([2.0, 1.0, 0.1], &device);
+    /// let log_p = tsallis_log_softargmax(logits, module.options(&device), module.dim()).into_data();
+    /// assert_eq!(log_p.as_slice::<f32>().unwrap()[2], f32::NEG_INFINITY);
+    /// # }
+    /// ```
     ///
     /// # Panics
-    /// If the orders have more dimensions than the logits.
+    /// If the alpha values have more dimensions than the logits.
     pub fn options<const D: usize>(&self, device: &Device) -> TsallisOptions<D> {
         let given = &self.config.alpha_shape;
         assert!(
@@ -175,7 +255,17 @@ impl TsallisSoftargmax {
         or_panic(self.config.try_options(options))
     }
 
-    /// The dimension along which probabilities sum to one, as it was configured.
+    /// Returns the configured dimension along which the probabilities sum to one.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::TsallisSoftargmaxConfig;
+    ///
+    /// let module = TsallisSoftargmaxConfig::new(1.5.into()).init(&Device::flex());
+    /// assert_eq!(module.dim(), -1);
+    /// # }
+    /// ```
     pub fn dim(&self) -> isize {
         self.config.dim
     }

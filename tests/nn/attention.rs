@@ -18,7 +18,7 @@ use burn_tsallis::nn::{AlphaConfig, ModuleConfigError};
 const SIZE: usize = 12;
 const HEADS: usize = 3;
 
-/// Burn's attention, and ours with its parameters.
+/// Returns Burn's attention, and the attention of this crate with the same parameters.
 fn pair(
     alpha: AlphaConfig,
     quiet: bool,
@@ -32,8 +32,8 @@ fn pair(
         .clone()
         .into_record()
         .into_bytes()
-        .expect("it is written");
-    let record = ModuleRecord::from_bytes(bytes).expect("it is read");
+        .expect("the record is serialized");
+    let record = ModuleRecord::from_bytes(bytes).expect("the record is deserialized");
     let ours = TsallisMultiHeadAttentionConfig::new(SIZE, HEADS)
         .with_alpha(alpha)
         .with_dropout(0.0)
@@ -84,7 +84,7 @@ fn matches_burn_at_alpha_one() {
                         .mask_pad(pad_mask(&device))
                         .mask_attn(attn),
                 );
-                // One causal mask for sequences of their own padding, and the other way about.
+                // One causal mask for all sequences with a padding mask for each, and the reverse.
                 let causal = generate_autoregressive_mask(1, 5, &device);
                 let each = generate_autoregressive_mask(2, 5, &device);
                 let one = pad_mask(&device).narrow(0, 0, 1);
@@ -119,7 +119,11 @@ fn a_query_without_keys_gets_zeros_and_does_not_affect_others() {
         let output = ours.forward(TsallisMhaInput::self_attn(x.clone()).mask_pad(mask));
         let weights = values(output.weights);
         assert!(weights[..HEADS * 25].iter().all(|&w| w == 0.0));
-        let bias = ours.output.bias.as_ref().expect("it has a bias");
+        let bias = ours
+            .output
+            .bias
+            .as_ref()
+            .expect("the output layer has a bias");
         let first = output.context.clone().slice([0..1, 0..1, 0..SIZE]);
         close(&values(first), &values(bias.val()), 1e-7);
         let gradients = output.context.sum().backward();
@@ -170,7 +174,7 @@ fn the_function_is_the_formula() {
             );
             close(&values(got), &values(want), 2e-6);
         }
-        // An order for each head.
+        // One alpha for each head.
         let alphas = Tensor::<1>::from_data([0.5, 2.0], &device).reshape([1, 2, 1, 1]);
         let options = AttentionModuleOptions::default();
         let both = tsallis_attention_weights(q.clone(), k.clone(), alphas, None, None, options);
@@ -192,7 +196,7 @@ fn the_function_is_the_formula() {
 fn sparse_above_one_and_each_head_has_its_alpha() {
     let device = device();
     let (_, ours) = pair(AlphaConfig::fixed_each([0.5, 1.0, 2.0]), false, &device);
-    // Scores wide enough for sparse rows, and never so wide that an exponential underflows.
+    // Scores spread enough for sparse rows, but not so far that an exponential underflows.
     let x = tensor([4, 16, SIZE], 4.0, &device);
     let weights = ours.forward(TsallisMhaInput::self_attn(x)).weights;
     let zeros = |head: usize| {
@@ -224,9 +228,13 @@ fn cached_decoding_matches_the_full_pass() {
         let input = TsallisMhaInput::self_attn(so_far).mask_attn(mask);
         last = Some(ours.forward_cache(input, &mut cache).context);
     }
-    close(&values(last.take().expect("some")), &want, 2e-6);
+    close(
+        &values(last.take().expect("at least one step")),
+        &want,
+        2e-6,
+    );
 
-    // Cross-attention keeps the keys that it saw first.
+    // Cross-attention keeps the keys of the first call.
     let memory = tensor([2, 4, SIZE], 1.0, &device);
     let want = values(
         ours.forward(TsallisMhaInput::new(
@@ -247,7 +255,11 @@ fn cached_decoding_matches_the_full_pass() {
         let input = TsallisMhaInput::new(so_far, memory.clone(), memory);
         last = Some(ours.forward_cache(input, &mut cache).context);
     }
-    close(&values(last.take().expect("some")), &want, 2e-6);
+    close(
+        &values(last.take().expect("at least one step")),
+        &want,
+        2e-6,
+    );
 }
 
 #[test]
@@ -300,7 +312,7 @@ fn records_and_display() {
     let shown = loaded.to_string();
     assert!(shown.contains("alpha: 3 learned in (0.05, 2.5)"), "{shown}");
 
-    // Burn's attention takes ours too.
+    // Burn's attention loads the record as well.
     let burns = MultiHeadAttentionConfig::new(SIZE, HEADS).init(&device);
     let record = loaded.into_record().allow_unused(true);
     assert!(burns.try_load_record(record).is_ok());
@@ -310,7 +322,9 @@ fn records_and_display() {
 fn invalid_configurations_are_named_in_the_error() {
     let device = device();
     let words = |result: Result<TsallisMultiHeadAttention, ModuleConfigError>| {
-        result.expect_err("it is wrong").to_string()
+        result
+            .expect_err("the configuration is invalid")
+            .to_string()
     };
     assert_eq!(
         words(TsallisMultiHeadAttentionConfig::new(10, 3).try_init(&device)),
@@ -324,10 +338,10 @@ fn invalid_configurations_are_named_in_the_error() {
                 .with_alpha(AlphaConfig::fixed_each([1.0, 1.5]))
                 .try_init(&device)
         ),
-        "alpha has 2 values: give one, or one for each of 3"
+        "alpha has 2 values: it must have 1, or one for each head or row (3)"
     );
     assert_eq!(
         words(config.with_dropout(1.0).try_init(&device)),
-        "dropout is 1: it must be a number from 0 to 1, which is excluded"
+        "dropout is 1: it must be a number from 0 to 1 (excluded)"
     );
 }

@@ -20,7 +20,7 @@ fn draws_follow_the_probabilities_and_the_seed() {
                 device.seed(11);
                 policy.sample(20).into_data()
             };
-            // Burn's generator is one for the process: another test may draw in between.
+            // Burn has one generator for each process, so another test may draw in between.
             assert!((0..100).any(|_| seeded() == seeded()), "alpha {alpha}");
             let draws = policy.sample(n);
             assert_ne!(draws.clone().into_data(), policy.sample(n).into_data());
@@ -33,9 +33,12 @@ fn draws_follow_the_probabilities_and_the_seed() {
                     let share =
                         of.iter().filter(|&&d| d == category as i64).count() as f64 / n as f64;
                     let p = p[6 * row + category];
-                    // Five standard deviations, and none where there is no probability.
+                    // Five standard deviations: zero if the probability is zero.
                     let bound = 5.0 * (p * (1.0 - p) / n as f64).sqrt();
-                    assert!((share - p).abs() <= bound, "alpha {alpha}: {share} for {p}");
+                    assert!(
+                        (share - p).abs() <= bound,
+                        "alpha {alpha}: {share}, expected {p}"
+                    );
                 }
             }
         }
@@ -166,7 +169,7 @@ fn gradients_are_finite_off_the_support() {
 #[cfg(feature = "flex")]
 fn half_precision_is_stored_and_not_computed_in() {
     let device = Device::flex();
-    // A sum of 3000 terms, each far below one: in f16 they lose their digits, and their logarithms too.
+    // A sum of 3000 terms far below one: in f16 the terms and their logarithms lose their digits.
     let data = TensorData::new(pseudo_random(3000, 2.0), [1, 3000]);
     for (dtype, bound) in [(DType::F16, 6e-4), (DType::BF16, 5e-3)] {
         let half = Tensor::<2>::from_data(data.clone().convert_dtype(dtype), (&device, dtype));
@@ -184,7 +187,7 @@ fn half_precision_is_stored_and_not_computed_in() {
             ] {
                 assert_eq!(got.dtype(), dtype);
                 let (got, want) = (values(got)[0], values(want)[0]);
-                assert!((got - want).abs() <= bound * want, "{got} for {want}");
+                assert!((got - want).abs() <= bound * want, "{got}, expected {want}");
             }
         }
     }

@@ -59,7 +59,7 @@ fn the_definition_and_its_duality() {
                 .collect();
             close(&got, &slopes, 2e-5);
         }
-        // Burn's own at one.
+        // Burn's loss at alpha = 1.
         let burns = KLDivLossConfig::new().init();
         let loss = TsallisDivergenceLossConfig::new(1.0).init();
         for reduction in [
@@ -69,7 +69,7 @@ fn the_definition_and_its_duality() {
             Reduction::Auto,
         ] {
             let want = values(burns.forward(tensor(&p).log(), tensor(&t), reduction.clone()))[0];
-            // Burn's mean is over the entries.
+            // Burn's mean is over the entries, not the rows.
             let want = if matches!(reduction, Reduction::Mean) {
                 4.0 * want
             } else {

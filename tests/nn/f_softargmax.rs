@@ -26,7 +26,7 @@ fn oracle(divergence: FDivergence, x: &[f64], q: &[f64]) -> FSoftargmax {
         FDivergence::PearsonChiSquared => FSoftargmax::new(&PearsonChiSquared, x, q),
         FDivergence::NeymanChiSquared => FSoftargmax::new(&NeymanChiSquared, x, q),
     }
-    .expect("the row is fit")
+    .expect("the row is valid")
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn every_divergence_is_its_scalar_layer() {
                     (Reference::Ones, vec![1.0; columns]),
                     (Reference::Values(q.clone()), q),
                 ] {
-                    // The scalar layer's own root is relative to the logits.
+                    // The error of the scalar layer's own root is relative to the logits.
                     let exact = 1e-10 * scale.max(1.0);
                     for (dtype, bound) in [(DType::F64, exact), (DType::F32, 4e-6)] {
                         let data = TensorData::new(x.clone(), [2, columns]).convert_dtype(dtype);
@@ -84,7 +84,7 @@ fn every_divergence_is_its_scalar_layer() {
                         for (got, want) in got.iter().zip(&want) {
                             assert!(
                                 (got - want).abs() <= bound,
-                                "{divergence:?}, {columns} columns, scale {scale}, {dtype:?}: {got} for {want}"
+                                "{divergence:?}, {columns} columns, scale {scale}, {dtype:?}: {got}, expected {want}"
                             );
                         }
                     }

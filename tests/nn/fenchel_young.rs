@@ -20,7 +20,7 @@ fn loss(alpha: f64, device: &Device) -> FenchelYoungLoss {
     FenchelYoungLossConfig::new(alpha).init(device)
 }
 
-/// `V(x) + D_f(t || q) - <x, t>` in f64, from the scalar layer.
+/// Computes `V(x) + D_f(t || q) - <x, t>` in f64 with the scalar layer.
 fn oracle(x: &[f64], t: &[f64], q: &[f64], alpha: f64) -> f64 {
     let row = Row::new(x, RowReference::Values(q), alpha);
     let value = row.value(&row.solve(Solver::Newton));
@@ -114,13 +114,13 @@ fn never_negative_and_zero_exactly_where_the_softargmax_is_the_target() {
                 assert!(away.iter().all(|&l| l > 1e-6), "alpha {alpha}: {away:?}");
             }
         }
-        // One class is always right.
+        // The loss of a single class is always zero.
         for alpha in ALPHAS {
             let one = tensor([2, 1], 5.0, &device);
             let got = loss(alpha, &device).forward_no_reduction(one, classes(&[0, 0], &device));
             close(&values(got), &[0.0, 0.0], 1e-6);
         }
-        // The margin of the target.
+        // The loss is zero once the target has its margin.
         for (alpha, margin) in [(1.5, 2.0_f32), (2.0, 1.0), (1.25, 4.0)] {
             let x =
                 Tensor::<2>::from_data([[margin, 0.0, -0.5], [margin - 0.1, 0.0, 0.0]], &device);
@@ -228,7 +228,7 @@ fn cross_entropy_at_one() {
             .with_pad_tokens(Some(vec![2]))
             .with_weights(Some(weights)),
     );
-    // Against smoothed targets it is less by their entropy, and has the same gradient.
+    // With smoothed targets the loss is smaller by their entropy and has the same gradient.
     let smoothing = 0.1_f32;
     let (hit, miss) = (0.9 + 0.02_f64, 0.02_f64);
     let entropy = -hit * hit.ln() - 4.0 * miss * miss.ln();
@@ -306,7 +306,7 @@ fn the_mean_of_a_batch_divides_by_its_first_dimension() {
         close(&[of(Reduction::Mean)], &[sum / 12.0], 1e-6);
         close(&[of(Reduction::BatchMean)], &[sum / 4.0], 1e-6);
     }
-    // One row without a batch.
+    // A single row without a batch dimension.
     let config = FenchelYoungLossConfig::new(1.5).with_reduction(Reduction::BatchMean);
     let (x, t) = (
         tensor([5], 2.0, &device),
@@ -347,7 +347,7 @@ fn half_precision_is_stored_and_not_computed_in() {
             ] {
                 assert_eq!(got.dtype(), dtype);
                 let (got, want) = (values(got)[0], values(want)[0]);
-                assert!((got - want).abs() <= bound * want, "{got} for {want}");
+                assert!((got - want).abs() <= bound * want, "{got}, expected {want}");
             }
         }
     }
@@ -411,7 +411,7 @@ fn forbidden_classes_leave_the_loss() {
                 &values(loss.forward_distribution(without.clone(), same)),
                 1e-6,
             );
-            // Neither do they get a share of a smoothed target, by whichever way they are forbidden.
+            // A class forbidden by its logit or by the reference gets no share of a smoothed target.
             let smoothed = FenchelYoungLossConfig::new(alpha).with_smoothing(Some(0.1));
             let want = values(
                 smoothed
@@ -428,7 +428,7 @@ fn forbidden_classes_leave_the_loss() {
             let zero = smoothed.with_reference(ReferenceConfig::Values(vec![1.0, 0.0, 1.0, 1.0]));
             let got = zero.init(&device).forward(open, classes(&[2], &device));
             close(&values(got), &want, 1e-6);
-            // A target that cannot be met.
+            // The loss of a forbidden target is infinite.
             let lost = values(loss.forward(with, classes(&[1], &device)))[0];
             assert_eq!(lost, f64::INFINITY, "alpha {alpha}");
         }
@@ -441,7 +441,7 @@ fn invalid_configurations_are_named_in_the_error() {
     let words = |config: FenchelYoungLossConfig| {
         config
             .try_init(&device)
-            .expect_err("it is wrong")
+            .expect_err("the configuration is invalid")
             .to_string()
     };
     let config = FenchelYoungLossConfig::new(1.5);

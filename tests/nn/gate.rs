@@ -29,7 +29,7 @@ fn statistics_of_given_weights() {
     );
     let loss = routes.balance_loss();
     close(&values(loss.clone()), &[0.6 * 1.75 + 0.4 * 1.25], 1e-6);
-    // The experts that are used least are pulled up most.
+    // Gradient descent raises the weights of the least used experts most.
     let gradients = loss.backward();
     let gradient = values(weights.grad(&gradients).expect("tracked"));
     assert!(
@@ -106,7 +106,7 @@ fn records_and_invalid_configurations() {
     assert_eq!(values(loaded.forward(tokens).weights), want);
     let error = TsallisGateConfig::new(6, 0)
         .try_init(&device)
-        .expect_err("no experts");
+        .expect_err("the configuration has no experts");
     assert_eq!(error.to_string(), "n_experts is 0: it must be at least 1");
     assert!(
         TsallisGateConfig::new(6, 2)

@@ -1,4 +1,4 @@
-//! Each module learns: on a toy problem its loss falls by the stated factor.
+//! Each module learns a toy problem: its loss falls by at least the stated factor.
 #![cfg(feature = "rl")]
 
 use crate::support::{device, tensor, train, values};
@@ -33,7 +33,8 @@ fn a_softargmax_recovers_the_alpha_of_its_targets() {
     assert!((alpha - 1.7).abs() < 0.02, "{alpha}");
 }
 
-/// A linear classifier of points by the largest of three coordinates.
+/// Trains a linear classifier of points by the largest of their three coordinates. Returns the first and the last
+/// loss.
 fn classified(loss: impl Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>) -> (f32, f32) {
     let device = device().autodiff();
     device.seed(3);
@@ -49,7 +50,7 @@ fn classified(loss: impl Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>) -> (f32, f3
 #[test]
 fn a_classifier_learns_by_fenchel_young_losses() {
     let device = device().autodiff();
-    // Heavy tails are learned more slowly.
+    // The losses of heavy-tailed softargmaxes fall more slowly.
     for (alpha, factor) in [(0.5, 3.0), (1.0, 4.0), (1.5, 6.0), (2.0, 6.0)] {
         let loss = FenchelYoungLossConfig::new(alpha).init(&device);
         let (first, last) = classified(|x, y| loss.forward(x, y));
@@ -69,7 +70,7 @@ fn a_classifier_learns_by_the_divergence() {
     assert!(last < first / 4.0, "{first} to {last}");
 }
 
-/// The sequence with its first position copied to every one.
+/// Copies the first position of each sequence to every position.
 fn copied(x: &Tensor<3>) -> Tensor<3> {
     let length = x.dims()[1];
     x.clone().narrow(1, 0, 1).repeat_dim(1, length)
@@ -79,7 +80,7 @@ fn copied(x: &Tensor<3>) -> Tensor<3> {
 fn attention_learns_where_to_look() {
     let device = device().autodiff();
     device.seed(3);
-    // The first position is marked.
+    // A constant marks the first position.
     let x = tensor([16, 6, 8], 1.0, &device);
     let mark = Tensor::<3>::zeros([16, 6, 8], &device).slice_fill([0..16, 0..1, 7..8], 3.0);
     let x = x + mark;
@@ -125,12 +126,12 @@ fn an_encoder_learns() {
 fn a_gate_learns_to_balance_its_load() {
     let device = device().autodiff();
     device.seed(3);
-    // Warm enough that no expert is out of reach of every token.
+    // The temperature is high enough that every expert gets some tokens.
     let gate = TsallisGateConfig::new(4, 4)
         .with_bias(true)
         .with_temperature(3.0)
         .init(&device);
-    // Tokens off centre, so that at first some experts get most of them.
+    // The tokens are off center, so that some experts get most of them at first.
     let tokens = tensor([256, 4], 1.0, &device) + 2.0;
     let (gate, first, last) = train(gate, 150, 0.02, |gate: &TsallisGate| {
         gate.forward(tokens.clone()).balance_loss() - 1.0

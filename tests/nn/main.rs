@@ -1,5 +1,5 @@
-//! Modules, losses and the distribution for other people's models, on the CPU backends of this build, and
-//! some of them through wgpu.
+//! Tests of the modules, the losses and the distribution of `nn` on the CPU backends of this build, and of some of
+//! them on wgpu.
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 

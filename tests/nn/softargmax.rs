@@ -7,7 +7,7 @@ use burn_tsallis::nn::{
 };
 use burn_tsallis::{tsallis_log_softargmax, tsallis_softargmax};
 
-/// `[(alpha - 1) z - tau]_+^(1 / (alpha - 1))` by bisection: entmax as its authors define it.
+/// Computes entmax as its authors define it, `[(alpha - 1) z - tau]_+^(1 / (alpha - 1))`, by bisection.
 fn entmax(z: &[f64], alpha: f64) -> Vec<f64> {
     let z: Vec<f64> = z.iter().map(|z| z * (alpha - 1.0)).collect();
     let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -57,8 +57,7 @@ fn published_values_of_entmax() {
     assert_eq!(p(1.5)[2], 0.0);
     close(&p(2.0), &[1.0, 0.0, 0.0], 1e-6);
     close(&p(1.0), &[0.659, 0.2424, 0.0986], 1e-4);
-    // Two entries, in closed form: with d = delta / 4 and m = sqrt(1 - d^2) of logits scaled by sqrt(2),
-    // p = (m + d)^2 / 2.
+    // Two entries in closed form: p = (m + d)^2 / 2 with d = sqrt(2) gap / 4 and m = sqrt(1 - d^2).
     let module = TsallisSoftargmaxConfig::new(1.5.into()).init(&device);
     for gap in [0.0_f64, 0.3, 0.9, 1.2] {
         let d = gap * 2.0_f64.sqrt() / 4.0;
@@ -82,7 +81,7 @@ fn alphas_of_heads_and_of_rows() {
         let want = one.forward(x.clone().narrow(1, head, 1));
         close(&values(p.clone().narrow(1, head, 1)), &values(want), 1e-6);
     }
-    // Along another dimension, one for each row.
+    // One alpha for each column, with probabilities along dimension 0.
     let module = TsallisSoftargmaxConfig::new(AlphaConfig::learned_each([0.5, 1.5]))
         .with_alpha_shape(vec![1, 2])
         .with_dim(0)
@@ -134,7 +133,7 @@ fn a_learned_alpha_stays_inside_its_interval_and_has_a_gradient() {
     let module = TsallisSoftargmaxConfig::new(AlphaConfig::learned(1.2).with_interval(1.0, 2.0))
         .init(&device);
     assert!((values(module.alpha.values(&device))[0] - 1.2).abs() < 1e-6);
-    let raw = module.alpha.raw.clone().expect("it is learned");
+    let raw = module.alpha.raw.clone().expect("alpha is learned");
     for far in [-1e4_f32, -3.0, 3.0, 1e4] {
         let mut moved = module.clone();
         moved.alpha.raw = Some(raw.clone().map(|raw| raw.zeros_like().add_scalar(far)));
@@ -148,7 +147,7 @@ fn a_learned_alpha_stays_inside_its_interval_and_has_a_gradient() {
     let c = tensor([3, 5], 1.0, &device);
     let loss = |module: &TsallisSoftargmax| (module.forward(x.clone()) * c.clone()).sum();
     let gradients = loss(&module).backward();
-    let gradient = values(raw.val().grad(&gradients).expect("it has a gradient"))[0];
+    let gradient = values(raw.val().grad(&gradients).expect("alpha has a gradient"))[0];
     let at = |by: f32| {
         let mut moved = module.clone();
         moved.alpha.raw = Some(raw.clone().map(|raw| raw + by));
@@ -176,9 +175,9 @@ fn records_and_configurations_round_trip() {
     assert_eq!(values(loaded.forward(x)), want);
 
     let folder = std::env::temp_dir().join(format!("tsallis-config-{}", std::process::id()));
-    config.save(&folder).expect("it is written");
-    let read = TsallisSoftargmaxConfig::load(&folder).expect("it is read");
-    std::fs::remove_file(&folder).expect("it is there");
+    config.save(&folder).expect("the configuration is saved");
+    let read = TsallisSoftargmaxConfig::load(&folder).expect("the configuration is loaded");
+    std::fs::remove_file(&folder).expect("the file exists");
     assert_eq!(read.alpha, config.alpha);
     assert_eq!(read.alpha_shape, config.alpha_shape);
     assert_eq!(read.reference, ReferenceConfig::Ones);
@@ -194,19 +193,22 @@ fn invalid_configurations_are_named_in_the_error() {
             .try_init(&device)
             .map(|_| ())
     };
-    let words =
-        |result: Result<(), ModuleConfigError>| result.expect_err("it is wrong").to_string();
+    let words = |result: Result<(), ModuleConfigError>| {
+        result
+            .expect_err("the configuration is invalid")
+            .to_string()
+    };
     assert_eq!(
         words(alpha(f64::NAN.into())),
         "alpha is NaN: it must be a number from -50 to 50"
     );
     assert_eq!(
         words(alpha(AlphaConfig::fixed_each([1.0, 2.0]))),
-        "alpha has 2 values: give one, or one for each of 1"
+        "alpha has 2 values: it must have 1, or one for each head or row (1)"
     );
     assert_eq!(
         words(alpha(AlphaConfig::learned(3.0))),
-        "a learned alpha starts at 3: it must lie inside (0.05, 2.5)"
+        "a learned alpha starts at 3: it must start inside the interval (0.05, 2.5)"
     );
     assert!(
         words(alpha(AlphaConfig::learned(1.0).with_interval(2.0, 0.0))).contains("interval (2, 0)")

@@ -14,7 +14,7 @@ pub fn devices() -> Vec<Device> {
     ]
 }
 
-/// All devices of this build, for what should also be seen on a GPU. `f32` only.
+/// All devices of this build, for tests that also run on a GPU. These tests use `f32` only.
 pub fn every_device() -> Vec<Device> {
     #[cfg(feature = "wgpu")]
     let compiled = burn_tsallis::conformance::wgpu_device();
@@ -23,7 +23,7 @@ pub fn every_device() -> Vec<Device> {
     devices().into_iter().chain(compiled).collect()
 }
 
-/// These on a CPU device, and the first of them on a device that compiles kernels for each anew.
+/// Returns all cases on a CPU device, and only the first on a device that compiles new kernels for each case.
 pub fn fewer_if_compiled<'a, T>(cases: &'a [T], device: &Device) -> &'a [T] {
     if devices().contains(device) {
         cases
@@ -37,7 +37,7 @@ pub fn device() -> Device {
     devices().remove(0)
 }
 
-/// Numbers without a pattern, in `(-scale, scale)`, the same each time.
+/// Returns reproducible pseudo-random numbers in `[-scale, scale)`.
 pub fn pseudo_random(count: usize, scale: f64) -> Vec<f64> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     (0..count)
@@ -50,7 +50,7 @@ pub fn pseudo_random(count: usize, scale: f64) -> Vec<f64> {
         .collect()
 }
 
-/// A tensor of such pseudo_random.
+/// Returns a tensor of [`pseudo_random`] numbers.
 pub fn tensor<const D: usize>(shape: [usize; D], scale: f64, device: &Device) -> Tensor<D> {
     let values = pseudo_random(shape.iter().product(), scale);
     Tensor::from_data(TensorData::new(values, shape).convert::<f32>(), device)
@@ -65,20 +65,20 @@ pub fn close(got: &[f64], want: &[f64], bound: f64) {
     assert_eq!(got.len(), want.len());
     for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
         let same = got == want || (got - want).abs() <= bound * want.abs().max(1.0);
-        assert!(same, "[{i}]: {got} for {want}");
+        assert!(same, "[{i}]: {got}, expected {want}");
     }
 }
 
-/// The module with the parameters of `saved`, through the bytes of a record.
+/// Loads the parameters of `saved` into `fresh`, through the bytes of a record.
 pub fn reloaded<M: Module>(saved: M, fresh: M) -> M {
     let bytes = saved
         .into_record()
         .into_bytes()
-        .expect("a record is written");
-    fresh.load_record(ModuleRecord::from_bytes(bytes).expect("a record is read"))
+        .expect("the record is serialized");
+    fresh.load_record(ModuleRecord::from_bytes(bytes).expect("the record is deserialized"))
 }
 
-/// Trains by Adam, and gives the first and the last loss.
+/// Trains with Adam. Returns the module, the first loss and the last loss.
 #[cfg(feature = "rl")]
 pub fn train<M: Module>(
     mut module: M,

@@ -66,7 +66,7 @@ fn cached_decoding_matches_the_full_pass() {
                 .mask_attn(causal.clone().slice([0..2, 0..n, 0..n]));
             last = Some(encoder.forward_autoregressive_inference(input, &mut cache));
         }
-        close(&values(last.expect("some")), &want, 1e-5);
+        close(&values(last.expect("at least one step")), &want, 1e-5);
     }
 }
 
@@ -151,7 +151,7 @@ fn a_decoder_cached_matches_the_full_pass() {
         let mut cache = decoder.new_autoregressive_cache();
         let mut last = None;
         for n in 1..=length {
-            // Only the memory of the first call is looked at.
+            // Only the memory of the first call is used.
             let memory = if n == 1 {
                 memory.clone()
             } else {
@@ -159,7 +159,7 @@ fn a_decoder_cached_matches_the_full_pass() {
             };
             last = Some(decoder.forward_autoregressive_inference(input(n, memory), &mut cache));
         }
-        close(&values(last.expect("some")), &want, 1e-5);
+        close(&values(last.expect("at least one step")), &want, 1e-5);
     }
 }
 

@@ -3,13 +3,12 @@ use burn::Tensor;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Int};
 
-/// Scaled dot-product attention whose weights are a Tsallis softargmax:
+/// Computes scaled dot-product attention with Tsallis softargmax weights:
 ///
-/// `softargmax_alpha(Q K^T scale + bias) V`, with the reference `ones`,
+/// `softargmax_alpha(Q K^T scale + bias) V`, with the reference measure `q = 1`.
 ///
-/// what [`burn::tensor::module::attention`] is at `alpha = 1`. Above one a query leaves out the keys that
-/// matter least altogether: their weights are exactly zero. A query that may see no key gets zeros,
-/// and a gradient of zero.
+/// At `alpha = 1` it equals [`burn::tensor::module::attention`]. For `alpha > 1` keys with low scores get a weight
+/// of exactly zero. A query whose keys are all masked gets an output and a gradient of zero.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -31,18 +30,18 @@ use burn::tensor::{Bool, Int};
 /// - `query`: `[batch, heads, queries, size]`.
 /// - `key`: `[batch, heads, keys, size]`.
 /// - `value`: `[batch, heads, keys, value size]`.
-/// - `alpha`: the order, a number, or a tensor with size 1 along the keys and 1 or full along the other
-///   dimensions of the scores: `[1, heads, 1, 1]` is one for each head.
+/// - `alpha`: a number, or a tensor with size 1 along the keys and 1 or full along the other dimensions of the scores.
+///   `[1, heads, 1, 1]` is one alpha for each head.
 /// - `mask`: `true` where a key is masked; broadcasts to `[batch, heads, queries, keys]`.
 /// - `bias`: added to the scaled scores; broadcasts to the same shape.
-/// - `options`: scale (`1 / sqrt(size)` unless given), soft cap and causal masking, as Burn's attention
-///   has them. The causal mask is aligned at the last query and the last key.
+/// - `options`: the scale (default `1 / sqrt(size)`), the soft cap and causal masking, as in Burn's attention. The
+///   causal mask aligns the last query with the last key.
 ///
 /// # Returns
 /// The context, `[batch, heads, queries, value size]`.
 ///
 /// # Panics
-/// If shapes do not fit each other, if `alpha` is a number that is not an order, or if the soft cap is not
+/// If the shapes do not fit each other, if `alpha` is a number outside -50 to 50 or `NaN`, or if the soft cap is not
 /// positive.
 pub fn tsallis_attention(
     query: Tensor<4>,
@@ -56,17 +55,33 @@ pub fn tsallis_attention(
     tsallis_attention_weights(query, key, alpha, mask, bias, options).matmul(value)
 }
 
-/// The weights of [`tsallis_attention`].
+/// Computes the weights of [`tsallis_attention`], `softargmax_alpha(Q K^T scale + bias)`.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::attention::tsallis_attention_weights;
+///
+/// // Scores 2 and 0 at alpha = 2, the sparsemax: the second key gets no weight.
+/// let device = Device::flex();
+/// let query = Tensor::<4>::from_data([[[[2.0]]]], &device);
+/// let key = Tensor::<4>::from_data([[[[1.0], [0.0]]]], &device);
+/// let weights = tsallis_attention_weights(query, key, 2.0, None, None, Default::default());
+/// assert_eq!(weights.into_data().as_slice::<f32>().unwrap(), [1.0, 0.0]);
+/// # }
+/// ```
 ///
 /// # Arguments
-/// As [`tsallis_attention`].
+/// - `query`: `[batch, heads, queries, size]`.
+/// - `key`: `[batch, heads, keys, size]`.
+/// - `alpha`, `mask`, `bias`, `options`: those of [`tsallis_attention`].
 ///
 /// # Returns
-/// Weights, `[batch, heads, queries, keys]`, which sum to one over the keys, or are all zero where every
-/// key is masked.
+/// The weights, `[batch, heads, queries, keys]`. They sum to one over the keys, or are all zero if every key is masked.
 ///
 /// # Panics
-/// As [`tsallis_attention`].
+/// If the shapes do not fit each other, if `alpha` is a number outside -50 to 50 or `NaN`, or if the soft cap is not
+/// positive.
 pub fn tsallis_attention_weights(
     query: Tensor<4>,
     key: Tensor<4>,
@@ -78,7 +93,7 @@ pub fn tsallis_attention_weights(
     weights(masked_scores(query, key, mask, bias, options), alpha.into())
 }
 
-/// `Q K^T scale + bias`, `-inf` where a key is masked by one of the masks, each of which broadcasts by itself.
+/// Computes `Q K^T scale + bias`, with `-inf` where any mask is `true`. Each mask broadcasts on its own.
 pub(super) fn masked_scores(
     query: Tensor<4>,
     key: Tensor<4>,
@@ -88,10 +103,10 @@ pub(super) fn masked_scores(
 ) -> Tensor<4> {
     let [_, _, _, size] = query.dims();
     let scale = options.scale.unwrap_or_else(|| 1.0 / (size as f64).sqrt());
-    // The queries are fewer numbers than the scores.
+    // Scale the queries, which have fewer elements than the scores.
     let mut scores = query.mul_scalar(scale).matmul(key.transpose());
     if let Some(cap) = options.softcap {
-        assert!(cap > 0.0, "the soft cap must be positive, and is {cap}");
+        assert!(cap > 0.0, "softcap is {cap}: it must be positive");
         scores = scores.div_scalar(cap).tanh().mul_scalar(cap);
     }
     if let Some(bias) = bias {
@@ -107,7 +122,7 @@ pub(super) fn masked_scores(
     scores
 }
 
-/// The softargmax over the keys.
+/// Computes the softargmax over the keys.
 pub(super) fn weights(scores: Tensor<4>, alpha: Alpha<4>) -> Tensor<4> {
     let options = TsallisOptions::new(alpha)
         .with_reference(Reference::Ones)
@@ -115,8 +130,8 @@ pub(super) fn weights(scores: Tensor<4>, alpha: Alpha<4>) -> Tensor<4> {
     tsallis_softargmax(scores, options, 3)
 }
 
-/// The weights of one key more, whose score is zero and whose value nobody takes: what the quiet softmax
-/// is at `alpha = 1`.
+/// Computes the weights with an additional key, whose score and value are zero, and drops that key: the quiet softmax
+/// at `alpha = 1`.
 pub(super) fn quiet_weights(scores: Tensor<4>, alpha: Alpha<4>) -> Tensor<4> {
     let [batch, heads, queries, keys] = scores.dims();
     let zero_score = Tensor::zeros(
@@ -126,7 +141,7 @@ pub(super) fn quiet_weights(scores: Tensor<4>, alpha: Alpha<4>) -> Tensor<4> {
     weights(Tensor::cat(vec![scores, zero_score], 3), alpha).narrow(3, 0, keys)
 }
 
-/// `[1, 1, queries, keys]`, `true` where a key is later than the query.
+/// Returns a mask `[1, 1, queries, keys]` that is `true` where a key is later than the query.
 fn causal_mask(scores: &Tensor<4>) -> Tensor<4, Bool> {
     let [_, _, queries, keys] = scores.dims();
     let device = scores.device();

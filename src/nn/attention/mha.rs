@@ -9,64 +9,103 @@ use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Device, assert_shape};
 
-/// Configuration of a [`TsallisMultiHeadAttention`], which its [`init`](Self::init) makes: that of Burn's
-/// [`MultiHeadAttention`](burn::nn::attention::MultiHeadAttention), and the order.
+/// Configuration of a [`TsallisMultiHeadAttention`]. Create the module with [`init`](Self::init).
+///
+/// It has the fields of Burn's
+/// [`MultiHeadAttentionConfig`](burn::nn::attention::MultiHeadAttentionConfig), and `alpha`.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::Device;
+/// use burn_tsallis::nn::AlphaConfig;
+/// use burn_tsallis::nn::attention::TsallisMultiHeadAttentionConfig;
+///
+/// let attention = TsallisMultiHeadAttentionConfig::new(32, 4)
+///     .with_alpha(AlphaConfig::learned(1.5))
+///     .with_dropout(0.0)
+///     .init(&Device::flex());
+/// assert_eq!(attention.d_k, 8);
+/// # }
+/// ```
 #[derive(Config, Debug)]
 pub struct TsallisMultiHeadAttentionConfig {
-    /// The features of the inputs and of the output.
+    /// The model width: the feature size of inputs and outputs.
     pub d_model: usize,
-    /// The number of heads, which divides `d_model`.
+    /// The number of heads. It must divide `d_model`.
     pub n_heads: usize,
-    /// The order: one for all heads, or one for each, fixed or learned. Learned orders are one for each head
-    /// in any case. Default: 1.5, fixed.
+    /// The alpha values: one for all heads or one for each, fixed or learned. Each head learns its own alpha, even if
+    /// all start at the same value. Default: 1.5, fixed.
     #[config(default = "AlphaConfig::fixed(1.5)")]
     pub alpha: AlphaConfig,
-    /// The rate at which weights are dropped in training. Default: 0.1.
+    /// The dropout rate of the attention weights in training. Default: 0.1.
     #[config(default = 0.1)]
     pub dropout: f64,
-    /// Taken so that a configuration of Burn's attention reads as it is, and without an effect: the weight
-    /// of a masked key is exactly zero, and needs no small score. Default: -1e4.
+    /// Accepted for compatibility with Burn's configuration, and ignored: the weight of a masked key is exactly zero
+    /// without it. Default: -1e4.
     #[config(default = -1.0e4)]
     pub min_float: f64,
-    /// Let a head look at nothing: a key more, whose score is zero and whose value is left out. At
-    /// `alpha = 1` that is Burn's quiet softmax. Default: false.
+    /// Whether a head can attend to nothing, through an additional key whose score and value are zero. At `alpha = 1`
+    /// this is Burn's quiet softmax. Default: false.
     #[config(default = false)]
     pub quiet_softmax: bool,
-    /// How the linear layers are initialized. Default: Burn's.
+    /// The initializer of the linear layers. Default: that of Burn's attention.
     #[config(
         default = "Initializer::KaimingUniform { gain: 1.0 / 3.0_f64.sqrt(), fan_out_only: false }"
     )]
     pub initializer: Initializer,
-    /// Whether the layer of the keys has a bias. Default: true.
+    /// Whether the key layer has a bias. Default: true.
     #[config(default = true)]
     pub key_bias: bool,
-    /// Whether the layer of the values has a bias. Default: true.
+    /// Whether the value layer has a bias. Default: true.
     #[config(default = true)]
     pub value_bias: bool,
-    /// Whether the layer of the queries has a bias. Default: true.
+    /// Whether the query layer has a bias. Default: true.
     #[config(default = true)]
     pub query_bias: bool,
-    /// Whether the layer of the output has a bias. Default: true.
+    /// Whether the output layer has a bias. Default: true.
     #[config(default = true)]
     pub output_bias: bool,
 }
 
 impl TsallisMultiHeadAttentionConfig {
-    /// The module.
+    /// Creates the module.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::attention::TsallisMultiHeadAttentionConfig;
+    ///
+    /// let attention = TsallisMultiHeadAttentionConfig::new(32, 4).init(&Device::flex());
+    /// assert_eq!(attention.n_heads, 4);
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// Where [`try_init`](Self::try_init) returns an error, with its words.
+    /// If [`try_init`](Self::try_init) returns an error, with the message of that error.
     pub fn init(&self, device: &Device) -> TsallisMultiHeadAttention {
         or_panic(self.try_init(device))
     }
 
-    /// As [`init`](Self::init).
+    /// Creates the module, or returns an error.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::attention::TsallisMultiHeadAttentionConfig;
+    ///
+    /// let error = TsallisMultiHeadAttentionConfig::new(10, 3).try_init(&Device::flex()).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "d_model is 10 and n_heads is 3: d_model must be a positive multiple of n_heads"
+    /// );
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ModuleConfigError`] if `d_model` does not divide into the heads, or if an order or the dropout rate is
-    /// not one that can be computed with.
+    /// Returns a [`ModuleConfigError`] if `d_model` is not a positive multiple of `n_heads`, or if alpha or the dropout
+    /// rate is invalid.
     pub fn try_init(
         &self,
         device: &Device,
@@ -97,22 +136,23 @@ impl TsallisMultiHeadAttentionConfig {
     }
 }
 
-/// Multi-head attention whose weights are a Tsallis softargmax of the scores, with the reference `ones`: Burn's
-/// [`MultiHeadAttention`](burn::nn::attention::MultiHeadAttention) under another name, with an order.
-/// Head `h` of queries `Q`, keys `K` and values `V` is
+/// Multi-head attention whose weights are a Tsallis softargmax of the scores, with the reference measure `q = 1`.
 ///
-/// `softargmax_alpha_h(Q_h K_h^T / sqrt(d_k)) V_h`,
+/// It replaces Burn's [`MultiHeadAttention`](burn::nn::attention::MultiHeadAttention). Head `h` of queries `Q`, keys
+/// `K` and values `V` is
 ///
-/// a linear layer for each of `Q`, `K` and `V` before, and one for the heads side by side after.
+/// `softargmax_alpha_h(Q_h K_h^T / sqrt(d_k)) V_h`.
 ///
-/// Sources: Vaswani et al., Attention is all you need, arXiv 1706.03762; with an order learned for each head,
+/// Linear layers produce `Q`, `K` and `V` from the inputs, and another one produces the output from the concatenated
+/// heads.
+///
+/// Sources: Vaswani et al., Attention is all you need, arXiv 1706.03762; with an alpha learned for each head,
 /// Correia, Niculae and Martins, Adaptively sparse transformers, arXiv 1909.00015.
 ///
-/// Fields, methods, shapes and the meaning of the masks are Burn's, and so are the names of the
-/// parameters: it loads a record of Burn's attention, with `record.allow_partial(true)` where the orders are
-/// learned. At `alpha = 1` its output is Burn's, except for a query whose keys are all masked: its
-/// weights are zero here, and its context is the bias of the output layer, where Burn's attends to
-/// every key alike.
+/// Methods, shapes, the meaning of the masks, and the names of fields and parameters are those of Burn's attention. The
+/// module therefore loads a record of Burn's attention; if alpha is learned, use `record.allow_partial(true)`. At
+/// `alpha = 1` its output is Burn's except for a query whose keys are all masked: here its weights are zero and its
+/// context is the bias of the output layer, whereas in Burn it attends to every key equally.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -139,25 +179,25 @@ impl TsallisMultiHeadAttentionConfig {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct TsallisMultiHeadAttention {
-    /// The layer of the queries.
+    /// The linear layer of the queries.
     pub query: Linear,
-    /// The layer of the keys.
+    /// The linear layer of the keys.
     pub key: Linear,
-    /// The layer of the values.
+    /// The linear layer of the values.
     pub value: Linear,
-    /// The layer of the output.
+    /// The linear layer of the output.
     pub output: Linear,
-    /// The order of each head.
+    /// The alpha of each head.
     pub alpha: TsallisAlpha,
-    /// Dropout of the weights.
+    /// The dropout of the attention weights.
     pub dropout: Dropout,
-    /// The features of the inputs and of the output.
+    /// The model width: the feature size of inputs and outputs.
     pub d_model: usize,
     /// The number of heads.
     pub n_heads: usize,
-    /// The features of a head.
+    /// The feature size of a head, `d_model / n_heads`.
     pub d_k: usize,
-    /// Whether a head may look at nothing.
+    /// Whether a head can attend to nothing.
     pub quiet_softmax: bool,
 }
 
@@ -180,8 +220,21 @@ impl ModuleDisplay for TsallisMultiHeadAttention {
     }
 }
 
-/// The input of [`TsallisMultiHeadAttention`], which is Burn's
-/// [`MhaInput`](burn::nn::attention::MhaInput) under another name.
+/// The input of [`TsallisMultiHeadAttention`], like Burn's [`MhaInput`](burn::nn::attention::MhaInput).
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::nn::attention::generate_autoregressive_mask;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::attention::{TsallisMhaInput, TsallisMultiHeadAttentionConfig};
+///
+/// let device = Device::flex();
+/// let attention = TsallisMultiHeadAttentionConfig::new(32, 4).init(&device);
+/// let causal = TsallisMhaInput::self_attn(Tensor::zeros([2, 7, 32], &device))
+///     .mask_attn(generate_autoregressive_mask(2, 7, &device));
+/// assert_eq!(attention.forward(causal).context.dims(), [2, 7, 32]);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TsallisMhaInput {
     query: Tensor<3>,
@@ -192,7 +245,19 @@ pub struct TsallisMhaInput {
 }
 
 impl TsallisMhaInput {
-    /// Self-attention: the tensor is query, key and value.
+    /// Creates the input of self-attention: the tensor is query, key and value.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::attention::{TsallisMhaInput, TsallisMultiHeadAttentionConfig};
+    ///
+    /// let device = Device::flex();
+    /// let attention = TsallisMultiHeadAttentionConfig::new(32, 4).init(&device);
+    /// let input = TsallisMhaInput::self_attn(Tensor::zeros([2, 7, 32], &device));
+    /// assert_eq!(attention.forward(input).weights.dims(), [2, 4, 7, 7]);
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - tensor: `[batch, length, d_model]`
@@ -200,7 +265,20 @@ impl TsallisMhaInput {
         Self::new(tensor.clone(), tensor.clone(), tensor)
     }
 
-    /// Queries that look at keys and their values.
+    /// Creates the input of cross-attention: queries, and keys with their values.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::attention::{TsallisMhaInput, TsallisMultiHeadAttentionConfig};
+    ///
+    /// let device = Device::flex();
+    /// let attention = TsallisMultiHeadAttentionConfig::new(32, 4).init(&device);
+    /// let (x, memory) = (Tensor::zeros([2, 3, 32], &device), Tensor::zeros([2, 7, 32], &device));
+    /// let input = TsallisMhaInput::new(x, memory.clone(), memory);
+    /// assert_eq!(attention.forward(input).weights.dims(), [2, 4, 3, 7]);
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - query: `[batch, queries, d_model]`
@@ -215,20 +293,54 @@ impl TsallisMhaInput {
         }
     }
 
-    /// With a mask of the keys, `[batch, keys]`, or `[1, keys]` for every sequence, `true` where one is padding.
+    /// Sets the padding mask of the keys, which is `true` for padding.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Tensor};
+    /// use burn_tsallis::nn::attention::{TsallisMhaInput, TsallisMultiHeadAttentionConfig};
+    ///
+    /// let device = Device::flex();
+    /// let attention = TsallisMultiHeadAttentionConfig::new(8, 1).init(&device);
+    /// let padding = Tensor::<2, Bool>::from_data([[false, true]], &device);
+    /// let input = TsallisMhaInput::self_attn(Tensor::zeros([1, 2, 8], &device)).mask_pad(padding);
+    /// let weights = attention.forward(input).weights.into_data();
+    /// assert_eq!(weights.as_slice::<f32>().unwrap(), [1.0, 0.0, 1.0, 0.0]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - `mask_pad`: `[batch, keys]`, or `[1, keys]` for every sequence
     pub fn mask_pad(mut self, mask_pad: Tensor<2, Bool>) -> Self {
         self.mask_pad = Some(mask_pad);
         self
     }
 
-    /// With a mask of the keys of each query, `[batch, queries, keys]`, or `[1, queries, keys]` for every
-    /// sequence, `true` where one is not seen.
+    /// Sets the attention mask, which is `true` where a query must not attend to a key.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Tensor};
+    /// use burn_tsallis::nn::attention::{TsallisMhaInput, TsallisMultiHeadAttentionConfig};
+    ///
+    /// let device = Device::flex();
+    /// let attention = TsallisMultiHeadAttentionConfig::new(8, 1).init(&device);
+    /// // The first query sees the first key only, the second query the second key only.
+    /// let mask = Tensor::<3, Bool>::from_data([[[false, true], [true, false]]], &device);
+    /// let input = TsallisMhaInput::self_attn(Tensor::zeros([1, 2, 8], &device)).mask_attn(mask);
+    /// let weights = attention.forward(input).weights.into_data();
+    /// assert_eq!(weights.as_slice::<f32>().unwrap(), [1.0, 0.0, 0.0, 1.0]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - `mask_attn`: `[batch, queries, keys]`, or `[1, queries, keys]` for every sequence
     pub fn mask_attn(mut self, mask_attn: Tensor<3, Bool>) -> Self {
         self.mask_attn = Some(mask_attn);
         self
     }
 
-    /// With these masks, if any.
+    /// Sets both masks.
     pub(in crate::nn) fn with_masks(
         self,
         mask_pad: Option<Tensor<2, Bool>>,
@@ -243,7 +355,20 @@ impl TsallisMhaInput {
 }
 
 impl TsallisMultiHeadAttention {
-    /// Attends.
+    /// Computes the context and the attention weights.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::attention::{TsallisMhaInput, TsallisMultiHeadAttentionConfig};
+    ///
+    /// let device = Device::flex();
+    /// let attention = TsallisMultiHeadAttentionConfig::new(32, 4).init(&device);
+    /// let output = attention.forward(TsallisMhaInput::self_attn(Tensor::zeros([2, 7, 32], &device)));
+    /// assert_eq!(output.context.dims(), [2, 7, 32]);
+    /// assert_eq!(output.weights.dims(), [2, 4, 7, 7]);
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - query: `[batch, queries, d_model]`
@@ -251,7 +376,8 @@ impl TsallisMultiHeadAttention {
     /// - output: the context `[batch, queries, d_model]`, and the weights `[batch, heads, queries, keys]`
     ///
     /// # Panics
-    /// If a shape is another.
+    /// If a last dimension is not `d_model`, if the batch sizes of query, key and value or the lengths of key and value
+    /// differ, or if a mask does not broadcast to the weights.
     pub fn forward(&self, input: TsallisMhaInput) -> MhaOutput {
         self.check(&input);
         let query = self.heads(input.query, &self.query);
@@ -265,14 +391,39 @@ impl TsallisMultiHeadAttention {
         }
     }
 
-    /// Attends while a sequence is decoded one token at a time: the input holds the whole sequence so
-    /// far, of which the layers see only what is new.
+    /// Computes the context and the attention weights while a sequence is decoded one token at a time.
+    ///
+    /// The input holds the whole sequence so far. The first call processes all of it; later calls apply the linear
+    /// layers to its last position only and take the rest from the cache. With a cache of
+    /// [`autoregressive_cross_attention`](TsallisMhaCache::autoregressive_cross_attention), the keys and values are
+    /// those of the first call.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Distribution, Tensor};
+    /// use burn_tsallis::nn::attention::{
+    ///     TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttentionConfig,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let attention = TsallisMultiHeadAttentionConfig::new(8, 2).init(&device);
+    /// let x = Tensor::<3>::random([1, 4, 8], Distribution::Normal(0.0, 1.0), &device);
+    /// let mut cache = TsallisMhaCache::autoregressive();
+    /// for length in 1..=4 {
+    ///     let so_far = TsallisMhaInput::self_attn(x.clone().narrow(1, 0, length));
+    ///     let output = attention.forward_cache(so_far, &mut cache);
+    ///     assert_eq!(output.context.dims(), [1, length, 8]);
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Shapes
-    /// As [`forward`](Self::forward).
+    /// - query: `[batch, queries, d_model]`
+    /// - key, value: `[batch, keys, d_model]`
+    /// - output: the context `[batch, queries, d_model]`, and the weights `[batch, heads, queries, keys]`
     ///
     /// # Panics
-    /// As [`forward`](Self::forward).
+    /// If [`forward`](Self::forward) panics for the same input.
     pub fn forward_cache(&self, input: TsallisMhaInput, cache: &mut TsallisMhaCache) -> MhaOutput {
         self.check(&input);
         let query = cache
@@ -298,7 +449,7 @@ impl TsallisMultiHeadAttention {
         assert_shape!(input.value, [batch, keys, self.d_model]);
     }
 
-    /// The weights, and the heads' contexts side by side.
+    /// Computes the weights, and the contexts of the heads side by side.
     fn attend(
         &self,
         query: Tensor<4>,
@@ -326,7 +477,7 @@ impl TsallisMultiHeadAttention {
         (weights, context)
     }
 
-    /// `[batch, length, d_model]` through a layer to `[batch, heads, length, d_k]`.
+    /// Applies a layer and splits its output into heads: `[batch, length, d_model]` to `[batch, heads, length, d_k]`.
     fn heads(&self, x: Tensor<3>, layer: &Linear) -> Tensor<4> {
         let [batch, length, _] = x.dims();
         layer
@@ -336,7 +487,7 @@ impl TsallisMultiHeadAttention {
     }
 }
 
-/// Both masks, as they broadcast to the scores.
+/// Returns both masks in shapes that broadcast to the scores.
 fn masks(
     mask_pad: Option<Tensor<2, Bool>>,
     mask_attn: Option<Tensor<3, Bool>>,

@@ -8,5 +8,5 @@ pub use cache::TsallisMhaCache;
 pub use function::{tsallis_attention, tsallis_attention_weights};
 pub use mha::{TsallisMhaInput, TsallisMultiHeadAttention, TsallisMultiHeadAttentionConfig};
 
-// Its fields are open in Burn, so the output needs no type of its own.
+// Burn's output type has public fields, so no new type is needed.
 pub use burn::nn::attention::MhaOutput;

@@ -7,45 +7,66 @@ use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 
-/// Configuration of a [`TsallisDivergenceLoss`], which its [`init`](Self::init) makes.
+/// Configuration of a [`TsallisDivergenceLoss`]. Create the loss with [`init`](Self::init).
+///
+/// ```
+/// use burn_tsallis::nn::loss::TsallisDivergenceLossConfig;
+///
+/// let loss = TsallisDivergenceLossConfig::new(0.5).init();
+/// assert_eq!(loss.alpha, 0.5);
+/// ```
 #[derive(Config, Debug)]
 pub struct TsallisDivergenceLossConfig {
-    /// The order.
+    /// The alpha of the divergence, from -50 to 50.
     pub alpha: f64,
 }
 
 impl TsallisDivergenceLossConfig {
-    /// The loss.
+    /// Creates the loss.
+    ///
+    /// ```
+    /// use burn_tsallis::nn::loss::TsallisDivergenceLossConfig;
+    ///
+    /// let kullback_leibler = TsallisDivergenceLossConfig::new(1.0).init();
+    /// assert_eq!(kullback_leibler.alpha, 1.0);
+    /// ```
     ///
     /// # Panics
     ///
-    /// Where [`try_init`](Self::try_init) returns an error, with its words.
+    /// If [`try_init`](Self::try_init) returns an error, with the message of that error.
     pub fn init(&self) -> TsallisDivergenceLoss {
         or_panic(self.try_init())
     }
 
-    /// As [`init`](Self::init).
+    /// Creates the loss, or returns an error.
+    ///
+    /// ```
+    /// use burn_tsallis::nn::loss::TsallisDivergenceLossConfig;
+    ///
+    /// assert!(TsallisDivergenceLossConfig::new(f64::NAN).try_init().is_err());
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ModuleConfigError`] if the order is not one.
+    /// Returns a [`ModuleConfigError`] if alpha is not a number from -50 to 50.
     pub fn try_init(&self) -> Result<TsallisDivergenceLoss, ModuleConfigError> {
         TsallisOptions::<1>::try_new(self.alpha)?;
         Ok(TsallisDivergenceLoss { alpha: self.alpha })
     }
 }
 
-/// The Tsallis divergence of target distributions `t` from predicted ones `p`, along the last dimension:
+/// The Tsallis divergence of target distributions `t` from predicted distributions `p`, along the last dimension:
 ///
 /// `D(t || p) = sum_i p_i f(t_i / p_i)`, `f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1))`.
 ///
-/// It is `KL(t || p)` at `alpha = 1`, what [`KLDivLoss`](burn::nn::loss::KLDivLoss) computes,
-/// `KL(p || t)` at 0, and four times one minus the Bhattacharyya coefficient at 1/2. The divergence in
-/// the other direction is that of order `1 - alpha`: `D_alpha(p || t) = D_(1 - alpha)(t || p)`.
+/// It is `KL(t || p)` at `alpha = 1`, as computed by [`KLDivLoss`](burn::nn::loss::KLDivLoss), `KL(p || t)` at 0, and
+/// four times one minus the Bhattacharyya coefficient at 1/2. Exchanging the two distributions exchanges `alpha` with
+/// `1 - alpha`: `D_alpha(p || t) = D_(1 - alpha)(t || p)`.
 ///
-/// Predictions are probabilities, and not their logarithms, since sparse ones are zero: where `p_i = 0` a
-/// target `t_i` costs `t_i / (1 - alpha)` for `alpha < 1`, and makes the divergence infinite from 1 on.
-/// Differentiable in the predictions and in the targets; from 1 on, such a target has a gradient of zero.
+/// The predictions are probabilities rather than their logarithms, because sparse predictions contain zeros. An entry
+/// with `p_i = 0` contributes `t_i / (1 - alpha)` if `alpha < 1`. If `alpha >= 1` and `t_i > 0`, it makes the
+/// divergence infinite. The loss is differentiable in the predictions and in the targets. For `alpha >= 1` the gradient
+/// with respect to a target with `p_i = 0` is zero.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -56,7 +77,7 @@ impl TsallisDivergenceLossConfig {
 /// let hellinger = TsallisDivergenceLossConfig::new(0.5).init();
 /// let p = Tensor::<2>::from_data([[1.0, 0.0]], &device);
 /// let t = Tensor::<2>::from_data([[0.0, 1.0]], &device);
-/// // As far apart as can be: 1 / (alpha (1 - alpha)).
+/// // Disjoint distributions have the largest divergence, 1 / (alpha (1 - alpha)).
 /// let loss = hellinger.forward(p, t, Reduction::Mean);
 /// assert!((loss.into_scalar::<f32>() - 4.0).abs() < 1e-5);
 /// # }
@@ -66,7 +87,7 @@ impl TsallisDivergenceLossConfig {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct TsallisDivergenceLoss {
-    /// The order.
+    /// The alpha of the divergence.
     pub alpha: f64,
 }
 
@@ -83,8 +104,24 @@ impl ModuleDisplay for TsallisDivergenceLoss {
 }
 
 impl TsallisDivergenceLoss {
-    /// The divergences of a batch, reduced: their mean over the rows (`Mean`), their sum (`Sum`), or that sum
-    /// over the size of the first dimension (`BatchMean`, `Auto`).
+    /// Computes the reduced divergence of a batch.
+    ///
+    /// The reduction is the mean over the rows (`Mean`), their sum (`Sum`), or that sum divided by the size of the
+    /// first dimension (`BatchMean`, `Auto`).
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::loss::{Reduction, TsallisDivergenceLossConfig};
+    ///
+    /// let device = Device::flex();
+    /// let loss = TsallisDivergenceLossConfig::new(1.0).init();
+    /// let p = Tensor::<2>::from_data([[0.5, 0.5]], &device);
+    /// let t = Tensor::<2>::from_data([[0.75, 0.25]], &device);
+    /// let kl = loss.forward(p, t, Reduction::Mean).into_scalar::<f32>();
+    /// assert!((kl - 0.1308).abs() < 1e-4); // 3/4 ln(3/2) + 1/4 ln(1/2)
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - predictions and targets: `[batch, .., classes]`, or `[classes]` for a batch of one
@@ -109,7 +146,21 @@ impl TsallisDivergenceLoss {
         loss.cast(dtype)
     }
 
-    /// The divergence of each row.
+    /// Computes the divergence of each row.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::loss::TsallisDivergenceLossConfig;
+    ///
+    /// let device = Device::flex();
+    /// let loss = TsallisDivergenceLossConfig::new(1.5).init();
+    /// let p = Tensor::<2>::from_data([[0.5, 0.5], [0.25, 0.75]], &device);
+    /// let divergences = loss.forward_no_reduction(p.clone(), p);
+    /// assert_eq!(divergences.dims(), [2, 1]);
+    /// assert!(divergences.into_data().iter::<f32>().all(|d| d.abs() < 1e-6));
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - predictions and targets: `[.., classes]`
@@ -126,7 +177,7 @@ impl TsallisDivergenceLoss {
         self.rows(predictions, targets).cast(dtype)
     }
 
-    /// The divergence of each row, in the dtype that the predictions are computed in.
+    /// Computes the divergence of each row, in the dtype of the computation.
     fn rows<const D: usize>(&self, predictions: Tensor<D>, targets: Tensor<D>) -> Tensor<D> {
         assert_eq!(
             predictions.dims(),
@@ -135,7 +186,7 @@ impl TsallisDivergenceLoss {
         );
         let dtype = arithmetic_dtype(predictions.dtype());
         let (predictions, targets) = (predictions.cast(dtype), targets.cast(dtype));
-        // To the operator a reference of zero is an entry that is not there.
+        // The operator ignores an entry with a reference of zero, so its contribution is added here.
         let seen = predictions.clone().not_equal_scalar(0.0);
         let missed_cost = targets.clone().mask_fill(seen, 0.0);
         let missed_cost = if self.alpha < 1.0 {

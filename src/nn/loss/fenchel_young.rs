@@ -9,45 +9,78 @@ use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Bool, DType, Device, Int, assert_shape};
 
-/// Configuration of a [`FenchelYoungLoss`], which its [`init`](Self::init) makes.
+/// Configuration of a [`FenchelYoungLoss`]. Create the loss with [`init`](Self::init).
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::Device;
+/// use burn_tsallis::nn::loss::{FenchelYoungLossConfig, Reduction};
+///
+/// let loss = FenchelYoungLossConfig::new(1.5)
+///     .with_smoothing(Some(0.1))
+///     .with_reduction(Reduction::Sum)
+///     .init(&Device::flex());
+/// assert_eq!(loss.alpha, 1.5);
+/// # }
+/// ```
 #[derive(Config, Debug)]
 pub struct FenchelYoungLossConfig {
-    /// The order.
+    /// The alpha of the softargmax, from -50 to 50.
     pub alpha: f64,
     /// The reference measure. Default: ones.
     #[config(default = "ReferenceConfig::Ones")]
     pub reference: ReferenceConfig,
-    /// A class that is no target: samples of it have no loss and no gradient, and the mean does not count
+    /// A target value to ignore. Samples with this target have no loss and no gradient, and the mean does not count
     /// them. Default: none.
     pub ignore_index: Option<i64>,
-    /// A weight of each class, for its samples, as many as the logits have classes. Default: one.
+    /// The weights of the classes, one for each class of the logits. Default: 1 for every class.
     pub weights: Option<Vec<f32>>,
-    /// Label smoothing `s`: targets `t` become `(1 - s) t + s / K` over the `K` classes of a sample that are
-    /// allowed, and `(1 - s) t` elsewhere. Default: none.
+    /// The label smoothing `s`, from 0 to 1: a target `t` becomes `(1 - s) t + s / K` on the `K` allowed classes of a
+    /// sample, and `(1 - s) t` elsewhere. Default: none.
     pub smoothing: Option<f32>,
-    /// What is returned for a batch: the weighted mean over its rows (`Mean`, `Auto`), the weighted sum
-    /// (`Sum`), or that sum over the size of the first dimension (`BatchMean`). The mean leaves out the
-    /// samples that are ignored, the size of the batch counts them. Default: the mean.
+    /// The reduction of a batch: the weighted mean over its rows (`Mean`, `Auto`), the weighted sum (`Sum`), or that
+    /// sum divided by the size of the first dimension (`BatchMean`). The mean excludes ignored samples; the size of the
+    /// batch includes them. Default: the mean.
     #[config(default = "Reduction::Mean")]
     pub reduction: Reduction,
 }
 
 impl FenchelYoungLossConfig {
-    /// The loss.
+    /// Creates the loss.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::loss::FenchelYoungLossConfig;
+    ///
+    /// let sparsemax_loss = FenchelYoungLossConfig::new(2.0).init(&Device::flex());
+    /// assert_eq!(sparsemax_loss.alpha, 2.0);
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// Where [`try_init`](Self::try_init) returns an error, with its words.
+    /// If [`try_init`](Self::try_init) returns an error, with the message of that error.
     pub fn init(&self, device: &Device) -> FenchelYoungLoss {
         or_panic(self.try_init(device))
     }
 
-    /// As [`init`](Self::init).
+    /// Creates the loss, or returns an error.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::loss::FenchelYoungLossConfig;
+    ///
+    /// let config = FenchelYoungLossConfig::new(1.5).with_smoothing(Some(1.5));
+    /// let error = config.try_init(&Device::flex()).unwrap_err();
+    /// assert_eq!(error.to_string(), "smoothing is 1.5: it must be a number from 0 to 1");
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ModuleConfigError`] if the order, the reference, the smoothing or a weight is not one that can be
-    /// computed with.
+    /// Returns a [`ModuleConfigError`] if alpha, the reference, the smoothing or a weight is invalid.
     pub fn try_init(&self, device: &Device) -> Result<FenchelYoungLoss, ModuleConfigError> {
         self.reference
             .apply(TsallisOptions::<1>::try_new(self.alpha)?)?;
@@ -83,17 +116,18 @@ impl FenchelYoungLossConfig {
 ///
 /// `L(x; t) = V(x) + D_f(t || q) - <x, t>`, `V(x) = max_p <p, x> - D_f(p || q)`.
 ///
-/// It is never negative, zero exactly where the softargmax `p` of the logits is `t`, and its gradient is
-/// `p - t`, which needs no derivative of the root. With the reference `ones`, which is the default,
-/// it is the cross-entropy at `alpha = 1` (against a distribution: less the entropy of that), the
-/// 1.5-entmax loss at 1.5, and the sparsemax loss at 2. Above one it is zero as soon as the margin of
-/// the target's logit is `1 / (alpha - 1)`.
+/// The loss is never negative, and zero exactly if the softargmax `p` of the logits is `t`. Its gradient is `p - t`,
+/// which needs no derivative of the root.
 ///
-/// For `alpha <= 0` a probability of zero is infinitely far away: without smoothing the loss of a class is
-/// infinite, but its gradient is `p - t` all the same.
+/// With the reference measure `q = 1`, the default, it is the cross-entropy at `alpha = 1` (for a target distribution,
+/// the cross-entropy minus the entropy of the target), the 1.5-entmax loss at 1.5, and the sparsemax loss at 2. For
+/// `alpha > 1` it is zero as soon as the logit of the target class exceeds all others by `1 / (alpha - 1)`.
 ///
-/// A class whose logit is `-inf`, or whose reference is zero, is forbidden: it leaves the loss, and label
-/// smoothing gives it nothing. A target that it has a share of cannot be met, and costs infinitely much.
+/// For `alpha <= 0` a probability of zero is infinitely far from the reference. Without smoothing the loss of a class
+/// is then infinite, but its gradient is still `p - t`.
+///
+/// A class with a logit of `-inf` or a reference of zero is forbidden. It does not contribute to the loss and receives
+/// no share of the label smoothing. The loss is infinite if the target assigns it a positive probability.
 ///
 /// Source: Blondel, Martins and Niculae, Learning with Fenchel-Young losses, arXiv 1901.02324.
 ///
@@ -107,7 +141,7 @@ impl FenchelYoungLossConfig {
 /// let logits = Tensor::<2>::from_data([[2.0, 0.5, -1.0], [0.0, 0.2, 3.0]], &device).require_grad();
 /// let targets = Tensor::<1, Int>::from_data([1, 2], &device);
 /// let gradients = loss.forward(logits.clone(), targets).backward();
-/// // The second sample has its margin.
+/// // The second sample has the margin 1 / (alpha - 1) = 2, so its gradient is zero.
 /// let second = logits.grad(&gradients).unwrap().slice([1..2, 0..3]);
 /// assert_eq!(second.abs().sum().into_scalar::<f32>(), 0.0);
 /// # }
@@ -117,19 +151,19 @@ impl FenchelYoungLossConfig {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct FenchelYoungLoss {
-    /// The order.
+    /// The alpha of the softargmax.
     pub alpha: f64,
     /// The reference measure.
     #[module(skip)]
     pub reference: ReferenceConfig,
-    /// The class that is no target.
+    /// The target value to ignore.
     #[module(skip)]
     pub ignore_index: Option<i64>,
     /// The weight of each class.
     pub weights: Option<Tensor<1>>,
-    /// Label smoothing.
+    /// The label smoothing.
     pub smoothing: Option<f32>,
-    /// What is returned for a batch.
+    /// The reduction of a batch.
     #[module(skip)]
     pub reduction: Reduction,
 }
@@ -154,12 +188,26 @@ impl ModuleDisplay for FenchelYoungLoss {
 }
 
 impl FenchelYoungLoss {
-    /// The loss of a batch against the class of each sample.
+    /// Computes the reduced loss of a batch with one target class for each sample.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Int, Tensor};
+    /// use burn_tsallis::nn::loss::FenchelYoungLossConfig;
+    ///
+    /// // The cross-entropy: ln 2 for two equal logits.
+    /// let device = Device::flex();
+    /// let loss = FenchelYoungLossConfig::new(1.0).init(&device);
+    /// let targets = Tensor::<1, Int>::from_data([1], &device);
+    /// let value = loss.forward(Tensor::zeros([1, 2], &device), targets).into_scalar::<f32>();
+    /// assert!((value - 2.0_f32.ln()).abs() < 1e-5);
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - logits: `[batch, classes]`
-    /// - targets: `[batch]`, each a class or the one that is ignored
-    /// - output: `[1]`; the mean of a batch that is ignored altogether is `NaN`
+    /// - targets: `[batch]`, each a class or `ignore_index`
+    /// - output: `[1]`; the mean is `NaN` if every sample of the batch is ignored
     ///
     /// # Panics
     /// If there is not one target for each sample, or not one weight for each class.
@@ -169,19 +217,55 @@ impl FenchelYoungLoss {
         self.reduce(losses, weights, batch).cast(dtype)
     }
 
-    /// As [`forward`](Self::forward), for each sample: its loss times the weight of its class, zero where
-    /// it is ignored. Shape `[batch]`.
+    /// Computes the loss of each sample, times the weight of its class. It is zero for an ignored sample.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Int, Tensor};
+    /// use burn_tsallis::nn::loss::FenchelYoungLossConfig;
+    ///
+    /// // The sparsemax loss: zero from a margin of 1 on, and 1/4 for two equal logits.
+    /// let device = Device::flex();
+    /// let loss = FenchelYoungLossConfig::new(2.0).init(&device);
+    /// let logits = Tensor::<2>::from_data([[3.0, 0.0], [0.0, 0.0]], &device);
+    /// let targets = Tensor::<1, Int>::from_data([0, 0], &device);
+    /// let losses = loss.forward_no_reduction(logits, targets).into_data();
+    /// let losses = losses.as_slice::<f32>().unwrap();
+    /// assert_eq!(losses[0], 0.0);
+    /// assert!((losses[1] - 0.25).abs() < 1e-6);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - logits: `[batch, classes]`
+    /// - targets: `[batch]`, each a class or `ignore_index`
+    /// - output: `[batch]`
     ///
     /// # Panics
-    /// As [`forward`](Self::forward).
+    /// If there is not one target for each sample, or not one weight for each class.
     pub fn forward_no_reduction(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
         let dtype = logits.dtype();
         let (losses, weights) = self.class_losses(logits, targets);
         weighted(losses, weights).cast(dtype)
     }
 
-    /// The loss of a batch against distributions. They are constants: no gradient goes into them. With
-    /// class weights `w` the weight of a sample is `<w, t>`.
+    /// Computes the reduced loss of a batch with one target distribution for each row.
+    ///
+    /// The targets are constants and receive no gradient. With class weights `w`, the weight of a row is `<w, t>`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::loss::FenchelYoungLossConfig;
+    ///
+    /// // The target is the softargmax of the logits, so the loss is zero.
+    /// let device = Device::flex();
+    /// let loss = FenchelYoungLossConfig::new(1.5).init(&device);
+    /// let targets = Tensor::<2>::from_data([[0.5, 0.5]], &device);
+    /// let value = loss.forward_distribution(Tensor::zeros([1, 2], &device), targets);
+    /// assert!(value.into_scalar::<f32>() < 1e-6);
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - logits and targets: `[batch, .., classes]`, or `[classes]` for a batch of one
@@ -199,11 +283,29 @@ impl FenchelYoungLoss {
         self.reduce(losses, weights, batch).cast(dtype)
     }
 
-    /// As [`forward_distribution`](Self::forward_distribution), for each row: its loss times its weight,
-    /// of the logits' shape with size 1 along the last dimension.
+    /// Computes the loss of each row against its target distribution, times the weight of the row.
+    ///
+    /// The targets are constants and receive no gradient. With class weights `w`, the weight of a row is `<w, t>`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::loss::FenchelYoungLossConfig;
+    ///
+    /// let device = Device::flex();
+    /// let loss = FenchelYoungLossConfig::new(1.5).init(&device);
+    /// let targets = Tensor::<3>::full([2, 3, 4], 0.25, &device);
+    /// let losses = loss.forward_distribution_no_reduction(Tensor::zeros([2, 3, 4], &device), targets);
+    /// assert_eq!(losses.dims(), [2, 3, 1]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - logits and targets: `[batch, .., classes]`, or `[classes]` for a batch of one
+    /// - output: `[batch, .., 1]`
     ///
     /// # Panics
-    /// As [`forward_distribution`](Self::forward_distribution).
+    /// If the shapes differ, or if there is not one weight for each class.
     pub fn forward_distribution_no_reduction<const D: usize>(
         &self,
         logits: Tensor<D>,
@@ -214,8 +316,7 @@ impl FenchelYoungLoss {
         weighted(losses, weights).reshape(shape).cast(dtype)
     }
 
-    /// The loss of each sample, and its weight where it is not one for all, in the dtype that the logits are
-    /// computed in.
+    /// Computes the loss of each sample, and its weight unless all weights are one, in the dtype of the computation.
     fn class_losses(
         &self,
         logits: Tensor<2>,
@@ -227,7 +328,7 @@ impl FenchelYoungLoss {
         let ignored = self
             .ignore_index
             .map(|index| targets.clone().equal_scalar(index));
-        // An ignored target need not be a class.
+        // An ignored target may be outside the range of the classes.
         let targets = match &ignored {
             Some(ignored) => targets.mask_fill(ignored.clone(), 0),
             None => targets,
@@ -282,7 +383,7 @@ impl FenchelYoungLoss {
         (self.rows(logits, targets).reshape([count]), weights)
     }
 
-    /// The weight of each class, in the dtype of the losses.
+    /// Returns the weight of each class, in the dtype of the losses.
     fn class_weights(&self, classes: usize, dtype: DType) -> Option<Tensor<1>> {
         let weights = self.weights.clone()?;
         let [given] = weights.dims();
@@ -293,7 +394,7 @@ impl FenchelYoungLoss {
         Some(weights.cast(dtype))
     }
 
-    /// The losses against distributions that are still to be smoothed, size 1 along the last dimension.
+    /// Computes the losses against distributions that are not smoothed yet, with size 1 along the last dimension.
     fn rows<const D: usize>(&self, logits: Tensor<D>, targets: Tensor<D>) -> Tensor<D> {
         let solved = self.solved(&logits);
         let targets = match self.smoothing {
@@ -328,34 +429,34 @@ impl FenchelYoungLoss {
     }
 }
 
-/// `(1 - s) t + s / K`, where only the `K` classes of a row that are allowed have a share.
+/// Computes `(1 - s) t + s / K`, in which only the `K` allowed classes of a row get a share.
 fn smoothed<const D: usize>(targets: Tensor<D>, s: f64, forbidden: Tensor<D, Bool>) -> Tensor<D> {
     let allowed = targets.ones_like().mask_fill(forbidden, 0.0);
     let count = allowed.clone().sum_dim(D - 1);
     targets.mul_scalar(1.0 - s) + allowed.mul_scalar(s) / count
 }
 
-/// The number `value` with the gradient of `score`, which is `V - <x, t>`: the two differ by a constant. Rounding
-/// alone takes the first below zero.
+/// Returns `value` with the gradient of `surrogate`, which is `V - <x, t>`. The two differ by a constant. Negative
+/// values are replaced by zero, since only rounding causes them.
 fn with_gradient_of<const D: usize>(value: Tensor<D>, surrogate: Tensor<D>) -> Tensor<D> {
     let rounded = value.clone().lower_scalar(0.0);
     value.mask_fill(rounded, 0.0) + (surrogate.clone() - surrogate.detach())
 }
 
-/// In the dtype that is computed in.
+/// Casts to the dtype of the computation.
 fn arithmetic<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     let dtype = arithmetic_dtype(tensor.dtype());
     tensor.cast(dtype)
 }
 
-/// A number for each row.
+/// Returns the shape of one value for each row.
 fn row_shape<const D: usize>(logits: &Tensor<D>) -> [usize; D] {
     let mut shape = logits.dims();
     shape[D - 1] = 1;
     shape
 }
 
-/// Without the logits of `-inf`, which meet targets of zero.
+/// Replaces logits of `-inf` by zero. Their targets are zero.
 fn finite<const D: usize>(logits: Tensor<D>) -> Tensor<D> {
     let forbidden = logits.clone().equal_scalar(f32::NEG_INFINITY);
     logits.mask_fill(forbidden, 0.0)

@@ -1,4 +1,4 @@
-//! Losses.
+//! Losses of the Tsallis softargmax and the Tsallis divergence.
 
 mod divergence;
 mod fenchel_young;

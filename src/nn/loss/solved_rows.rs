@@ -1,13 +1,14 @@
 //! The value of a Fenchel-Young loss, without the cancellation of `V(x) + D_f(t || q) - <x, t>`.
 //!
-//! It is a sum over the entries, `v = t / q` and `u = p / q`, of terms that are not negative,
+//! With `v = t / q` and `u = p / q` it is a sum of non-negative terms over the entries,
 //!
 //! ```text
 //! q_i [B(v_i; u_i) + v_i (g_i - m)_+],    B(v; u) = f(v) - f(u) - f'(u)(v - u)
 //! ```
 //!
-//! [`bregman_at_logs`](crate::math::Tsallis::bregman_at_logs), where the second counts off the support only: `g_i` is the gap to the largest logit, and
-//! `m = u_max^(alpha - 1) / (alpha - 1)` the gap at which the support ends.
+//! with [`bregman_at_logs`](crate::math::Tsallis::bregman_at_logs) for `B`. The second summand is nonzero off the
+//! support only: `g_i` is the gap to the largest logit, and `m = u_max^(alpha - 1) / (alpha - 1)` is the gap at which
+//! the support ends.
 
 use crate::nn::ReferenceConfig;
 use crate::op::deformed::exp_difference;
@@ -20,9 +21,9 @@ pub(super) struct SolvedRows<const D: usize> {
     alpha: f64,
     /// `ln u`, `-inf` off the support.
     log_u: Tensor<D>,
-    /// `ln q`, of a shape that broadcasts; nothing where it is zero.
+    /// `ln q`, in a shape that broadcasts. `None` if it is zero.
     log_q: Option<Tensor<D>>,
-    /// `(g - m)_+` off the support, zero on it; infinite where an entry is forbidden.
+    /// `(g - m)_+` off the support, zero on it, infinite for a forbidden entry.
     excess: Tensor<D>,
 }
 
@@ -35,7 +36,7 @@ impl<const D: usize> SolvedRows<D> {
     ) -> Self {
         let x = logits.detach();
         let last = D - 1;
-        // First: it says so where the reference does not fit.
+        // Computed first, because it reports a reference of the wrong length.
         let log_p = tsallis_log_softargmax(x.clone(), options, -1);
         let mut forbidden = x.clone().equal_scalar(f32::NEG_INFINITY);
         let log_q = match reference {
@@ -72,7 +73,7 @@ impl<const D: usize> SolvedRows<D> {
                 .clamp_min(0.0)
                 .mask_fill(off.bool_not(), 0.0)
         } else {
-            // Off the support there are forbidden entries only.
+            // Only forbidden entries are off the support.
             log_u.zeros_like()
         };
         Self {
@@ -83,12 +84,12 @@ impl<const D: usize> SolvedRows<D> {
         }
     }
 
-    /// Which entries are forbidden, by their logit or by the reference.
+    /// Returns which entries are forbidden by their logit or by the reference.
     pub fn forbidden(&self) -> Tensor<D, Bool> {
         self.excess.clone().equal_scalar(f32::INFINITY)
     }
 
-    /// The loss of each row against its distribution `t`: size 1 along the last dimension.
+    /// Computes the loss of each row against its distribution `t`, with size 1 along the last dimension.
     pub fn losses(&self, targets: Tensor<D>) -> Tensor<D> {
         let zero = targets.clone().equal_scalar(0.0);
         let terms = self.terms(
@@ -101,7 +102,7 @@ impl<const D: usize> SolvedRows<D> {
         terms.sum_dim(D - 1)
     }
 
-    /// The terms of entries with these numbers. `zero` is where the target is.
+    /// Computes the terms of the given entries. `zero` marks the entries whose target is zero.
     fn terms(
         &self,
         log_t: Tensor<D>,
@@ -117,7 +118,7 @@ impl<const D: usize> SolvedRows<D> {
         };
         let log_v = log_v.mask_fill(zero.clone(), f64::NEG_INFINITY);
         let v = log_v.clone().exp();
-        // `0 * inf` of a target of zero.
+        // `0 * inf` for a target of zero.
         let slope = exp_difference(self.alpha - 1.0, log_v.clone(), log_u.clone()) + excess;
         let slope = slope.mask_fill(zero.clone(), 0.0);
         let terms = v * slope - exp_difference(self.alpha, log_v, log_u);
@@ -132,8 +133,8 @@ impl<const D: usize> SolvedRows<D> {
 }
 
 impl SolvedRows<2> {
-    /// The loss of each row against a class, `[batch, 1]`: as [`against`](Self::against) one-hot targets,
-    /// with one power for every other entry.
+    /// Computes the loss of each row against a class, `[batch, 1]`: [`losses`](Self::losses) for one-hot targets, with
+    /// only one power for every other entry.
     pub fn class_losses(&self, targets: Tensor<2, Int>) -> Tensor<2> {
         let shape = self.log_u.dims();
         if self.alpha <= 0.0 {
@@ -159,7 +160,7 @@ impl SolvedRows<2> {
     }
 }
 
-/// The index of every entry.
+/// Returns the class index of every entry.
 fn classes(like: &Tensor<2>) -> Tensor<2, Int> {
     let shape = like.dims();
     Tensor::<1, Int>::arange(0..shape[1] as i64, &like.device())

@@ -13,39 +13,54 @@ use burn::nn::transformer::PositionWiseFeedForward;
 use burn::nn::{Dropout, LayerNorm};
 use burn::tensor::{Bool, Device};
 
-/// Configuration of a [`TsallisTransformerDecoder`], which its [`init`](Self::init) makes: that of Burn's
-/// [`TransformerDecoder`](burn::nn::transformer::TransformerDecoder), and the order of its attention.
+/// Configuration of a [`TsallisTransformerDecoder`]. Create the decoder with [`init`](Self::init).
+///
+/// It has the fields of Burn's
+/// [`TransformerDecoderConfig`](burn::nn::transformer::TransformerDecoderConfig), and `alpha`.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::Device;
+/// use burn_tsallis::nn::AlphaConfig;
+/// use burn_tsallis::nn::transformer::TsallisTransformerDecoderConfig;
+///
+/// let decoder = TsallisTransformerDecoderConfig::new(32, 64, 4, 2)
+///     .with_alpha(AlphaConfig::learned(1.5))
+///     .with_norm_first(true)
+///     .init(&Device::flex());
+/// assert_eq!(decoder.layers.len(), 2);
+/// # }
+/// ```
 #[derive(Config, Debug)]
 pub struct TsallisTransformerDecoderConfig {
-    /// The features of the model.
+    /// The model width: the feature size of inputs and outputs.
     pub d_model: usize,
-    /// The hidden features of the position-wise feed-forward network.
+    /// The hidden size of the position-wise feed-forward networks.
     pub d_ff: usize,
-    /// The number of attention heads, which divides `d_model`.
+    /// The number of attention heads. It must divide `d_model`.
     pub n_heads: usize,
     /// The number of layers.
     pub n_layers: usize,
-    /// The order of the attention, as [`TsallisMultiHeadAttentionConfig::alpha`], in every layer, to the
-    /// targets and to the memory. Learned orders are each attention's own. Default: 1.5, fixed.
+    /// The alpha values of the self-attention and the cross-attention in every layer; see
+    /// [`TsallisMultiHeadAttentionConfig::alpha`]. Each attention learns its own values. Default: 1.5, fixed.
     #[config(default = "AlphaConfig::fixed(1.5)")]
     pub alpha: AlphaConfig,
     /// The dropout rate. Default: 0.1.
     #[config(default = 0.1)]
     pub dropout: f64,
-    /// Whether layers are normalized before attention and feed-forward network, and not after.
-    /// Default: false.
+    /// Whether the layers are normalized before attention and feed-forward network (pre-norm) instead of after them
+    /// (post-norm). Default: false.
     #[config(default = false)]
     pub norm_first: bool,
-    /// Let a head look at nothing: see [`TsallisMultiHeadAttentionConfig::quiet_softmax`].
-    /// Default: false.
+    /// Whether a head can attend to nothing; see [`TsallisMultiHeadAttentionConfig::quiet_softmax`]. Default: false.
     #[config(default = false)]
     pub quiet_softmax: bool,
-    /// How the linear layers are initialized. Default: Burn's.
+    /// The initializer of the linear layers. Default: that of Burn's decoder.
     #[config(
         default = "Initializer::KaimingUniform { gain: 1.0 / 3.0_f64.sqrt(), fan_out_only: false }"
     )]
     pub initializer: Initializer,
-    /// The activation of the feed-forward network. Default: Gelu.
+    /// The activation of the feed-forward networks. Default: Gelu.
     #[config(default = "ActivationConfig::Gelu")]
     pub activation: ActivationConfig,
     /// The epsilon of the layer normalizations. Default: 1e-5.
@@ -54,20 +69,42 @@ pub struct TsallisTransformerDecoderConfig {
 }
 
 impl TsallisTransformerDecoderConfig {
-    /// The module.
+    /// Creates the decoder.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::transformer::TsallisTransformerDecoderConfig;
+    ///
+    /// let decoder = TsallisTransformerDecoderConfig::new(32, 64, 4, 2).init(&Device::flex());
+    /// assert_eq!(decoder.n_layers, 2);
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// Where [`try_init`](Self::try_init) returns an error, with its words.
+    /// If [`try_init`](Self::try_init) returns an error, with the message of that error.
     pub fn init(&self, device: &Device) -> TsallisTransformerDecoder {
         or_panic(self.try_init(device))
     }
 
-    /// As [`init`](Self::init).
+    /// Creates the decoder, or returns an error.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::transformer::TsallisTransformerDecoderConfig;
+    ///
+    /// // Three heads do not divide ten features.
+    /// let config = TsallisTransformerDecoderConfig::new(10, 64, 3, 2);
+    /// assert!(config.try_init(&Device::flex()).is_err());
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// That of [`TsallisMultiHeadAttentionConfig::try_init`].
+    /// Returns a [`ModuleConfigError`] if `d_model` is not a positive multiple of `n_heads`, or if alpha or the dropout
+    /// rate is invalid.
     pub fn try_init(
         &self,
         device: &Device,
@@ -102,20 +139,22 @@ impl TsallisTransformerDecoderConfig {
     }
 }
 
-/// A transformer decoder whose attention is [`TsallisMultiHeadAttention`]: Burn's
-/// [`TransformerDecoder`](burn::nn::transformer::TransformerDecoder) under another name, with an order. A
-/// layer that sees the memory `m` is
+/// A transformer decoder whose attention is [`TsallisMultiHeadAttention`].
+///
+/// It replaces Burn's [`TransformerDecoder`](burn::nn::transformer::TransformerDecoder). A layer computes, from its
+/// input `x` and the memory `m`,
 ///
 /// `y = norm_1(x + self_attn(x))`, `z = norm_2(y + cross_attn(y, m))`, `norm_3(z + pwff(z))`,
 ///
-/// or `y = x + self_attn(norm_3(x))`, `z = y + cross_attn(norm_1(y), m)`, `z + pwff(norm_2(z))` where the
-/// layers are normalized first.
+/// or, if `norm_first` is set, `y = x + self_attn(norm_3(x))`, `z = y + cross_attn(norm_1(y), m)`,
+/// `z + pwff(norm_2(z))`.
 ///
-/// It loads a record of Burn's decoder, with `record.allow_partial(true)` where the orders are learned, and is
-/// that decoder at `alpha = 1`. The mask of the targets is the caller's, as Burn's is: a causal one is
-/// [`generate_autoregressive_mask`](burn::nn::attention::generate_autoregressive_mask).
+/// The decoder loads a record of Burn's decoder; if alpha is learned, use `record.allow_partial(true)`. At `alpha = 1`
+/// it computes the same function, except for a query whose keys are all masked; see [`TsallisMultiHeadAttention`]. The
+/// caller provides the mask of the targets, as for Burn's decoder;
+/// [`generate_autoregressive_mask`](burn::nn::attention::generate_autoregressive_mask) creates a causal one.
 ///
-/// Sources: the decoder, Vaswani et al., Attention is all you need, arXiv 1706.03762; orders learned for each
+/// Sources: the decoder, Vaswani et al., Attention is all you need, arXiv 1706.03762; an alpha learned for each
 /// head, Correia, Niculae and Martins, Adaptively sparse transformers, arXiv 1909.00015.
 ///
 /// ```
@@ -144,9 +183,9 @@ impl TsallisTransformerDecoderConfig {
 pub struct TsallisTransformerDecoder {
     /// The layers.
     pub layers: Vec<TsallisTransformerDecoderLayer>,
-    /// The features of the model.
+    /// The model width: the feature size of inputs and outputs.
     pub d_model: usize,
-    /// The hidden features of the feed-forward networks.
+    /// The hidden size of the feed-forward networks.
     pub d_ff: usize,
     /// The number of attention heads.
     pub n_heads: usize,
@@ -154,9 +193,9 @@ pub struct TsallisTransformerDecoder {
     pub n_layers: usize,
     /// The dropout rate.
     pub dropout: f64,
-    /// Whether layers are normalized first.
+    /// Whether the layers are normalized before attention and feed-forward network (pre-norm).
     pub norm_first: bool,
-    /// Whether a head may look at nothing.
+    /// Whether a head can attend to nothing.
     pub quiet_softmax: bool,
 }
 
@@ -186,8 +225,25 @@ impl ModuleDisplay for TsallisTransformerDecoder {
     }
 }
 
-/// The input of [`TsallisTransformerDecoder`], which is Burn's
-/// [`TransformerDecoderInput`](burn::nn::transformer::TransformerDecoderInput) under another name.
+/// The input of [`TsallisTransformerDecoder`], like Burn's
+/// [`TransformerDecoderInput`](burn::nn::transformer::TransformerDecoderInput).
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::nn::attention::generate_autoregressive_mask;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::transformer::{
+///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+/// };
+///
+/// let device = Device::flex();
+/// let decoder = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).init(&device);
+/// let (x, memory) = (Tensor::zeros([1, 3, 8], &device), Tensor::zeros([1, 2, 8], &device));
+/// let input = TsallisTransformerDecoderInput::new(x, memory)
+///     .target_mask_attn(generate_autoregressive_mask(1, 3, &device));
+/// assert_eq!(decoder.forward(input).dims(), [1, 3, 8]);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TsallisTransformerDecoderInput {
     target: Tensor<3>,
@@ -199,8 +255,26 @@ pub struct TsallisTransformerDecoderInput {
 }
 
 impl TsallisTransformerDecoderInput {
-    /// The targets, `[batch, length, d_model]`, and the memory, `[batch, memory, d_model]`, which is what an
-    /// encoder gives.
+    /// Creates an input without masks, from the targets and the memory, which is the output of an encoder.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let decoder = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let (x, memory) = (Tensor::zeros([1, 3, 8], &device), Tensor::zeros([1, 2, 8], &device));
+    /// let input = TsallisTransformerDecoderInput::new(x, memory);
+    /// assert_eq!(decoder.forward(input).dims(), [1, 3, 8]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - target: `[batch, length, d_model]`
+    /// - memory: `[batch, memory, d_model]`
     pub fn new(target: Tensor<3>, memory: Tensor<3>) -> Self {
         Self {
             target,
@@ -212,29 +286,103 @@ impl TsallisTransformerDecoderInput {
         }
     }
 
-    /// With a mask of the targets, `[batch, length]`, or `[1, length]` for every sequence, `true` where one is
-    /// padding.
+    /// Sets the padding mask of the targets, which is `true` for padding.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let decoder = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let (x, memory) = (Tensor::zeros([1, 3, 8], &device), Tensor::zeros([1, 2, 8], &device));
+    /// let padding = Tensor::<2, Bool>::from_data([[false, false, true]], &device);
+    /// let input = TsallisTransformerDecoderInput::new(x, memory).target_mask_pad(padding);
+    /// assert_eq!(decoder.forward(input).dims(), [1, 3, 8]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - `mask_pad`: `[batch, length]`, or `[1, length]` for every sequence
     pub fn target_mask_pad(mut self, mask_pad: Tensor<2, Bool>) -> Self {
         self.target_mask_pad = Some(mask_pad);
         self
     }
 
-    /// With a mask of the targets that each target sees, `[batch, length, length]`, or `[1, length, length]`
-    /// for every sequence, `true` where it does not.
+    /// Sets the attention mask of the targets, which is `true` where a target must not attend to another.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::nn::attention::generate_autoregressive_mask;
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let decoder = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let (x, memory) = (Tensor::zeros([1, 3, 8], &device), Tensor::zeros([1, 2, 8], &device));
+    /// let input = TsallisTransformerDecoderInput::new(x, memory)
+    ///     .target_mask_attn(generate_autoregressive_mask(1, 3, &device));
+    /// assert_eq!(decoder.forward(input).dims(), [1, 3, 8]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - `mask_attn`: `[batch, length, length]`, or `[1, length, length]` for every sequence
     pub fn target_mask_attn(mut self, mask_attn: Tensor<3, Bool>) -> Self {
         self.target_mask_attn = Some(mask_attn);
         self
     }
 
-    /// With a mask of the memory, `[batch, memory]`, or `[1, memory]` for every sequence, `true` where a position
-    /// is padding.
+    /// Sets the padding mask of the memory, which is `true` for padding.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let decoder = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let (x, memory) = (Tensor::zeros([1, 3, 8], &device), Tensor::zeros([1, 2, 8], &device));
+    /// let padding = Tensor::<2, Bool>::from_data([[false, true]], &device);
+    /// let input = TsallisTransformerDecoderInput::new(x, memory).memory_mask_pad(padding);
+    /// assert_eq!(decoder.forward(input).dims(), [1, 3, 8]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - `mask_pad`: `[batch, memory]`, or `[1, memory]` for every sequence
     pub fn memory_mask_pad(mut self, mask_pad: Tensor<2, Bool>) -> Self {
         self.memory_mask_pad = Some(mask_pad);
         self
     }
 
-    /// With a mask of the memory that each target sees, `[batch, length, memory]`, or `[1, length, memory]` for
-    /// every sequence, `true` where it does not.
+    /// Sets the attention mask of the memory, which is `true` where a target must not attend to a position of the
+    /// memory.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let decoder = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let (x, memory) = (Tensor::zeros([1, 3, 8], &device), Tensor::zeros([1, 2, 8], &device));
+    /// let mask = Tensor::<3, Bool>::from_data([[[false, true]; 3]], &device);
+    /// let input = TsallisTransformerDecoderInput::new(x, memory).memory_mask_attn(mask);
+    /// assert_eq!(decoder.forward(input).dims(), [1, 3, 8]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - `mask_attn`: `[batch, length, memory]`, or `[1, length, memory]` for every sequence
     pub fn memory_mask_attn(mut self, mask_attn: Tensor<3, Bool>) -> Self {
         self.memory_mask_attn = Some(mask_attn);
         self
@@ -252,14 +400,30 @@ impl TsallisTransformerDecoderInput {
 }
 
 impl TsallisTransformerDecoder {
-    /// Decodes.
+    /// Decodes a batch of sequences.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let decoder = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let (x, memory) = (Tensor::zeros([1, 3, 8], &device), Tensor::zeros([1, 2, 8], &device));
+    /// let y = decoder.forward(TsallisTransformerDecoderInput::new(x, memory));
+    /// assert_eq!(y.dims(), [1, 3, 8]);
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - targets and output: `[batch, length, d_model]`
     /// - memory: `[batch, memory, d_model]`
     ///
     /// # Panics
-    /// If the features are not `d_model`, or if a mask does not broadcast to the sequences.
+    /// If the last dimension of the targets or the memory is not `d_model`, if their batch sizes differ, or if a mask
+    /// does not broadcast to the sequences.
     pub fn forward(&self, input: TsallisTransformerDecoderInput) -> Tensor<3> {
         self.layers
             .iter()
@@ -267,15 +431,39 @@ impl TsallisTransformerDecoder {
             .target
     }
 
-    /// Decodes one token at a time: the input holds all targets so far, of which the layers see only what is
-    /// new, and the memory, of which they keep what they saw first. The cache is one of
-    /// [`new_autoregressive_cache`](Self::new_autoregressive_cache).
+    /// Decodes one token at a time.
+    ///
+    /// The input holds the memory and all targets so far. The first call processes all of them; later calls process
+    /// only the last target and take the rest from the cache, which
+    /// [`new_autoregressive_cache`](Self::new_autoregressive_cache) creates. The memory is that of the first call.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let decoder = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let memory = Tensor::<3>::zeros([1, 2, 8], &device);
+    /// let mut cache = decoder.new_autoregressive_cache();
+    /// for length in 1..=3 {
+    ///     let so_far = Tensor::zeros([1, length, 8], &device);
+    ///     let input = TsallisTransformerDecoderInput::new(so_far, memory.clone());
+    ///     let output = decoder.forward_autoregressive_inference(input, &mut cache);
+    ///     assert_eq!(output.dims(), [1, length, 8]);
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Shapes
-    /// As [`forward`](Self::forward).
+    /// - targets and output: `[batch, length, d_model]`
+    /// - memory: `[batch, memory, d_model]`
     ///
     /// # Panics
-    /// As [`forward`](Self::forward), and if the cache was made by a decoder with another number of layers.
+    /// If [`forward`](Self::forward) panics for the same input, or if the cache was created by a decoder with another
+    /// number of layers.
     pub fn forward_autoregressive_inference(
         &self,
         input: TsallisTransformerDecoderInput,
@@ -288,7 +476,24 @@ impl TsallisTransformerDecoder {
             .target
     }
 
-    /// A cache that holds nothing yet.
+    /// Creates an empty cache for
+    /// [`forward_autoregressive_inference`](Self::forward_autoregressive_inference).
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let decoder = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let (x, memory) = (Tensor::zeros([1, 3, 8], &device), Tensor::zeros([1, 2, 8], &device));
+    /// let mut cache = decoder.new_autoregressive_cache();
+    /// let input = TsallisTransformerDecoderInput::new(x, memory);
+    /// assert_eq!(decoder.forward_autoregressive_inference(input, &mut cache).dims(), [1, 3, 8]);
+    /// # }
+    /// ```
     pub fn new_autoregressive_cache(&self) -> TsallisTransformerDecoderAutoregressiveCache {
         TsallisTransformerDecoderAutoregressiveCache {
             layers: self
@@ -300,43 +505,82 @@ impl TsallisTransformerDecoder {
     }
 }
 
-/// A layer of [`TsallisTransformerDecoder`]: attention to the targets, attention to the memory and a
-/// feed-forward network, each beside a residual path.
+/// A layer of [`TsallisTransformerDecoder`]: self-attention, cross-attention and a feed-forward network, each with a
+/// residual connection.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::Device;
+/// use burn_tsallis::nn::transformer::{
+///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderLayer,
+/// };
+///
+/// let config = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).with_norm_first(true);
+/// let layer = TsallisTransformerDecoderLayer::new(&config, &Device::flex());
+/// assert!(layer.norm_first);
+/// # }
+/// ```
 #[derive(Module, Debug)]
 pub struct TsallisTransformerDecoderLayer {
-    /// The attention to the memory.
+    /// The cross-attention, to the memory.
     pub cross_attn: TsallisMultiHeadAttention,
-    /// The attention to the targets.
+    /// The self-attention, to the targets.
     pub self_attn: TsallisMultiHeadAttention,
     /// The feed-forward network.
     pub pwff: PositionWiseFeedForward,
-    /// The normalization between the two attentions.
+    /// The normalization between the self-attention and the cross-attention.
     pub norm_1: LayerNorm,
-    /// The normalization between the attention to the memory and the feed-forward network.
+    /// The normalization between the cross-attention and the feed-forward network.
     pub norm_2: LayerNorm,
-    /// The normalization before the attention to the targets, if it is first, else of the output.
+    /// The normalization before the self-attention if `norm_first` is set, otherwise that of the output.
     pub norm_3: LayerNorm,
-    /// Dropout of what the residual paths are added to.
+    /// The dropout of the attention and feed-forward outputs, before they are added to the residual.
     pub dropout: Dropout,
-    /// Whether layers are normalized first.
+    /// Whether the layer is normalized before attention and feed-forward network (pre-norm).
     pub norm_first: bool,
 }
 
 impl TsallisTransformerDecoderLayer {
-    /// A layer of this decoder.
+    /// Creates a layer of the configured decoder.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderLayer,
+    /// };
+    ///
+    /// let config = TsallisTransformerDecoderConfig::new(8, 16, 2, 1);
+    /// let layer = TsallisTransformerDecoderLayer::new(&config, &Device::flex());
+    /// assert_eq!(layer.self_attn.n_heads, 2);
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// Where [`try_new`](Self::try_new) returns an error, with its words.
+    /// If [`try_new`](Self::try_new) returns an error, with the message of that error.
     pub fn new(config: &TsallisTransformerDecoderConfig, device: &Device) -> Self {
         or_panic(Self::try_new(config, device))
     }
 
-    /// As [`new`](Self::new).
+    /// Creates a layer of the configured decoder, or returns an error.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderLayer,
+    /// };
+    ///
+    /// let config = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).with_dropout(1.0);
+    /// assert!(TsallisTransformerDecoderLayer::try_new(&config, &Device::flex()).is_err());
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// That of [`TsallisMultiHeadAttentionConfig::try_init`].
+    /// Returns a [`ModuleConfigError`] if `d_model` is not a positive multiple of `n_heads`, or if alpha or the dropout
+    /// rate is invalid.
     pub fn try_new(
         config: &TsallisTransformerDecoderConfig,
         device: &Device,
@@ -354,14 +598,34 @@ impl TsallisTransformerDecoderLayer {
         })
     }
 
-    /// Decodes, as [`TsallisTransformerDecoder::forward`]: the input with the output in the place of the
-    /// targets.
+    /// Applies the layer, and returns the input with the targets replaced by the output.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    ///     TsallisTransformerDecoderLayer,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let config = TsallisTransformerDecoderConfig::new(8, 16, 2, 1);
+    /// let layer = TsallisTransformerDecoderLayer::new(&config, &device);
+    /// let (x, memory) = (Tensor::zeros([1, 3, 8], &device), Tensor::zeros([1, 2, 8], &device));
+    /// let input = TsallisTransformerDecoderInput::new(x, memory);
+    /// // The result is the input of the next layer.
+    /// let input = layer.forward(input);
+    /// # let _ = layer.forward(input);
+    /// # }
+    /// ```
     ///
     /// # Shapes
-    /// As there.
+    /// - targets and output: `[batch, length, d_model]`
+    /// - memory: `[batch, memory, d_model]`
     ///
     /// # Panics
-    /// As there.
+    /// If the last dimension of the targets or the memory is not `d_model`, if their batch sizes differ, or if a mask
+    /// does not broadcast to the sequences.
     pub fn forward(
         &self,
         mut input: TsallisTransformerDecoderInput,
@@ -384,13 +648,39 @@ impl TsallisTransformerDecoderLayer {
         input
     }
 
-    /// Decodes, as [`TsallisTransformerDecoder::forward_autoregressive_inference`].
+    /// Applies the layer while sequences are decoded one token at a time, and returns the input with the targets
+    /// replaced by the output.
+    ///
+    /// The input holds the memory and all targets so far. The first call processes all of them; later calls process
+    /// only the last target and take the rest from the cache. The memory is that of the first call.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+    ///     TsallisTransformerDecoderLayer, TsallisTransformerDecoderLayerAutoregressiveCache,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let config = TsallisTransformerDecoderConfig::new(8, 16, 2, 1);
+    /// let layer = TsallisTransformerDecoderLayer::new(&config, &device);
+    /// let memory = Tensor::<3>::zeros([1, 2, 8], &device);
+    /// let mut cache = TsallisTransformerDecoderLayerAutoregressiveCache::empty();
+    /// for length in 1..=3 {
+    ///     let so_far = Tensor::zeros([1, length, 8], &device);
+    ///     let input = TsallisTransformerDecoderInput::new(so_far, memory.clone());
+    ///     let _output = layer.forward_autoregressive_inference(input, &mut cache);
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Shapes
-    /// As [`forward`](Self::forward).
+    /// - targets and output: `[batch, length, d_model]`
+    /// - memory: `[batch, memory, d_model]`
     ///
     /// # Panics
-    /// As [`forward`](Self::forward).
+    /// If [`forward`](Self::forward) panics for the same input.
     pub fn forward_autoregressive_inference(
         &self,
         mut input: TsallisTransformerDecoderInput,
@@ -433,7 +723,25 @@ impl TsallisTransformerDecoderLayer {
     }
 }
 
-/// What a [`TsallisTransformerDecoderLayer`] keeps while tokens are decoded one at a time.
+/// The cache of a [`TsallisTransformerDecoderLayer`] while sequences are decoded one token at a time.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::transformer::{
+///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+///     TsallisTransformerDecoderLayer, TsallisTransformerDecoderLayerAutoregressiveCache,
+/// };
+///
+/// let device = Device::flex();
+/// let config = TsallisTransformerDecoderConfig::new(8, 16, 2, 1);
+/// let layer = TsallisTransformerDecoderLayer::new(&config, &device);
+/// let (x, memory) = (Tensor::zeros([1, 1, 8], &device), Tensor::zeros([1, 2, 8], &device));
+/// let mut cache = TsallisTransformerDecoderLayerAutoregressiveCache::empty();
+/// let input = TsallisTransformerDecoderInput::new(x, memory);
+/// let _output = layer.forward_autoregressive_inference(input, &mut cache);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TsallisTransformerDecoderLayerAutoregressiveCache {
     cross_attn: TsallisMhaCache,
@@ -445,7 +753,14 @@ pub struct TsallisTransformerDecoderLayerAutoregressiveCache {
 }
 
 impl TsallisTransformerDecoderLayerAutoregressiveCache {
-    /// A cache that holds nothing yet.
+    /// Creates an empty cache.
+    ///
+    /// ```
+    /// use burn_tsallis::nn::transformer::TsallisTransformerDecoderLayerAutoregressiveCache;
+    ///
+    /// let cache = TsallisTransformerDecoderLayerAutoregressiveCache::empty();
+    /// # let _ = cache;
+    /// ```
     pub fn empty() -> Self {
         Self {
             cross_attn: TsallisMhaCache::autoregressive_cross_attention(),
@@ -458,7 +773,29 @@ impl TsallisTransformerDecoderLayerAutoregressiveCache {
     }
 }
 
-/// What a [`TsallisTransformerDecoder`] keeps while tokens are decoded one at a time.
+/// The cache of a [`TsallisTransformerDecoder`] while sequences are decoded one token at a time.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::transformer::{
+///     TsallisTransformerDecoderConfig, TsallisTransformerDecoderInput,
+/// };
+///
+/// let device = Device::flex();
+/// let decoder = TsallisTransformerDecoderConfig::new(8, 16, 2, 1).init(&device);
+/// let memory = Tensor::<3>::zeros([1, 2, 8], &device);
+/// let mut cache = decoder.new_autoregressive_cache();
+/// for length in 1..=3 {
+///     let so_far = Tensor::zeros([1, length, 8], &device);
+///     let input = TsallisTransformerDecoderInput::new(so_far, memory.clone());
+///     let output = decoder.forward_autoregressive_inference(input, &mut cache);
+///     assert_eq!(output.dims(), [1, length, 8]);
+/// }
+/// # }
+/// ```
+///
+/// Created by [`TsallisTransformerDecoder::new_autoregressive_cache`].
 #[derive(Clone, Debug)]
 pub struct TsallisTransformerDecoderAutoregressiveCache {
     layers: Vec<TsallisTransformerDecoderLayerAutoregressiveCache>,

@@ -13,39 +13,54 @@ use burn::nn::transformer::PositionWiseFeedForward;
 use burn::nn::{Dropout, LayerNorm};
 use burn::tensor::{Bool, Device};
 
-/// Configuration of a [`TsallisTransformerEncoder`], which its [`init`](Self::init) makes: that of Burn's
-/// [`TransformerEncoder`](burn::nn::transformer::TransformerEncoder), and the order of its attention.
+/// Configuration of a [`TsallisTransformerEncoder`]. Create the encoder with [`init`](Self::init).
+///
+/// It has the fields of Burn's
+/// [`TransformerEncoderConfig`](burn::nn::transformer::TransformerEncoderConfig), and `alpha`.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::Device;
+/// use burn_tsallis::nn::AlphaConfig;
+/// use burn_tsallis::nn::transformer::TsallisTransformerEncoderConfig;
+///
+/// let encoder = TsallisTransformerEncoderConfig::new(32, 64, 4, 2)
+///     .with_alpha(AlphaConfig::learned(1.5))
+///     .with_norm_first(true)
+///     .init(&Device::flex());
+/// assert_eq!(encoder.layers.len(), 2);
+/// # }
+/// ```
 #[derive(Config, Debug)]
 pub struct TsallisTransformerEncoderConfig {
-    /// The features of the model.
+    /// The model width: the feature size of inputs and outputs.
     pub d_model: usize,
-    /// The hidden features of the position-wise feed-forward network.
+    /// The hidden size of the position-wise feed-forward networks.
     pub d_ff: usize,
-    /// The number of attention heads, which divides `d_model`.
+    /// The number of attention heads. It must divide `d_model`.
     pub n_heads: usize,
     /// The number of layers.
     pub n_layers: usize,
-    /// The order of the attention, as [`TsallisMultiHeadAttentionConfig::alpha`], in every layer.
-    /// Default: 1.5, fixed.
+    /// The alpha values of the attention in every layer; see [`TsallisMultiHeadAttentionConfig::alpha`]. Each layer
+    /// learns its own values. Default: 1.5, fixed.
     #[config(default = "AlphaConfig::fixed(1.5)")]
     pub alpha: AlphaConfig,
     /// The dropout rate. Default: 0.1.
     #[config(default = 0.1)]
     pub dropout: f64,
-    /// Whether layers are normalized before attention and feed-forward network, and not after.
-    /// Default: false.
+    /// Whether the layers are normalized before attention and feed-forward network (pre-norm) instead of after them
+    /// (post-norm). Default: false.
     #[config(default = false)]
     pub norm_first: bool,
-    /// Let a head look at nothing: see [`TsallisMultiHeadAttentionConfig::quiet_softmax`].
-    /// Default: false.
+    /// Whether a head can attend to nothing; see [`TsallisMultiHeadAttentionConfig::quiet_softmax`]. Default: false.
     #[config(default = false)]
     pub quiet_softmax: bool,
-    /// How the linear layers are initialized. Default: Burn's.
+    /// The initializer of the linear layers. Default: that of Burn's encoder.
     #[config(
         default = "Initializer::KaimingUniform { gain: 1.0 / 3.0_f64.sqrt(), fan_out_only: false }"
     )]
     pub initializer: Initializer,
-    /// The activation of the feed-forward network. Default: Gelu.
+    /// The activation of the feed-forward networks. Default: Gelu.
     #[config(default = "ActivationConfig::Gelu")]
     pub activation: ActivationConfig,
     /// The epsilon of the layer normalizations. Default: 1e-5.
@@ -54,20 +69,42 @@ pub struct TsallisTransformerEncoderConfig {
 }
 
 impl TsallisTransformerEncoderConfig {
-    /// The module.
+    /// Creates the encoder.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::transformer::TsallisTransformerEncoderConfig;
+    ///
+    /// let encoder = TsallisTransformerEncoderConfig::new(32, 64, 4, 2).init(&Device::flex());
+    /// assert_eq!(encoder.n_layers, 2);
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// Where [`try_init`](Self::try_init) returns an error, with its words.
+    /// If [`try_init`](Self::try_init) returns an error, with the message of that error.
     pub fn init(&self, device: &Device) -> TsallisTransformerEncoder {
         or_panic(self.try_init(device))
     }
 
-    /// As [`init`](Self::init).
+    /// Creates the encoder, or returns an error.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::transformer::TsallisTransformerEncoderConfig;
+    ///
+    /// // Three heads do not divide ten features.
+    /// let config = TsallisTransformerEncoderConfig::new(10, 64, 3, 2);
+    /// assert!(config.try_init(&Device::flex()).is_err());
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// That of [`TsallisMultiHeadAttentionConfig::try_init`].
+    /// Returns a [`ModuleConfigError`] if `d_model` is not a positive multiple of `n_heads`, or if alpha or the dropout
+    /// rate is invalid.
     pub fn try_init(
         &self,
         device: &Device,
@@ -102,18 +139,19 @@ impl TsallisTransformerEncoderConfig {
     }
 }
 
-/// A transformer encoder whose attention is [`TsallisMultiHeadAttention`]: Burn's
-/// [`TransformerEncoder`](burn::nn::transformer::TransformerEncoder) under another name, with an order. A layer is
+/// A transformer encoder whose attention is [`TsallisMultiHeadAttention`].
+///
+/// It replaces Burn's [`TransformerEncoder`](burn::nn::transformer::TransformerEncoder). A layer computes
 ///
 /// `y = norm_1(x + attention(x))`, `z = norm_2(y + pwff(y))`,
 ///
-/// or `y = x + attention(norm_2(x))`, `z = y + pwff(norm_1(y))` where the layers are normalized first.
+/// or, if `norm_first` is set, `y = x + attention(norm_2(x))`, `z = y + pwff(norm_1(y))`.
 ///
-/// Sources: the encoder, Vaswani et al., Attention is all you need, arXiv 1706.03762; orders learned for each
+/// Sources: the encoder, Vaswani et al., Attention is all you need, arXiv 1706.03762; an alpha learned for each
 /// head, Correia, Niculae and Martins, Adaptively sparse transformers, arXiv 1909.00015.
 ///
-/// It loads a record of Burn's encoder, with `record.allow_partial(true)` where the orders are learned, and is
-/// that encoder at `alpha = 1`.
+/// The encoder loads a record of Burn's encoder; if alpha is learned, use `record.allow_partial(true)`. At `alpha = 1`
+/// it computes the same function, except for a query whose keys are all masked; see [`TsallisMultiHeadAttention`].
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -139,9 +177,9 @@ impl TsallisTransformerEncoderConfig {
 pub struct TsallisTransformerEncoder {
     /// The layers.
     pub layers: Vec<TsallisTransformerEncoderLayer>,
-    /// The features of the model.
+    /// The model width: the feature size of inputs and outputs.
     pub d_model: usize,
-    /// The hidden features of the feed-forward networks.
+    /// The hidden size of the feed-forward networks.
     pub d_ff: usize,
     /// The number of attention heads.
     pub n_heads: usize,
@@ -149,9 +187,9 @@ pub struct TsallisTransformerEncoder {
     pub n_layers: usize,
     /// The dropout rate.
     pub dropout: f64,
-    /// Whether layers are normalized first.
+    /// Whether the layers are normalized before attention and feed-forward network (pre-norm).
     pub norm_first: bool,
-    /// Whether a head may look at nothing.
+    /// Whether a head can attend to nothing.
     pub quiet_softmax: bool,
 }
 
@@ -181,8 +219,24 @@ impl ModuleDisplay for TsallisTransformerEncoder {
     }
 }
 
-/// The input of [`TsallisTransformerEncoder`], which is Burn's
-/// [`TransformerEncoderInput`](burn::nn::transformer::TransformerEncoderInput) under another name.
+/// The input of [`TsallisTransformerEncoder`], like Burn's
+/// [`TransformerEncoderInput`](burn::nn::transformer::TransformerEncoderInput).
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::nn::attention::generate_autoregressive_mask;
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::transformer::{
+///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderInput,
+/// };
+///
+/// let device = Device::flex();
+/// let encoder = TsallisTransformerEncoderConfig::new(8, 16, 2, 1).init(&device);
+/// let causal = TsallisTransformerEncoderInput::new(Tensor::zeros([2, 5, 8], &device))
+///     .mask_attn(generate_autoregressive_mask(2, 5, &device));
+/// assert_eq!(encoder.forward(causal).dims(), [2, 5, 8]);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TsallisTransformerEncoderInput {
     tensor: Tensor<3>,
@@ -191,7 +245,24 @@ pub struct TsallisTransformerEncoderInput {
 }
 
 impl TsallisTransformerEncoderInput {
-    /// The sequences, `[batch, length, d_model]`.
+    /// Creates an input without masks.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let encoder = TsallisTransformerEncoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let input = TsallisTransformerEncoderInput::new(Tensor::zeros([2, 5, 8], &device));
+    /// assert_eq!(encoder.forward(input).dims(), [2, 5, 8]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - tensor: `[batch, length, d_model]`
     pub fn new(tensor: Tensor<3>) -> Self {
         Self {
             tensor,
@@ -200,15 +271,51 @@ impl TsallisTransformerEncoderInput {
         }
     }
 
-    /// With a mask of the positions, `[batch, length]`, or `[1, length]` for every sequence, `true` where one
-    /// is padding.
+    /// Sets the padding mask, which is `true` for padding.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let encoder = TsallisTransformerEncoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let padding = Tensor::<2, Bool>::from_data([[false, false, true]], &device);
+    /// let input = TsallisTransformerEncoderInput::new(Tensor::zeros([1, 3, 8], &device))
+    ///     .mask_pad(padding);
+    /// assert_eq!(encoder.forward(input).dims(), [1, 3, 8]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - `mask_pad`: `[batch, length]`, or `[1, length]` for every sequence
     pub fn mask_pad(mut self, mask_pad: Tensor<2, Bool>) -> Self {
         self.mask_pad = Some(mask_pad);
         self
     }
 
-    /// With a mask of what each position sees, `[batch, length, length]`, or `[1, length, length]` for every
-    /// sequence, `true` where it does not.
+    /// Sets the attention mask, which is `true` where a position must not attend to another.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::nn::attention::generate_autoregressive_mask;
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let encoder = TsallisTransformerEncoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let input = TsallisTransformerEncoderInput::new(Tensor::zeros([2, 3, 8], &device))
+    ///     .mask_attn(generate_autoregressive_mask(1, 3, &device));
+    /// assert_eq!(encoder.forward(input).dims(), [2, 3, 8]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - `mask_attn`: `[batch, length, length]`, or `[1, length, length]` for every sequence
     pub fn mask_attn(mut self, mask_attn: Tensor<3, Bool>) -> Self {
         self.mask_attn = Some(mask_attn);
         self
@@ -216,28 +323,63 @@ impl TsallisTransformerEncoderInput {
 }
 
 impl TsallisTransformerEncoder {
-    /// Encodes.
+    /// Encodes a batch of sequences.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let encoder = TsallisTransformerEncoderConfig::new(8, 16, 2, 3).init(&device);
+    /// let input = TsallisTransformerEncoderInput::new(Tensor::zeros([2, 5, 8], &device));
+    /// assert_eq!(encoder.forward(input).dims(), [2, 5, 8]);
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - input and output: `[batch, length, d_model]`
     ///
     /// # Panics
-    /// If the features are not `d_model`, or if a mask does not broadcast to the sequences.
+    /// If the last dimension of the input is not `d_model`, or if a mask does not broadcast to the sequences.
     pub fn forward(&self, input: TsallisTransformerEncoderInput) -> Tensor<3> {
         self.layers.iter().fold(input.tensor, |x, layer| {
             layer.forward(x, input.mask_pad.clone(), input.mask_attn.clone())
         })
     }
 
-    /// Encodes while a sequence is decoded one token at a time: the input holds the whole sequence so
-    /// far, of which the layers see only what is new. The cache is one of
-    /// [`new_autoregressive_cache`](Self::new_autoregressive_cache).
+    /// Encodes sequences that are decoded one token at a time.
+    ///
+    /// The input holds the whole sequences so far. The first call processes all of them; later calls process only the
+    /// last position and take the rest from the cache, which
+    /// [`new_autoregressive_cache`](Self::new_autoregressive_cache) creates.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let encoder = TsallisTransformerEncoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let mut cache = encoder.new_autoregressive_cache();
+    /// for length in 1..=3 {
+    ///     let so_far = TsallisTransformerEncoderInput::new(Tensor::zeros([1, length, 8], &device));
+    ///     let output = encoder.forward_autoregressive_inference(so_far, &mut cache);
+    ///     assert_eq!(output.dims(), [1, length, 8]);
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Shapes
-    /// As [`forward`](Self::forward).
+    /// - input and output: `[batch, length, d_model]`
     ///
     /// # Panics
-    /// As [`forward`](Self::forward), and if the cache was made by an encoder with another number of layers.
+    /// If the last dimension of the input is not `d_model`, if a mask does not broadcast to the sequences, or if the
+    /// cache was created by an encoder with another number of layers.
     pub fn forward_autoregressive_inference(
         &self,
         input: TsallisTransformerEncoderInput,
@@ -251,7 +393,23 @@ impl TsallisTransformerEncoder {
         x
     }
 
-    /// A cache that holds nothing yet.
+    /// Creates an empty cache for
+    /// [`forward_autoregressive_inference`](Self::forward_autoregressive_inference).
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderInput,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let encoder = TsallisTransformerEncoderConfig::new(8, 16, 2, 1).init(&device);
+    /// let mut cache = encoder.new_autoregressive_cache();
+    /// let input = TsallisTransformerEncoderInput::new(Tensor::zeros([1, 1, 8], &device));
+    /// assert_eq!(encoder.forward_autoregressive_inference(input, &mut cache).dims(), [1, 1, 8]);
+    /// # }
+    /// ```
     pub fn new_autoregressive_cache(&self) -> TsallisTransformerEncoderAutoregressiveCache {
         TsallisTransformerEncoderAutoregressiveCache {
             layers: self
@@ -263,40 +421,79 @@ impl TsallisTransformerEncoder {
     }
 }
 
-/// A layer of [`TsallisTransformerEncoder`]: attention and a feed-forward network, each beside a residual
-/// path.
+/// A layer of [`TsallisTransformerEncoder`]: attention and a feed-forward network, each with a residual connection.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::transformer::{
+///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderLayer,
+/// };
+///
+/// let device = Device::flex();
+/// let config = TsallisTransformerEncoderConfig::new(8, 16, 2, 1);
+/// let layer = TsallisTransformerEncoderLayer::new(&config, &device);
+/// let y = layer.forward(Tensor::zeros([2, 5, 8], &device), None, None);
+/// assert_eq!(y.dims(), [2, 5, 8]);
+/// # }
+/// ```
 #[derive(Module, Debug)]
 pub struct TsallisTransformerEncoderLayer {
-    /// The attention.
+    /// The self-attention.
     pub mha: TsallisMultiHeadAttention,
     /// The feed-forward network.
     pub pwff: PositionWiseFeedForward,
-    /// The normalization around the feed-forward network: before it, if it is first, else of what it is
-    /// given.
+    /// The normalization between the attention and the feed-forward network.
     pub norm_1: LayerNorm,
-    /// The normalization before the attention, if it is first, else of the output.
+    /// The normalization before the attention if `norm_first` is set, otherwise that of the output.
     pub norm_2: LayerNorm,
-    /// Dropout of what the residual paths are added to.
+    /// The dropout of the attention and feed-forward outputs, before they are added to the residual.
     pub dropout: Dropout,
-    /// Whether layers are normalized first.
+    /// Whether the layer is normalized before attention and feed-forward network (pre-norm).
     pub norm_first: bool,
 }
 
 impl TsallisTransformerEncoderLayer {
-    /// A layer of this encoder.
+    /// Creates a layer of the configured encoder.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderLayer,
+    /// };
+    ///
+    /// let config = TsallisTransformerEncoderConfig::new(8, 16, 2, 1);
+    /// let layer = TsallisTransformerEncoderLayer::new(&config, &Device::flex());
+    /// assert_eq!(layer.mha.n_heads, 2);
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// Where [`try_new`](Self::try_new) returns an error, with its words.
+    /// If [`try_new`](Self::try_new) returns an error, with the message of that error.
     pub fn new(config: &TsallisTransformerEncoderConfig, device: &Device) -> Self {
         or_panic(Self::try_new(config, device))
     }
 
-    /// As [`new`](Self::new).
+    /// Creates a layer of the configured encoder, or returns an error.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::Device;
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderLayer,
+    /// };
+    ///
+    /// let config = TsallisTransformerEncoderConfig::new(8, 16, 2, 1).with_dropout(1.0);
+    /// assert!(TsallisTransformerEncoderLayer::try_new(&config, &Device::flex()).is_err());
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// That of [`TsallisMultiHeadAttentionConfig::try_init`].
+    /// Returns a [`ModuleConfigError`] if `d_model` is not a positive multiple of `n_heads`, or if alpha or the dropout
+    /// rate is invalid.
     pub fn try_new(
         config: &TsallisTransformerEncoderConfig,
         device: &Device,
@@ -312,15 +509,31 @@ impl TsallisTransformerEncoderLayer {
         })
     }
 
-    /// Encodes, as [`TsallisTransformerEncoder::forward`].
+    /// Applies the layer to a batch of sequences. The masks are those of [`TsallisTransformerEncoderInput`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderLayer,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let config = TsallisTransformerEncoderConfig::new(8, 16, 2, 1);
+    /// let layer = TsallisTransformerEncoderLayer::new(&config, &device);
+    /// let padding = Tensor::<2, Bool>::from_data([[false, false, true]], &device);
+    /// let y = layer.forward(Tensor::zeros([1, 3, 8], &device), Some(padding), None);
+    /// assert_eq!(y.dims(), [1, 3, 8]);
+    /// # }
+    /// ```
     ///
     /// # Shapes
     /// - input and output: `[batch, length, d_model]`
-    /// - `mask_pad`: `[batch, length]`
-    /// - `mask_attn`: `[batch, length, length]`
+    /// - `mask_pad`: `[batch, length]`, or `[1, length]` for every sequence
+    /// - `mask_attn`: `[batch, length, length]`, or `[1, length, length]` for every sequence
     ///
     /// # Panics
-    /// If a shape is another.
+    /// If the last dimension of the input is not `d_model`, or if a mask does not broadcast to the sequences.
     pub fn forward(
         &self,
         input: Tensor<3>,
@@ -342,13 +555,38 @@ impl TsallisTransformerEncoderLayer {
         )
     }
 
-    /// Encodes, as [`TsallisTransformerEncoder::forward_autoregressive_inference`].
+    /// Applies the layer to sequences that are decoded one token at a time.
+    ///
+    /// The input holds the whole sequences so far. The first call processes all of them; later calls process only the
+    /// last position and take the rest from the cache.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::transformer::{
+    ///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderLayer,
+    ///     TsallisTransformerEncoderLayerAutoregressiveCache,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let config = TsallisTransformerEncoderConfig::new(8, 16, 2, 1);
+    /// let layer = TsallisTransformerEncoderLayer::new(&config, &device);
+    /// let mut cache = TsallisTransformerEncoderLayerAutoregressiveCache::empty();
+    /// for length in 1..=3 {
+    ///     let so_far = Tensor::zeros([1, length, 8], &device);
+    ///     let y = layer.forward_autoregressive_inference(so_far, None, None, &mut cache);
+    ///     assert_eq!(y.dims(), [1, length, 8]);
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Shapes
-    /// As [`forward`](Self::forward).
+    /// - input and output: `[batch, length, d_model]`
+    /// - `mask_pad`: `[batch, length]`, or `[1, length]` for every sequence
+    /// - `mask_attn`: `[batch, length, length]`, or `[1, length, length]` for every sequence
     ///
     /// # Panics
-    /// As [`forward`](Self::forward).
+    /// If the last dimension of the input is not `d_model`, or if a mask does not broadcast to the sequences.
     pub fn forward_autoregressive_inference(
         &self,
         input: Tensor<3>,
@@ -380,7 +618,25 @@ impl TsallisTransformerEncoderLayer {
     }
 }
 
-/// What a [`TsallisTransformerEncoderLayer`] keeps while tokens are decoded one at a time.
+/// The cache of a [`TsallisTransformerEncoderLayer`] while sequences are decoded one token at a time.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::transformer::{
+///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderLayer,
+///     TsallisTransformerEncoderLayerAutoregressiveCache,
+/// };
+///
+/// let device = Device::flex();
+/// let config = TsallisTransformerEncoderConfig::new(8, 16, 2, 1);
+/// let layer = TsallisTransformerEncoderLayer::new(&config, &device);
+/// let mut cache = TsallisTransformerEncoderLayerAutoregressiveCache::empty();
+/// let x = Tensor::zeros([1, 1, 8], &device);
+/// let y = layer.forward_autoregressive_inference(x, None, None, &mut cache);
+/// assert_eq!(y.dims(), [1, 1, 8]);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TsallisTransformerEncoderLayerAutoregressiveCache {
     mha: TsallisMhaCache,
@@ -390,7 +646,14 @@ pub struct TsallisTransformerEncoderLayerAutoregressiveCache {
 }
 
 impl TsallisTransformerEncoderLayerAutoregressiveCache {
-    /// A cache that holds nothing yet.
+    /// Creates an empty cache.
+    ///
+    /// ```
+    /// use burn_tsallis::nn::transformer::TsallisTransformerEncoderLayerAutoregressiveCache;
+    ///
+    /// let cache = TsallisTransformerEncoderLayerAutoregressiveCache::empty();
+    /// # let _ = cache;
+    /// ```
     pub fn empty() -> Self {
         Self {
             mha: TsallisMhaCache::autoregressive(),
@@ -401,7 +664,27 @@ impl TsallisTransformerEncoderLayerAutoregressiveCache {
     }
 }
 
-/// What a [`TsallisTransformerEncoder`] keeps while tokens are decoded one at a time.
+/// The cache of a [`TsallisTransformerEncoder`] while sequences are decoded one token at a time.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::transformer::{
+///     TsallisTransformerEncoderConfig, TsallisTransformerEncoderInput,
+/// };
+///
+/// let device = Device::flex();
+/// let encoder = TsallisTransformerEncoderConfig::new(8, 16, 2, 1).init(&device);
+/// let mut cache = encoder.new_autoregressive_cache();
+/// for length in 1..=3 {
+///     let so_far = TsallisTransformerEncoderInput::new(Tensor::zeros([1, length, 8], &device));
+///     let y = encoder.forward_autoregressive_inference(so_far, &mut cache);
+///     assert_eq!(y.dims(), [1, length, 8]);
+/// }
+/// # }
+/// ```
+///
+/// Created by [`TsallisTransformerEncoder::new_autoregressive_cache`].
 #[derive(Clone, Debug)]
 pub struct TsallisTransformerEncoderAutoregressiveCache {
     layers: Vec<TsallisTransformerEncoderLayerAutoregressiveCache>,

@@ -1,4 +1,4 @@
-//! What the layers of encoder and decoder have in common.
+//! Components shared by the layers of the encoder and the decoder.
 
 use crate::nn::attention::{TsallisMultiHeadAttention, TsallisMultiHeadAttentionConfig};
 use crate::nn::{AlphaConfig, ModuleConfigError};
@@ -9,7 +9,7 @@ use burn::nn::transformer::{PositionWiseFeedForward, PositionWiseFeedForwardConf
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::Device;
 
-/// What the parts of a layer are made by.
+/// The part of the configuration that the components of a layer need.
 pub(super) struct LayerConfig<'a> {
     pub d_model: usize,
     pub d_ff: usize,
@@ -54,12 +54,13 @@ impl LayerConfig<'_> {
     }
 }
 
-/// A part of a layer, which may keep what it has seen.
+/// A component of a layer, which may store its outputs in a cache.
 pub(super) type Sublayer<'a> = &'a mut dyn FnMut(Tensor<3>) -> Tensor<3>;
 
-/// Parts, each beside a residual path. The normalizations stand where Burn's layers have them: the `i`-th
-/// after the `i`-th part, or, where they come first, before the part that follows, the last of them before
-/// the first part.
+/// Applies the sublayers in order, each with a residual connection.
+///
+/// The normalizations stand where Burn's layers have them. Without `norm_first`, the `i`-th follows the `i`-th
+/// sublayer. With `norm_first`, the `i`-th precedes sublayer `i + 1`, and the last one precedes the first sublayer.
 pub(super) fn residual<const N: usize>(
     input: Tensor<3>,
     norm_first: bool,
@@ -79,10 +80,10 @@ pub(super) fn residual<const N: usize>(
     x
 }
 
-/// Each layer with its cache.
+/// Pairs each layer with its cache.
 ///
 /// # Panics
-/// If there are not as many caches as layers.
+/// If the number of caches differs from the number of layers.
 pub(super) fn with_caches<'a, L, C>(
     layers: &'a [L],
     caches: &'a mut [C],

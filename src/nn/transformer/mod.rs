@@ -1,4 +1,4 @@
-//! A transformer encoder and a decoder with Tsallis attention.
+//! A transformer encoder and decoder with Tsallis attention.
 
 mod decoder;
 mod encoder;
