@@ -13,20 +13,15 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{AutodiffBackend, TensorMetadata};
 use burn::tensor::{FloatDType, Shape};
 
-/// An input that a parent of a step stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Input {
-    /// The logits, or the probabilities of a divergence.
-    Entries,
-    Alpha,
-    Reference,
-}
+/// The parents of a step: the entries (logits, or the probabilities of a divergence), alpha and the reference. The entries
+/// stand in for an input that is no tensor.
+type Parents = [NodeGuard; 3];
 
-/// The backward step of the operator, whose parents are these inputs.
+/// The backward step of the operator.
 #[derive(Clone, Copy, Debug)]
-struct RowStep<const N: usize>([Input; N]);
+struct RowStep;
 
-/// What the step needs: the inputs and the root, and no probability.
+/// The inputs and the root, and no probabilities.
 #[derive(Clone, Debug)]
 struct Saved<B: TsallisBackend> {
     logits: FloatTensor<B>,
@@ -36,32 +31,26 @@ struct Saved<B: TsallisBackend> {
     parameters: RowParameters,
 }
 
-impl<B: TsallisBackend, const N: usize> Backward<B, N> for RowStep<N> {
+impl<B: TsallisBackend> Backward<B, 3> for RowStep {
     type State = Saved<B>;
 
     fn backward(
         self,
-        ops: Ops<Self::State, N>,
+        ops: Ops<Self::State, 3>,
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
         let cotangent = grads.consume::<B>(&ops.node);
         let saved = ops.state;
-        let is_tracked = |input| {
-            let mut parents = ops.parents.iter().zip(self.0);
-            parents.any(|(node, parent)| node.is_some() && parent == input)
-        };
+        let [x_node, alpha_node, q_node] =
+            tracked_inputs(ops.parents, &saved.alpha, &saved.reference);
         let wanted = GradientMask {
-            logits: is_tracked(Input::Entries),
-            alpha: is_tracked(Input::Alpha),
-            reference: is_tracked(Input::Reference),
+            logits: x_node.is_some(),
+            alpha: alpha_node.is_some(),
+            reference: q_node.is_some(),
         };
         let is_vector = matches!(saved.reference, ReferenceTensor::Vector(_));
-        let InputGradients {
-            logits,
-            alpha,
-            reference,
-        } = B::tsallis_backward(
+        let gradients = B::tsallis_backward(
             saved.logits,
             saved.alpha,
             saved.reference,
@@ -70,15 +59,17 @@ impl<B: TsallisBackend, const N: usize> Backward<B, N> for RowStep<N> {
             saved.parameters,
             wanted,
         );
-        let [mut logits, mut alpha, mut reference] =
-            [logits, alpha, reference].map(OptionalTensor::into_option);
-        for (node, input) in ops.parents.into_iter().zip(self.0) {
-            let gradient = match input {
-                Input::Entries => logits.take(),
-                Input::Alpha => alpha.take(),
-                Input::Reference if is_vector => reference.take().map(sum_of_rows::<B>),
-                Input::Reference => reference.take(),
-            };
+        let reference = gradients.reference.into_option();
+        let reference = if is_vector {
+            reference.map(sum_of_rows::<B>)
+        } else {
+            reference
+        };
+        for (node, gradient) in [
+            (x_node, gradients.logits.into_option()),
+            (alpha_node, gradients.alpha.into_option()),
+            (q_node, reference),
+        ] {
             if let (Some(node), Some(gradient)) = (node, gradient) {
                 grads.register::<B>(node.id, gradient);
             }
@@ -86,11 +77,28 @@ impl<B: TsallisBackend, const N: usize> Backward<B, N> for RowStep<N> {
     }
 }
 
-/// The backward step of the terms of a divergence, whose parents are these inputs.
-#[derive(Clone, Copy, Debug)]
-struct TermsStep<const N: usize>([Input; N]);
+/// The parents that are tracked, without the stand-ins.
+fn tracked_inputs<B: TsallisBackend, N>(
+    parents: [Option<N>; 3],
+    alpha: &AlphaTensor<B>,
+    reference: &ReferenceTensor<B>,
+) -> [Option<N>; 3] {
+    let [entries, alpha_node, q_node] = parents;
+    let is_tensor = matches!(
+        reference,
+        ReferenceTensor::Vector(_) | ReferenceTensor::Rows(_)
+    );
+    [
+        entries,
+        alpha_node.filter(|_| matches!(alpha, AlphaTensor::Rows(_))),
+        q_node.filter(|_| is_tensor),
+    ]
+}
 
-/// What that step needs.
+/// The backward step of the terms of a divergence.
+#[derive(Clone, Copy, Debug)]
+struct TermsStep;
+
 #[derive(Clone, Debug)]
 struct SavedTerms<B: TsallisBackend> {
     probabilities: FloatTensor<B>,
@@ -99,37 +107,46 @@ struct SavedTerms<B: TsallisBackend> {
     parameters: RowParameters,
 }
 
-impl<B: TsallisBackend, const N: usize> Backward<B, N> for TermsStep<N> {
+impl<B: TsallisBackend> SavedTerms<B> {
+    fn compute(&self, term: DivergenceTerm) -> FloatTensor<B> {
+        B::tsallis_divergence_terms(
+            self.probabilities.clone(),
+            self.alpha.clone(),
+            self.reference.clone(),
+            self.parameters,
+            term,
+        )
+    }
+}
+
+impl<B: TsallisBackend> Backward<B, 3> for TermsStep {
     type State = SavedTerms<B>;
 
     fn backward(
         self,
-        ops: Ops<Self::State, N>,
+        ops: Ops<Self::State, 3>,
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
         let cotangent = grads.consume::<B>(&ops.node);
         let saved = ops.state;
-        for (node, input) in ops.parents.into_iter().zip(self.0) {
+        let nodes = tracked_inputs(ops.parents, &saved.alpha, &saved.reference);
+        let derivatives = [
+            DivergenceTerm::ProbabilityDerivative,
+            DivergenceTerm::AlphaDerivative,
+            DivergenceTerm::ReferenceDerivative,
+        ];
+        for (node, term) in nodes.into_iter().zip(derivatives) {
             let Some(node) = node else { continue };
-            let term = match input {
-                Input::Entries => DivergenceTerm::ProbabilityDerivative,
-                Input::Alpha => DivergenceTerm::AlphaDerivative,
-                Input::Reference => DivergenceTerm::ReferenceDerivative,
-            };
-            let derivative = B::tsallis_divergence_terms(
-                saved.probabilities.clone(),
-                saved.alpha.clone(),
-                saved.reference.clone(),
-                saved.parameters,
-                term,
-            );
+            let derivative = saved.compute(term);
             let last = derivative.rank() - 1;
             let dtype = FloatDType::from(derivative.dtype());
             let rows = B::float_mul(derivative, B::float_cast(cotangent.clone(), dtype));
-            let gradient = match (input, &saved.reference) {
-                (Input::Alpha, _) => B::float_sum_dim(rows, last),
-                (Input::Reference, ReferenceTensor::Vector(_)) => sum_of_rows::<B>(rows),
+            let gradient = match (term, &saved.reference) {
+                (DivergenceTerm::AlphaDerivative, _) => B::float_sum_dim(rows, last),
+                (DivergenceTerm::ReferenceDerivative, ReferenceTensor::Vector(_)) => {
+                    sum_of_rows::<B>(rows)
+                }
                 _ => rows,
             };
             grads.register::<B>(node.id, gradient);
@@ -146,93 +163,34 @@ fn sum_of_rows<B: TsallisBackend>(rows: FloatTensor<B>) -> FloatTensor<B> {
     B::float_reshape(sum, Shape::new([columns]))
 }
 
-type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
-
-/// The call with these inputs as its parents.
-fn forward<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
-    parents: [NodeGuard; N],
-    inputs: [Input; N],
-    logits: FloatTensor<B>,
-    alpha: AlphaTensor<B>,
-    reference: ReferenceTensor<B>,
-    parameters: RowParameters,
-) -> (Tracked<B, C>, Tracked<B, C>) {
-    // Compute-bound: the root is what is saved, and finding it again is what the step avoids.
-    let prepared = RowStep(inputs)
-        .prepare::<C>(parents)
-        .compute_bound()
-        .stateful();
-    let (output, state) =
-        B::tsallis_forward(logits.clone(), alpha.clone(), reference.clone(), parameters);
-    let row_state = <Autodiff<B, C> as AutodiffBackend>::from_inner(state.clone());
-    let output = match prepared {
-        OpsKind::Tracked(prepared) => prepared.finish(
-            Saved {
-                logits,
-                alpha,
-                reference,
-                state,
-                parameters,
-            },
-            output,
-        ),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    };
-    (output, row_state)
-}
-
-/// The terms of a divergence with these inputs as parents.
-fn terms<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
-    parents: [NodeGuard; N],
-    inputs: [Input; N],
-    saved: SavedTerms<B>,
-) -> Tracked<B, C> {
-    let prepared = TermsStep(inputs)
-        .prepare::<C>(parents)
-        .compute_bound()
-        .stateful();
-    let output = B::tsallis_divergence_terms(
-        saved.probabilities.clone(),
-        saved.alpha.clone(),
-        saved.reference.clone(),
-        saved.parameters,
-        DivergenceTerm::Value,
-    );
-    match prepared {
-        OpsKind::Tracked(prepared) => prepared.finish(saved, output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
-}
-
-/// The orders, and their node where they are a tensor.
-fn split_alpha<B: TsallisBackend, C: CheckpointStrategy>(
+/// Takes the tensors out of the graph.
+fn into_parents<B: TsallisBackend, C: CheckpointStrategy>(
+    entries: FloatTensor<Autodiff<B, C>>,
     alpha: AlphaTensor<Autodiff<B, C>>,
-) -> (AlphaTensor<B>, Option<NodeGuard>) {
-    match alpha {
-        AlphaTensor::Number => (AlphaTensor::Number, None),
+    reference: ReferenceTensor<Autodiff<B, C>>,
+) -> (Parents, FloatTensor<B>, AlphaTensor<B>, ReferenceTensor<B>) {
+    let stand_in = || entries.clone().into_parts().1;
+    let (alpha, alpha_node) = match alpha {
+        AlphaTensor::Number => (AlphaTensor::Number, stand_in()),
         AlphaTensor::Rows(alpha) => {
             let (alpha, node) = alpha.into_parts();
-            (AlphaTensor::Rows(alpha), Some(node))
+            (AlphaTensor::Rows(alpha), node)
         }
-    }
-}
-
-/// The reference, and its node where it is a tensor.
-fn split_reference<B: TsallisBackend, C: CheckpointStrategy>(
-    reference: ReferenceTensor<Autodiff<B, C>>,
-) -> (ReferenceTensor<B>, Option<NodeGuard>) {
-    match reference {
-        ReferenceTensor::Uniform => (ReferenceTensor::Uniform, None),
-        ReferenceTensor::Ones => (ReferenceTensor::Ones, None),
+    };
+    let (reference, q_node) = match reference {
+        ReferenceTensor::Uniform => (ReferenceTensor::Uniform, stand_in()),
+        ReferenceTensor::Ones => (ReferenceTensor::Ones, stand_in()),
         ReferenceTensor::Vector(q) => {
             let (q, node) = q.into_parts();
-            (ReferenceTensor::Vector(q), Some(node))
+            (ReferenceTensor::Vector(q), node)
         }
         ReferenceTensor::Rows(q) => {
             let (q, node) = q.into_parts();
-            (ReferenceTensor::Rows(q), Some(node))
+            (ReferenceTensor::Rows(q), node)
         }
-    }
+    };
+    let (entries, node) = entries.into_parts();
+    ([node, alpha_node, q_node], entries, alpha, reference)
 }
 
 impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C> {
@@ -242,25 +200,26 @@ impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C>
         reference: ReferenceTensor<Self>,
         parameters: RowParameters,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (x, x_node) = logits.into_parts();
-        let (alpha, alpha_node) = split_alpha(alpha);
-        let (q, q_node) = split_reference(reference);
-        match (alpha_node, q_node) {
-            (None, None) => forward::<B, C, 1>([x_node], [Input::Entries], x, alpha, q, parameters),
-            (Some(node), None) => {
-                let inputs = [Input::Entries, Input::Alpha];
-                forward::<B, C, 2>([x_node, node], inputs, x, alpha, q, parameters)
-            }
-            (None, Some(node)) => {
-                let inputs = [Input::Entries, Input::Reference];
-                forward::<B, C, 2>([x_node, node], inputs, x, alpha, q, parameters)
-            }
-            (Some(alpha_node), Some(q_node)) => {
-                let inputs = [Input::Entries, Input::Alpha, Input::Reference];
-                let nodes = [x_node, alpha_node, q_node];
-                forward::<B, C, 3>(nodes, inputs, x, alpha, q, parameters)
-            }
-        }
+        let (parents, logits, alpha, reference) = into_parents::<B, C>(logits, alpha, reference);
+        // Compute-bound: the root is what is saved, and finding it again is what the step avoids.
+        let prepared = RowStep.prepare::<C>(parents).compute_bound().stateful();
+        let (output, state) =
+            B::tsallis_forward(logits.clone(), alpha.clone(), reference.clone(), parameters);
+        let row_state = <Self as AutodiffBackend>::from_inner(state.clone());
+        let output = match prepared {
+            OpsKind::Tracked(prepared) => prepared.finish(
+                Saved {
+                    logits,
+                    alpha,
+                    reference,
+                    state,
+                    parameters,
+                },
+                output,
+            ),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        };
+        (output, row_state)
     }
 
     /// First-order: the gradients are constants of the graph.
@@ -273,29 +232,21 @@ impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C>
         parameters: RowParameters,
         wanted: GradientMask,
     ) -> InputGradients<Self> {
-        let InputGradients {
-            logits,
-            alpha,
-            reference,
-        } = B::tsallis_backward(
-            logits.into_primitive(),
-            split_alpha::<B, C>(alpha).0,
-            split_reference::<B, C>(reference).0,
-            state.into_primitive(),
-            cotangent.into_primitive(),
-            parameters,
-            wanted,
+        let (_, logits, alpha, reference) = into_parents::<B, C>(logits, alpha, reference);
+        let (state, cotangent) = (state.into_primitive(), cotangent.into_primitive());
+        let gradients = B::tsallis_backward(
+            logits, alpha, reference, state, cotangent, parameters, wanted,
         );
-        let constant = |gradient| match gradient {
+        let constant = |gradient: OptionalTensor<B>| match gradient {
             OptionalTensor::None => OptionalTensor::None,
             OptionalTensor::Some(gradient) => {
                 OptionalTensor::Some(<Self as AutodiffBackend>::from_inner(gradient))
             }
         };
         InputGradients {
-            logits: constant(logits),
-            alpha: constant(alpha),
-            reference: constant(reference),
+            logits: constant(gradients.logits),
+            alpha: constant(gradients.alpha),
+            reference: constant(gradients.reference),
         }
     }
 
@@ -306,32 +257,21 @@ impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C>
         parameters: RowParameters,
         term: DivergenceTerm,
     ) -> FloatTensor<Self> {
-        let (probabilities, p_node) = probabilities.into_parts();
-        let (alpha, alpha_node) = split_alpha(alpha);
-        let (reference, q_node) = split_reference(reference);
-        if term != DivergenceTerm::Value {
-            let derivative =
-                B::tsallis_divergence_terms(probabilities, alpha, reference, parameters, term);
-            return <Self as AutodiffBackend>::from_inner(derivative);
-        }
+        let (parents, probabilities, alpha, reference) =
+            into_parents::<B, C>(probabilities, alpha, reference);
         let saved = SavedTerms {
             probabilities,
             alpha,
             reference,
             parameters,
         };
-        match (alpha_node, q_node) {
-            (None, None) => terms::<B, C, 1>([p_node], [Input::Entries], saved),
-            (Some(node), None) => {
-                terms::<B, C, 2>([p_node, node], [Input::Entries, Input::Alpha], saved)
-            }
-            (None, Some(node)) => {
-                terms::<B, C, 2>([p_node, node], [Input::Entries, Input::Reference], saved)
-            }
-            (Some(alpha_node), Some(q_node)) => {
-                let inputs = [Input::Entries, Input::Alpha, Input::Reference];
-                terms::<B, C, 3>([p_node, alpha_node, q_node], inputs, saved)
-            }
+        let output = saved.compute(term);
+        if term != DivergenceTerm::Value {
+            return <Self as AutodiffBackend>::from_inner(output);
+        }
+        match TermsStep.prepare::<C>(parents).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(saved, output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
 }

@@ -394,24 +394,12 @@ mod tests {
                             {
                                 continue;
                             }
-                            let pass = match pass {
-                                Pass::Forward => "forward".to_owned(),
-                                Pass::Backward(wanted) => [
-                                    ("logits", wanted.logits),
-                                    ("alpha", wanted.alpha),
-                                    ("reference", wanted.reference),
-                                ]
-                                .iter()
-                                .filter(|(_, wanted)| *wanted)
-                                .map(|(name, _)| *name)
+                            let words = format!("{columns} {kernel:?}");
+                            let words = words.split(|c: char| !c.is_ascii_alphanumeric());
+                            let name = words
+                                .filter(|word| !word.is_empty())
                                 .collect::<Vec<_>>()
-                                .join("+"),
-                            };
-                            let name = format!(
-                                "{columns}-{pass}-{output:?}-{reference_kind:?}-{}-{}",
-                                if alpha_rows { "alphas" } else { "alpha" },
-                                kernel.stored(),
-                            );
+                                .join("-");
                             kernels.push((name, kernel));
                         }
                     }
