@@ -256,6 +256,35 @@ mod on_wgpu {
         }
     }
 
+    /// The gradient in a learned alpha costs no launch of its own.
+    #[test]
+    fn a_backward_call_is_one_launch() {
+        let Some(device) = wgpu_device() else { return };
+        let path = path(device, wgsl::forward, wgsl::backward);
+        let mut cases = file(DType::F32);
+        cases.retain(|case| case.logits.len() == 8);
+        for batch in Batch::group(&cases, FEW_CALLS) {
+            let (_, state) = path.run(&batch, Output::Probabilities);
+            let before = wgsl::LAUNCHES.get();
+            let wanted = GradientMask {
+                logits: true,
+                alpha: true,
+                reference: false,
+            };
+            let gradients = (path.backward)(
+                path.logits(&batch),
+                path.alpha(&batch),
+                path.reference(&batch),
+                state,
+                path.rows(batch.cotangent(Output::Probabilities), batch.rows().len()),
+                path.parameters(&batch, Output::Probabilities),
+                wanted,
+            );
+            assert_eq!(wgsl::LAUNCHES.get(), before + 1);
+            assert!(gradients.alpha.into_option().is_some());
+        }
+    }
+
     #[test]
     fn kernels_without_fusion() {
         if let Some(device) = wgpu_device() {

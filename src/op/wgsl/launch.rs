@@ -166,6 +166,12 @@ impl Info {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// The launches of this thread.
+    pub(crate) static LAUNCHES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 fn launch(
     client: &Client,
     kernel: RowKernel,
@@ -173,6 +179,8 @@ fn launch(
     arguments: KernelArguments,
     info: Info,
 ) {
+    #[cfg(test)]
+    LAUNCHES.set(LAUNCHES.get() + 1);
     // In two dimensions: one of them holds 65 535 workgroups.
     let max_groups = client.properties().hardware.max_cube_count.0.max(1) as usize;
     let x = groups.min(max_groups);

@@ -22,6 +22,8 @@ use burn::tensor::{DType, Device, Tensor};
 use burn_wgpu::{CubeBackend, CubeTensor, into_contiguous};
 use kernel::Pass;
 use launch::Call;
+#[cfg(test)]
+pub(crate) use launch::LAUNCHES;
 
 /// Whether Burn's wgpu compiles WGSL text for this device. Starts the device.
 pub(crate) fn compiles_on(device: &Device) -> bool {
