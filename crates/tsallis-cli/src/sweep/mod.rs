@@ -166,7 +166,7 @@ impl Sweep {
         let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
         let missing: Vec<&PpoConfig> = configs.iter().filter(|c| !lock().has(c)).collect();
         let jobs = self.jobs.unwrap_or_else(cores).min(missing.len().max(1));
-        let progress = Progress::new(configs.len(), steps, jobs, self.quiet);
+        let progress = Progress::new(configs.len(), steps, self.quiet);
         progress.print_line(&format!(
             "{} runs of {} steps, {} of them done, into {}",
             configs.len(),

@@ -264,7 +264,7 @@ impl Train {
         let stop = stop::stop_requested();
         let at_once = self.jobs.unwrap_or_else(cores).min(jobs.len());
         let steps = config.updates() * config.batch();
-        let progress = Progress::new(jobs.len(), steps, at_once, self.quiet || self.json);
+        let progress = Progress::new(jobs.len(), steps, self.quiet || self.json);
         let note = coupling_note(std::slice::from_ref(config));
         let reporter = Reporter::new(progress, title, note)
             .quiet(self.quiet)
