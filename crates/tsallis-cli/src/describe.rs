@@ -1,8 +1,9 @@
 //! Runs and numbers as a person says them.
 
-use super::{duration, thousands};
 use burn_tsallis::rl::ppo::PpoConfig;
 use burn_tsallis::rl::run::{RunStatus, RunSummary, Verdict};
+use indicatif::{FormattedDuration, HumanCount};
+use std::time::Duration;
 
 /// A run in a few words, less its seed.
 pub(super) fn describe_config(config: &PpoConfig) -> String {
@@ -38,8 +39,8 @@ pub(super) fn format_return(value: f64, largest: f64) -> String {
 pub(super) fn describe_summary(summary: &RunSummary) -> String {
     let took = format!(
         "{} steps in {}",
-        thousands(summary.steps),
-        duration(summary.seconds)
+        HumanCount(summary.steps as u64),
+        FormattedDuration(Duration::from_secs(summary.seconds.round() as u64))
     );
     let learned = describe_result(summary);
     match summary.status {
@@ -74,7 +75,7 @@ fn describe_result(summary: &RunSummary) -> String {
         (Some(Verdict::Solved), Some(solved), Some(steps)) => format!(
             "{environment} is solved: {of} {mean} of {best} on average, and {solved} was first reached \
              after {} steps",
-            thousands(steps)
+            HumanCount(steps as u64)
         ),
         (Some(Verdict::Lost), ..) => {
             format!("{environment} was solved and lost again: {of} {mean} of {best} on average")
@@ -106,10 +107,10 @@ pub(super) fn describe_summaries(summaries: &[RunSummary]) -> Option<String> {
         let first_reached = match (steps.first(), steps.last()) {
             (Some(least), Some(most)) if least < most => format!(
                 ", first after {} to {} steps",
-                thousands(*least),
-                thousands(*most)
+                HumanCount(*least as u64),
+                HumanCount(*most as u64)
             ),
-            (Some(least), _) => format!(", first after {} steps", thousands(*least)),
+            (Some(least), _) => format!(", first after {} steps", HumanCount(*least as u64)),
             _ => String::new(),
         };
         parts.push(format!("{solved} of {runs} seeds solve it{first_reached}"));

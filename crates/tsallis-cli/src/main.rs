@@ -222,29 +222,6 @@ fn given_flags(matches: &ArgMatches) -> Vec<String> {
         .collect()
 }
 
-/// A count with its thousands apart: `200 000`.
-fn thousands(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A time as a person says it: `42 s`, `3 min 5 s`, `2 h 10 min`.
-fn duration(seconds: f64) -> String {
-    let seconds = seconds.round() as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,15 +253,5 @@ mod tests {
             let forwarded = toml::Value::from(vec![format!("burn-tsallis/{name}")]);
             assert_eq!(program[name], forwarded, "{name}");
         }
-    }
-
-    #[test]
-    fn numbers_as_words() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(200_192), "200 192");
-        assert_eq!(thousands(1_000_000), "1 000 000");
-        assert_eq!(duration(59.4), "59 s");
-        assert_eq!(duration(185.0), "3 min 5 s");
-        assert_eq!(duration(7800.0), "2 h 10 min");
     }
 }

@@ -9,7 +9,7 @@ use super::hyperparameters::{ConfigSource, TrainingFlags, coupling_note};
 use super::parallel::{cores, parallel_map};
 use super::print_paragraph::print_paragraph;
 use super::progress::Progress;
-use super::{CommandError, device, learning_curve, stop, thousands};
+use super::{CommandError, device, learning_curve, stop};
 use burn::tensor::Device;
 use burn_tsallis::experiment::{FileError, write_atomically};
 use burn_tsallis::rl::ppo::{ConfigError, PpoConfig};
@@ -19,6 +19,7 @@ use burn_tsallis::rl::run::{
 };
 use clap::{Args, ValueEnum};
 use grid::{Grid, Setting, base};
+use indicatif::HumanCount;
 use results::{ResultRow, Results};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -170,7 +171,7 @@ impl Sweep {
         progress.print_line(&format!(
             "{} runs of {} steps, {} of them done, into {}",
             configs.len(),
-            thousands(steps),
+            HumanCount(steps as u64),
             configs.len() - missing.len(),
             self.out.display()
         ));

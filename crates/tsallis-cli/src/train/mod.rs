@@ -9,7 +9,7 @@ use super::hyperparameters::{
 use super::parallel::{cores, parallel_map};
 use super::progress::Progress;
 use super::seeds::Seeds;
-use super::{CommandError, device, learning_curve, stop, thousands};
+use super::{CommandError, device, learning_curve, stop};
 use burn::tensor::Device;
 use burn_tsallis::rl::ppo::{ConfigError, PpoConfig};
 use burn_tsallis::rl::run::{
@@ -17,6 +17,7 @@ use burn_tsallis::rl::run::{
     Trainer,
 };
 use clap::Args;
+use indicatif::HumanCount;
 use report::{Event, Reporter};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -136,7 +137,7 @@ impl Train {
         let title = format!(
             "{}, {} steps, into {}",
             describe_config(&config),
-            thousands(config.updates() * config.batch()),
+            HumanCount((config.updates() * config.batch()) as u64),
             out.display()
         );
         self.train(
@@ -217,7 +218,7 @@ impl Train {
         let title = format!(
             "{}, {} steps, going on in {}",
             describe_config(&config),
-            thousands(config.updates() * config.batch()),
+            HumanCount((config.updates() * config.batch()) as u64),
             folder.display()
         );
         let jobs = runs
