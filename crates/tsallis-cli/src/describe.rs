@@ -1,8 +1,9 @@
 //! Descriptions of runs and their results in plain text.
 
-use super::{duration, thousands};
 use burn_tsallis::rl::ppo::PpoConfig;
 use burn_tsallis::rl::run::{RunStatus, RunSummary, Verdict};
+use indicatif::{HumanCount, HumanDuration};
+use std::time::Duration;
 
 /// Describes the configuration of a run in a few words, without its seed.
 pub(super) fn describe_config(config: &PpoConfig) -> String {
@@ -38,8 +39,8 @@ pub(super) fn format_return(value: f64, largest: f64) -> String {
 pub(super) fn describe_summary(summary: &RunSummary) -> String {
     let took = format!(
         "{} steps in {}",
-        thousands(summary.steps),
-        duration(summary.seconds)
+        HumanCount(summary.steps as u64),
+        HumanDuration(Duration::from_secs(summary.seconds.round() as u64))
     );
     let learned = describe_result(summary);
     match summary.status {
@@ -74,7 +75,7 @@ fn describe_result(summary: &RunSummary) -> String {
         (Some(Verdict::Solved), Some(solved), Some(steps)) => format!(
             "{environment} is solved: mean return {mean} of {best} {of}, {solved} first reached after {} \
              steps",
-            thousands(steps)
+            HumanCount(steps as u64)
         ),
         (Some(Verdict::Lost), ..) => {
             format!("{environment} was solved but lost again: mean return {mean} of {best} {of}")
@@ -105,10 +106,10 @@ pub(super) fn describe_summaries(summaries: &[RunSummary]) -> Option<String> {
         let first_reached = match (steps.first(), steps.last()) {
             (Some(least), Some(most)) if least < most => format!(
                 ", first after {} to {} steps",
-                thousands(*least),
-                thousands(*most)
+                HumanCount(*least as u64),
+                HumanCount(*most as u64)
             ),
-            (Some(least), _) => format!(", first after {} steps", thousands(*least)),
+            (Some(least), _) => format!(", first after {} steps", HumanCount(*least as u64)),
             _ => String::new(),
         };
         parts.push(format!("{solved} of {runs} solved{first_reached}"));

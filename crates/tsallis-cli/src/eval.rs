@@ -1,11 +1,12 @@
 use super::describe::format_return;
 use super::parallel::{cores, parallel_map};
 use super::print_paragraph::print_paragraph;
-use super::{CommandError, device, thousands};
+use super::{CommandError, device};
 use burn::tensor::Device;
 use burn_tsallis::rl::run::{CheckpointChoice, SavedRun};
 use burn_tsallis::rl::{Evaluation, evaluate};
 use clap::Args;
+use indicatif::HumanCount;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -161,7 +162,7 @@ impl EvaluationReport {
             } else {
                 "sampled"
             },
-            thousands(self.steps),
+            HumanCount(self.steps as u64),
             words(self.mean_return),
             (self.best_possible_return * 1000.0).round() / 1000.0,
             self.episodes,

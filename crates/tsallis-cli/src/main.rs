@@ -223,29 +223,6 @@ fn given_flags(matches: &ArgMatches) -> Vec<String> {
         .collect()
 }
 
-/// Formats a count with separated thousands: `200 000`.
-fn thousands(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Formats a time in seconds for reading: `42 s`, `3 min 5 s`, `2 h 10 min`.
-fn duration(seconds: f64) -> String {
-    let seconds = seconds.round() as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,15 +255,5 @@ mod tests {
             let forwarded = toml::Value::from(vec![format!("burn-tsallis/{name}")]);
             assert_eq!(program[name], forwarded, "{name}");
         }
-    }
-
-    #[test]
-    fn numbers_as_words() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(200_192), "200 192");
-        assert_eq!(thousands(1_000_000), "1 000 000");
-        assert_eq!(duration(59.4), "59 s");
-        assert_eq!(duration(185.0), "3 min 5 s");
-        assert_eq!(duration(7800.0), "2 h 10 min");
     }
 }

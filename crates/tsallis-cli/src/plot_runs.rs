@@ -1,15 +1,16 @@
 //! `tsallis plot`.
 
+use super::CommandError;
 use super::band::{BandPoint, band};
 use super::describe::describe_config;
 use super::plot::{Axis, CATEGORIES, Figure, Line, LinePlot};
 use super::print_paragraph::print_paragraph;
 use super::sweep;
-use super::{CommandError, thousands};
 use burn_tsallis::experiment::write_atomically;
 use burn_tsallis::rl::ppo::{PpoConfig, UpdateMetrics};
 use burn_tsallis::rl::run::SavedRun;
 use clap::{Args, ValueEnum};
+use indicatif::HumanCount;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -68,7 +69,9 @@ impl XAxis {
     fn format(self, x: f64) -> String {
         match self {
             Self::Seconds => format!("{x:.1}"),
-            Self::Steps | Self::Updates | Self::Episodes => thousands(x.round() as usize),
+            Self::Steps | Self::Updates | Self::Episodes => {
+                HumanCount(x.round() as u64).to_string()
+            }
         }
     }
 }

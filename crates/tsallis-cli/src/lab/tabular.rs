@@ -2,8 +2,9 @@ use super::number_format::Decimals;
 use super::preset::Preset;
 use super::progress::Progress;
 use super::{LabError, PROCESS_HELP, check, sweep_report};
-use crate::{duration, seeds, stop, thousands};
+use crate::{seeds, stop};
 use clap::{Args, ValueEnum};
+use indicatif::{HumanCount, HumanDuration};
 use std::path::PathBuf;
 use std::time::Instant;
 use tsallis_lab::algorithms::Sampling;
@@ -150,15 +151,15 @@ impl Tabular {
         if done > 0 {
             eprintln!(
                 "{} of {} runs are already done",
-                thousands(done),
-                thousands(planned.len())
+                HumanCount(done as u64),
+                HumanCount(planned.len() as u64)
             );
         }
         if left > 0 {
             eprintln!(
                 "{} of {} iterations on {} threads, writing to {}",
                 runs(left),
-                thousands(grid.iterations),
+                HumanCount(grid.iterations as u64),
                 rayon::current_num_threads(),
                 folder.display()
             );
@@ -179,15 +180,15 @@ impl Tabular {
         });
         let finished = progress.finish();
         swept?;
-        let seconds = started.elapsed().as_secs_f64();
+        let elapsed = started.elapsed();
         if finished < left {
             println!(
                 "Stopped after {} of {} runs. Run the same command to resume. Results so far:",
-                thousands(done + finished),
-                thousands(planned.len())
+                HumanCount((done + finished) as u64),
+                HumanCount(planned.len() as u64)
             );
         } else if left > 0 {
-            println!("{} in {}.", runs(left), duration(seconds));
+            println!("{} in {}.", runs(left), HumanDuration(elapsed));
         }
         sweep_report::write(&folder, &processes, &grid, &planned, table.rows())?;
         Ok(finished == left)
@@ -224,5 +225,5 @@ impl Tabular {
 
 fn runs(count: usize) -> String {
     let plural = if count == 1 { "" } else { "s" };
-    format!("{} run{plural}", thousands(count))
+    format!("{} run{plural}", HumanCount(count as u64))
 }

@@ -1,4 +1,4 @@
-use crate::thousands;
+use indicatif::HumanCount;
 use plotters::coord::ranged1d::{
     KeyPointHint, NoDefaultFormatting, Ranged, ReversibleRanged, ValueFormatter,
 };
@@ -182,7 +182,7 @@ impl Coordinate {
                 };
                 if value.abs() >= 1000.0 && decimals == 0 {
                     let sign = if value < 0.0 { "−" } else { "" };
-                    return format!("{sign}{}", thousands(value.abs().round() as usize));
+                    return format!("{sign}{}", HumanCount(value.abs().round() as u64));
                 }
                 minus(format!("{value:.decimals$}"))
             }
@@ -321,7 +321,7 @@ mod tests {
         let near = Axis::log("").coordinate([0.01, 10.0].into_iter());
         assert_eq!(near.tick_label(0.1), "0.1");
         let linear = Axis::linear("").coordinate([-20_000.0, 0.0].into_iter());
-        assert_eq!(linear.tick_label(-20_000.0), "−20 000");
+        assert_eq!(linear.tick_label(-20_000.0), "−20,000");
         assert_eq!(linear.tick_label(1e-12), "0");
         let places = Axis::places("", ["0.1", "1"].map(str::to_owned)).coordinate([].into_iter());
         assert_eq!(places.tick_values(), [0.0, 1.0]);

@@ -9,7 +9,7 @@ use super::hyperparameters::{ConfigSource, TrainingFlags, coupling_note};
 use super::parallel::{cores, parallel_map};
 use super::print_paragraph::print_paragraph;
 use super::progress::Progress;
-use super::{CommandError, device, learning_curve, stop, thousands};
+use super::{CommandError, device, learning_curve, stop};
 use burn::tensor::Device;
 use burn_tsallis::experiment::{FileError, write_atomically};
 use burn_tsallis::rl::ppo::{ConfigError, PpoConfig};
@@ -19,6 +19,7 @@ use burn_tsallis::rl::run::{
 };
 use clap::{Args, ValueEnum};
 use grid::{Grid, Setting, base};
+use indicatif::HumanCount;
 use results::{ResultRow, Results};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -166,11 +167,11 @@ impl Sweep {
         let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
         let missing: Vec<&PpoConfig> = configs.iter().filter(|c| !lock().has(c)).collect();
         let jobs = self.jobs.unwrap_or_else(cores).min(missing.len().max(1));
-        let progress = Progress::new(configs.len(), steps, jobs, self.quiet);
+        let progress = Progress::new(configs.len(), steps, self.quiet);
         progress.print_line(&format!(
             "{} runs of {} steps, {} already done, writing to {}",
             configs.len(),
-            thousands(steps),
+            HumanCount(steps as u64),
             configs.len() - missing.len(),
             self.out.display()
         ));

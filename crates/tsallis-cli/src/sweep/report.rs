@@ -5,9 +5,9 @@ use crate::band::{BandPoint, band};
 use crate::describe::format_return;
 use crate::plot::{Axis, CATEGORIES, Figure, Line, LinePlot, PlotError, alpha_color};
 use crate::statistics::{bootstrap_interval, interquartile_mean};
-use crate::thousands;
 use burn_tsallis::rl::ppo::PpoConfig;
 use burn_tsallis::rl::run::{RunError, RunStatus, SavedRun, Verdict};
+use indicatif::HumanCount;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -123,7 +123,8 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
             if solvable {
                 row.push(format!("{} of {}", cell.solved, cell.runs));
                 row.push(format!("{} of {}", cell.solved_once, cell.runs));
-                row.push(cell.steps_to_solved.map_or("-".to_owned(), thousands));
+                let steps = |steps| HumanCount(steps as u64).to_string();
+                row.push(cell.steps_to_solved.map_or("-".to_owned(), steps));
             }
             if failures {
                 row.push(cell.failed.to_string());

@@ -9,7 +9,7 @@ use super::hyperparameters::{
 use super::parallel::{cores, parallel_map};
 use super::progress::Progress;
 use super::seeds::Seeds;
-use super::{CommandError, device, learning_curve, stop, thousands};
+use super::{CommandError, device, learning_curve, stop};
 use burn::tensor::Device;
 use burn_tsallis::rl::ppo::{ConfigError, PpoConfig};
 use burn_tsallis::rl::run::{
@@ -17,6 +17,7 @@ use burn_tsallis::rl::run::{
     Trainer,
 };
 use clap::Args;
+use indicatif::HumanCount;
 use report::{Event, Reporter};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -138,7 +139,7 @@ impl Train {
         let title = format!(
             "{}, {} steps, writing to {}",
             describe_config(&config),
-            thousands(config.updates() * config.batch()),
+            HumanCount((config.updates() * config.batch()) as u64),
             out.display()
         );
         self.train(
@@ -219,7 +220,7 @@ impl Train {
         let title = format!(
             "{}, {} steps, resuming {}",
             describe_config(&config),
-            thousands(config.updates() * config.batch()),
+            HumanCount((config.updates() * config.batch()) as u64),
             folder.display()
         );
         let jobs = runs
@@ -266,7 +267,7 @@ impl Train {
         let stop = stop::stop_requested();
         let at_once = self.jobs.unwrap_or_else(cores).min(jobs.len());
         let steps = config.updates() * config.batch();
-        let progress = Progress::new(jobs.len(), steps, at_once, self.quiet || self.json);
+        let progress = Progress::new(jobs.len(), steps, self.quiet || self.json);
         let note = coupling_note(std::slice::from_ref(config));
         let reporter = Reporter::new(progress, title, note)
             .quiet(self.quiet)

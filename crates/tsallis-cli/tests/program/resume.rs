@@ -64,7 +64,7 @@ fn a_finished_run_has_nothing_left_and_can_be_made_longer() {
     train(&run, &[]);
     let before = read(run.join("metrics.csv"));
     let said = succeed(&["train", "--resume", name(&run)]);
-    assert!(said.contains("1 024 steps"), "{said}");
+    assert!(said.contains("1,024 steps"), "{said}");
     assert_eq!(before, read(run.join("metrics.csv")));
 
     // A resumed run that differs from the original prints a note, even in quiet mode.

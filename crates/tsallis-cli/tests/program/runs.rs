@@ -55,7 +55,7 @@ fn a_run_leaves_its_folder_and_eval_plays_it() {
     let run = name(&run);
     let play = |more: &[&str]| succeed(&[&["eval", run, "--episodes", "20"], more].concat());
     let played = play(&[]);
-    assert!(played.contains("after 1 024 steps"), "{played}");
+    assert!(played.contains("after 1,024 steps"), "{played}");
     assert!(played.contains("over 20 episodes"), "{played}");
     assert_eq!(played, play(&[]));
     assert_ne!(played, play(&["--deterministic"]));
