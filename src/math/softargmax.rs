@@ -58,7 +58,7 @@ impl FSoftargmax {
     /// use burn_tsallis::math::{FSoftargmax, LeCam};
     ///
     /// let masked = [1.0, f64::NEG_INFINITY];
-    /// let solution = FSoftargmax::new(&LeCam, &masked, &[0.5, 0.5]).expect("one entry is allowed");
+    /// let solution = FSoftargmax::new(&LeCam, &masked, &[1.0, 1.0]).expect("one entry is allowed");
     /// assert_eq!(solution.probabilities(), [1.0, 0.0]);
     /// assert!(FSoftargmax::new(&LeCam, &[f64::NAN, 0.0], &[0.5, 0.5]).is_none());
     /// ```
