@@ -41,7 +41,7 @@ fn store(base: u32, local: u32, slot: u32, value: f32) {
     registers[slot] = value;
 }
 
-// Replaces a value that an earlier store wrote.
+// Writes the value of one column after the pass over the row.
 fn overwrite(base: u32, local: u32, column: u32, value: f32) {
     for (var slot = 0u; slot < SLOTS; slot++) {
         if column_of(local, slot) == column {

@@ -26,7 +26,7 @@ fn store(base: u32, local: u32, slot: u32, value: f32) {
     {{ write_entry }}
 }
 
-// Replaces a value that an earlier store wrote.
+// Writes the value of one column after the pass over the row.
 fn overwrite(base: u32, local: u32, column: u32, value: f32) {
     if local == 0u {
         let at = base + column;

@@ -338,7 +338,7 @@ mod tests {
         for q in [0.5, 1e-3, 1e-6, 1e-12, 1e-16, 1e-40, 1e-60] {
             let (x, reference) = ([2.0, 0.0], [q, 1.0]);
             let of = |solution: Option<FSoftargmax>| {
-                let solution = solution.unwrap_or_else(|| panic!("no solution for a reference of {q:e}"));
+                let solution = solution.unwrap_or_else(|| panic!("no solution at {q:e}"));
                 let total: f64 = solution.probabilities().iter().sum();
                 assert!((total - 1.0).abs() < 1e-13, "{q:e}: {total}");
                 solution.probabilities()[0]
