@@ -5,7 +5,7 @@
 
 const LN_2_HIGH: f32 = 0.693359375;
 const LN_2_LOW: f32 = -2.12194440e-4;
-// Below this c x, the functions divided by c equal x: half the epsilon of f32.
+// Below this |c x|, log1p_over and expm1_over return x: half the epsilon of f32.
 const NEGLIGIBLE: f32 = 5.9604645e-8;
 // Rounds to the largest finite f32. The usual literal 3.4028235e38 is above it, and some WGSL compilers reject it.
 const F32_MAX: f32 = 3.4028234e38;
@@ -49,7 +49,7 @@ fn log1p(z: f32) -> f32 {
     return ln(1.0 + z);
 }
 
-// e^x; zero where the result is subnormal.
+// e^x, or zero if the result is subnormal.
 fn exp_accurate(x: f32) -> f32 {
     if x < -87.3 {
         return 0.0;

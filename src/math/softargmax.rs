@@ -99,8 +99,8 @@ impl FSoftargmax {
             }
             (s, w * generator.second_derivative(u_max) * u_max)
         };
-        // At the lower end, every ratio is that of equal logits. At the upper end, one entry with the largest logit
-        // has all the probability.
+        // The lower end is the root for equal logits. At the upper end, one entry with the largest logit has all the
+        // probability.
         let (mut lo, mut hi) = (-total.ln(), -at_max.ln());
         let mut log_u = hi;
         let mut previous_step = f64::INFINITY;

@@ -422,7 +422,7 @@ fn extreme_logits_of_a_one_hot_row() {
             let what = format!("{} alpha {alpha}: {p:?}", test.name);
             assert!(p.iter().all(|p| p.is_finite()), "{what}");
             assert!(p[0] > 0.999 && p[3] > 0.98, "{what}");
-            // Finite logits are allowed entries at any distance. Up to alpha = 1, their logarithms are finite.
+            // Finite logits are allowed entries at any distance. Up to alpha = 1, their ln p is finite.
             if alpha <= 1.0 {
                 let log_p = values(tsallis_log_softargmax(x.clone(), alpha, 1));
                 assert!(log_p.iter().all(|p| p.is_finite()), "{what}: {log_p:?}");
