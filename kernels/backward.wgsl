@@ -1,19 +1,20 @@
 
-// The gradients of <cotangent, output> in the logits, alpha and the reference, from the root that the forward kernel
-// found: math::row::backward.
+// Computes the gradients of <cotangent, output> in the logits, alpha and the reference from the root that the forward
+// kernel found: math::row::backward.
 
-// Which gradients the kernel writes.
+// The gradients that the kernel writes.
 const WANTS_LOGITS: bool = {{ wants_logits }};
 const WANTS_ALPHA: bool = {{ wants_alpha }};
 
-// k = q u^(2 - alpha) and u, zero off the support, which is tested: the power is one there at alpha = 2.
+// k = q u^(2 - alpha) and u, both zero off the support. The support is tested, since the power of u = 0 is one at
+// alpha = 2.
 fn weight_at(gap: vec2<f32>, q: f32) -> vec2<f32> {
     if ratio_by_support_radius || ratio_log_space {
         let ratio = ratio_at(gap);
         if !ratio.on_support {
             return vec2<f32>(0.0);
         }
-        // In halves: with a small q the power overflows where the product does not.
+        // Half of the power at a time: for a small q, the power may overflow when its product with q does not.
         let root = exp_accurate(0.5 * (1.0 + ratio_c) * ratio.log_u);
         return vec2<f32>(q * root * root, exp_accurate(ratio.log_u));
     }
@@ -21,13 +22,13 @@ fn weight_at(gap: vec2<f32>, q: f32) -> vec2<f32> {
     return vec2<f32>((q * m.y) * ratio_power, m.x);
 }
 
-// math::row::backward::alpha_slope, against the fall of the largest weight.
+// math::row::backward::alpha_slope. top_log_drop is the log drop of the entry with the largest weight.
 fn alpha_slope(log_drop: f32, top_log_drop: f32) -> f32 {
     let d = log_drop - top_log_drop;
     return (ratio_l - top_log_drop) * expm1_over(-ratio_c, d) - d * d * exp_curvature(-ratio_c * d);
 }
 
-// The cotangent of p or ln p; for the divergence it is f'(u), up to what is the same for the row.
+// The cotangent of p or ln p. For the divergence it is f'(u), up to a constant of the row.
 fn cotangent_at(base: u32, column: u32, gap: vec2<f32>) -> f32 {
     if OUTPUT == DIVERGENCE {
         return -gap.x;
@@ -35,7 +36,8 @@ fn cotangent_at(base: u32, column: u32, gap: vec2<f32>) -> f32 {
     return {{ cotangent_at }};
 }
 
-// The gradient of ln p in the logit of an entry; `mean` is the sum of the scores over that of the weights.
+// The gradient of ln p in the logit of an entry. mean is the sum of the cotangents times u^c, divided by the sum of
+// the weights.
 fn log_entry(row: RowSummary, base: u32, column: u32, gap: vec2<f32>, q: f32, mean: f32) -> f32 {
     let ratio = ratio_at(gap);
     if !ratio.on_support {
@@ -45,7 +47,7 @@ fn log_entry(row: RowSummary, base: u32, column: u32, gap: vec2<f32>, q: f32, me
     return scaled - weight_at(gap, q).x * mean;
 }
 
-// From the gradient of ln p in a logit to that in the reference: times u / k.
+// The gradient of ln p in the reference of an entry: the gradient in its logit, value, times u / k.
 fn log_entry_in_reference(row: RowSummary, value: f32, gap: vec2<f32>, q: f32) -> f32 {
     let ratio = ratio_at(gap);
     if !ratio.on_support {
@@ -54,7 +56,7 @@ fn log_entry_in_reference(row: RowSummary, value: f32, gap: vec2<f32>, q: f32) -
     return value * exp_accurate(-row.c * ratio.log_u) / q;
 }
 
-// The gradients of V: p in the logits, minus the sum of q df/dalpha in alpha, f* in the reference.
+// Writes the gradients of V: p in the logits, minus the sum of q df/dalpha in alpha, f* in the reference.
 fn write_value_gradients(
     local: u32,
     base: u32,
@@ -110,7 +112,7 @@ fn process_row(local: u32, base: u32, row_index: u32, columns: u32) {
         return;
     }
 
-    // The sum of the weights and the column of the largest.
+    // The sum of the weights, and the column of the largest weight.
     var totals = vec4<f32>(0.0);
     var own_k = -1.0;
     var own_column = 0u;
@@ -135,8 +137,8 @@ fn process_row(local: u32, base: u32, row_index: u32, columns: u32) {
     let top_gap = gap_of(row.max, logit_at(base, largest));
     let top_log_drop = ratio_at(top_gap).log_drop;
 
-    // Near a one-hot row the weighted mean equals the cotangent of the largest weight to rounding, and
-    // the gradient is what is left: centered on it, what is left keeps its digits.
+    // Near a one-hot row, the weighted mean equals the cotangent at the largest weight to rounding. Cotangents are
+    // centered on it, so that the small difference, which is the gradient, keeps its digits.
     let center = cotangent_at(base, largest, top_gap);
     var sums = vec4<f32>(0.0);
     for (var slot = 0u; slot < slots(columns); slot++) {
@@ -159,7 +161,7 @@ fn process_row(local: u32, base: u32, row_index: u32, columns: u32) {
                 }
             }
         } else {
-            // An entry off the support has no weight, whatever its cotangent is.
+            // An entry off the support has no weight, even if its cotangent is not finite.
             let k = weight_at(gap, q).x;
             if k > 0.0 {
                 sums.z += k * (cotangent_at(base, column, gap) - center);
@@ -169,7 +171,8 @@ fn process_row(local: u32, base: u32, row_index: u32, columns: u32) {
     let means = reduce(local, sums) / total;
     let mean = means.z;
 
-    // The gradients, with what is left for the largest weight of a gradient of ln p, and the sum of that in alpha.
+    // Writes the gradients. Sums the gradients of ln p, except at the largest weight, and the terms of the gradient
+    // in alpha.
     var others = vec4<f32>(0.0);
     for (var slot = 0u; slot < slots(columns); slot++) {
         let column = column_of(local, slot);
@@ -237,7 +240,7 @@ fn process_row(local: u32, base: u32, row_index: u32, columns: u32) {
         store_row_number(local, row_index, select(left.w, left.w * row_cotangent, OUTPUT == DIVERGENCE));
     }
     if OUTPUT == LOG_PROBABILITIES {
-        // The row sums to zero: at the largest weight, the sum of the others keeps the digits.
+        // The gradients of a row sum to zero. At the largest weight, minus the sum of the others keeps its digits.
         overwrite(base, local, largest, -left.z);
         if WRITES_REFERENCE {
             let value = log_entry_in_reference(row, -left.z, top_gap, q_at(base, largest));

@@ -1,20 +1,20 @@
 {{ enable }}
-// Elementary functions in f32, to a rounding or two: WGSL has no log1p and no expm1, and promises 2^-21 of
-// its log near one. NaN and infinities are recognized by their bits, since a compiler may assume that no
-// comparison meets them.
+// Elementary functions in f32, accurate to one or two roundings. WGSL has no log1p and no expm1, and guarantees
+// only an absolute error of 2^-21 for its log near one. NaN and infinities are recognized by their bits, since a
+// compiler may assume that comparisons never see them.
 
 const LN_2_HIGH: f32 = 0.693359375;
 const LN_2_LOW: f32 = -2.12194440e-4;
-// Where the argument decides, and not the deformation: half a rounding of f32.
+// Below this |c x|, log1p_over and expm1_over return x: half the epsilon of f32.
 const NEGLIGIBLE: f32 = 5.9604645e-8;
-// Rounds to the largest number. The usual 3.4028235e38 is above it, which a compiler may refuse.
+// Rounds to the largest finite f32. The usual literal 3.4028235e38 is above it, and some WGSL compilers reject it.
 const F32_MAX: f32 = 3.4028234e38;
 
 fn is_negative_infinity(x: f32) -> bool {
     return bitcast<u32>(x) == 0xff800000u;
 }
 
-// NaN or infinite.
+// Whether x is NaN or infinite.
 fn is_not_finite(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u;
 }
@@ -26,12 +26,12 @@ fn log1p_core(f: f32) -> f32 {
     return 2.0 * s + 2.0 * s * t * (0.33333333 + t * (0.2 + t * (0.14285714 + t * 0.11111111)));
 }
 
-// ln(x) for a finite x > 0. The built-in is good to 2^-21 absolutely near one.
+// ln(x) for a finite x > 0. The built-in has an absolute error of up to 2^-21 near one.
 fn ln(x: f32) -> f32 {
     var bits = bitcast<u32>(x);
     var shift = 0;
     if bits < 0x00800000u {
-        // Subnormal, where the device keeps them.
+        // Subnormal, on a device that keeps subnormal numbers.
         bits = bitcast<u32>(x * 8388608.0);
         shift = -23;
     }
@@ -49,7 +49,7 @@ fn log1p(z: f32) -> f32 {
     return ln(1.0 + z);
 }
 
-// e^x; zero where the result is subnormal.
+// e^x, or zero if the result is subnormal.
 fn exp_accurate(x: f32) -> f32 {
     if x < -87.3 {
         return 0.0;
@@ -57,7 +57,7 @@ fn exp_accurate(x: f32) -> f32 {
     let n = round(min(x, 88.7) * 1.44269504);
     let r = (min(x, 88.7) - n * LN_2_HIGH) - n * LN_2_LOW;
     let e = 1.0 + r * (1.0 + r * (0.5 + r * (0.16666667 + r * (0.041666668 + r * (0.008333334 + r * 0.0013888889)))));
-    // 2^128 is no number: the last doubling is a factor.
+    // 2^128 overflows, so the last doubling is a separate factor.
     let last = select(1.0, 2.0, n > 127.0);
     return e * bitcast<f32>(u32(i32(min(n, 127.0)) + 127) << 23u) * last;
 }

@@ -1,5 +1,5 @@
 
-// An output of a row and its root: math::Row::{solve, softargmax, log_softargmax, value, divergence}.
+// Computes the root of a row and one output: math::Row::{solve, softargmax, log_softargmax, value, divergence}.
 
 
 // math::Solver::TOLERANCE_ULPS, in f32.
@@ -8,8 +8,8 @@ const TOLERANCE: f32 = {{ tolerance }};
 const BISECTION_STEPS: u32 = {{ bisection_steps }}u;
 const SUPPORT_RADIUS_STEPS: u32 = {{ support_radius_steps }}u;
 
-// math::solve_log_ratio. The loops are left by all that share the row at once, since what they decide on is
-// the same number for each.
+// math::solve_log_ratio. All invocations of a row leave the loops together, since they all compare the same
+// numbers.
 fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
     let c = row.c;
     let form = info.form;
@@ -31,7 +31,7 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
         let d = m.x * expm1_over(c, ln(m.x)) / m.y;
         var next = lo + 0.5 * (hi - lo);
         if c * d > -1.0 {
-            // An end of the bracket is as good as the root: equal logits have theirs at one.
+            // The root may be an end of the bracket, as it is for equal logits.
             next = clamp(l - log1p_over(c, d), lo, hi);
         }
         let step = abs(next - l);
@@ -55,7 +55,7 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
     return l;
 }
 
-// a + d, what does not fit the first number in the second.
+// a + d as a sum of two numbers: the second holds what the first cannot.
 fn two_sum(a: vec2<f32>, d: f32) -> vec2<f32> {
     let total = a.x + d;
     let seen = total - a.x;
@@ -108,7 +108,7 @@ fn solve_support_radius(local: u32, base: u32, columns: u32, row: RowSummary) ->
     return m;
 }
 
-// p or ln p of every entry.
+// Writes p or ln p of every entry.
 fn write_entries(local: u32, base: u32, columns: u32, row: RowSummary) {
     let share = residual(local, base, columns, row);
     for (var slot = 0u; slot < slots(columns); slot++) {
@@ -138,8 +138,8 @@ fn write_entries(local: u32, base: u32, columns: u32, row: RowSummary) {
 
 // V or D of the row.
 fn row_output(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
-    // The value is stationary in the root, and the divergence is not: it follows the probabilities, which have what
-    // the root left of their mass.
+    // The value is stationary in the root, but the divergence is not. It needs the same correction for the error of
+    // the mass as the probabilities.
     var share = 0.0;
     if OUTPUT == DIVERGENCE {
         share = residual(local, base, columns, row);
@@ -169,7 +169,7 @@ fn row_output(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
     if OUTPUT == VALUE {
         return sum + (row.max - derivative_at_log(row, ratio_l));
     }
-    // By rounding: a divergence is not negative.
+    // Rounding may make the sum negative; a divergence is not.
     return select(sum, 0.0, sum < 0.0);
 }
 

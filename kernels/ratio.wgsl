@@ -1,24 +1,24 @@
 
-// u = p / q as a function of the gap x_max - x, given the root of the row: math::RatioCurve.
+// u = p / q as a function of the gap x_max - x for the root of the row: math::RatioCurve.
 
-// math::Real::LOG_SPACE, and the largest product whose logarithm is taken directly.
+// math::Real::LOG_SPACE, and the largest product whose logarithm is computed directly.
 const LOG_SPACE: f32 = {{ log_space }};
 const MAX_PRODUCT: f32 = 1e36;
 
 var<private> ratio_c: f32;
-// ln u_max, e^(c l), and the gap beyond which products with it are taken in log space.
+// ln u_max, e^(c l), and the gap above which products with e^(c l) are computed in log space.
 var<private> ratio_l: f32;
 var<private> ratio_power: f32;
 var<private> ratio_largest_gap: f32;
 var<private> ratio_log_space: bool;
-// The root where it is the support radius, above alpha = 2.
+// The support radius, which is the root above alpha = 2.
 var<private> ratio_by_support_radius: bool;
 var<private> ratio_support_radius: vec2<f32>;
-// N where u is B^-N or, negative, B_+^-N, with B = b + c g: the orders without a transcendental function.
+// N if u is B^-N or, for a negative N, B_+^-N, with B = b + c g: the alphas of math::closed_form. Else zero.
 var<private> ratio_form: i32;
 var<private> ratio_b: f32;
 
-// The curve of l = ln u_max.
+// Sets the curve of l = ln u_max.
 fn set_log_ratio(c: f32, l: f32, form: i32) {
     ratio_c = c;
     ratio_l = l;
@@ -32,7 +32,7 @@ fn set_log_ratio(c: f32, l: f32, form: i32) {
     }
 }
 
-// The curve of the support radius m.
+// Sets the curve of the support radius m.
 fn set_support_radius(c: f32, m: vec2<f32>) {
     ratio_c = c;
     ratio_by_support_radius = true;
@@ -42,11 +42,11 @@ fn set_support_radius(c: f32, m: vec2<f32>) {
     ratio_log_space = false;
 }
 
-// x_max - x of an allowed entry, and what its rounding lost: math::Gap.
+// x_max - x of an allowed entry, and its rounding error: math::Gap.
 fn gap_of(row_max: f32, x: f32) -> vec2<f32> {
     let gap = row_max - x;
     if is_not_finite(gap) {
-        // Finite logits may lie further apart than the largest number.
+        // The difference of finite logits may overflow.
         return vec2<f32>(F32_MAX, 0.0);
     }
     let x_seen = row_max - gap;
@@ -100,7 +100,7 @@ fn ratio_at(gap: vec2<f32>) -> Ratio {
     return Ratio(true, ratio_l - log_drop, log_drop, 1.0 / (1.0 + z));
 }
 
-// ln(1 + z) for a z that may overflow with one added.
+// ln(1 + z) for a z >= 0 that may be infinite.
 fn log1p_saturating(z: f32) -> f32 {
     if z > MAX_PRODUCT || is_not_finite(z) {
         return ln(min(z, F32_MAX));
@@ -108,7 +108,7 @@ fn log1p_saturating(z: f32) -> f32 {
     return log1p(z);
 }
 
-// u, and u (u / u_max)^c: both zero off the support.
+// u and u (u / u_max)^c. Both are zero off the support.
 fn mass_at(gap: vec2<f32>) -> vec2<f32> {
     if ratio_form > 0 {
         let r = 1.0 / (ratio_b + ratio_c * gap.x);

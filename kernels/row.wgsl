@@ -1,14 +1,14 @@
 
-// What the first reading of a row finds: math::Row::new. The functions of the layout, a file of kernels/layout,
-// say which entries an invocation works on.
+// The first pass over a row: math::Row::new. The layout, a file of kernels/layout, defines which entries an
+// invocation processes.
 
 struct Info {
     rows: u32,
     columns: u32,
-    // 1 - alpha and alpha, where alpha is a number.
+    // 1 - alpha and alpha, if alpha is a number and not a tensor.
     c: f32,
     alpha: f32,
-    // Zero for bisection.
+    // Zero selects bisection.
     newton_steps: u32,
     // WGSL has no literals for these.
     nan: f32,
@@ -22,7 +22,7 @@ struct Info {
 @group(0) @binding({{ info_binding }}) var<storage, read> info: Info;
 {{ declarations }}
 
-// Whether the reference is given, or one over the number of allowed entries; else it is one.
+// Whether the reference is given, or is one over the number of allowed entries. If neither, it is one.
 const GIVEN: bool = {{ given }};
 const UNIFORM: bool = {{ uniform }};
 const PROBABILITIES: u32 = 0u;
@@ -47,12 +47,12 @@ fn q_at(base: u32, column: u32) -> f32 {
     return {{ q }};
 }
 
-// Whether the entry is allowed: its logit is not -inf and its reference not zero.
+// Whether the entry is allowed: its logit is not -inf, and its reference is not zero.
 fn is_allowed(x: f32, q: f32) -> bool {
     return !is_negative_infinity(x) && q != 0.0;
 }
 
-// Whether the entry leaves its row without an answer.
+// Whether the entry makes its row invalid.
 fn is_invalid_entry(x: f32, q: f32) -> bool {
     let invalid_x = is_not_finite(x) && !is_negative_infinity(x);
     return invalid_x || (GIVEN && (is_not_finite(q) || q < 0.0));
@@ -74,8 +74,8 @@ struct RowSummary {
 
 fn summarize(local: u32, base: u32, row_index: u32, columns: u32) -> RowSummary {
     var row: RowSummary;
-    // Reduced together: the largest logit and its opposite, and the number of allowed entries and their total
-    // reference, or a negative number that outweighs them where an entry is invalid.
+    // Reduced together, over the allowed entries: the largest logit, the largest negated logit, the number of
+    // entries and the sum of their references.
     var local_sums = vec4<f32>(-F32_MAX, -F32_MAX, 0.0, 0.0);
     var invalid = 0.0;
     for (var slot = 0u; slot < slots(columns); slot++) {
@@ -92,8 +92,9 @@ fn summarize(local: u32, base: u32, row_index: u32, columns: u32) -> RowSummary 
         }
     }
     let row_sums = reduce(local, local_sums);
-    // The largest reference at the largest logit, whether any entry is invalid, and the order, of which the others add
-    // nothing: read by each for itself, a barrier could not depend on it.
+    // The largest reference at the largest logit, whether any entry is invalid, and alpha. Only the leader of the row
+    // adds alpha to the sum: if each invocation read it, a compiler could not prove that control flow which depends
+    // on it is uniform at a barrier.
     var second_sums = vec4<f32>(0.0, invalid, 0.0, 0.0);
     if is_row_leader(local) {
         second_sums.z = {{ alpha }};
@@ -148,7 +149,7 @@ fn set_root(row: RowSummary, root: vec2<f32>) {
     }
 }
 
-// math::Row::mass at the curve that is set.
+// math::Row::mass for the current curve.
 fn mass(local: u32, base: u32, columns: u32, row_max: f32) -> vec2<f32> {
     var sums = vec4<f32>(0.0);
     for (var slot = 0u; slot < slots(columns); slot++) {
@@ -167,7 +168,7 @@ fn mass(local: u32, base: u32, columns: u32, row_max: f32) -> vec2<f32> {
     return reduce(local, sums).zw;
 }
 
-// math::Row::residual at the curve that is set.
+// math::Row::residual for the current curve.
 fn residual(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
     if row.alpha <= NEWTON_MAX_ALPHA {
         return 0.0;
@@ -181,7 +182,7 @@ fn derivative_at_log(row: RowSummary, log_u: f32) -> f32 {
     return expm1_over(-row.c, log_u);
 }
 
-// math::Tsallis::conjugate_at_log, at the ratio zero where it is off the support
+// math::Tsallis::conjugate_at_log, with the ratio zero off the support
 fn conjugate_at_log(row: RowSummary, on_support: bool, log_u: f32) -> f32 {
     if !on_support {
         return -1.0 / row.alpha;
@@ -217,7 +218,7 @@ fn alpha_derivative_at_log(row: RowSummary, on_support: bool, log_u: f32) -> f32
     return moment(-row.c, log_u, log_u) - moment(row.alpha, log_u, 0.0);
 }
 
-// The answer of a row that has none: math::Row::fallback_value.
+// The output of a row that is not solvable: math::Row::fallback_value.
 fn fallback_value(row: RowSummary) -> f32 {
     if row.kind == EMPTY && info.empty_row_is_zero != 0u {
         return 0.0;
@@ -225,7 +226,7 @@ fn fallback_value(row: RowSummary) -> f32 {
     return info.nan;
 }
 
-// Every number that the kernel writes of the row.
+// Sets every output of the kernel for the row to one value.
 fn fill_row(local: u32, base: u32, row_index: u32, columns: u32, value: f32) {
     for (var slot = 0u; slot < slots(columns); slot++) {
         if column_of(local, slot) < columns {
@@ -236,7 +237,7 @@ fn fill_row(local: u32, base: u32, row_index: u32, columns: u32, value: f32) {
     store_row_number(local, row_index, value);
 }
 
-// The number of the row, if the kernel writes one.
+// Writes the number of the row, if the kernel has such an output.
 fn store_row_number(local: u32, row_index: u32, value: f32) {
     if is_row_leader(local) {
         {{ write_row_number }}

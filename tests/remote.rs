@@ -1,4 +1,4 @@
-//! The portable path over Burn's remote device, with a server on the loopback address.
+//! Tests of the portable path on Burn's remote device, with a server on the loopback address.
 
 use burn::remote::RemoteHost;
 use burn::server::{RemoteServer, WebSocketTransport};
@@ -8,7 +8,7 @@ use burn_tsallis::math::{RowReference, Solver};
 use burn_tsallis::{KernelPath, kernel_path};
 use std::net::TcpListener;
 
-/// A port that nobody listens on.
+/// Returns a port that no process listens on.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback address");
     listener.local_addr().expect("an address").port()
@@ -28,12 +28,12 @@ fn every_output_and_gradient_over_the_loopback_address() {
             std::thread::sleep(std::time::Duration::from_millis(100));
             Device::remote_options(&host).init().ok()
         })
-        .expect("the server answers within five seconds");
+        .expect("the server accepts connections within five seconds");
     assert_eq!(kernel_path(&device), KernelPath::Portable);
 
     let dtype = DType::F32;
-    // Every operation of the portable path is a message, however many rows it has, and a tensor of alphas takes
-    // several times the steps of a number.
+    // Every operation of the portable path is one message for any number of rows, and a tensor of alphas takes
+    // several times as many steps as a number.
     let grouping = |alpha| Grouping {
         alpha,
         padded: true,

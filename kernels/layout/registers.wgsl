@@ -1,13 +1,13 @@
 
-// A workgroup to a row that fits into its registers: read once, written once. Every invocation holds SLOTS
-// entries, in groups of LANES neighbors that are read and written together.
+// One workgroup per row. The row fits into the registers of the workgroup and is read once and written once. Every
+// invocation holds SLOTS entries, in groups of LANES neighbors that are read and written together.
 
 @group(0) @binding(0) var<storage, read_write> logits: array<{{ logits_group }}>;
 
 const SLOTS: u32 = {{ slots }}u;
 const LANES: u32 = {{ lanes }}u;
 
-// The logits, and in the end the output.
+// The logits, which the output replaces at the end.
 var<private> registers: array<f32, SLOTS>;
 
 fn slots(columns: u32) -> u32 {
@@ -41,7 +41,7 @@ fn store(base: u32, local: u32, slot: u32, value: f32) {
     registers[slot] = value;
 }
 
-// In the place of what another pass has put.
+// Writes the value of one column after the pass over the row.
 fn overwrite(base: u32, local: u32, column: u32, value: f32) {
     for (var slot = 0u; slot < SLOTS; slot++) {
         if column_of(local, slot) == column {

@@ -1,16 +1,16 @@
 
-// An invocation to a row of a few entries. A workgroup works on as many rows as it has invocations: their
-// entries are one stretch of memory, which is read and written in order through workgroup memory.
+// One invocation per row, for rows of a few entries. A workgroup processes as many rows as it has invocations. Their
+// entries are contiguous in memory, and are read and written in sequence through workgroup memory.
 
 @group(0) @binding(0) var<storage, read_write> logits: array<{{ stored }}>;
 
 const WORKGROUP: u32 = {{ workgroup }}u;
-// Entries of a tile.
+// The number of entries in a tile.
 const TILE: u32 = {{ tile }}u;
 
-// The logits; in the end the gradient in the reference, if the kernel writes it.
+// The logits. If the kernel writes the gradient in the reference, it replaces them at the end.
 var<workgroup> tile_x: array<f32, TILE>;
-// The cotangent, if there is one for each entry; in the end the output.
+// The cotangent, if it has a number for each entry. The output replaces it at the end.
 var<workgroup> tile_y: array<f32, TILE>;
 var<private> tile_row: u32;
 
@@ -30,7 +30,7 @@ fn logit_at(base: u32, column: u32) -> f32 {
     return tile_x[tile_row + column];
 }
 
-// Whether this invocation writes what there is one of for each row.
+// Whether this invocation writes the outputs that have one number for each row.
 fn is_row_leader(local: u32) -> bool {
     return true;
 }
@@ -51,7 +51,7 @@ fn overwrite(base: u32, local: u32, column: u32, value: f32) {
     tile_y[tile_row + column] = value;
 }
 
-// The gradient in the reference of an entry: its logit has been read.
+// Stores the gradient in the reference of an entry. It may replace the logit, which is no longer needed.
 fn store_reference(base: u32, local: u32, slot: u32, value: f32) {
     if WRITES_REFERENCE {
         tile_x[tile_row + slot] = value;
@@ -62,12 +62,12 @@ fn overwrite_reference(base: u32, local: u32, column: u32, value: f32) {
     tile_x[tile_row + column] = value;
 }
 
-// From row to row in a tile: odd, so that the rows begin in different banks.
+// The distance between rows in a tile. It is odd, so that the rows begin in different memory banks.
 fn stride(columns: u32) -> u32 {
     return columns | 1u;
 }
 
-// Where entry i of the workgroup's stretch lies in a tile.
+// The index in a tile of entry i of the workgroup's rows.
 fn in_tile(i: u32, columns: u32) -> u32 {
     return i / columns * stride(columns) + i % columns;
 }

@@ -1,5 +1,5 @@
 
-// A workgroup to a row of any length, read again for every pass.
+// One workgroup per row of any length. Every pass reads the row from memory again.
 
 @group(0) @binding(0) var<storage, read_write> logits: array<{{ stored }}>;
 
@@ -26,7 +26,7 @@ fn store(base: u32, local: u32, slot: u32, value: f32) {
     {{ write_entry }}
 }
 
-// In the place of what another pass has put.
+// Writes the value of one column after the pass over the row.
 fn overwrite(base: u32, local: u32, column: u32, value: f32) {
     if local == 0u {
         let at = base + column;

@@ -1,11 +1,11 @@
 
-// A workgroup works on one row: what is summed over the row is summed over its invocations.
+// One workgroup per row. A sum over the row is a sum over the invocations of the workgroup.
 
 const WORKGROUP: u32 = {{ workgroup }}u;
 
 var<workgroup> scratch: array<vec4<f32>, WORKGROUP>;
 
-// Whether this invocation writes what there is one of for each row.
+// Whether this invocation writes the outputs that have one number for each row.
 fn is_row_leader(local: u32) -> bool {
     return local == 0u;
 }
@@ -14,8 +14,8 @@ fn combine(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(max(a.xy, b.xy), a.zw + b.zw);
 }
 
-// The greatest of the first two components and the sum of the last two, over the row. By eights: a barrier
-// costs as much as a few reads.
+// The maximum of each of the first two components and the sum of each of the last two, over the row. Each step
+// combines eight values, since a barrier costs as much as a few reads.
 fn reduce(local: u32, value: vec4<f32>) -> vec4<f32> {
     scratch[local] = value;
     workgroupBarrier();
@@ -35,7 +35,7 @@ fn reduce(local: u32, value: vec4<f32>) -> vec4<f32> {
     return workgroupUniformLoad(&scratch[0]);
 }
 
-// The gradient in the reference of an entry, if the kernel writes it.
+// Stores the gradient in the reference of an entry, if the kernel writes it.
 fn store_reference(base: u32, local: u32, slot: u32, value: f32) {
     let at = base + column_of(local, slot);
     {{ write_reference }}
@@ -50,7 +50,7 @@ fn overwrite_reference(base: u32, local: u32, column: u32, value: f32) {
 
 var<workgroup> best_column: array<u32, WORKGROUP>;
 
-// The column of the largest value of the row, the first of equals.
+// The column of the largest value of the row. Among equal values it is the first.
 fn largest_of_row(local: u32, value: f32, column: u32) -> u32 {
     scratch[local] = vec4<f32>(value);
     best_column[local] = column;

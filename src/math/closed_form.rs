@@ -1,4 +1,5 @@
-/// The orders whose curve [`RatioCurve`](super::RatioCurve) needs no transcendental function, with their integer.
+/// The alphas whose [`RatioCurve`](super::RatioCurve) needs no transcendental function, with
+/// `n = 1 / (1 - alpha)`.
 const CLOSED_FORMS: [(f64, i32); 6] = [
     (0.0, 1),
     (0.5, 2),
@@ -8,11 +9,11 @@ const CLOSED_FORMS: [(f64, i32); 6] = [
     (2.0, -1),
 ];
 
-/// The integer `n = 1 / (1 - alpha)` of an order at which the ratio is an integer power,
-/// `u = [u_max^-c + c g]_+^-n` with `c = 1 - alpha` and `g` the gap to the largest logit: kernels compute it by
-/// multiplications.
+/// Returns the integer `n = 1 / (1 - alpha)` if kernels compute the ratio as an integer power at this alpha.
 ///
-/// It is exactly these orders: close to them, the error of the power would be that of the order.
+/// The ratio is `u = [u_max^-c + c g]_+^-n` with `c = 1 - alpha` and `g` the gap to the largest logit. Kernels
+/// compute the power by multiplications for `alpha` equal to 0, 1/2, 2/3, 3/4, 3/2 or 2. The comparison is exact:
+/// at an alpha close to one of these, the rounded exponent would add an error of the size of the difference.
 ///
 /// ```
 /// use burn_tsallis::math::closed_form;

@@ -2,7 +2,7 @@
 
 use super::Real;
 
-/// `ln(1 + c x) / c`, and its limit `x` at `c = 0`. `NaN` where `1 + c x < 0`.
+/// Returns `ln(1 + c x) / c`, or its limit `x` at `c = 0`. The result is `NaN` if `1 + c x < 0`.
 ///
 /// ```
 /// use burn_tsallis::math::log1p_over;
@@ -11,8 +11,8 @@ use super::Real;
 /// ```
 pub fn log1p_over<F: Real>(c: F, x: F) -> F {
     let z = c * x;
-    // Below one rounding the second-order term decides nothing, and c may be subnormal; at zero, z of an
-    // infinite x is no number.
+    // Below one epsilon the second-order term is negligible, and c may be subnormal. At c = 0, an infinite x
+    // makes z NaN.
     if c == F::zero() || z.abs() < F::epsilon() {
         x
     } else {
@@ -20,7 +20,7 @@ pub fn log1p_over<F: Real>(c: F, x: F) -> F {
     }
 }
 
-/// `(e^(c x) - 1) / c`, and its limit `x` at `c = 0`. The inverse of [`log1p_over`].
+/// Returns `(e^(c x) - 1) / c`, or its limit `x` at `c = 0`. It is the inverse of [`log1p_over`].
 ///
 /// ```
 /// use burn_tsallis::math::{expm1_over, log1p_over};
@@ -36,8 +36,8 @@ pub fn expm1_over<F: Real>(c: F, x: F) -> F {
     }
 }
 
-/// `(e^(c a) - e^(c b)) / c`, and its limit `a - b` at `c = 0`: exactly zero at `a = b`, and without
-/// cancellation near it.
+/// Returns `(e^(c a) - e^(c b)) / c`, or its limit `a - b` at `c = 0`. The result is exactly zero at `a = b`
+/// and has no cancellation near it.
 ///
 /// ```
 /// use burn_tsallis::math::exp_difference;
@@ -48,14 +48,14 @@ pub fn exp_difference<F: Real>(c: F, a: F, b: F) -> F {
     if a == b {
         return F::zero();
     }
-    // From the larger, so that nothing overflows that the difference does not.
+    // With the larger power factored out, no factor overflows unless the difference does.
     let difference = -expm1_over(c, -(a - b).abs()) * (c * a.max(b)).exp();
     if a > b { difference } else { -difference }
 }
 
-/// `(e^z - 1 - z) / z^2`, `1/2` at `0`: the curvature that the derivative in `alpha` is made of.
+/// Returns `(e^z - 1 - z) / z^2`, or its limit `1/2` at `0`. The derivative in `alpha` is a sum of these terms.
 pub(super) fn exp_curvature<F: Real>(z: F) -> F {
-    // The direct form loses digits as eps / z; the series is exact to f64 below 1.
+    // The relative error of the direct form grows as eps / z. Below 1, the series is exact to f64.
     if z.abs() < F::one() {
         let mut term = F::from_f64(0.5);
         let mut sum = term;
@@ -69,12 +69,12 @@ pub(super) fn exp_curvature<F: Real>(z: F) -> F {
     }
 }
 
-/// `e^shift l^2 psi(a l)` with `psi(z) = int_0^1 t e^(z t) dt = (e^z (z - 1) + 1) / z^2`, the powers
-/// joined before either overflows.
+/// Returns `e^shift l^2 psi(a l)` with `psi(z) = int_0^1 t e^(z t) dt = (e^z (z - 1) + 1) / z^2`. The exponents
+/// are added first, since one of the two powers may overflow alone.
 pub(super) fn moment<F: Real>(a: F, l: F, shift: F) -> F {
     let z = a * l;
     if z.abs() < F::one() {
-        // 1 / (n! (n + 2)): exact to f64.
+        // The series with the coefficients 1 / (n! (n + 2)) is exact to f64.
         let mut power = F::one();
         let mut sum = F::from_f64(0.5);
         for n in 1..18 {

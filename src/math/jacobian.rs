@@ -1,16 +1,24 @@
-/// `J v` with the Jacobian `J = diag(k) - k k^T / sum k` of a softargmax, into `out`.
+/// Computes `J v` for the Jacobian `J = diag(k) - k k^T / sum k` of a softargmax into `out`.
 ///
-/// The vector is centered on its entry of the largest `k` first, and that entry of the product is minus the
-/// sum of the others: near a one-hot row the weighted mean equals it to rounding, and the product is what
-/// is left.
+/// The vector `v` is first centered on its entry at the largest `k`, and this entry of the product is minus the
+/// sum of the others. Near a one-hot row the weighted mean of `v` equals this entry to rounding, and the plain
+/// difference would lose the digits of the product.
 ///
 /// # Panics
 ///
-/// If the three are not of one length, or empty.
+/// If the three slices differ in length, or are empty.
+///
+/// ```
+/// use burn_tsallis::math::jacobian_product;
+///
+/// let mut product = [0.0; 2];
+/// jacobian_product(&[0.25, 0.75], &[1.0, 0.0], &mut product);
+/// assert_eq!(product, [0.1875, -0.1875]);
+/// ```
 pub fn jacobian_product(k: &[f64], v: &[f64], out: &mut [f64]) {
     assert!(
         k.len() == v.len() && k.len() == out.len() && !k.is_empty(),
-        "k, v and the product have {}, {} and {} entries",
+        "k, v and out must have the same length, at least 1, not {}, {} and {}",
         k.len(),
         v.len(),
         out.len()

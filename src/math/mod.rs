@@ -1,12 +1,12 @@
 //! Scalar mathematics of the Tsallis family and of other f-divergences, generic over `f32` and `f64`,
 //! without Burn.
 //!
-//! Every formula of the operator stands here once. The CPU kernels call these functions; the WGSL
-//! kernels name the function that each of theirs mirrors; every kernel is tested against [`Row`] in
-//! `f64`.
+//! This module holds every formula of the operator once. The CPU kernels call these functions. The WGSL
+//! kernels name the function that each of their functions mirrors. The tests compare every kernel with
+//! [`Row`] in `f64`.
 //!
-//! Notation: `alpha` is the order, `c = 1 - alpha`, `q` the reference measure, `u = p / q`. Source:
-//! arXiv 2601.12604 for the operator.
+//! Notation: `x` are the logits, `p` the probabilities, `q` the reference measure, `u = p / q`, and
+//! `c = 1 - alpha`. Source of the operator: arXiv 2601.12604.
 
 mod closed_form;
 mod deformed;
@@ -33,19 +33,34 @@ pub use row::{
 pub use softargmax::FSoftargmax;
 pub use solver::{Solver, solve_log_ratio, solve_support_radius};
 
-/// Largest absolute order that is accepted.
+/// The largest absolute value of alpha that is accepted.
 ///
-/// The bounds of the tests are held to from -2 to 3. Beyond, a probability is right to 1e-4 in `f32`: the
-/// entries at the edge of the support are then such high roots of a difference that the two sides of one
-/// rounding are far apart.
+/// The accuracy bounds of the tests hold for alpha from -2 to 3. Outside this range, probabilities are accurate
+/// to 1e-4 in `f32`: an entry at the edge of the support is then such a high root of a difference that one
+/// rounding of the difference changes the entry by much more than a rounding.
 pub const MAX_ALPHA: f64 = 50.0;
 
-/// A divergence without what rounding took it below zero; `NaN` stays.
+/// Returns `divergence`, or zero if rounding made it negative. `NaN` stays `NaN`.
+///
+/// ```
+/// use burn_tsallis::math::non_negative;
+///
+/// assert_eq!(non_negative(0.3), 0.3);
+/// assert_eq!(non_negative(-1e-17), 0.0);
+/// assert!(non_negative(f64::NAN).is_nan());
+/// ```
 pub fn non_negative(divergence: f64) -> f64 {
     if divergence < 0.0 { 0.0 } else { divergence }
 }
 
-/// Whether a number is an order that is accepted; `NaN` is not.
+/// Returns whether `alpha` is from `-MAX_ALPHA` to `MAX_ALPHA`. `NaN` is not.
+///
+/// ```
+/// use burn_tsallis::math::is_valid_alpha;
+///
+/// assert!(is_valid_alpha(-50.0) && is_valid_alpha(1.0));
+/// assert!(!is_valid_alpha(50.5) && !is_valid_alpha(f64::NAN));
+/// ```
 pub fn is_valid_alpha(alpha: f64) -> bool {
     (-MAX_ALPHA..=MAX_ALPHA).contains(&alpha)
 }

@@ -1,55 +1,65 @@
 use super::{Tsallis, log1p_over};
 
-/// The softargmax of two entries at an order `alpha <= 1`, in `f64`: the row that tabular policies of two
-/// actions solve a million times a second, from where its last root lay.
+/// The softargmax of two entries at `alpha <= 1`, in `f64`, solved from an initial guess.
 ///
-/// The unknown is the log-odds `t = ln(p_0 / p_1)`, and the root that of
+/// Tabular policies of two actions solve this row a million times a second, each time from its previous root.
+///
+/// The unknown is the log-odds `t = ln(p_0 / p_1)`, the root of
 ///
 /// ```text
 /// f'(p_0 / q_0) - f'(p_1 / q_1) = x_0 - x_1 = gap
 /// ```
 ///
-/// [`Row`](super::Row) gives the same answer for any number of entries and any order.
+/// [`Row`](super::Row) computes the same outputs for any number of entries and any alpha.
 ///
 /// ```
 /// use burn_tsallis::math::{Pair, Tsallis};
 ///
-/// // At order zero and a uniform reference: d = gap / 2, p_0 = 1 / (1 + sqrt(1 + 4 d^2) - 2 d).
+/// // At alpha = 0 and a uniform reference: d = gap / 2, p_0 = 1 / (1 + sqrt(1 + 4 d^2) - 2 d).
 /// let pair = Pair::solve(&Tsallis::new(0.0), 1.0, [0.5, 0.5], None);
 /// assert!((pair.probabilities[0] - 1.0 / 2_f64.sqrt()).abs() < 1e-15);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {
-    /// `ln(p_0 / p_1)`, to start the next root from.
+    /// The log-odds `ln(p_0 / p_1)`, a guess for the next root.
     pub log_odds: f64,
-    /// `p`.
+    /// The probabilities `p`.
     pub probabilities: [f64; 2],
     /// `ln u = ln(p / q)`.
     pub log_ratios: [f64; 2],
     /// `f'(u)`.
     pub derivatives: [f64; 2],
-    /// `u^(1 - alpha)`, the factor between `dp / p` and the logits; times `p` it is the `k` of the
+    /// `u^(1 - alpha)`, the factor between `dp / p` and the logits. Multiplied by `p`, it is the `k` of the
     /// Jacobian `diag(k) - k k^T / sum k`.
     pub log_slopes: [f64; 2],
 }
 
-/// Newton takes three or four steps, and one or two from a root nearby.
+/// The largest number of steps. Newton's method takes three or four, and one or two from a nearby root.
 const MAX_STEPS: usize = 100;
 
-/// A step after which the quadratic convergence leaves less than a rounding.
+/// After a step this short, quadratic convergence leaves an error below one rounding.
 const CONVERGED_STEP: f64 = 1e-8;
 
 impl Pair {
-    /// Solves for a finite gap and positive references; `near` is a guess of the log-odds. `NaN` where an
-    /// input is not a number.
+    /// Solves the row for a finite `gap` and positive references; `initial` is a guess of the log-odds. A `NaN`
+    /// input gives `NaN`.
     ///
-    /// Newton's method on `psi(f'(u_0) - f'(u_1)) = psi(gap)` with `psi(h) = sign(h) ln(1 + c |h|) / c`,
-    /// which is close to linear in the log-odds from the middle to the tails. The bracket that the steps
-    /// leave only tightens, and a step out of it is replaced by its middle.
+    /// Newton's method solves `psi(f'(u_0) - f'(u_1)) = psi(gap)` with `psi(h) = sign(h) ln(1 + c |h|) / c`,
+    /// which is close to linear in the log-odds from the middle to the tails. The steps form a bracket that
+    /// only tightens, and a step outside it is replaced by its midpoint.
     ///
     /// # Panics
     ///
-    /// If the order is above one, where an entry may leave the support.
+    /// If `alpha` is above one: an entry may then leave the support.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Pair, Tsallis};
+    ///
+    /// let generator = Tsallis::new(0.3);
+    /// let first = Pair::solve(&generator, 1.0, [0.2, 0.8], None);
+    /// let next = Pair::solve(&generator, 1.1, [0.2, 0.8], Some(first.log_odds));
+    /// assert!(next.probabilities[0] > first.probabilities[0]);
+    /// ```
     pub fn solve(
         generator: &Tsallis<f64>,
         gap: f64,
@@ -66,7 +76,7 @@ impl Pair {
         let log_reference = [reference[0].ln(), reference[1].ln()];
         let target = psi(gap);
         let (mut lo, mut hi) = (f64::NEG_INFINITY, f64::INFINITY);
-        // A guess so far out that its powers overflow is no guess.
+        // A guess whose powers overflow is ignored.
         let guess = initial
             .map(|t| Self::at(generator, t, log_reference))
             .filter(|pair| pair.derivatives[0].is_finite() && pair.derivatives[1].is_finite());
@@ -108,8 +118,15 @@ impl Pair {
         pair
     }
 
-    /// The pair of these log-odds `t = ln(p_0 / p_1)`, whose gap is the difference of its derivatives.
+    /// Returns the pair with the log-odds `t = ln(p_0 / p_1)`. Its gap is the difference of its derivatives;
     /// `log_reference` is `ln q`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Pair, Tsallis};
+    ///
+    /// let pair = Pair::at(&Tsallis::new(0.5), 0.0, [0.5_f64.ln(); 2]);
+    /// assert_eq!(pair.probabilities, [0.5, 0.5]);
+    /// ```
     pub fn at(generator: &Tsallis<f64>, t: f64, log_reference: [f64; 2]) -> Self {
         // The smaller probability over the larger, and the logarithms of both.
         let odds = (-t.abs()).exp();

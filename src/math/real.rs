@@ -1,19 +1,25 @@
 use num_traits::Float;
 
-/// The scalar types that the operator is computed in: `f32` and `f64`.
+/// The scalar types of the arithmetic: `f32` and `f64`.
+///
+/// ```
+/// use burn_tsallis::math::Real;
+///
+/// assert_eq!(<f32 as Real>::from_f64(0.5).into_f64(), 0.5);
+/// ```
 pub trait Real: Float + Send + Sync + std::fmt::Debug + 'static {
-    /// Largest `c * ln u_max` for which `u_max^c` is formed; beyond it the products with `u_max^c`
-    /// are taken in log space. Two thirds of the exponent range, which leaves room for a gap.
+    /// The largest `c * ln u_max` for which `u_max^c` is computed directly. Above it, products with `u_max^c`
+    /// are computed in log space. It is two thirds of the exponent range, which leaves room for a gap.
     const LOG_SPACE: Self;
 
-    /// Halvings after which no bracket of the operator can be told from a point in this type: the
-    /// widest, `ln(sum q / q_min)`, is below 128.
+    /// The number of bisection steps that shrink any bracket of the operator below one ulp: the widest bracket,
+    /// `ln(sum q / q_min)`, is below 128.
     const BISECTION_STEPS: usize;
 
     /// Rounds an `f64` to this type.
     fn from_f64(value: f64) -> Self;
 
-    /// This value as an `f64`.
+    /// Converts this value to `f64`.
     fn into_f64(self) -> f64;
 }
 

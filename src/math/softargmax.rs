@@ -1,27 +1,29 @@
 use super::{Generator, non_negative};
 
-/// The softargmax of any generator, in `f64`, for rows of moderate size: the oracle of other divergences.
-/// For the Tsallis family [`Row`](super::Row) keeps more digits, and takes logits further apart.
+/// The softargmax of any generator, in `f64`, for rows of moderate size.
+///
+/// It is the reference implementation for divergences outside the Tsallis family. For the Tsallis family,
+/// [`Row`](super::Row) keeps more digits and accepts logits that are further apart.
 ///
 /// ```text
 /// p(x; q) = argmax_p <p, x> - D_f(p || q),    p_i = q_i (f')^-1(x_i - mu)
 /// ```
 ///
-/// with `mu` such that the probabilities sum to one, clipped at zero where the generator is sparse. The
+/// with `mu` such that the probabilities sum to one. They are clipped at zero if the generator is sparse. The
 /// reference need not sum to one. Source: arXiv 2601.12604.
 ///
-/// The unknown is `ln u_max`, the logarithm of the ratio at the largest logit, and the others follow from their
-/// gaps to it: near the largest value of a bounded `f'`, where a small reference leads, a difference of `x - mu`
-/// from it has no digits.
+/// The unknown is `ln u_max`, the logarithm of the ratio at the largest logit. The other ratios follow from
+/// their gaps to this logit. If `f'` is bounded, a small reference takes `x - mu` close to the largest value of
+/// `f'`, and their difference has no digits left.
 ///
 /// ```
 /// use burn_tsallis::math::{FSoftargmax, Hellinger};
 ///
 /// let x = [0.3, -1.2, 2.0, 0.7];
 /// let q = [0.1, 0.4, 0.2, 0.3];
-/// let answer = FSoftargmax::new(&Hellinger, &x, &q).expect("finite inputs");
-/// assert!((answer.mu() - 1.483582263).abs() < 1e-9);
-/// assert!((answer.probabilities()[2] - 0.8552424898).abs() < 1e-9);
+/// let solution = FSoftargmax::new(&Hellinger, &x, &q).expect("finite inputs");
+/// assert!((solution.mu() - 1.483582263).abs() < 1e-9);
+/// assert!((solution.probabilities()[2] - 0.8552424898).abs() < 1e-9);
 /// ```
 #[derive(Clone, Debug)]
 pub struct FSoftargmax {
@@ -33,21 +35,33 @@ pub struct FSoftargmax {
     weights: Vec<f64>,
 }
 
-/// Steps to the root: Newton takes up to a dozen, and bisection the rest down to neighboring numbers.
+/// The largest number of steps to the root. Newton's method takes up to a dozen; the others are for bisection down
+/// to neighboring numbers.
 const MAX_STEPS: usize = 200;
 
-/// How far from one the probabilities of an answer may sum.
+/// The largest accepted difference between the sum of the probabilities and one.
 const MASS_TOLERANCE: f64 = 1e-9;
 
 impl FSoftargmax {
     /// Solves a row. Entries with a logit of `-inf` or a reference of zero are not allowed: they have
-    /// probability zero and leave every sum. Nothing where a number is not fit for its place, where no entry
-    /// is allowed, or where the probabilities found do not sum to one to 1e-9: references down to 1e-60 at the
-    /// largest logit do for each generator of this crate of an order from -2 to 3.
+    /// probability zero and are left out of every sum.
+    ///
+    /// Returns `None` if a logit is `NaN` or `+inf`, if a reference is negative or not finite, if no entry is
+    /// allowed, or if the probabilities do not sum to one within 1e-9. Each generator of this crate with alpha from
+    /// -2 to 3 solves references down to 1e-60 at the largest logit.
     ///
     /// # Panics
     ///
-    /// If there is not one reference for each logit.
+    /// If `logits` and `reference` differ in length.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{FSoftargmax, LeCam};
+    ///
+    /// let masked = [1.0, f64::NEG_INFINITY];
+    /// let solution = FSoftargmax::new(&LeCam, &masked, &[1.0, 1.0]).expect("one entry is allowed");
+    /// assert_eq!(solution.probabilities(), [1.0, 0.0]);
+    /// assert!(FSoftargmax::new(&LeCam, &[f64::NAN, 0.0], &[0.5, 0.5]).is_none());
+    /// ```
     pub fn new(generator: &impl Generator<f64>, logits: &[f64], reference: &[f64]) -> Option<Self> {
         assert_eq!(
             logits.len(),
@@ -69,10 +83,10 @@ impl FSoftargmax {
             .filter(|&&i| logits[i] == max)
             .map(|&i| reference[i])
             .fold(0.0, f64::max);
-        // Finite logits may lie further apart than the largest number.
+        // The difference of finite logits may overflow.
         let gap = |i: usize| (max - logits[i]).min(f64::MAX);
 
-        // The mass, and its derivative in ln u_max.
+        // Returns the mass and its derivative in ln u_max.
         let mass = |log_u: f64| {
             let u_max = log_u.exp();
             let (mut s, mut w) = (0.0, 0.0);
@@ -85,7 +99,8 @@ impl FSoftargmax {
             }
             (s, w * generator.second_derivative(u_max) * u_max)
         };
-        // Below, no ratio exceeds the one of equal logits; above, one of the largest has all the probability.
+        // The lower end is the root for equal logits. At the upper end, one entry with the largest logit has all the
+        // probability.
         let (mut lo, mut hi) = (-total.ln(), -at_max.ln());
         let mut log_u = hi;
         let mut previous_step = f64::INFINITY;
@@ -96,10 +111,10 @@ impl FSoftargmax {
             } else {
                 lo = log_u;
             }
-            // In the logarithm of the mass, which is close to linear.
+            // A step on the logarithm of the mass, which is close to linear.
             let newton = log_u - s * s.ln() / w;
-            // An end of the bracket is as good as the root: equal logits have theirs at one. Off the support the
-            // mass has a corner, over which steps as long as the last could go back and forth.
+            // The root may be an end of the bracket, as it is for equal logits. The mass has a corner at the edge of
+            // the support; steps that do not halve could oscillate across it.
             let inside = newton >= lo && newton <= hi;
             let next = if inside && (newton - log_u).abs() <= 0.5 * previous_step {
                 newton
@@ -136,36 +151,86 @@ impl FSoftargmax {
         }
         solution.divergence = non_negative(solution.divergence);
         let total: f64 = solution.probabilities.iter().sum();
-        // A comparison that NaN fails.
+        // This comparison is false for NaN.
         ((total - 1.0).abs() <= MASS_TOLERANCE).then_some(solution)
     }
 
-    /// The normalizer.
+    /// Returns the normalizer `mu`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{FSoftargmax, LeCam};
+    ///
+    /// // Equal logits under a reference that sums to one: u = 1 and f'(1) = 0, so mu is the logit.
+    /// let solution = FSoftargmax::new(&LeCam, &[2.0, 2.0], &[0.5, 0.5]).expect("finite inputs");
+    /// assert!((solution.mu() - 2.0).abs() < 1e-12);
+    /// ```
     pub fn mu(&self) -> f64 {
         self.mu
     }
 
-    /// `p`.
+    /// Returns the probabilities `p`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{FSoftargmax, LeCam};
+    ///
+    /// let solution = FSoftargmax::new(&LeCam, &[0.0, 1.0], &[0.5, 0.5]).expect("finite inputs");
+    /// let p = solution.probabilities();
+    /// assert!(p[1] > p[0] && (p[0] + p[1] - 1.0).abs() < 1e-12);
+    /// ```
     pub fn probabilities(&self) -> &[f64] {
         &self.probabilities
     }
 
-    /// `V = max_p <p, x> - D_f(p || q)`.
+    /// Returns the value `V = max_p <p, x> - D_f(p || q)`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{FSoftargmax, KullbackLeibler};
+    ///
+    /// // The Kullback-Leibler divergence has V = ln sum_i q_i e^(x_i).
+    /// let solution = FSoftargmax::new(&KullbackLeibler, &[0.0, 1.0], &[0.5, 0.5]).expect("finite inputs");
+    /// assert!((solution.value() - (0.5 + 0.5 * 1_f64.exp()).ln()).abs() < 1e-12);
+    /// ```
     pub fn value(&self) -> f64 {
         self.value
     }
 
-    /// `D_f(p || q)`.
+    /// Returns the divergence `D_f(p || q)`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{FSoftargmax, LeCam};
+    ///
+    /// let solution = FSoftargmax::new(&LeCam, &[0.0, 1.0], &[0.5, 0.5]).expect("finite inputs");
+    /// let expected_logit = solution.probabilities()[1];
+    /// assert!((solution.divergence() - (expected_logit - solution.value())).abs() < 1e-12);
+    /// ```
     pub fn divergence(&self) -> f64 {
         self.divergence
     }
 
-    /// `k_i = q_i / f''(u_i)`, zero off the support.
+    /// Returns the weights `k_i = q_i / f''(u_i)` of the Jacobian, zero off the support.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{FSoftargmax, KullbackLeibler};
+    ///
+    /// // The Kullback-Leibler divergence has f''(u) = 1 / u, so that k = p.
+    /// let solution = FSoftargmax::new(&KullbackLeibler, &[0.0, 1.0], &[0.5, 0.5]).expect("finite inputs");
+    /// assert!((solution.weights()[0] - solution.probabilities()[0]).abs() < 1e-12);
+    /// ```
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }
 
-    /// `dp_i / dx_j = k_i (delta_ij - w_j)`, `k_i = q_i / f''(u_i)`, `w = k / sum k`: row by row.
+    /// Returns the Jacobian `dp_i / dx_j = k_i (delta_ij - w_j)` as its rows, with `k_i = q_i / f''(u_i)` and
+    /// `w = k / sum k`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{FSoftargmax, LeCam};
+    ///
+    /// let solution = FSoftargmax::new(&LeCam, &[0.0, 1.0], &[0.5, 0.5]).expect("finite inputs");
+    /// for row in solution.jacobian() {
+    ///     assert!(row.iter().sum::<f64>().abs() < 1e-12);
+    /// }
+    /// ```
     pub fn jacobian(&self) -> Vec<Vec<f64>> {
         let total: f64 = self.weights.iter().sum();
         (0..self.weights.len())
@@ -266,18 +331,19 @@ mod tests {
         check(&NeymanChiSquared);
     }
 
-    /// Two entries of the logits `(2, 0)` and the references `(q, 1)`, whose probabilities obey a closed equation.
+    /// Two entries with the logits `(2, 0)` and the references `(q, 1)`, whose probabilities satisfy an equation
+    /// in closed form.
     #[test]
     fn small_references_keep_their_digits() {
         for q in [0.5, 1e-3, 1e-6, 1e-12, 1e-16, 1e-40, 1e-60] {
             let (x, reference) = ([2.0, 0.0], [q, 1.0]);
             let of = |solution: Option<FSoftargmax>| {
-                let solution = solution.unwrap_or_else(|| panic!("an answer at {q:e}"));
+                let solution = solution.unwrap_or_else(|| panic!("no solution at {q:e}"));
                 let total: f64 = solution.probabilities().iter().sum();
                 assert!((total - 1.0).abs() < 1e-13, "{q:e}: {total}");
                 solution.probabilities()[0]
             };
-            // e^(f'(u)) / 2 = p / (q + p): that of the second is e^-2 times that of the first.
+            // e^(f'(u)) / 2 = p / (q + p), which is e^-2 times as large for the second entry as for the first.
             let p = of(FSoftargmax::new(&JensenShannon, &x, &reference));
             let ratio = (1.0 - p) / (2.0 - p) * (q + p) / p;
             assert!((ratio / (-2.0_f64).exp() - 1.0).abs() < 1e-12, "{q:e}: {p}");

@@ -1,14 +1,16 @@
 use super::{Real, expm1_over, log1p_over};
 use serde::{Deserialize, Serialize};
 
-/// How the root of a row is found.
+/// The method that finds the root of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Solver {
-    /// Newton inside the bracket: monotone up to `alpha = 2`, and beyond in the support radius, see [`solve_support_radius`], with
-    /// bisection for the steps that do not halve the error; bisection wherever Newton has not stopped. Where the
-    /// operator is computed in Burn's own operations, whose steps are fixed in number, orders outside `0..=2` and
-    /// orders in a tensor are bisected all the same.
+    /// Newton's method inside a bracket.
+    ///
+    /// Up to `alpha = 2` the steps are monotone. Above it, the unknown is the support radius (see
+    /// [`solve_support_radius`]), and bisection replaces the steps that do not halve the error. Bisection takes
+    /// over if Newton's method has not converged. The portable path, in Burn's own operations, takes a fixed
+    /// number of steps; it always bisects for an `alpha` outside `0..=2` and for a tensor of alphas.
     #[default]
     Newton,
     /// Bisection of the bracket down to the resolution of the arithmetic.
@@ -16,43 +18,56 @@ pub enum Solver {
 }
 
 impl Solver {
-    /// Largest `alpha` at which the Newton step is monotone. Above it the derivative of the mass has
-    /// poles at the edge of the support, where a step of length zero would pass for convergence; the
-    /// unknown is then the support radius, see [`solve_support_radius`].
+    /// The largest `alpha` at which the Newton steps are monotone.
+    ///
+    /// Above it, the derivative of the mass has poles at the edge of the support, and a step of length zero
+    /// there would look like convergence. The unknown is then the support radius, see [`solve_support_radius`].
     pub const NEWTON_MAX_ALPHA: f64 = 2.0;
 
-    /// Newton steps before bisection takes over: twice the largest number observed, about 20 at
+    /// The number of Newton steps before bisection takes over: twice the largest number observed, about 20 at
     /// `alpha = -2`.
     pub const NEWTON_STEPS: usize = 40;
 
-    /// Evaluations of the mass to find a support radius: enough to bisect a sum of two `f64`, 106 bits, after the
-    /// halvings of the exponent.
+    /// The largest number of mass evaluations that find a support radius: enough to bisect the exponent and then
+    /// a sum of two `f64`, 106 bits.
     pub const SUPPORT_RADIUS_STEPS: usize = 120;
 
-    /// A Newton step shorter than this many roundings of `max(1, |l|)` has converged.
+    /// Newton's method has converged after a step shorter than this many roundings of `max(1, |l|)`.
     pub const TOLERANCE_ULPS: f64 = 4.0;
 
-    /// Newton steps this short converge quadratically: the next is about `step^3 / before^2`, for `before` the one
-    /// before. It is taken to have converged where that is this share of the tolerance, which leaves the constant of
-    /// the convergence that much room.
+    /// The share of the tolerance below which the estimate of the next Newton step counts as converged.
+    ///
+    /// Short steps converge quadratically: the next step is about `step^3 / before^2`, with `before` the step before
+    /// `step`. The share leaves room for the constant of the convergence.
     #[cfg(any(feature = "flex", feature = "ndarray"))]
     pub(crate) const QUADRATIC_TOLERANCE_SHARE: f64 = 1e-3;
 }
 
-/// Finds `l = ln u_max`, the logarithm of the largest ratio `p / q` of a row, in `[lo, hi]`.
+/// Finds `l = ln u_max`, the logarithm of the largest ratio `p / q` of a row, in the bracket `[lo, hi]`.
 ///
 /// `mass(l)` returns `S = sum_i q_i u_i` and `W = sum_i q_i u_i (u_i / u_max)^c` at `l`, with
-/// `c = 1 - alpha`; the second is minus the derivative of the first in `mu`, up to the factor `u_max^c`
-/// that would overflow. `S` increases with `l`, `S(lo) <= 1 <= S(hi)`, and the root is `S = 1`. The
-/// step is Newton's on `f'(S) = 0`, monotone from `hi` for `alpha <= 2`, and exact for equal logits
-/// and at `alpha = 1`:
+/// `c = 1 - alpha`. `W` is minus the derivative of `S` in `mu`, without the factor `u_max^c`, which could
+/// overflow. `S` increases with `l`, `S(lo) <= 1 <= S(hi)`, and the root is at `S = 1`. The Newton step is that
+/// of `f'(S) = 0`. It is monotone from `hi` for `alpha <= 2`, and exact for equal logits and at `alpha = 1`:
 ///
 /// ```text
 /// d = S (S^c - 1) / (c W),    l <- l - ln(1 + c d) / c
 /// ```
 ///
-/// The bracket only ever tightens, and an iterate that leaves it is put back on its end, so that rounding
-/// there, where rows of equal logits and one-hot rows have their root, cannot lead outside.
+/// The bracket only ever tightens. An iterate outside the bracket is moved to its nearest end: rows of equal
+/// logits and one-hot rows have their root at an end, where rounding could lead outside.
+///
+/// ```
+/// use burn_tsallis::math::{Solver, solve_log_ratio};
+///
+/// // Two entries at alpha = 1: u_i = e^(l - g_i), with q = 1/2 and the gaps 0 and 1.
+/// let mass = |l: f64| {
+///     let s = 0.5 * (l.exp() + (l - 1.0).exp());
+///     (s, s)
+/// };
+/// let l = solve_log_ratio(1.0, (0.0, 2_f64.ln()), Solver::Newton, mass);
+/// assert!((l - (2.0 / (1.0 + (-1_f64).exp())).ln()).abs() < 1e-12);
+/// ```
 pub fn solve_log_ratio<F: Real>(
     alpha: f64,
     (mut lo, mut hi): (F, F),
@@ -72,7 +87,7 @@ pub fn solve_log_ratio<F: Real>(
             }
             let d = s * expm1_over(c, s.ln()) / w;
             let mut next = l - log1p_over(c, d);
-            // An end of the bracket is as good as the root: equal logits have theirs at one.
+            // The root may be an end of the bracket, as it is for equal logits.
             next = if next.is_nan() {
                 midpoint(lo, hi)
             } else {
@@ -99,10 +114,11 @@ pub fn solve_log_ratio<F: Real>(
     l
 }
 
-/// Finds the support radius `m = u_max^(alpha - 1) / (alpha - 1)` of a row of order `alpha > 2`, as a sum of two
-/// numbers, given the bracket of `ln u_max` and the widest gap of the row.
+/// Finds the support radius `m = u_max^(alpha - 1) / (alpha - 1)` of a row with `alpha > 2`, as a sum of two
+/// numbers, from the bracket of `ln u_max` and the widest gap of the row.
 ///
-/// `mass(m)` returns the `S` and `W` of [`solve_log_ratio`] at `m`. The root is `S = 1`, and
+/// `mass(m)` returns `S = sum_i q_i u_i` and `W = sum_i q_i u_i (u_i / u_max)^(1 - alpha)` at `m`. The root is at
+/// `S = 1`, and
 ///
 /// ```text
 /// dS/dm = W / ((alpha - 1) m)
@@ -110,6 +126,19 @@ pub fn solve_log_ratio<F: Real>(
 ///
 /// has a pole wherever `m` passes a gap. The Newton step is therefore taken only inside the bracket,
 /// which always tightens, and only while it at least halves `|S - 1|`.
+///
+/// ```
+/// use burn_tsallis::math::{Solver, solve_support_radius};
+///
+/// // Two entries at alpha = 3: u_i = sqrt(2 (m - g_i)), with q = 1/2 and the gaps 0 and 1/4.
+/// let mass = |(m, remainder): (f64, f64)| {
+///     let u = |gap: f64| (2.0 * ((m - gap) + remainder)).max(0.0).sqrt();
+///     let (a, b) = (u(0.0), u(0.25));
+///     (0.5 * (a + b), 0.5 * (a + a * a / b))
+/// };
+/// let (m, remainder) = solve_support_radius(3.0, (0.0, 2_f64.ln()), 0.25, Solver::Newton, mass);
+/// assert!((m + remainder - 1.125 * 1.125 / 2.0).abs() < 1e-12);
+/// ```
 pub fn solve_support_radius<F: Real>(
     alpha: f64,
     (lo, hi): (F, F),
@@ -120,9 +149,9 @@ pub fn solve_support_radius<F: Real>(
     let beta = F::from_f64(alpha - 1.0);
     let support_radius = |l: F| (beta * l).exp() / beta;
     let mut lo = (support_radius(lo), F::zero());
-    // With the widest gap inside by as much, every ratio is at least that of the lower end.
+    // At max_gap + lo, every ratio is at least the u_max of the lower end, so the mass is at least one.
     let mut hi = (support_radius(hi).min(max_gap + lo.0), F::zero());
-    // Rounding may have crossed them where they are one point.
+    // Rounding may exchange the ends if they are one point.
     hi.0 = hi.0.max(lo.0);
     let mut m = hi;
     let mut previous_error = F::infinity();
@@ -155,7 +184,7 @@ pub fn solve_support_radius<F: Real>(
     m
 }
 
-/// `a + d`, the part that does not fit the first number in the second.
+/// Returns `a + d` as a sum of two numbers: the second holds what the first cannot.
 fn two_sum<F: Real>(a: (F, F), d: F) -> (F, F) {
     let total = a.0 + d;
     let seen = total - a.0;
@@ -168,8 +197,8 @@ fn is_less<F: Real>(a: (F, F), b: (F, F)) -> bool {
     (a.0 - b.0) + (a.1 - b.1) < F::zero()
 }
 
-/// The geometric mean of ends that are far apart: the support radius is relative to the gaps that count, and those
-/// may be far below the widest.
+/// Returns the geometric mean if the ends are far apart, else the arithmetic mean. The support radius is of the
+/// size of the gaps on the support, which may be far below the widest gap.
 fn midpoint_of_pairs<F: Real>(lo: (F, F), hi: (F, F)) -> (F, F) {
     if hi.0 > F::from_f64(4.0) * lo.0 {
         (lo.0.sqrt() * hi.0.sqrt(), F::zero())

@@ -8,14 +8,14 @@ pub struct TestDevice {
 }
 
 impl TestDevice {
-    /// Whether the device compiles a kernel for every layout of a row, and a reduction for every length: a software
-    /// driver takes seconds for each, so that tests go over a few lengths there.
+    /// Returns whether the device compiles a kernel for every row layout and a reduction for every length. A software
+    /// driver takes seconds for each, so tests use only a few lengths there.
     pub fn compiles(&self) -> bool {
         !self.f64
     }
 }
 
-/// The devices of this build.
+/// Returns the devices of this build.
 pub fn all() -> Vec<TestDevice> {
     let cpus = [
         #[cfg(feature = "flex")]

@@ -1,4 +1,4 @@
-//! Rows without an answer, of the divergences outside the Tsallis family.
+//! Tests of invalid rows, for the divergences outside the Tsallis family.
 
 use crate::devices;
 use crate::invariants::matrix;
@@ -14,17 +14,17 @@ fn values(of: Tensor<2>) -> Vec<f32> {
 
 const GOOD: ([f32; 3], [f32; 3]) = ([0.0, 1.0, 2.0], [0.2, 0.5, 0.6]);
 
-/// The answer of the good row, by the scalar layer.
+/// Returns the probabilities of the valid row from the scalar layer.
 fn want(divergence: FDivergence) -> Vec<f64> {
     let (x, q) = (GOOD.0.map(f64::from), GOOD.1.map(f64::from));
     let solution = match divergence {
         FDivergence::LeCam => FSoftargmax::new(&LeCam, &x, &q),
         _ => FSoftargmax::new(&JensenShannon, &x, &q),
     };
-    solution.expect("the row is fit").probabilities().to_vec()
+    solution.expect("the row is valid").probabilities().to_vec()
 }
 
-/// A number that is not fit for its place makes its whole row `NaN`, with its gradient, and no other row.
+/// An invalid number makes its whole row `NaN`, and its gradient, but no other row.
 #[test]
 fn an_invalid_number_affects_only_its_row() {
     let (nan, inf) = (f32::NAN, f32::INFINITY);
@@ -34,7 +34,7 @@ fn an_invalid_number_affects_only_its_row() {
         ([0.0, 1.0, 2.0], [0.5, nan, 0.5]),
         ([0.0, nan, 2.0], [0.2, 0.5, 0.6]),
         ([0.0, 1.0, inf], [0.2, 0.5, 0.6]),
-        // Where the entry is not allowed, too.
+        // In an entry that is not allowed.
         ([nan, 1.0, 2.0], [0.0, 0.5, 0.5]),
         ([-inf, 1.0, 2.0], [-0.5, 0.5, 0.5]),
     ];

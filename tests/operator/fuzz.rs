@@ -1,4 +1,4 @@
-//! Random shapes, orders and to_vec on every device, against the scalar layer in f64.
+//! Tests of random shapes, alphas and logits on every device against the scalar layer in f64.
 
 use crate::devices;
 use burn::tensor::{Tensor, TensorData};
@@ -7,7 +7,7 @@ use burn_tsallis::{
     Reference, TsallisOptions, tsallis_divergence, tsallis_softargmax, tsallis_value,
 };
 
-/// A linear congruential sequence.
+/// A linear congruential generator.
 struct Random(u64);
 
 impl Random {
@@ -29,7 +29,7 @@ fn against_the_scalar_layer() {
     for test in devices::all() {
         let mut random = Random(0x2545_f491_4f6c_dd1d);
         for round in 0..60 {
-            // Every layout of rows, and rows that fill a workgroup's tile or do not.
+            // Every row layout, with rows that fill the tile of a workgroup and rows that do not.
             let columns = if test.compiles() {
                 let longest = [8, 32][round / 4 % 2];
                 [1 + random.below(longest), 40, 257, 1000][round % 4]

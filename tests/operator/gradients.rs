@@ -1,6 +1,6 @@
-//! Gradients in f64 against central differences, of step 1e-5: their own error is 1e-10 of the third
-//! derivative, and rounding adds 1e-11. The points keep a distance from the edge of the support, where the
-//! gradient has a kink.
+//! Tests of gradients in f64 against central differences with the step 1e-5. The error of a difference is 1e-10
+//! of the third derivative, and rounding adds 1e-11. The points keep a distance from the edge of the support,
+//! where the gradient has a kink.
 
 use crate::devices;
 use crate::invariants::pseudo_random;
@@ -14,7 +14,7 @@ const ROWS: usize = 2;
 const COLUMNS: usize = 4;
 const STEP: f64 = 1e-5;
 
-/// The inputs of a function, as pseudo_random.
+/// The inputs of a function, as numbers on the host.
 #[derive(Clone)]
 struct Inputs {
     x: Vec<f64>,
@@ -85,7 +85,7 @@ fn check(name: &str, device: &Device, function: Function, inputs: &Inputs) {
 fn inputs(alpha: f64) -> Inputs {
     let wide = |values: Vec<f32>| -> Vec<f64> { values.into_iter().map(f64::from).collect() };
     Inputs {
-        // Within the support at every order below: no logit is further from the largest than 0.5.
+        // Within the support at every alpha of the tests: no logit is more than 0.5 below the largest.
         x: wide(pseudo_random(ROWS * COLUMNS, 0.25)),
         alpha: vec![alpha, alpha + 0.1],
         q: pseudo_random(ROWS * COLUMNS, 0.1)
@@ -126,7 +126,7 @@ fn of_the_divergence_of_given_probabilities() {
     }
 }
 
-/// Off the support the value and the divergence still depend on the reference and the order.
+/// Off the support, the value and the divergence still depend on the reference and on alpha.
 #[test]
 fn of_rows_with_entries_off_the_support() {
     for test in devices::all().iter().filter(|test| test.f64) {
@@ -151,7 +151,7 @@ fn of_rows_with_entries_off_the_support() {
     }
 }
 
-/// Only what is tracked gets a gradient, and a broadcast order gets the sum.
+/// Only tracked tensors get a gradient, and a broadcast alpha gets the sum over its rows.
 #[test]
 fn of_a_broadcast_alpha() {
     for test in devices::all().iter().filter(|test| test.f64) {
@@ -175,7 +175,7 @@ fn of_a_broadcast_alpha() {
     }
 }
 
-/// With gradient checkpointing the graph recomputes what it did not keep; the operator keeps its root.
+/// With gradient checkpointing, the graph recomputes the values that it did not keep. The operator keeps its root.
 #[test]
 fn under_gradient_checkpointing() {
     for test in devices::all() {

@@ -1,4 +1,4 @@
-//! What holds whatever the pseudo_random are, on every device.
+//! Tests of properties that hold for any logits, on every device.
 
 use crate::devices;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
@@ -10,7 +10,7 @@ use burn_tsallis::{
 
 const ALPHAS: [f64; 8] = [-1.0, 0.0, 0.3, 0.5, 0.999, 1.0, 1.5, 2.0];
 
-/// Numbers that look random and are the same on every device.
+/// Returns pseudo-random numbers that are the same on every device.
 pub fn pseudo_random(count: usize, scale: f32) -> Vec<f32> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     (0..count)
@@ -46,7 +46,7 @@ fn assert_close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
 fn rows_sum_to_one_and_shifts_change_nothing() {
     for test in devices::all() {
         let x = pseudo_random(7 * 33, 4.0);
-        // A shift by a power of two much larger than the logits would round them.
+        // Multiples of 1 / 1024, so that the shift by 64 is exact in f32.
         let shifted: Vec<f32> = x.iter().map(|x| (x * 1024.0).round() / 1024.0).collect();
         let moved: Vec<f32> = shifted.iter().map(|x| x + 64.0).collect();
         for alpha in ALPHAS {
@@ -75,7 +75,7 @@ fn rows_sum_to_one_and_shifts_change_nothing() {
 fn permuting_columns_permutes_probabilities_and_larger_logits_get_more() {
     const ROWS: usize = 5;
     for test in devices::all() {
-        // The last is a row of several vectors, or of a workgroup.
+        // A row of the last length takes several vectors, or a workgroup.
         for columns in [2, 18, 33, 257] {
             let x = pseudo_random(ROWS * columns, 3.0);
             // A permutation, since the factor and the lengths have no common divisor.
@@ -102,7 +102,7 @@ fn permuting_columns_permutes_probabilities_and_larger_logits_get_more() {
                     permutation.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
                     for pair in permutation.windows(2) {
                         let [less, more] = [p[pair[0]], p[pair[1]]];
-                        // Neighbors closer than a rounding may change places by one.
+                        // The probabilities of very close logits may be out of order by a rounding.
                         assert!(less <= more * (1.0 + 1e-6), "{what}: {less} above {more}");
                     }
                 }
@@ -111,7 +111,7 @@ fn permuting_columns_permutes_probabilities_and_larger_logits_get_more() {
     }
 }
 
-/// At the reference itself the divergence is zero up to rounding, which must not take it below.
+/// The divergence of the reference itself is zero up to rounding, and rounding must not make it negative.
 #[test]
 fn the_divergence_of_a_uniform_row_is_not_negative() {
     for test in devices::all() {
@@ -144,7 +144,7 @@ fn the_divergence_of_a_uniform_row_is_not_negative() {
     }
 }
 
-/// Equal gaps, whose mean bounds the root without slack, in a row so long that their sum is rounded.
+/// Equal gaps, whose mean bounds the root without slack, in rows so long that the sum of the gaps is rounded.
 #[test]
 fn long_rows_of_equal_gaps() {
     const COLUMNS: usize = 131_072;
@@ -318,7 +318,7 @@ fn a_zero_in_the_reference_is_a_masked_entry() {
     }
 }
 
-/// Each kind of bad row between two good ones, forward and backward.
+/// Each kind of invalid row between two valid rows, forward and backward.
 #[test]
 fn an_invalid_row_leaves_the_others_untouched() {
     for test in devices::all() {
@@ -394,7 +394,7 @@ fn an_invalid_reference_gives_nan() {
     }
 }
 
-/// A cotangent that is not finite where the entry is not allowed touches nothing.
+/// A cotangent that is not finite has no effect at an entry that is not allowed.
 #[test]
 fn masked_entries_have_no_gradient_whatever_their_cotangent() {
     for test in devices::all() {
@@ -403,7 +403,7 @@ fn masked_entries_have_no_gradient_whatever_their_cotangent() {
             let x = matrix(&[0.3, f32::NEG_INFINITY, 1.0], 3, &device).require_grad();
             let p = tsallis_softargmax(x.clone(), alpha, 1);
             let c = matrix(&[1.0, f32::INFINITY, -2.0], 3, &device);
-            // The product is NaN where p is zero and c infinite, its gradient in p is c.
+            // The product is NaN for p = 0 and an infinite c, but its gradient in p is c.
             let gradients = (p * c).sum().backward();
             let gradient = values(x.grad(&gradients).expect("tracked"));
             let what = format!("{} alpha {alpha}: {gradient:?}", test.name);
@@ -422,7 +422,7 @@ fn extreme_logits_of_a_one_hot_row() {
             let what = format!("{} alpha {alpha}: {p:?}", test.name);
             assert!(p.iter().all(|p| p.is_finite()), "{what}");
             assert!(p[0] > 0.999 && p[3] > 0.98, "{what}");
-            // Finite logits are allowed entries, however far apart: below order one they keep a logarithm.
+            // Finite logits are allowed entries at any distance. Up to alpha = 1, their ln p is finite.
             if alpha <= 1.0 {
                 let log_p = values(tsallis_log_softargmax(x.clone(), alpha, 1));
                 assert!(log_p.iter().all(|p| p.is_finite()), "{what}: {log_p:?}");
@@ -508,7 +508,7 @@ fn a_dimension_that_does_not_exist_panics() {
     let _ = tsallis_softargmax(x, 1.0, 2);
 }
 
-/// An action's log-probability by gather, as a policy gradient takes it.
+/// The log-probability of an action, selected by gather as in a policy gradient.
 #[test]
 fn the_gradient_flows_through_a_gather() {
     for test in devices::all() {
@@ -526,7 +526,7 @@ fn the_gradient_flows_through_a_gather() {
     }
 }
 
-/// A small reference at a negative order, where `u^(2 - alpha)` alone overflows `f32`.
+/// A small reference at a negative alpha, where `u^(2 - alpha)` alone overflows `f32`.
 #[test]
 fn gradients_with_a_tiny_reference() {
     for test in devices::all() {

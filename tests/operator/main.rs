@@ -1,5 +1,5 @@
-//! The operator against reference values, against its own scalar layer and against Burn, on every
-//! device of this build. One binary, since a process has one wgpu client.
+//! Tests of the operator against reference values, its scalar layer and Burn, on every device of this build.
+//! They are one binary, since a process has one wgpu client.
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
 mod devices;

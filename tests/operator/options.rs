@@ -1,4 +1,4 @@
-//! What each option means, on every device.
+//! Tests of each option on every device.
 
 use crate::devices::{self, TestDevice};
 use crate::invariants::{matrix, pseudo_random};
@@ -32,7 +32,7 @@ fn close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
     }
 }
 
-/// Runs every output of two calls that must agree.
+/// Checks that two calls agree in every output.
 fn agree(
     test: &TestDevice,
     what: &str,
@@ -76,7 +76,7 @@ fn an_alpha_broadcasts_along_any_axis() {
             TensorData::new(pseudo_random(60, 2.0), [3, 4, 5]),
             &test.device,
         );
-        // One order for each entry of the last axis, along the middle one.
+        // One alpha for each entry of the last axis. The operator runs along the middle axis.
         let alphas = [0.5, 1.0, 1.5, 2.0, 0.7_f32];
         let alpha =
             Tensor::<3>::from_data(TensorData::new(alphas.to_vec(), [1, 1, 5]), &test.device);
@@ -142,7 +142,7 @@ fn a_reference_for_each_row() {
                     );
                 }
             }
-            // One row of it broadcasts.
+            // A reference of one row broadcasts.
             let one = Tensor::<1>::from_floats(&q[..columns], &test.device);
             let broadcast = matrix(&q[..columns], columns, &test.device);
             agree(
@@ -167,7 +167,7 @@ fn a_reference_for_each_row() {
 fn a_disallowed_entry_is_a_removed_column() {
     for test in devices::all() {
         let mut x = pseudo_random(2 * 6, 2.0);
-        // Whatever its logit is.
+        // The logit of a disallowed entry may be any value.
         x[2] = f32::NAN;
         x[8] = f32::INFINITY;
         let kept = |row: usize| [0, 1, 3, 4].map(|i| x[6 * row + i]);
@@ -191,7 +191,7 @@ fn a_disallowed_entry_is_a_removed_column() {
                 let want = values(output(matrix(&kept, 4, &test.device), alpha.into(), 1));
                 close(&got, &want, 4e-6, &format!("{} {name}", test.name));
             }
-            // And no gradient.
+            // A disallowed entry has no gradient.
             let device = test.device.clone().autodiff();
             let x = matrix(&x, 6, &device).require_grad();
             let options = TsallisOptions::new(alpha).with_allowed(Tensor::<2, Bool>::from_data(
@@ -251,7 +251,7 @@ fn temperature_divides_the_logits_and_multiplies_the_value() {
     }
 }
 
-/// What is stored in half precision is divided, and its value multiplied, in f32.
+/// Logits in half precision are divided by the temperature in f32, and the value is multiplied by it in f32.
 #[test]
 fn temperature_is_applied_in_the_arithmetic() {
     for test in devices::all() {
@@ -286,7 +286,7 @@ fn temperature_is_applied_in_the_arithmetic() {
             near(values(p)[0], want);
             near(values(v)[0], logits[0] + t * (odds.ln_1p() - 2_f64.ln()));
             near(values(product)[0], want * (1.0 - want) / t);
-            // And so is the gradient.
+            // The gradient is divided by it in f32 as well.
             let device = test.device.clone().autodiff();
             let x = Tensor::<2>::from_data([logits], (&device, dtype)).require_grad();
             let c = Tensor::<2>::from_data([[1.0, 0.0]], (&device, dtype));
@@ -300,7 +300,7 @@ fn temperature_is_applied_in_the_arithmetic() {
     }
 }
 
-/// In another dtype than the logits, a cotangent is converted.
+/// A cotangent in another dtype than the logits is converted to theirs.
 #[test]
 fn a_cotangent_in_another_dtype() {
     for test in devices::all() {
@@ -327,7 +327,7 @@ fn a_cotangent_in_another_dtype() {
     }
 }
 
-/// A reference of the logits' rank that is the same for every row: as the vector, with its gradient.
+/// A reference of the logits' rank with one row gives the same output and gradient as a vector.
 #[test]
 fn one_reference_for_every_row() {
     for test in devices::all() {
@@ -393,7 +393,7 @@ fn an_empty_row_follows_its_option() {
                 }
             }
         }
-        // No column at all.
+        // Tensors without columns.
         for (empty_row, want) in [(EmptyRow::Zero, false), (EmptyRow::NaN, true)] {
             let x = Tensor::<2>::zeros([2, 0], &test.device);
             let options = TsallisOptions::new(0.5).with_empty_row(empty_row);
@@ -405,7 +405,7 @@ fn an_empty_row_follows_its_option() {
             }
             let product = tsallis_softargmax_vjp(x.clone(), x.clone(), options.clone(), 1);
             assert_eq!(product.dims(), [2, 0]);
-            // In Burn's own operations on every device.
+            // This function uses Burn's own operations on every device.
             let d = tsallis_divergence_from_probabilities(x, options, 1);
             assert_eq!(d.dims(), [2, 1]);
             assert!(
@@ -414,7 +414,7 @@ fn an_empty_row_follows_its_option() {
                 test.name
             );
         }
-        // No row at all.
+        // Tensors without rows.
         for columns in [0, 3] {
             let x = Tensor::<2>::zeros([0, columns], &test.device);
             let d = tsallis_divergence_from_probabilities(x, 0.5, 1);
@@ -423,7 +423,7 @@ fn an_empty_row_follows_its_option() {
     }
 }
 
-/// The Jacobian by unit vectors: symmetric, with rows that sum to zero, and the same from both sides.
+/// The Jacobian from products with unit vectors. It is symmetric, its rows sum to zero, and both products agree.
 #[test]
 fn jacobian_products() {
     for test in devices::all() {
@@ -458,7 +458,7 @@ fn jacobian_products() {
     }
 }
 
-/// The divergence of the operator's own probabilities, given as probabilities.
+/// The divergence of given probabilities equals that of the logits if the operator computed the probabilities.
 #[test]
 fn the_divergence_of_given_probabilities() {
     for test in devices::all() {
@@ -491,7 +491,7 @@ fn host_values_are_checked_when_the_options_are_built() {
         error.to_string(),
         "temperature is 0: it must be a number from 1.1754944e-38 to 3.4028235e38"
     );
-    // Below, it is zero to a device that keeps no subnormal pseudo_random.
+    // A device without subnormal numbers would treat a smaller temperature as zero.
     for bad in [f64::NAN, f64::INFINITY, -1.0, 1e-50, 1e-40, 1e39] {
         assert!(options().try_with_temperature(bad).is_err(), "{bad}");
     }
@@ -552,7 +552,7 @@ fn mismatched_shapes_are_named() {
     });
 }
 
-/// Options in f64 and f16 keep orders and references in the arithmetic of the logits.
+/// Alphas and references in another dtype than the logits are converted to the arithmetic of the logits.
 #[test]
 fn tensors_of_options_in_another_dtype() {
     for test in devices::all() {

@@ -1,4 +1,4 @@
-//! The scalar layer, which every kernel is compared with, against the reference values.
+//! Tests of the scalar layer against the reference values. Every kernel is compared with the scalar layer.
 
 use crate::vectors::file;
 use burn::tensor::DType;
@@ -104,20 +104,20 @@ fn the_built_in_cases_in_f32() {
     assert_within_bounds::<f32>(Solver::Bisection, DType::F32, &built_in(DType::F32));
 }
 
-/// Above `alpha = 2`, entries at the edge of the support: rows of two and of three whose gaps step across it.
-/// The exact answer comes from twice the digits, by the closed equation of two entries.
+/// Rows of two entries above `alpha = 2`, whose gap steps across the edge of the support.
+/// The exact probability is the root of an equation in closed form, found by bisection in `f64`.
 #[test]
 fn the_edge_of_the_support_above_alpha_two() {
     for alpha in [2.25, 2.5, 3.0_f64] {
         let beta = alpha - 1.0;
-        // Ones: the support of two entries ends at the gap 1 / beta.
+        // With a reference of ones, the support of two entries ends at the gap 1 / beta.
         for step in -40..40 {
             let gap = f64::from((1.0 / beta + f64::from(step) * 3e-7) as f32);
             let x32 = [gap as f32, 0.0];
             let row32 = Row::<f32>::new(&x32, RowReference::Ones, alpha);
             let mut p32 = [0.0; 2];
             row32.softargmax(&row32.solve(Solver::Newton), &mut p32);
-            // (1 - p)^beta - p^beta = beta gap, by bisection on the small probability itself.
+            // Bisection of (1 - p)^beta - p^beta = beta gap for the small probability p.
             let (mut lo, mut hi) = (0.0, 0.5);
             for _ in 0..200 {
                 let p: f64 = 0.5 * (lo + hi);
@@ -144,7 +144,7 @@ fn the_edge_of_the_support_above_alpha_two() {
     }
 }
 
-/// To the largest order that is accepted, a probability is right to 1e-4.
+/// Up to the largest accepted alpha, probabilities are accurate to 1e-4.
 #[test]
 fn the_largest_alphas() {
     for alpha in [-50.0, -10.0, 4.0, 10.0, 25.0, 50.0] {

@@ -1,4 +1,4 @@
-//! Ranks, axes, strides and sizes, on every device, compared with the rows one by one on the host.
+//! Tests of ranks, axes, strides and sizes on every device. Each row is compared with the scalar layer on the host.
 
 use crate::devices;
 use crate::invariants::pseudo_random;
@@ -8,7 +8,7 @@ use burn_tsallis::tsallis_softargmax;
 
 const ALPHA: f64 = 0.5;
 
-/// The rows of a contiguous tensor along its last dimension, by the scalar layer.
+/// Returns the probabilities of the rows of a contiguous tensor along its last dimension, from the scalar layer.
 fn want(x: &[f32], columns: usize) -> Vec<f32> {
     let mut p = vec![0.0; x.len()];
     for (x, p) in x.chunks_exact(columns).zip(p.chunks_exact_mut(columns)) {
@@ -126,7 +126,7 @@ fn every_stride() {
                 dim,
                 test.name,
             );
-            // Between operations that fusion would join.
+            // After operations that fusion would combine.
             check((x.clone() + 1.0) * 2.0, dim, test.name);
         }
     }

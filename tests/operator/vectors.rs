@@ -1,4 +1,4 @@
-//! The file of reference values and the built-in set, every output and gradient, on every device.
+//! Tests of every output and gradient on every device against the file of reference values and the built-in cases.
 
 use crate::devices::{self, TestDevice};
 use burn::tensor::DType;
@@ -8,16 +8,17 @@ use burn_tsallis::conformance::{
 };
 use burn_tsallis::math::{Output, RowReference, Solver};
 
-/// The cases of the file.
+/// Returns the cases of the file.
 pub fn file(dtype: DType) -> Vec<Case> {
     vectors(dtype).expect("the file of the repository")
 }
 
-/// The batches whose alpha is given like this.
+/// Returns the batches whose alpha has the given form.
 ///
-/// A software driver takes up to seconds to compile a kernel, and there is a kernel for each layout, kind of reference and
-/// form of alpha: there, rows of more than 16 entries have given references, those of more than 32 are of one length,
-/// and rows with alpha as a number share batches. `tsallis check` runs all of them on a GPU.
+/// A software driver takes up to seconds to compile a kernel, and there is a kernel for each layout, kind of reference
+/// and form of alpha. On such a driver, rows of more than 16 entries are tested with given references only, rows of
+/// more than 32 entries have one length, and rows with alpha as a number share batches. `tsallis check` runs all cases
+/// on a GPU.
 fn batches(test: &TestDevice, cases: &[Case], alpha: AlphaKind) -> Vec<Batch> {
     let long = match alpha {
         AlphaKind::Number => 100,
@@ -57,8 +58,8 @@ fn assert_within_bounds(test: &TestDevice, dtype: DType, solver: Solver, batches
     test.device.sync().expect("no launch failed");
 }
 
-// Both solvers are one kernel, and the two forms of alpha are two: a test for each form compiles none that the other
-// needs.
+// Both solvers use the same kernels, but the two forms of alpha do not. With one test for each form, no kernel is
+// compiled in two tests.
 
 #[test]
 fn the_file_with_alpha_as_a_number() {
@@ -88,7 +89,7 @@ fn the_file_in_f64() {
     }
 }
 
-/// Alphas from -2 to 3, with masks, ties and offsets, in every dtype that a device has.
+/// Alphas from -2 to 3, with masks, ties and offsets, in every dtype that a device supports.
 #[test]
 fn built_in_cases() {
     for test in devices::all() {
@@ -99,10 +100,10 @@ fn built_in_cases() {
             }
             let mut cases = built_in(dtype);
             if test.compiles() && dtype == DType::F16 {
-                // An emulated type, for which kernels of long rows take minutes to compile.
+                // f16 is emulated there, and kernels of long rows take minutes to compile.
                 cases.retain(|case| case.logits.len() == 7);
             } else if test.compiles() {
-                // The short rows are as those of the file.
+                // The file has short rows like these.
                 cases.retain(|case| {
                     let given = matches!(case.reference, RowReference::Values(_));
                     given && case.logits.len() == 257
@@ -123,7 +124,7 @@ fn built_in_cases() {
     }
 }
 
-/// The gradients of the rows of a batch, changed by `change`, one row after another.
+/// Returns the gradients of a batch, row by row, after `change` has modified them.
 fn gradients_of(batch: &Batch, output: Output, change: impl Fn(&mut Vec<Gradients>)) -> Gradients {
     let mut rows: Vec<_> = batch
         .rows()
@@ -147,14 +148,14 @@ fn gradients_of(batch: &Batch, output: Output, change: impl Fn(&mut Vec<Gradient
     }
 }
 
-/// The exact numbers with one of them changed.
+/// An implementation that returns the exact numbers, with one of them changed.
 struct Fault {
     output: Output,
-    /// The input whose gradient is wrong, or nothing where the output itself is.
+    /// The input whose gradient is wrong, or `None` if the output itself is wrong.
     input: Option<Input>,
     /// The row of each batch that is wrong.
     row: usize,
-    /// The changed number, from the exact one and its bound.
+    /// Returns the wrong number from the exact number and its bound.
     change: fn(f64, f64) -> f64,
 }
 
@@ -190,8 +191,8 @@ impl Implementation for Fault {
     }
 }
 
-/// A comparison that accepts anything would accept these: one number in one row of a batch off by three bounds, or no
-/// number at all. Exactly the faulty quantity breaks its bound.
+/// One number in one row of a batch is off by three times its bound, or is `NaN`. Exactly the faulty quantity exceeds
+/// its bound. A comparison that accepts everything fails this test.
 #[test]
 fn the_comparison_finds_a_fault_in_one_row() {
     let cases: Vec<Case> = file(DType::F32)
@@ -230,7 +231,7 @@ fn the_comparison_finds_a_fault_in_one_row() {
     }
 }
 
-/// Two rows that are exchanged, as by a wrong index of a lane, are wrong in every output.
+/// Two exchanged rows, as after a wrong lane index, are wrong in every output.
 #[test]
 fn the_comparison_finds_exchanged_rows() {
     struct Exchanged;

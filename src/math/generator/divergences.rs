@@ -1,7 +1,7 @@
 use super::{Generator, Tsallis};
 use crate::math::Real;
 
-/// A member of the Tsallis family, under the name that it has elsewhere.
+/// Declares a member of the Tsallis family under its usual name.
 macro_rules! tsallis_member {
     ($(#[$doc:meta])* $name:ident, $alpha:expr) => {
         $(#[$doc])*
@@ -57,7 +57,7 @@ tsallis_member!(
     -1.0
 );
 
-/// The squared Hellinger distance, `f(u) = (sqrt(u) - 1)^2`: half of the Tsallis family at `alpha = 1/2`.
+/// The squared Hellinger distance, `f(u) = (sqrt(u) - 1)^2`: half of the Tsallis divergence at `alpha = 1/2`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hellinger;
 
@@ -158,13 +158,13 @@ impl<F: Real> Generator<F> for LeCam {
         (F::from_f64(2.0) / (F::one() - y).sqrt() - F::one()).max(F::zero())
     }
 
-    /// `(1 + u) / sqrt(1 + z) - 1` with `z = gap (1 + u)^2 / 4`.
+    /// Returns `(1 + u) / sqrt(1 + z) - 1` with `z = gap (1 + u)^2 / 4`, or zero if this is negative.
     fn ratio_below(&self, u: F, gap: F) -> F {
         let sum = F::one() + u;
         let z = gap * sum * sum * F::from_f64(0.25);
         let root = (F::one() + z).sqrt();
         let ratio = if z < F::one() {
-            // From u itself, which may be far below one.
+            // The difference from u keeps the digits of a u far below one.
             u - sum * z / (root * (F::one() + root))
         } else {
             sum / root - F::one()

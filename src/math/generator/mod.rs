@@ -26,31 +26,34 @@ use super::Real;
 /// }
 /// ```
 pub trait Generator<F: Real> {
-    /// `f(u)` for `u >= 0`; infinite at zero where its limit is.
+    /// Returns `f(u)` for `u >= 0`, and its limit at zero, which may be infinite.
     fn value(&self, u: F) -> F;
 
-    /// `f'(u)`.
+    /// Returns the derivative `f'(u)`.
     fn derivative(&self, u: F) -> F;
 
-    /// `f''(u)`.
+    /// Returns the second derivative `f''(u)`.
     fn second_derivative(&self, u: F) -> F;
 
-    /// `(f')^-1(y)`, the derivative of the conjugate: zero below [`derivative_at_zero`], `NaN` beyond the
-    /// largest value of `f'`.
+    /// Returns `(f')^-1(y)`, the derivative of the conjugate: zero below [`derivative_at_zero`], and `NaN` above
+    /// the largest value of `f'`.
     ///
     /// [`derivative_at_zero`]: Self::derivative_at_zero
     fn inverse_derivative(&self, y: F) -> F;
 
-    /// The ratio at a gap below a positive one, `(f')^-1(f'(u) - gap)`: the same without its cancellation, where
-    /// `f'` is bounded and `u` far up.
+    /// Returns the ratio `(f')^-1(f'(u) - gap)` of an entry whose logit is `gap` below that of an entry with the
+    /// ratio `u > 0`.
+    ///
+    /// The default body computes this form. Its terms cancel if `f'` is bounded and `u` is large, so a generator
+    /// with a bounded `f'` should override it.
     fn ratio_below(&self, u: F, gap: F) -> F {
         self.inverse_derivative(self.derivative(u) - gap)
     }
 
-    /// `f'(0+)`: finite where the softargmax is sparse, else `-inf`.
+    /// Returns `f'(0+)`: finite if the softargmax is sparse, else `-inf`.
     fn derivative_at_zero(&self) -> F;
 
-    /// The convex conjugate `f*(y) = max_u u y - f(u)`.
+    /// Returns the convex conjugate `f*(y) = max_u u y - f(u)`.
     fn conjugate(&self, y: F) -> F {
         let u = self.inverse_derivative(y);
         if u == F::zero() {

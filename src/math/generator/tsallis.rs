@@ -8,13 +8,13 @@ use crate::math::{Real, exp_difference, expm1_over, log1p_over};
 /// f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1)),    f(1) = f'(1) = 0
 /// ```
 ///
-/// with its limits, the Kullback-Leibler divergence `u ln u - u + 1` at `alpha = 1` and its reverse
-/// `-ln u + u - 1` at `alpha = 0`. Source: arXiv 2601.12604.
+/// Its limits are the Kullback-Leibler divergence `u ln u - u + 1` at `alpha = 1` and the reverse
+/// Kullback-Leibler divergence `-ln u + u - 1` at `alpha = 0`. Source: arXiv 2601.12604.
 ///
 /// ```
 /// use burn_tsallis::math::Tsallis;
 /// let f = Tsallis::<f64>::new(0.5);
-/// // Twice the squared Hellinger distance's generator: 2 (sqrt(u) - 1)^2.
+/// // Twice the generator of the squared Hellinger distance: 2 (sqrt(u) - 1)^2.
 /// assert!((f.value(4.0) - 2.0).abs() < 1e-15);
 /// assert!((f.inverse_derivative(f.derivative(0.3)) - 0.3).abs() < 1e-15);
 /// ```
@@ -25,31 +25,62 @@ pub struct Tsallis<F> {
 }
 
 impl<F: Real> Tsallis<F> {
-    /// The generator of order `alpha`.
+    /// Creates the generator for `alpha`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Tsallis;
+    ///
+    /// let pearson = Tsallis::<f64>::new(2.0);
+    /// assert!((pearson.value(3.0) - 2.0).abs() < 1e-13);
+    /// ```
     pub fn new(alpha: f64) -> Self {
-        // 1 - alpha is taken before rounding, so that alpha close to 1 keeps its distance from 1.
+        // 1 - alpha is computed before rounding, so that an alpha close to 1 keeps its distance from 1.
         Self {
             alpha: F::from_f64(alpha),
             c: F::from_f64(1.0 - alpha),
         }
     }
 
-    /// The order `alpha`.
+    /// Returns `alpha`.
+    ///
+    /// ```
+    /// assert_eq!(burn_tsallis::math::Tsallis::<f64>::new(0.5).alpha(), 0.5);
+    /// ```
     pub fn alpha(&self) -> F {
         self.alpha
     }
 
-    /// `c = 1 - alpha`.
+    /// Returns `c = 1 - alpha`.
+    ///
+    /// ```
+    /// assert_eq!(burn_tsallis::math::Tsallis::<f64>::new(0.75).c(), 0.25);
+    /// ```
     pub fn c(&self) -> F {
         self.c
     }
 
-    /// `f(u)` for `u >= 0`; `1 / alpha` at `0`, infinite there for `alpha <= 0`.
+    /// Returns `f(u)` for `u >= 0`. At `u = 0` it is `1 / alpha` for `alpha > 0`, else infinity.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Tsallis;
+    ///
+    /// // f(u) = (u - 1)^2 / 2 at alpha = 2.
+    /// assert!((Tsallis::<f64>::new(2.0).value(3.0) - 2.0).abs() < 1e-13);
+    /// assert_eq!(Tsallis::<f64>::new(0.0).value(0.0), f64::INFINITY);
+    /// ```
     pub fn value(&self, u: F) -> F {
         self.value_at_log(u.ln())
     }
 
-    /// `f(e^l)`, from the logarithm of the ratio; `l = -inf` is the ratio `0`.
+    /// Returns `f(e^l)` for the logarithm `l` of a ratio; `l = -inf` is the ratio `0`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Tsallis;
+    ///
+    /// let f = Tsallis::<f64>::new(2.0);
+    /// assert!((f.value_at_log(3_f64.ln()) - 2.0).abs() < 1e-13);
+    /// assert_eq!(f.value_at_log(f64::NEG_INFINITY), 0.5);
+    /// ```
     pub fn value_at_log(&self, l: F) -> F {
         if l == F::neg_infinity() {
             return if self.alpha > F::zero() {
@@ -61,7 +92,7 @@ impl<F: Real> Tsallis<F> {
         if (self.c * l).abs() < F::one() {
             return l.exp() * self.derivative_at_log(l) - self.conjugate_at_log(l);
         }
-        // u f'(u) with its powers joined: far from one u^(alpha - 1) overflows before u^alpha does.
+        // The powers of u f'(u) are combined: far from one, u^(alpha - 1) overflows before u^alpha does.
         let power = (self.alpha * l).exp();
         if power == F::infinity() {
             return power;
@@ -73,17 +104,36 @@ impl<F: Real> Tsallis<F> {
         (l.exp() - power) / self.c - self.conjugate_at_log(l)
     }
 
-    /// `f'(u) = (u^(alpha - 1) - 1) / (alpha - 1)`.
+    /// Returns `f'(u) = (u^(alpha - 1) - 1) / (alpha - 1)`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Tsallis;
+    ///
+    /// assert!((Tsallis::<f64>::new(2.0).derivative(3.0) - 2.0).abs() < 1e-13);
+    /// ```
     pub fn derivative(&self, u: F) -> F {
         self.derivative_at_log(u.ln())
     }
 
-    /// `f'(e^l)`.
+    /// Returns `f'(e^l)` for the logarithm `l` of a ratio.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Tsallis;
+    ///
+    /// // f'(u) = ln u at alpha = 1.
+    /// assert_eq!(Tsallis::<f64>::new(1.0).derivative_at_log(-700.0), -700.0);
+    /// ```
     pub fn derivative_at_log(&self, l: F) -> F {
         expm1_over(-self.c, l)
     }
 
-    /// `f''(u) = u^(alpha - 2)`.
+    /// Returns `f''(u) = u^(alpha - 2)`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Tsallis;
+    ///
+    /// assert!((Tsallis::<f64>::new(1.0).second_derivative(4.0) - 0.25).abs() < 1e-15);
+    /// ```
     pub fn second_derivative(&self, u: F) -> F {
         let exponent = -(F::one() + self.c);
         if exponent == F::zero() {
@@ -92,8 +142,16 @@ impl<F: Real> Tsallis<F> {
         (exponent * u.ln()).exp()
     }
 
-    /// `(f')^-1(y) = [1 + (alpha - 1) y]_+^(1 / (alpha - 1))`, the derivative of the conjugate.
-    /// `NaN` beyond the pole `y = 1 / (1 - alpha)` of an `alpha < 1`.
+    /// Returns `(f')^-1(y) = [1 + (alpha - 1) y]_+^(1 / (alpha - 1))`, the derivative of the conjugate.
+    /// For `alpha < 1`, it is `NaN` beyond the pole `y = 1 / (1 - alpha)`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Tsallis;
+    ///
+    /// let f = Tsallis::<f64>::new(2.0);
+    /// assert!((f.inverse_derivative(2.0) - 3.0).abs() < 1e-13);
+    /// assert_eq!(f.inverse_derivative(-1.5), 0.0);
+    /// ```
     pub fn inverse_derivative(&self, y: F) -> F {
         if self.c < F::zero() && self.c * y >= F::one() {
             return F::zero();
@@ -101,13 +159,21 @@ impl<F: Real> Tsallis<F> {
         log1p_over(-self.c, y).exp()
     }
 
-    /// `(f')^-1(f'(u) - gap)`, in the form
+    /// Returns the ratio `(f')^-1(f'(u) - gap)`, in the form
     ///
     /// ```text
     /// u [1 + c gap u^c]_+^(-1/c),    c = 1 - alpha
     /// ```
     ///
-    /// which keeps its digits where `f'(u)` is far larger than the gap.
+    /// which keeps its digits if `f'(u)` is far larger than the gap.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Tsallis;
+    ///
+    /// let f = Tsallis::<f64>::new(2.0);
+    /// assert!((f.ratio_below(3.0, 0.5) - 2.5).abs() < 1e-13);
+    /// assert_eq!(f.ratio_below(3.0, 4.0), 0.0);
+    /// ```
     pub fn ratio_below(&self, u: F, gap: F) -> F {
         let x = gap * (self.c * u.ln()).exp();
         if self.c * x <= -F::one() {
@@ -116,13 +182,23 @@ impl<F: Real> Tsallis<F> {
         u * (-log1p_over(self.c, x)).exp()
     }
 
-    /// `df/dalpha` at `u = e^l`: with `psi(z) = int_0^1 t e^(z t) dt`,
+    /// Returns `df/dalpha` at `u = e^l`. With `psi(z) = int_0^1 t e^(z t) dt`, it is
     ///
     /// ```text
     /// df/dalpha = l^2 [u psi((alpha - 1) l) - psi(alpha l)]
     /// ```
     ///
-    /// which needs no limit at `alpha = 0` or `1`. At the ratio zero it is `-1 / alpha^2` for `alpha > 0`.
+    /// which needs no limit at `alpha = 0` or `1`. At the ratio zero it is `-1 / alpha^2` for `alpha > 0`, else
+    /// `-inf`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Tsallis;
+    ///
+    /// let f = |alpha| Tsallis::<f64>::new(alpha).value(3.0);
+    /// let difference = (f(0.5 + 1e-6) - f(0.5 - 1e-6)) / 2e-6;
+    /// let derivative = Tsallis::new(0.5).alpha_derivative_at_log(3_f64.ln());
+    /// assert!((derivative - difference).abs() < 1e-8);
+    /// ```
     pub fn alpha_derivative_at_log(&self, l: F) -> F {
         if l == F::neg_infinity() {
             return if self.alpha > F::zero() {
@@ -134,15 +210,24 @@ impl<F: Real> Tsallis<F> {
         moment(-self.c, l, l) - moment(self.alpha, l, F::zero())
     }
 
-    /// The Bregman divergence `f(v) - f(u) - f'(u)(v - u) = u^alpha f(v / u)` of two ratios, from their
+    /// Returns the Bregman divergence `f(v) - f(u) - f'(u)(v - u) = u^alpha f(v / u)` of two ratios from their
     /// logarithms, in the form
     ///
     /// ```text
     /// v (f'(v) - f'(u)) - (v^alpha - u^alpha) / alpha
     /// ```
     ///
-    /// which is exactly zero at `v = u`, and keeps its digits near it. It is what a ratio contributes to a
-    /// Fenchel-Young loss. Infinite where only `u` is zero and `alpha <= 1`, or only `v` and `alpha <= 0`.
+    /// which is exactly zero at `v = u`, and keeps its digits near it. It is the term of one ratio in a
+    /// Fenchel-Young loss. It is infinite if only `u` is zero and `alpha <= 1`, or if only `v` is zero and
+    /// `alpha <= 0`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Tsallis;
+    ///
+    /// // (v - u)^2 / 2 at alpha = 2.
+    /// let bregman = Tsallis::<f64>::new(2.0).bregman_at_logs(3_f64.ln(), 2_f64.ln());
+    /// assert!((bregman - 0.5).abs() < 1e-13);
+    /// ```
     pub fn bregman_at_logs(&self, log_v: F, log_u: F) -> F {
         let powers = exp_difference(self.alpha, log_v, log_u);
         if log_v == F::neg_infinity() {
@@ -151,8 +236,15 @@ impl<F: Real> Tsallis<F> {
         log_v.exp() * exp_difference(-self.c, log_v, log_u) - powers
     }
 
-    /// `f*(f'(e^l)) = (e^(alpha l) - 1) / alpha`, the convex conjugate at the point that the ratio
-    /// `e^l` is the answer to.
+    /// Returns `f*(f'(e^l)) = (e^(alpha l) - 1) / alpha`, the convex conjugate at the derivative of the ratio
+    /// `e^l`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Tsallis;
+    ///
+    /// // (u^2 - 1) / 2 at alpha = 2.
+    /// assert!((Tsallis::<f64>::new(2.0).conjugate_at_log(3_f64.ln()) - 4.0).abs() < 1e-13);
+    /// ```
     pub fn conjugate_at_log(&self, l: F) -> F {
         expm1_over(self.alpha, l)
     }

@@ -1,6 +1,7 @@
-//! The gradients of a row, in the logits, alpha and the reference, its entries as free coordinates.
+//! The gradients of a row in the logits, alpha and the reference. The entries of the reference are independent
+//! variables.
 //!
-//! With `k_i = q_i u_i^(2 - alpha)`, `W = sum k`, `w = k / W`, `y_i = f'(u_i)`, `h_i` the derivative of
+//! With `k_i = q_i u_i^(2 - alpha)`, `W = sum k`, `w = k / W`, `y_i = f'(u_i)`, and `h_i` the derivative of
 //! `p_i` in `alpha` at a fixed `mu`:
 //!
 //! ```text
@@ -10,33 +11,35 @@
 //!                                         d D / dq_j = f(u_j) - u_j <w, y>
 //! ```
 //!
-//! and those of `ln p` are those of `p` divided by it, which stays a number where `p` underflows.
+//! The gradients of `ln p` are those of `p` divided by `p`, in a form that stays finite if `p` underflows.
 
 use super::{Output, Ratio, Row, RowState};
 use crate::math::deformed::exp_curvature;
 use crate::math::{Real, expm1_over};
 
-/// `dp/dx = diag(k) - k k^T / W`, and what else the gradients share.
+/// The Jacobian `dp/dx = diag(k) - k k^T / W` and the other terms that the gradients share.
 ///
-/// Cotangents are centered on the entry of the largest `k` before `c - <w, c>` is formed: near a
-/// one-hot row `<w, c>` equals that entry's cotangent to rounding, and the gradient is what is left.
+/// A cotangent `c` is centered on its entry at the largest `k` before `c - <w, c>` is computed. Near a one-hot
+/// row, `<w, c>` equals this entry to rounding, and the plain difference would lose the digits of the gradient.
 struct Jacobian<'r, 'a, F> {
     row: &'r Row<'a, F>,
     ratios: Vec<Ratio<F>>,
-    /// `k`, zero off the support, and its sum.
+    /// `k`, zero off the support.
     weights: Vec<F>,
+    /// `W = sum k`.
     total: f64,
+    /// The index of the largest `k`.
     largest: usize,
 }
 
 impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
     fn new(row: &'r Row<'a, F>, ratios: Vec<Ratio<F>>) -> Self {
-        // In halves: with a small q the power overflows where the product does not.
+        // Half of the power at a time: for a small q, the power may overflow when its product with q does not.
         let half = F::from_f64(0.5) * (F::one() + row.generator.c());
         let mut weights = vec![F::zero(); ratios.len()];
         let (mut total, mut largest) = (0.0, 0);
         for (i, ratio) in ratios.iter().enumerate() {
-            // Tested, not left to the power: `u^(2 - alpha)` is one at `u = 0` for `alpha = 2`.
+            // An explicit test, since `u^(2 - alpha)` is one at `u = 0` for `alpha = 2`.
             if ratio.is_on_support() {
                 let root = (half * ratio.log_u).exp();
                 weights[i] = row.q(i) * root * root;
@@ -59,20 +62,22 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
         self.row.q(i) * self.ratios[i].log_u.exp()
     }
 
-    /// `u^(1 - alpha)`, the factor between `dp/p` and the centered cotangent.
+    /// Returns `u^(1 - alpha)`, the factor between `dp/p` and the centered cotangent.
     fn log_slope(&self, i: usize) -> F {
         (self.row.generator.c() * self.ratios[i].log_u).exp()
     }
 
-    /// `h_i / p_i - (h_j / p_j) (u_i / u_j)^c`, with `j` the largest weight: a multiple of `k_i / p_i` taken
-    /// out, which adds nothing to a gradient in the order but is most of `h`. With `d = ln u_j - ln u_i`,
-    /// `E = (1 - e^(-c d)) / c` and `phi` of `exp_curvature`:
+    /// Returns `h_i / p_i - (h_j / p_j) (u_i / u_j)^c`, with `j` the entry of the largest weight.
+    ///
+    /// The subtracted term is a multiple of `k_i / p_i`. It adds nothing to a gradient in alpha, but is most of
+    /// `h`. With `d = ln u_j - ln u_i`, `E = (1 - e^(-c d)) / c` and `phi` the function `exp_curvature`, the result
+    /// is
     ///
     /// ```text
     /// ln u_j E - d^2 phi(-c d)
     /// ```
     ///
-    /// which takes no difference of logarithms that are close, and divides by no `c`.
+    /// which needs no difference of close logarithms and no division by `c`.
     fn alpha_slope(&self, i: usize) -> F {
         let c = self.row.generator.c();
         let top = self.ratios[self.largest];
@@ -88,7 +93,7 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
         (0..self.ratios.len()).filter(|&i| self.ratios[i].is_on_support())
     }
 
-    /// `c - <w, c>` for the cotangent `c`.
+    /// Returns `c - <w, c>` for the cotangent `c`.
     fn centered<C: Fn(usize) -> F>(&self, c: C) -> impl Fn(usize) -> F {
         let center = c(self.largest);
         let sum = self.over_support(|i| self.weights[i].into_f64() * (c(i) - center).into_f64());
@@ -96,17 +101,17 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
         move |i| (c(i) - center) - mean
     }
 
-    /// `<c, dp/dalpha> = sum_i (c_i - <w, c>) h_i`, from the centered cotangent.
+    /// Returns `<c, dp/dalpha> = sum_i (c_i - <w, c>) h_i` from the centered cotangent.
     fn alpha_gradient(&self, centered: impl Fn(usize) -> F) -> f64 {
         self.over_support(|i| (centered(i) * self.p(i) * self.alpha_slope(i)).into_f64())
     }
 
-    /// `f'(u_i)` up to what is the same for every entry: it is `x_i - mu`, and the gaps are exact.
+    /// Returns `f'(u_i) = x_i - mu` up to a constant of the row. The gap is used since it is exact.
     fn y(&self, i: usize) -> F {
         -self.row.gap(i).value
     }
 
-    /// The gradient of `<cotangent, ln p>` in the logits.
+    /// Computes the gradient of `<cotangent, ln p>` in the logits.
     fn log_backward(&self, cotangent: &[F], grad: &mut [F]) {
         let scaled: Vec<f64> = (0..self.ratios.len())
             .map(|i| (cotangent[i] * self.log_slope(i)).into_f64())
@@ -120,8 +125,8 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
             others += value;
             grad[i] = F::from_f64(value);
         }
-        // The row of gradients sums to zero. At the largest weight the difference s - w sum(s) loses
-        // every digit of a row near one-hot; the sum of the others keeps them.
+        // The gradients of a row sum to zero. Near a one-hot row, the difference s - w sum(s) loses every digit
+        // at the largest weight; minus the sum of the others keeps them.
         grad[self.largest] = F::from_f64(-others);
     }
 
@@ -136,7 +141,7 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
         }
     }
 
-    /// The gradients of `<cotangent, p>`.
+    /// Computes the gradients of `<cotangent, p>`.
     fn softargmax_backward(&self, cotangent: &[F], gradients: RowGradients<'_, F>) {
         let centered = self.centered(|i| cotangent[i]);
         if let Some(logits) = gradients.logits {
@@ -150,9 +155,11 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
         }
     }
 
-    /// The gradients of `<cotangent, ln p>`: `s_i - w_i sum_j s_j` in the logits, with
-    /// `s_i = c_i u_i^(1 - alpha)` on the support, that times `u_i / k_i` in the reference, and the sum over the
-    /// support of `c_i (h_i / p_i - u_i^(1 - alpha) sum h / W)` in alpha.
+    /// Computes the gradients of `<cotangent, ln p>`.
+    ///
+    /// With `c` the cotangent and `s_i = c_i u_i^(1 - alpha)` on the support, they are `s_i - w_i sum_j s_j` in the
+    /// logits, this times `u_i / k_i` in the reference, and the sum over the support of
+    /// `c_i (h_i / p_i - u_i^(1 - alpha) sum h / W)` in alpha.
     fn log_softargmax_backward(&self, cotangent: &[F], gradients: RowGradients<'_, F>) {
         if let Some(alpha) = gradients.alpha {
             let slopes: Vec<F> = (0..self.ratios.len())
@@ -177,7 +184,7 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
         }
     }
 
-    /// The gradients of `cotangent D`.
+    /// Computes the gradients of `cotangent * D`.
     fn divergence_backward(&self, cotangent: F, gradients: RowGradients<'_, F>) {
         let row = self.row;
         let centered = self.centered(|i| self.y(i));
@@ -189,7 +196,7 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
             *alpha = F::from_f64(row.alpha_derivative_sum(&self.ratios) + through_p) * cotangent;
         }
         if let Some(reference) = gradients.reference {
-            // f(u) - u y = -f*(y), so what is left of u <w, y> is the centered u y.
+            // f(u) - u y = -f*(y), so f(u) - u <w, y> is u times the centered y, minus f*(y).
             for (i, grad) in reference.iter_mut().enumerate() {
                 let log_u = self.ratios[i].log_u;
                 *grad = if !row.allowed(i) {
@@ -205,7 +212,7 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
     }
 }
 
-/// The gradients of a row that a backward pass fills; `None` where one is not wanted.
+/// The gradients of a row that a backward pass computes. A gradient that is `None` is not computed.
 #[derive(Debug)]
 pub struct RowGradients<'g, F> {
     /// The gradient in each logit.
@@ -243,7 +250,7 @@ impl<F: Real> RowGradients<'_, F> {
 impl<F: Real> Row<'_, F> {
     /// Computes the gradients of `<cotangent, output>`.
     ///
-    /// The cotangent has one number for each entry where the output has, else one number.
+    /// The cotangent has as many numbers as the output: one for each entry, or one, see [`Output::is_per_entry`].
     ///
     /// ```
     /// use burn_tsallis::math::{RowReference, Output, Row, RowGradients, Solver};
@@ -253,7 +260,7 @@ impl<F: Real> Row<'_, F> {
     /// let mut logits = [0.0; 4];
     /// let wanted = RowGradients { logits: Some(&mut logits), ..Default::default() };
     /// row.backward(Output::Probabilities, &state, &[0.0, 0.0, 1.0, 0.0], wanted);
-    /// // A larger logit has a larger probability, and the probabilities keep their sum.
+    /// // A larger logit has a larger probability, and the sum of the probabilities is constant.
     /// assert!(logits[2] > 0.0 && logits.iter().sum::<f64>().abs() < 1e-12);
     /// ```
     pub fn backward(
@@ -283,7 +290,7 @@ impl<F: Real> Row<'_, F> {
         }
     }
 
-    /// The gradients of `cotangent V`: `p` in the logits, times the cotangent.
+    /// Computes the gradients of `cotangent * V`. In the logits, they are `p` times the cotangent.
     fn value_backward(
         &self,
         state: &RowState<F>,
@@ -309,7 +316,7 @@ impl<F: Real> Row<'_, F> {
         }
     }
 
-    /// `sum_i q_i df(u_i)/dalpha`, over the allowed entries.
+    /// Returns `sum_i q_i df(u_i)/dalpha`, over the allowed entries.
     fn alpha_derivative_sum(&self, ratios: &[Ratio<F>]) -> f64 {
         (0..self.logits.len())
             .filter(|&i| self.allowed(i))

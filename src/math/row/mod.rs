@@ -1,5 +1,5 @@
-//! One row of the operator: what it is given, its root, and its outputs. The gradients are in
-//! `backward`, the ratio as a function of the gap in `ratio`.
+//! One row of the operator: its inputs, its root and its outputs. The gradients are in `backward`, and the
+//! ratio as a function of the gap is in `ratio`.
 
 mod backward;
 mod ratio;
@@ -16,15 +16,22 @@ use serde::{Deserialize, Serialize};
 pub enum RowReference<Q> {
     /// One over the number of allowed entries.
     Uniform,
-    /// One for every entry: the convention of entmax.
+    /// One for every entry, the convention of entmax.
     Ones,
-    /// One number for each entry: positive, or zero where the entry is not allowed. The numbers need
-    /// not sum to one.
+    /// A number for each entry: positive, or zero if the entry is not allowed. The numbers need not sum to
+    /// one.
     Values(Q),
 }
 
 impl<Q> RowReference<Q> {
     /// Borrows the numbers of the reference.
+    ///
+    /// ```
+    /// use burn_tsallis::math::RowReference;
+    ///
+    /// let owned = RowReference::Values(vec![0.2, 0.8]);
+    /// assert_eq!(owned.as_deref::<f64>(), RowReference::Values(&[0.2, 0.8][..]));
+    /// ```
     pub fn as_deref<F>(&self) -> RowReference<&[F]>
     where
         Q: AsRef<[F]>,
@@ -37,27 +44,27 @@ impl<Q> RowReference<Q> {
     }
 }
 
-/// What a row without an allowed entry answers.
+/// The outputs of a row without an allowed entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EmptyRow {
     /// `NaN` in every output and gradient.
     #[default]
     NaN,
-    /// Probabilities, value, divergence and gradients of zero, and logarithms of `-inf`: what
-    /// attention wants of a query that may look at no key.
+    /// Zero for the probabilities, value, divergence and gradients, and `-inf` for the logarithms. Attention
+    /// needs these for a query that may attend to no key.
     Zero,
 }
 
 /// An output of the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
-    /// `p`, of the logits' shape.
+    /// The probabilities `p`, of the logits' shape.
     Probabilities,
-    /// `ln p`, of the logits' shape.
+    /// Their logarithms `ln p`, of the logits' shape.
     LogProbabilities,
-    /// `V = max_p <p, x> - D_f(p || q)`, one number for each row.
+    /// The value `V = max_p <p, x> - D_f(p || q)`, one number for each row.
     Value,
-    /// `D_f(p || q)`, one number for each row.
+    /// The divergence `D_f(p || q)`, one number for each row.
     Divergence,
 }
 
@@ -70,20 +77,27 @@ impl Output {
         Self::Divergence,
     ];
 
-    /// Whether there is one number for each entry, and not one for each row.
+    /// Returns whether the output has a number for each entry, and not one for each row.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Output;
+    ///
+    /// assert!(Output::LogProbabilities.is_per_entry());
+    /// assert!(!Output::Value.is_per_entry());
+    /// ```
     pub fn is_per_entry(self) -> bool {
         matches!(self, Self::Probabilities | Self::LogProbabilities)
     }
 }
 
-/// One row of the operator: logits, reference and order.
+/// One row of the operator: logits, reference and alpha.
 ///
 /// Entries whose logit is `-inf` or whose reference is zero are not allowed: they get probability
-/// zero and leave every sum. A row that holds `NaN`, a logit of `+inf` or a reference that is
-/// negative or not finite answers `NaN` everywhere; a row without an allowed entry answers what
-/// [`EmptyRow`] says.
+/// zero and are left out of every sum. If the row holds a `NaN`, a logit of `+inf`, or a reference that is
+/// negative or not finite, all its outputs and gradients are `NaN`. [`EmptyRow`] sets the outputs of a row without
+/// an allowed entry.
 ///
-/// Methods that take or fill a slice of the row's entries panic if it is shorter than the row.
+/// Methods that take or fill a slice of the row's entries panic if the slice is shorter than the row.
 ///
 /// ```
 /// use burn_tsallis::math::{RowReference, Row, Solver};
@@ -103,14 +117,14 @@ pub struct Row<'a, F> {
     alpha: f64,
     empty_row: EmptyRow,
     kind: Kind,
-    /// The value of a reference that is the same for every allowed entry.
+    /// The reference of every allowed entry, if it is the same for all.
     constant: F,
     /// The largest allowed logit.
     max: F,
     /// The largest gap between allowed logits.
     max_gap: F,
-    /// Of `ln u_max`: minus the logarithms of the allowed reference's sum, and of its largest value
-    /// among the largest logits.
+    /// The bracket of `ln u_max`: minus the logarithm of the sum of the allowed references, and minus the
+    /// logarithm of the largest reference among the entries with the largest logit.
     bracket: (F, F),
 }
 
@@ -121,17 +135,17 @@ enum Kind {
     Empty,
 }
 
-/// The root of a row: all that a backward pass needs beside the inputs.
+/// The root of a row. A backward pass needs it and the inputs, and nothing else.
 ///
-/// Up to `alpha = 2` it is `l = ln u_max`, the logarithm of the ratio `p / q` at the largest logit.
-/// Above, where a probability near the edge of the support is the `(alpha - 1)`-th root of a
-/// difference, it is the support radius `m = u_max^(alpha - 1) / (alpha - 1)`, the gap at which the support
-/// ends, as a sum of two numbers: see [`RatioCurve`].
+/// Up to `alpha = 2` it is `l = ln u_max`, the logarithm of the ratio `p / q` at the largest logit. Above it, a
+/// probability near the edge of the support is the `(alpha - 1)`-th root of a difference. The root of the row is
+/// then the support radius `m = u_max^(alpha - 1) / (alpha - 1)`, the gap at which the support ends, as a sum of
+/// two numbers. See [`RatioCurve`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowState<F> {
     /// The root, rounded.
     pub root: F,
-    /// What the rounding left.
+    /// The remainder of the rounding: the root is `root + remainder`.
     pub remainder: F,
 }
 
@@ -145,12 +159,22 @@ impl<F: Real> RowState<F> {
 }
 
 impl<'a, F: Real> Row<'a, F> {
-    /// Reads the row once: largest logit, allowed entries and the bracket of the root. An `alpha` that
-    /// is not a number from `-50` to `50` makes a row of `NaN`.
+    /// Creates a row. Reads its entries once for the largest logit, the number of allowed entries and the bracket
+    /// of the root. If `alpha` is not a number from `-50` to `50`, all outputs of the row are `NaN`.
     ///
     /// # Panics
     ///
-    /// If a given reference has not one value for each logit.
+    /// If the numbers of a given reference are not as many as the logits.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Row, RowReference, Solver};
+    ///
+    /// // Sparsemax: alpha = 2 with a reference of ones.
+    /// let row = Row::new(&[1.0, 0.5, -2.0_f64], RowReference::Ones, 2.0);
+    /// let mut p = [0.0; 3];
+    /// row.softargmax(&row.solve(Solver::Newton), &mut p);
+    /// assert!((p[0] - 0.75).abs() < 1e-12 && p[2] == 0.0);
+    /// ```
     pub fn new(logits: &'a [F], reference: RowReference<&'a [F]>, alpha: f64) -> Self {
         if let RowReference::Values(q) = reference {
             assert_eq!(
@@ -210,13 +234,28 @@ impl<'a, F: Real> Row<'a, F> {
         row
     }
 
-    /// The same row with this answer where it has no allowed entry.
+    /// Sets the outputs of the row for the case that it has no allowed entry.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{EmptyRow, Row, RowReference, Solver};
+    ///
+    /// let row = Row::<f64>::new(&[f64::NEG_INFINITY], RowReference::Ones, 0.5).with_empty_row(EmptyRow::Zero);
+    /// assert_eq!(row.value(&row.solve(Solver::Newton)), 0.0);
+    /// ```
     pub fn with_empty_row(mut self, empty_row: EmptyRow) -> Self {
         self.empty_row = empty_row;
         self
     }
 
-    /// Finds the root.
+    /// Finds the root of the row. It is `NaN` if the row is invalid or has no allowed entry.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Row, RowReference, Solver};
+    ///
+    /// let row = Row::<f64>::new(&[0.0, 1.0], RowReference::Uniform, 0.5);
+    /// let (newton, bisection) = (row.solve(Solver::Newton), row.solve(Solver::Bisection));
+    /// assert!((newton.root - bisection.root).abs() < 1e-12);
+    /// ```
     pub fn solve(&self, solver: Solver) -> RowState<F> {
         if self.kind != Kind::Solvable {
             return RowState::nan();
@@ -246,10 +285,10 @@ impl<'a, F: Real> Row<'a, F> {
         }
     }
 
-    /// `S = sum_i q_i u_i` and `W = sum_i q_i u_i (u_i / u_max)^c`.
+    /// Returns `S = sum_i q_i u_i` and `W = sum_i q_i u_i (u_i / u_max)^c`.
     fn mass(&self, curve: &RatioCurve<F>) -> (F, F) {
-        // Accumulated in f64: a hundred thousand roundings of a sum near one would cost more digits
-        // than the contract leaves.
+        // Accumulated in f64: a hundred thousand roundings of a sum near one in f32 would exceed the accuracy
+        // bounds.
         let (mut s, mut w) = (0.0, 0.0);
         for i in 0..self.logits.len() {
             let ratio = curve.at(self.gap(i));
@@ -262,7 +301,18 @@ impl<'a, F: Real> Row<'a, F> {
         (F::from_f64(s), F::from_f64(w))
     }
 
-    /// Computes an output into `y`, which has one number where the output is one for each row.
+    /// Computes an output into `y`, which has a number for each entry or one number, see
+    /// [`Output::is_per_entry`].
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Output, Row, RowReference, Solver};
+    ///
+    /// let row = Row::<f64>::new(&[0.0, 1.0], RowReference::Uniform, 1.0);
+    /// let state = row.solve(Solver::Newton);
+    /// let mut value = [0.0];
+    /// row.output(Output::Value, &state, &mut value);
+    /// assert_eq!(value[0], row.value(&state));
+    /// ```
     pub fn output(&self, output: Output, state: &RowState<F>, y: &mut [F]) {
         match output {
             Output::Probabilities => self.softargmax(state, y),
@@ -272,7 +322,17 @@ impl<'a, F: Real> Row<'a, F> {
         }
     }
 
-    /// `p_i = q_i u_i`.
+    /// Computes the probabilities `p_i = q_i u_i` into `p`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Row, RowReference, Solver};
+    ///
+    /// // alpha = 1 is the softmax.
+    /// let row = Row::<f64>::new(&[0.0, 1.0], RowReference::Uniform, 1.0);
+    /// let mut p = [0.0; 2];
+    /// row.softargmax(&row.solve(Solver::Newton), &mut p);
+    /// assert!((p[1] - 1.0 / (1.0 + (-1_f64).exp())).abs() < 1e-12);
+    /// ```
     pub fn softargmax(&self, state: &RowState<F>, p: &mut [F]) {
         let Some(curve) = self.curve(state) else {
             return p.fill(self.fallback_value());
@@ -289,7 +349,16 @@ impl<'a, F: Real> Row<'a, F> {
         }
     }
 
-    /// `ln p_i = ln q_i + ln u_i`, `-inf` off the support.
+    /// Computes the logarithms `ln p_i = ln q_i + ln u_i` into `log_p`. They are `-inf` off the support.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Row, RowReference, Solver};
+    ///
+    /// let row = Row::<f64>::new(&[0.0, 1.0], RowReference::Uniform, 1.0);
+    /// let mut log_p = [0.0; 2];
+    /// row.log_softargmax(&row.solve(Solver::Newton), &mut log_p);
+    /// assert!((log_p[1] - log_p[0] - 1.0).abs() < 1e-12);
+    /// ```
     pub fn log_softargmax(&self, state: &RowState<F>, log_p: &mut [F]) {
         let Some(curve) = self.curve(state) else {
             return log_p.fill(match self.fallback_value() {
@@ -309,7 +378,15 @@ impl<'a, F: Real> Row<'a, F> {
         }
     }
 
-    /// The normalizer `mu = x_max - f'(u_max)`.
+    /// Returns the normalizer `mu = x_max - f'(u_max)`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Row, RowReference, Solver};
+    ///
+    /// // Equal logits under a uniform reference: u = 1 and f'(1) = 0.
+    /// let row = Row::<f64>::new(&[2.0, 2.0], RowReference::Uniform, 0.5);
+    /// assert!((row.mu(&row.solve(Solver::Newton)) - 2.0).abs() < 1e-12);
+    /// ```
     pub fn mu(&self, state: &RowState<F>) -> F {
         match self.curve(state) {
             Some(curve) => self.max - self.generator.derivative_at_log(curve.log_u_max()),
@@ -317,7 +394,16 @@ impl<'a, F: Real> Row<'a, F> {
         }
     }
 
-    /// `V = max_p <p, x> - D_f(p || q) = mu + sum_i q_i f*(x_i - mu)`.
+    /// Returns the value `V = max_p <p, x> - D_f(p || q) = mu + sum_i q_i f*(x_i - mu)`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Row, RowReference, Solver};
+    ///
+    /// // alpha = 1 with a reference of ones: V = ln sum_i e^(x_i) - n + 1 for n entries.
+    /// let row = Row::<f64>::new(&[0.0, 1.0], RowReference::Ones, 1.0);
+    /// let value = row.value(&row.solve(Solver::Newton));
+    /// assert!((value - ((1.0 + 1_f64.exp()).ln() - 1.0)).abs() < 1e-12);
+    /// ```
     pub fn value(&self, state: &RowState<F>) -> F {
         let Some(curve) = self.curve(state) else {
             return self.fallback_value();
@@ -332,7 +418,17 @@ impl<'a, F: Real> Row<'a, F> {
         F::from_f64(self.mu(state).into_f64() + conjugates)
     }
 
-    /// `D_f(p || q) = sum_i q_i f(u_i)`, over the allowed entries.
+    /// Returns the divergence `D_f(p || q) = sum_i q_i f(u_i)`, over the allowed entries.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Row, RowReference, Solver};
+    ///
+    /// let row = Row::<f64>::new(&[0.0, 1.0], RowReference::Uniform, 0.5);
+    /// let state = row.solve(Solver::Newton);
+    /// let mut p = [0.0; 2];
+    /// row.softargmax(&state, &mut p);
+    /// assert!((row.divergence(&state) - (p[1] - row.value(&state))).abs() < 1e-12);
+    /// ```
     pub fn divergence(&self, state: &RowState<F>) -> F {
         let Some(curve) = self.curve(state) else {
             return self.fallback_value();
@@ -358,7 +454,7 @@ impl<'a, F: Real> Row<'a, F> {
         self.logits[i] > F::neg_infinity() && self.q(i) > F::zero()
     }
 
-    /// `x_max - x_i`, infinite where the entry is not allowed.
+    /// Returns `x_max - x_i`, or infinity if the entry is not allowed.
     fn gap(&self, i: usize) -> Gap<F> {
         if self.allowed(i) {
             Gap::between(self.max, self.logits[i])
@@ -367,7 +463,7 @@ impl<'a, F: Real> Row<'a, F> {
         }
     }
 
-    /// Whether the root is the support radius: where it is needed, and a number of this type.
+    /// Returns whether the root is the support radius: if it is needed and does not overflow in this type.
     fn uses_support_radius(&self) -> bool {
         let (lo, hi) = self.bracket;
         self.alpha > Solver::NEWTON_MAX_ALPHA
@@ -388,9 +484,10 @@ impl<'a, F: Real> Row<'a, F> {
         }
     }
 
-    /// What the root left of the mass, in units of the relative ratios: one Newton step on the
-    /// probabilities themselves. Above `alpha = 2` a rounding of the root moves an entry at the edge
-    /// of the support by more than the accuracy of the others; below it is a rounding.
+    /// Returns the error of the mass at the root, `(1 - S) / W`, in units of the relative slopes: one Newton step
+    /// on the probabilities themselves. Above `alpha = 2`, a rounding of the root moves an entry at the edge of
+    /// the support by more than the accuracy of the others. Up to 2, the error is a rounding, and this returns
+    /// zero.
     fn residual(&self, curve: &RatioCurve<F>) -> F {
         if self.alpha <= Solver::NEWTON_MAX_ALPHA {
             return F::zero();
@@ -399,7 +496,7 @@ impl<'a, F: Real> Row<'a, F> {
         (F::one() - s) / w
     }
 
-    /// The answer of a row that is not solvable.
+    /// Returns the output of a row that is not solvable.
     fn fallback_value(&self) -> F {
         match (self.kind, self.empty_row) {
             (Kind::Empty, EmptyRow::Zero) => F::zero(),
