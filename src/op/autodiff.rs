@@ -13,7 +13,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{AutodiffBackend, TensorMetadata};
 use burn::tensor::{FloatDType, Shape};
 
-/// An input that a parent of a step stands for.
+/// The input that a parent of a step corresponds to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Input {
     /// The logits, or the probabilities of a divergence.
@@ -22,11 +22,11 @@ enum Input {
     Reference,
 }
 
-/// The backward step of the operator, whose parents are these inputs.
+/// The backward step of the operator, with the inputs that are its parents.
 #[derive(Clone, Copy, Debug)]
 struct RowStep<const N: usize>([Input; N]);
 
-/// What the step needs: the inputs and the root, and no probability.
+/// The saved state of the step: the inputs and the root, but not the probabilities.
 #[derive(Clone, Debug)]
 struct Saved<B: TsallisBackend> {
     logits: FloatTensor<B>,
@@ -86,11 +86,11 @@ impl<B: TsallisBackend, const N: usize> Backward<B, N> for RowStep<N> {
     }
 }
 
-/// The backward step of the terms of a divergence, whose parents are these inputs.
+/// The backward step of the terms of a divergence, with the inputs that are its parents.
 #[derive(Clone, Copy, Debug)]
 struct TermsStep<const N: usize>([Input; N]);
 
-/// What that step needs.
+/// The saved state of a [`TermsStep`].
 #[derive(Clone, Debug)]
 struct SavedTerms<B: TsallisBackend> {
     probabilities: FloatTensor<B>,
@@ -137,7 +137,7 @@ impl<B: TsallisBackend, const N: usize> Backward<B, N> for TermsStep<N> {
     }
 }
 
-/// `[.., K]` to `[K]`.
+/// Sums over the rows, from shape `[.., K]` to `[K]`.
 fn sum_of_rows<B: TsallisBackend>(rows: FloatTensor<B>) -> FloatTensor<B> {
     let shape = rows.shape();
     let columns = shape[shape.num_dims() - 1];
@@ -148,7 +148,7 @@ fn sum_of_rows<B: TsallisBackend>(rows: FloatTensor<B>) -> FloatTensor<B> {
 
 type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
 
-/// The call with these inputs as its parents.
+/// Makes the forward call and registers its step with these parents.
 fn forward<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
     parents: [NodeGuard; N],
     inputs: [Input; N],
@@ -157,7 +157,7 @@ fn forward<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
     reference: ReferenceTensor<B>,
     parameters: RowParameters,
 ) -> (Tracked<B, C>, Tracked<B, C>) {
-    // Compute-bound: the root is what is saved, and finding it again is what the step avoids.
+    // Compute-bound: checkpointing must not recompute the call, which would find the root again.
     let prepared = RowStep(inputs)
         .prepare::<C>(parents)
         .compute_bound()
@@ -181,7 +181,7 @@ fn forward<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
     (output, row_state)
 }
 
-/// The terms of a divergence with these inputs as parents.
+/// Computes the terms of a divergence and registers their step with these parents.
 fn terms<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
     parents: [NodeGuard; N],
     inputs: [Input; N],
@@ -204,7 +204,7 @@ fn terms<B: TsallisBackend, C: CheckpointStrategy, const N: usize>(
     }
 }
 
-/// The orders, and their node where they are a tensor.
+/// Splits off the node of alpha, if alpha is a tensor.
 fn split_alpha<B: TsallisBackend, C: CheckpointStrategy>(
     alpha: AlphaTensor<Autodiff<B, C>>,
 ) -> (AlphaTensor<B>, Option<NodeGuard>) {
@@ -217,7 +217,7 @@ fn split_alpha<B: TsallisBackend, C: CheckpointStrategy>(
     }
 }
 
-/// The reference, and its node where it is a tensor.
+/// Splits off the node of the reference, if the reference is a tensor.
 fn split_reference<B: TsallisBackend, C: CheckpointStrategy>(
     reference: ReferenceTensor<Autodiff<B, C>>,
 ) -> (ReferenceTensor<B>, Option<NodeGuard>) {
@@ -263,7 +263,7 @@ impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C>
         }
     }
 
-    /// First-order: the gradients are constants of the graph.
+    /// The gradients are constants of the graph, since the extension is first-order.
     fn tsallis_backward(
         logits: FloatTensor<Self>,
         alpha: AlphaTensor<Self>,
