@@ -77,7 +77,7 @@ impl LongRow {
         None
     }
 
-    /// Finds the root in `b = u_max^-c`, for curves whose `S^c` is a square, cube or other root or `S` itself:
+    /// Finds the root in `b = u_max^-c`, for curves with `c = 1/N` or `c = -1/N`:
     /// `b <- b + b S (S^c - 1) / W`. Returns `ln u_max`.
     #[inline(always)]
     fn solve_power<S: Simd, C: PowerCurve<S>>(&mut self, summary: &Summary) -> Option<f64> {

@@ -93,7 +93,7 @@ impl<S: Simd> Group<'_, S> {
         (General::new(&root), root, done & !unusable)
     }
 
-    /// Finds the roots in `b = u_max^-c`, for curves whose `S^c` is a square, cube or other root or `S` itself:
+    /// Finds the roots in `b = u_max^-c`, for curves with `c = 1/N` or `c = -1/N`:
     /// `b <- b + b S (S^c - 1) / W`.
     #[inline(always)]
     fn solve_power<C: PowerCurve<S>>(&self, alpha: f32, c: V<S>) -> (C, Root<S>, M<S>) {
