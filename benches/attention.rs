@@ -1,8 +1,8 @@
-//! Compares attention with Tsallis weights to softmax attention built from the same primitives of Burn, forward and forward
-//! with backward, on flex.
+//! Compares attention with Tsallis weights to softmax attention built from the same primitives of Burn, forward and
+//! forward with backward, on flex.
 //!
-//! The samples of the two alternate, and the benchmark prints the ratios of their medians. On a shared machine the absolute
-//! times vary too much to be useful.
+//! The samples of the two alternate, and the benchmark prints the ratios of their medians. On a shared machine the
+//! absolute times vary too much to be useful.
 
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Distribution, Tensor, activation};

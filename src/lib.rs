@@ -46,14 +46,15 @@
 //!
 //! # Features
 //!
-//! The features of the backends have Burn's names: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cpu`, `cuda`,
-//! `rocm`, `tch` and `remote`. Enable the same backends here as on `burn`; others panic at the first call of the operator.
-//! The other features are `conformance`, `experiment`, `rl`, and `train`, which runs the learner inside Burn's training
-//! loop. The default feature is `flex`.
+//! The features of the backends have Burn's names: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cpu`,
+//! `cuda`, `rocm`, `tch` and `remote`. Enable the same backends here as on `burn`; others panic at the first call of
+//! the operator. The other features are `conformance`, `experiment`, `rl`, and `train`, which runs the learner inside
+//! Burn's training loop. The default feature is `flex`.
 #![warn(missing_docs)]
 // docs.rs shows the feature that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// burn-ndarray and burn-tch are deprecated as a whole since Burn 0.22. This crate supports them until Burn removes them.
+// burn-ndarray and burn-tch are deprecated as a whole since Burn 0.22. This crate supports them until Burn removes
+// them.
 #![cfg_attr(any(feature = "ndarray", feature = "tch"), allow(deprecated))]
 
 #[doc = include_str!("guide.md")]

@@ -180,8 +180,8 @@ macro_rules! portable_on {
     };
 }
 
-/// Tests both solvers and both forms of alpha. With a tensor of alphas, a call runs thousands of operations of a backend
-/// that is not optimized in this build.
+/// Tests both solvers and both forms of alpha. With a tensor of alphas, a call runs thousands of operations of a
+/// backend that is not optimized in this build.
 #[cfg(feature = "flex")]
 fn assert_all_forms_within_bounds<B: Backend>(mut path: BackendPath<B>) {
     let (file, mut built_in) = (file(path.dtype), built_in(path.dtype));
@@ -276,7 +276,8 @@ mod on_wgpu {
         }
     }
 
-    /// Tests a few rows of one length. Burn tunes its reductions for each length, which takes seconds on a software driver.
+    /// Tests a few rows of one length. Burn tunes its reductions for each length, which takes seconds on a software
+    /// driver.
     #[test]
     fn portable() {
         if let Some(device) = wgpu_device() {

@@ -35,8 +35,8 @@ pub struct Grouping {
 }
 
 impl Grouping {
-    /// Every form in which a caller passes rows: rows of one length with alpha as a number, rows of one length with a tensor
-    /// of alphas, in more rows than a workgroup has, and rows of several lengths with alpha as a number.
+    /// Every form in which a caller passes rows: rows of one length with alpha as a number, rows of one length with a
+    /// tensor of alphas, in more rows than a workgroup has, and rows of several lengths with alpha as a number.
     pub const EVERY_FORM: [Self; 3] = [
         Self {
             alpha: AlphaKind::Number,

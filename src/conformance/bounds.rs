@@ -23,8 +23,8 @@ pub struct Bounds {
     gradient_gap: f64,
     /// Error of gradients in alpha, divided by the gradient.
     alpha_gradient: f64,
-    /// Half the relative distance of neighboring numbers of the storage type, and its smallest number. Both are zero if the
-    /// storage type is the arithmetic type.
+    /// Half the relative distance of neighboring numbers of the storage type, and its smallest number. Both are zero if
+    /// the storage type is the arithmetic type.
     storage: f64,
     smallest: f64,
     /// The largest number of the storage type.
@@ -142,8 +142,8 @@ impl Bounds {
         }
     }
 
-    /// Whether `ln p` is accepted for an entry off the support, where the exact value is `-inf`: the probability must be
-    /// within its bound of zero.
+    /// Whether `ln p` is accepted for an entry off the support, where the exact value is `-inf`: the probability must
+    /// be within its bound of zero.
     pub fn is_off_support(&self, got: f64) -> bool {
         got.exp() <= self.absolute
     }

@@ -282,7 +282,9 @@ impl Line {
         ];
         for (name, length) in lengths {
             if length != columns {
-                return Err(format!("{name} has {length} numbers: it must have {columns}, as the logits"));
+                return Err(format!(
+                    "{name} has {length} numbers: it must have {columns}, as the logits"
+                ));
             }
         }
         if columns == 0 || self.logits.iter().all(Option::is_none) {

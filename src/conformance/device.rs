@@ -96,8 +96,8 @@ impl Implementation for OnDevice {
         Some(y.into_data().iter().collect())
     }
 
-    /// Computes the gradients in the logits, in alpha if it is a tensor, and in the reference if it differs from row to row.
-    /// The gradient in a shared reference is a sum over the rows and is left out.
+    /// Computes the gradients in the logits, in alpha if it is a tensor, and in the reference if it differs from row to
+    /// row. The gradient in a shared reference is a sum over the rows and is left out.
     fn gradients(&self, batch: &Batch, output: Output) -> Gradients {
         let device = &self.device.clone().autodiff();
         let x = self.logits(batch, device).require_grad();

@@ -73,8 +73,8 @@ impl Exact {
             .fold(0.0, f64::max);
     }
 
-    /// Whether an entry lies at the edge of the support, where the gradient does not exist for `alpha >= 2`. At `alpha = 2`
-    /// it exists on one side only.
+    /// Whether an entry lies at the edge of the support, where the gradient does not exist for `alpha >= 2`. At
+    /// `alpha = 2` it exists on one side only.
     pub fn is_at_kink(&self, alpha: f64) -> bool {
         if !(2.0..=MAX_ALPHA).contains(&alpha) {
             return false;

@@ -28,16 +28,16 @@
 //!
 //! # Your own kernel
 //!
-//! For a kernel that Burn does not dispatch to, implement [`Implementation`]. `output` and `gradients` compute a batch of
-//! rows, and return `None` for each output and gradient that the kernel does not offer. The example `conformance` checks
-//! such a function:
+//! For a kernel that Burn does not dispatch to, implement [`Implementation`]. `output` and `gradients` compute a batch
+//! of rows, and return `None` for each output and gradient that the kernel does not offer. The example `conformance`
+//! checks such a function:
 //!
 //! ```text
 //! cargo run --release --example conformance
 //! ```
 //!
-//! Neighboring rows of a batch differ in alpha, mask and scale, so that an error that mixes the lanes of a vector or the
-//! rows of a workgroup is found.
+//! Neighboring rows of a batch differ in alpha, mask and scale, so that an error that mixes the lanes of a vector or
+//! the rows of a workgroup is found.
 
 #[cfg(test)]
 mod backend_tests;

@@ -7,12 +7,12 @@ use crate::math::Output;
 
 /// An implementation of the operator.
 pub trait Implementation {
-    /// Computes the output of every row of the batch, one row after another. Returns `None` if the implementation does not
-    /// offer the output.
+    /// Computes the output of every row of the batch, one row after another. Returns `None` if the implementation does
+    /// not offer the output.
     fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>>;
 
-    /// Computes the gradients of `<c, output>` of every row, with the batch's cotangent, one row after another. A gradient
-    /// that the implementation does not offer is `None`.
+    /// Computes the gradients of `<c, output>` of every row, with the batch's cotangent, one row after another. A
+    /// gradient that the implementation does not offer is `None`.
     fn gradients(&self, batch: &Batch, output: Output) -> Gradients;
 }
 
@@ -199,8 +199,8 @@ pub fn compare(
     quantities
 }
 
-/// Returns the rows of a batch, each with its part of the values that an implementation returned. The parts are empty if
-/// the values cannot be divided evenly.
+/// Returns the rows of a batch, each with its part of the values that an implementation returned. The parts are empty
+/// if the values cannot be divided evenly.
 fn rows_of<'a>(batch: &'a Batch, got: &'a [f64]) -> impl Iterator<Item = (&'a Case, &'a [f64])> {
     let rows = batch.rows();
     let width = if got.len().is_multiple_of(rows.len()) {
@@ -213,8 +213,8 @@ fn rows_of<'a>(batch: &'a Batch, got: &'a [f64]) -> impl Iterator<Item = (&'a Ca
         .map(move |(i, row)| (row, &got[i * width..(i + 1) * width]))
 }
 
-/// Whether the output of a row has a gradient. `<c, ln p>` is finite only if every allowed probability is positive, and the
-/// edge of the support has no gradient.
+/// Whether the output of a row has a gradient. `<c, ln p>` is finite only if every allowed probability is positive, and
+/// the edge of the support has no gradient.
 fn is_differentiable(row: &Case, output: Output) -> bool {
     let is_finite = output != Output::LogProbabilities || row.exact.p.iter().all(|&p| p > 0.0);
     is_finite && !row.exact.is_at_kink(row.alpha)

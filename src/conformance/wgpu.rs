@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// It is the default device. A software adapter is also available as a second device, with its own thread that compiles
 /// kernels. The calling threads alternate between the two, so that tests compile in parallel.
 ///
-/// Without an adapter, the function prints once that the WGSL kernels are not tested, even if the test harness captures the
-/// output.
+/// Without an adapter, the function prints once that the WGSL kernels are not tested, even if the test harness captures
+/// the output.
 ///
 /// # Panics
 ///

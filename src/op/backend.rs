@@ -68,7 +68,8 @@ pub trait TsallisBackend: Backend {
     /// Computes an output and the state of each row.
     ///
     /// The first tensor is the output `parameters.output`, in the dtype of the logits. The second is the
-    /// [`RowState`](crate::math::RowState) of each row, of shape `[.., 2]`: `F64` for `F64` logits, `F32` for all others.
+    /// [`RowState`](crate::math::RowState) of each row, of shape `[.., 2]`: `F64` for `F64` logits, `F32` for all
+    /// others.
     #[fusion(meta = |logits, _alpha, _reference, parameters| {
         let last = logits.shape.num_dims() - 1;
         let mut output = logits.clone();
@@ -109,8 +110,8 @@ pub trait TsallisBackend: Backend {
         )
     }
 
-    /// Computes the terms `q f(p / q)` of the divergence of given probabilities, or their derivatives. The result has the
-    /// shape of the probabilities.
+    /// Computes the terms `q f(p / q)` of the divergence of given probabilities, or their derivatives. The result has
+    /// the shape of the probabilities.
     #[fusion(default)]
     fn tsallis_divergence_terms(
         probabilities: FloatTensor<Self>,

@@ -14,8 +14,8 @@ use burn::tensor::{DType, TensorData};
 pub(super) struct Call<const D: usize> {
     /// The reduced dimension of the caller's tensor.
     dim: usize,
-    /// The logits, divided by the temperature and masked, with the reduced dimension last. They have the arithmetic dtype
-    /// if the temperature is not one.
+    /// The logits, divided by the temperature and masked, with the reduced dimension last. They have the arithmetic
+    /// dtype if the temperature is not one.
     logits: Tensor<D>,
     /// The dtype of the caller's tensor.
     dtype: DType,

@@ -19,8 +19,8 @@ use burn::tensor::AsIndex;
 /// # Arguments
 ///
 /// - `probabilities`: non-negative numbers, of any shape. They need not sum to one.
-/// - `options`: alpha as a number or a tensor, or [`TsallisOptions`]. The function uses alpha, the reference, the mask of
-///   allowed entries and the result for an empty row. It ignores the temperature and the solver.
+/// - `options`: alpha as a number or a tensor, or [`TsallisOptions`]. The function uses alpha, the reference, the mask
+///   of allowed entries and the result for an empty row. It ignores the temperature and the solver.
 /// - `dim`: the dimension that the sum reduces. A negative dimension counts from the end.
 ///
 /// # Returns

@@ -52,16 +52,16 @@ pub enum Alpha<const D: usize> {
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, Default)]
 pub enum Reference<const D: usize> {
-    /// `1 / K` for each of the `K` allowed entries of the row. Then `p = entmax_alpha(K^(1 - alpha) x)`: at `alpha != 1`
-    /// the probabilities depend on `K`.
+    /// `1 / K` for each of the `K` allowed entries of the row. Then `p = entmax_alpha(K^(1 - alpha) x)`: at
+    /// `alpha != 1` the probabilities depend on `K`.
     #[default]
     Uniform,
     /// One for every entry, as in entmax. The probabilities do not depend on the number of entries.
     Ones,
     /// One number for each entry of a row, on the host. The numbers must be finite and not negative.
     Values(Vec<f64>),
-    /// One number for each entry of a row, shape `[K]`. A zero masks the entry in every row. A negative, infinite or `NaN`
-    /// number gives `NaN` in its rows. The tensor is differentiable.
+    /// One number for each entry of a row, shape `[K]`. A zero masks the entry in every row. A negative, infinite or
+    /// `NaN` number gives `NaN` in its rows. The tensor is differentiable.
     Vector(Tensor<1>),
     /// A tensor with the rank of the logits, `K` entries along the reduced dimension, and size 1 or the size of the
     /// logits along the others. A zero masks its entry. A negative, infinite or `NaN` number gives `NaN` in its rows.
@@ -72,8 +72,8 @@ pub enum Reference<const D: usize> {
 /// The options of the operator, for logits of rank `D`.
 ///
 /// A number or a tensor converts into options with that alpha and the default of every other option, so most callers
-/// write `tsallis_softargmax(x, 0.5, -1)`. A reference converts by cloning, which copies no tensor: pass `&options` to use
-/// the same options more than once.
+/// write `tsallis_softargmax(x, 0.5, -1)`. A reference converts by cloning, which copies no tensor: pass `&options` to
+/// use the same options more than once.
 ///
 /// | option | meaning | default |
 /// |---|---|---|

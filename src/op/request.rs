@@ -1,5 +1,5 @@
-//! The arguments and results of [`TsallisBackend`](super::TsallisBackend)'s functions: alpha and the reference as tensors
-//! or numbers, the output, the wanted gradients, and the host values of a call.
+//! The arguments and results of [`TsallisBackend`](super::TsallisBackend)'s functions: alpha and the reference as
+//! tensors or numbers, the output, the wanted gradients, and the host values of a call.
 
 use crate::math::{EmptyRow, Output, Solver};
 use burn::backend::tensor::FloatTensor;
@@ -19,8 +19,8 @@ pub enum AlphaTensor<B: Backend> {
     Rows(FloatTensor<B>),
 }
 
-/// The reference measure as an argument of a backend function. Its tensors have the arithmetic dtype of the logits: `F64`
-/// for `F64`, `F32` for all others.
+/// The reference measure as an argument of a backend function. Its tensors have the arithmetic dtype of the logits:
+/// `F64` for `F64`, `F32` for all others.
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub enum ReferenceTensor<B: Backend> {

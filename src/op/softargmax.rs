@@ -90,8 +90,8 @@ pub fn tsallis_softargmax<const D: usize>(
 /// The logarithm is computed from the root `mu` and not from `p`, so a probability that underflows still has a finite
 /// logarithm.
 ///
-/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is differentiable,
-/// first-order only, in the logits and in alpha and the reference if they are tensors.
+/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is
+/// differentiable, first-order only, in the logits and in alpha and the reference if they are tensors.
 ///
 /// # Arguments
 ///
@@ -150,8 +150,8 @@ pub fn tsallis_log_softargmax<const D: usize>(
 /// The gradient of `V` in the logits is `p`. At `alpha = 1` and `t = 1`, `V = logsumexp(x + ln q) + 1 - sum q`. With a
 /// uniform or normalized reference, `V` is at most the largest logit.
 ///
-/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is differentiable,
-/// first-order only, in the logits and in alpha and the reference if they are tensors.
+/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is
+/// differentiable, first-order only, in the logits and in alpha and the reference if they are tensors.
 ///
 /// # Arguments
 ///
@@ -208,8 +208,8 @@ pub fn tsallis_value<const D: usize>(
 /// were not computed from logits, use
 /// [`tsallis_divergence_from_probabilities`](crate::tsallis_divergence_from_probabilities).
 ///
-/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is differentiable,
-/// first-order only, in the logits and in alpha and the reference if they are tensors.
+/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is
+/// differentiable, first-order only, in the logits and in alpha and the reference if they are tensors.
 ///
 /// # Arguments
 ///
@@ -306,8 +306,8 @@ pub fn tsallis_softargmax_vjp<const D: usize>(
 /// Computes the Jacobian-vector product `J v` of [`tsallis_softargmax`] in the logits, without autodiff.
 ///
 /// `J v` is the directional derivative of the probabilities along `v`: `(J v)_i = k_i (v_i - <w, v>) / t`, with
-/// `k_i = q_i u_i^(2 - alpha)`, `w = k / sum k`, `u = p / q` and the temperature `t` (arXiv 2601.12604). The Jacobian is
-/// symmetric, so the product equals [`tsallis_softargmax_vjp`] of `v`.
+/// `k_i = q_i u_i^(2 - alpha)`, `w = k / sum k`, `u = p / q` and the temperature `t` (arXiv 2601.12604). The Jacobian
+/// is symmetric, so the product equals [`tsallis_softargmax_vjp`] of `v`.
 ///
 /// # Arguments
 ///

@@ -54,8 +54,8 @@ impl<K: Kernel, O: CurveKind> WithSimd for KernelFor<K, O> {
 
 /// Runs a kernel on rows with this `alpha`.
 ///
-/// Each curve is compiled into its own function for each instruction set. Inlining all of them into their callers, one for
-/// each storage type, took the compiler half an hour.
+/// Each curve is compiled into its own function for each instruction set. Inlining all of them into their callers, one
+/// for each storage type, took the compiler half an hour.
 #[inline(always)]
 pub(super) fn run<S: Simd, K: Kernel>(alpha: f64, kernel: K) -> K::Output {
     match closed_form(alpha) {

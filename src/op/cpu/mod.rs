@@ -37,9 +37,9 @@ use vector::{has_vectors, lanes};
 /// F = sum_i q_i f*(f'(u_i)) = (M - sum q - c P) / alpha
 /// ```
 ///
-/// without a transcendental function for each entry. The mass is one up to the rounding of the root. With the mass in the
-/// formulas, both results are stationary in the root, so they are more accurate than the root. Below this magnitude of
-/// `alpha` the last form loses its digits, and `F` is summed.
+/// without a transcendental function for each entry. The mass is one up to the rounding of the root. With the mass in
+/// the formulas, both results are stationary in the root, so they are more accurate than the root. Below this magnitude
+/// of `alpha` the last form loses its digits, and `F` is summed.
 const MASS_FORM_MIN_ALPHA: f32 = 0.25;
 
 /// Largest `f'(u_max)` at which the value and the divergence of a row with a given reference use these formulas. For a
@@ -52,8 +52,8 @@ type State<F> = [F; STATE_LEN];
 
 /// An arithmetic type, with or without vectorized kernels.
 ///
-/// Each kernel returns the rows that it computed. The scalar layer computes the others, and all rows on a machine without
-/// vector instructions.
+/// Each kernel returns the rows that it computed. The scalar layer computes the others, and all rows on a machine
+/// without vector instructions.
 pub(super) trait Arithmetic: Real + Storage<Real = Self> {
     /// Computes the rows from `first` on, at most as many as a vector of `f32` has lanes.
     fn short_forward<V: Simd, S: Storage<Real = Self>>(
@@ -330,8 +330,8 @@ impl<'g, S: Storage> GradientRows<'g, S> {
     }
 }
 
-/// Number of entries below which a call stays on its thread. Waking rayon's workers takes about ten microseconds, the time
-/// in which a thread computes this many entries.
+/// Number of entries below which a call stays on its thread. Waking rayon's workers takes about ten microseconds, the
+/// time in which a thread computes this many entries.
 const PARALLEL_ENTRIES: usize = 4 * 1024;
 
 /// The buffers of a task.

@@ -92,8 +92,8 @@ fn nearest_64th<S: Simd>(x: V<S>) -> V<S> {
     (x * splat::<S>(64.0)).round_ties_even() * splat::<S>(1.0 / 64.0)
 }
 
-/// `u` as a function of the gap, for a given root. Off the support, and at an infinite gap, the logarithm is `-inf` and the
-/// other functions are zero.
+/// `u` as a function of the gap, for a given root. Off the support, and at an infinite gap, the logarithm is `-inf` and
+/// the other functions are zero.
 pub(super) trait RatioCurve<S: Simd>: Sized {
     fn new(root: &Root<S>) -> Self;
 

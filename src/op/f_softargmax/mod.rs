@@ -17,12 +17,12 @@ use root::Family;
 /// for `D_f(p || q) = sum_i q_i f(p_i / q_i)` and the reference measure `q` (arXiv 2601.12604).
 ///
 /// The divergences of the Tsallis family use [`tsallis_softargmax`](crate::tsallis_softargmax), and so does the squared
-/// Hellinger distance, which is half of one of them. Jensen-Shannon and Le Cam are computed with Burn's own operations on
-/// every device.
+/// Hellinger distance, which is half of one of them. Jensen-Shannon and Le Cam are computed with Burn's own operations
+/// on every device.
 ///
 /// A logit of `-inf` masks its entry: the probability and the gradient of the entry are zero. A `NaN` or `+inf` gives
-/// `NaN` in its own row only. The function is differentiable, first-order only, in the logits and in the reference if it
-/// is a tensor.
+/// `NaN` in its own row only. The function is differentiable, first-order only, in the logits and in the reference if
+/// it is a tensor.
 ///
 /// # Arguments
 ///

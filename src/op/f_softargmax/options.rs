@@ -67,8 +67,8 @@ pub struct FSoftargmaxOptions<const D: usize> {
 }
 
 impl<const D: usize> FSoftargmaxOptions<D> {
-    /// Creates options with this divergence, the uniform reference, every entry allowed, temperature 1, and `NaN` as the
-    /// result for an empty row.
+    /// Creates options with this divergence, the uniform reference, every entry allowed, temperature 1, and `NaN` as
+    /// the result for an empty row.
     pub fn new(divergence: FDivergence) -> Self {
         Self {
             divergence,

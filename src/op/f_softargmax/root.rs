@@ -1,7 +1,7 @@
 //! The divergences outside the Tsallis family, in Burn's own operations.
 //!
-//! The unknown is a number `b` for each row. Every ratio `u_i` is convex and decreasing in `b`, and follows from `b` and
-//! the gap `g_i = x_max - x_i` without cancellation:
+//! The unknown is a number `b` for each row. Every ratio `u_i` is convex and decreasing in `b`, and follows from `b`
+//! and the gap `g_i = x_max - x_i` without cancellation:
 //!
 //! | divergence | `b` | `u_i` |
 //! |---|---|---|

@@ -5,8 +5,8 @@ use crate::op::request::AlphaTensor;
 use burn::backend::Backend;
 use burn::tensor::DType;
 
-/// `|z|` up to which `ln(1 + z)` is computed by its series in f32. A device may compute `log1p` as `log(1 + z)`, and the
-/// rounding error of `1 + z` would then be divided by `c`.
+/// `|z|` up to which `ln(1 + z)` is computed by its series in f32. A device may compute `log1p` as `log(1 + z)`, and
+/// the rounding error of `1 + z` would then be divided by `c`.
 const LOG_SERIES: f64 = 0.29;
 
 /// Alpha of the rows and its generator, the counterpart of [`crate::math::Tsallis`] for many rows.

@@ -1,7 +1,7 @@
 //! The operator in Burn's own tensor operations, for every backend without its own kernels.
 //!
-//! The formulas are those of [`crate::math`], and each part names the functions that it implements. No value is read back
-//! from the device, so the number of solver steps is fixed.
+//! The formulas are those of [`crate::math`], and each part names the functions that it implements. No value is read
+//! back from the device, so the number of solver steps is fixed.
 
 mod generator;
 mod gradient;

@@ -33,8 +33,8 @@ impl<B: Backend> Rows<B> {
     pub(super) fn by_log_ratio(&self, l: &Values<B>) -> Ratios<B> {
         let largest = max_finite(self.dtype) * 1e-2;
         let log_power = &self.generator.c * l;
-        // t = ln |c g e^(c l)|, for products that overflow. Above t = 20, ln(1 + e^t) equals t + e^-t up to rounding. The
-        // sign of z is that of c.
+        // t = ln |c g e^(c l)|, for products that overflow. Above t = 20, ln(1 + e^t) equals t + e^-t up to rounding.
+        // The sign of z is that of c.
         let limit = log_space(self.dtype);
         let t = self.gap.ln() + self.generator.c.abs().ln() + &log_power;
         let far = t.above(limit) & self.generator.c.above(0.0);

@@ -32,8 +32,8 @@ pub(super) enum ReferenceKind {
 
 /// A kernel.
 ///
-/// Everything that changes the text is a field, because the id in the kernel cache consists of the fields. A number alpha is
-/// not a field. It is passed in the metadata, so that a new alpha needs no compilation.
+/// Everything that changes the text is a field, because the id in the kernel cache consists of the fields. A number
+/// alpha is not a field. It is passed in the metadata, so that a new alpha needs no compilation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RowKernel {
     pub pass: Pass,
@@ -126,8 +126,8 @@ impl RowKernel {
 
     /// Declares the bindings, in the order of the launch's arguments.
     ///
-    /// Every declared binding must be used, so an optional one is declared only if the tensor is present. All tensors are
-    /// `read_write`: Burn's buffers are slices of shared pages, and a dispatch must not bind a page in two ways.
+    /// Every declared binding must be used, so an optional one is declared only if the tensor is present. All tensors
+    /// are `read_write`: Burn's buffers are slices of shared pages, and a dispatch must not bind a page in two ways.
     fn bindings(&self) -> Vec<Replacement> {
         let stored = self.stored();
         let entries = match self.layout {
@@ -471,7 +471,9 @@ mod tests {
             std::fs::write(path, kernel.source().complete()).expect("the file can be written");
         }
         // Every kernel has its own name.
-        let written = std::fs::read_dir(&folder).expect("the folder can be read").count();
+        let written = std::fs::read_dir(&folder)
+            .expect("the folder can be read")
+            .count();
         assert_eq!(written, every_kernel().len());
     }
 }

@@ -8,8 +8,8 @@ const MAX_SHORT_ROW: usize = 32;
 const SHORT_WORKGROUP: u32 = 64;
 const HALF_WORKGROUP: u32 = 32;
 
-/// Number of entries of a longer row for each invocation, and the limits of the workgroup size that follows from it. Above
-/// the upper limit each invocation has too few registers.
+/// Number of entries of a longer row for each invocation, and the limits of the workgroup size that follows from it.
+/// Above the upper limit each invocation has too few registers.
 const ENTRIES_PER_INVOCATION: usize = 8;
 const MIN_WORKGROUP: u32 = 32;
 const MAX_WORKGROUP: u32 = 512;
@@ -22,16 +22,16 @@ const MAX_SLOTS: u32 = 32;
 pub(super) enum Layout {
     /// One row for each invocation, in tiles of `tile` entries.
     Short { tile: u32 },
-    /// One row for each workgroup, in `slots` registers of each invocation. The entries are read in groups of four if `vec4`
-    /// is set, otherwise one at a time.
+    /// One row for each workgroup, in `slots` registers of each invocation. The entries are read in groups of four if
+    /// `vec4` is set, otherwise one at a time.
     Registers { slots: u32, vec4: bool },
     /// One row for each workgroup, read again for every pass.
     Streaming,
 }
 
 impl Layout {
-    /// Returns the layout for rows of this length and the size of its workgroups, on a device whose workgroups have at most
-    /// `limit` invocations.
+    /// Returns the layout for rows of this length and the size of its workgroups, on a device whose workgroups have at
+    /// most `limit` invocations.
     pub(super) fn for_rows(columns: usize, limit: u32) -> (Self, u32) {
         let limit = 1 << limit.ilog2();
         if columns <= MAX_SHORT_ROW {

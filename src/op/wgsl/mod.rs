@@ -1,7 +1,7 @@
 //! The launches of the WGSL kernels in `kernels/`.
 //!
-//! A row of up to 32 entries takes one invocation. A longer row takes one workgroup, which holds it in registers if it fits
-//! and reads it again for every pass if not.
+//! A row of up to 32 entries takes one invocation. A longer row takes one workgroup, which holds it in registers if it
+//! fits and reads it again for every pass if not.
 //!
 //! | file | contents |
 //! |---|---|

@@ -1,8 +1,8 @@
 //! The operator on a row of `f32`, by vectors along it.
 //!
 //! A row is copied into a buffer of gaps, which is padded to whole vectors with masked entries. Every pass runs over
-//! vectors without branches. The formulas are those of [`crate::math`], with the curves of `ratio`. Sums over a row are in
-//! `f64`. The scalar layer computes rows outside the range of the curves, and every row with `alpha > 2`.
+//! vectors without branches. The formulas are those of [`crate::math`], with the curves of `ratio`. Sums over a row are
+//! in `f64`. The scalar layer computes rows outside the range of the curves, and every row with `alpha > 2`.
 
 mod backward;
 mod output;
@@ -19,8 +19,8 @@ use macerator::Simd;
 use output::Forward;
 use summary::{Summarize, Summary};
 
-/// Number of vectors that are summed in `f32` before their sum is added in `f64`. The error of 32 additions in a lane is
-/// smaller than the rounding of the result.
+/// Number of vectors that are summed in `f32` before their sum is added in `f64`. The error of 32 additions in a lane
+/// is smaller than the rounding of the result.
 const BLOCK: usize = 32;
 
 /// The buffers of the rows of a task.
@@ -32,8 +32,8 @@ pub(in crate::op) struct LongRow {
     reference: Vec<f32>,
     weights: Vec<f32>,
     scaled_cotangents: Vec<f32>,
-    /// The last number with its logarithm, and below the last exponents with their exponentials. Rows of one length need
-    /// the same ones repeatedly.
+    /// The last number with its logarithm, and below the last exponents with their exponentials. Rows of one length
+    /// need the same ones repeatedly.
     last_ln: (f64, f64),
     last_exp: [(f64, f64); 2],
 }

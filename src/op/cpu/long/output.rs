@@ -88,8 +88,8 @@ impl LongRow {
         }
     }
 
-    /// Computes the value and the divergence by the formulas at [`MASS_FORM_MIN_ALPHA`]. Returns `None` if they would not be
-    /// accurate.
+    /// Computes the value and the divergence by the formulas at [`MASS_FORM_MIN_ALPHA`]. Returns `None` if they would
+    /// not be accurate.
     #[inline(always)]
     fn value_and_divergence<S: Simd>(
         &self,

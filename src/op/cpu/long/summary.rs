@@ -116,8 +116,8 @@ impl WithSimd for Summarize<'_> {
                 (None, total, -total.ln(), -f64::from(at_max).ln())
             }
         };
-        // Outside this range the scalar layer computes the products with u_max^c in log space. Inside, no product with a
-        // gap overflows.
+        // Outside this range the scalar layer computes the products with u_max^c in log space. Inside, no product with
+        // a gap overflows.
         let scaled_max_gap = (f64::from(max) - f64::from(min)) * c.abs().max(1.0);
         let log_power = (c * lo).max(c * hi);
         if c.abs() * lo.abs().max(hi.abs()) > f64::from(f32::LOG_SPACE)

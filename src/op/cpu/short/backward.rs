@@ -153,8 +153,8 @@ impl<S: Simd> Gradient<'_, S> {
         }
     }
 
-    /// Replaces the cotangent of the divergence by the equivalent cotangent of the probabilities: minus the gaps, up to a
-    /// constant. The gaps are exact, unlike `f'(u) = x - mu`.
+    /// Replaces the cotangent of the divergence by the equivalent cotangent of the probabilities: minus the gaps, up to
+    /// a constant. The gaps are exact, unlike `f'(u) = x - mu`.
     #[inline(always)]
     fn divergence_cotangent(&mut self) {
         let (zero, c) = (splat::<S>(0.0), load::<S>(self.values, 0));

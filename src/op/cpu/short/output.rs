@@ -91,8 +91,8 @@ impl<S: Simd> Group<'_, S> {
         }
     }
 
-    /// Computes the value and the divergence by the formulas at [`MASS_FORM_MIN_ALPHA`], and the mask of the rows for which
-    /// they are accurate.
+    /// Computes the value and the divergence by the formulas at [`MASS_FORM_MIN_ALPHA`], and the mask of the rows for
+    /// which they are accurate.
     #[inline(always)]
     fn value_and_divergence(
         &self,

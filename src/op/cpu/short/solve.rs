@@ -13,8 +13,8 @@ const BRACKET_ROUNDING: f32 = 4e-6;
 
 const TOLERANCE: f32 = Solver::TOLERANCE_ULPS as f32 * f32::EPSILON;
 
-/// The root finder for a group of rows. It returns the curve at the roots, the roots, and the mask of the rows that have
-/// one.
+/// The root finder for a group of rows. It returns the curve at the roots, the roots, and the mask of the rows that
+/// have one.
 pub(super) struct GroupRoots<'g, 'a, S: Simd> {
     pub group: &'g Group<'a, S>,
     pub alpha: f32,
