@@ -77,7 +77,8 @@ pub fn tsallis_softargmax<const D: usize>(
 ///
 #[cfg_attr(
     doc,
-    doc = r"$$\ln p_i = \ln q_i + \ln u_i, \qquad u_i = \left\[1 + (\alpha - 1)(x_i - \mu)\right\]\_+^{1 / (\alpha - 1)}$$"
+    doc = r"$$\ln p_i = \ln q_i + \ln u_i, \qquad
+u_i = \left\[1 + (\alpha - 1)(x_i - \mu)\right\]\_+^{1 / (\alpha - 1)}$$"
 )]
 #[cfg_attr(
     not(doc),
@@ -137,7 +138,8 @@ pub fn tsallis_log_softargmax<const D: usize>(
 ///
 #[cfg_attr(
     doc,
-    doc = r"$$V = \max_p \langle p, x \rangle - t D_f(p \parallel q) = t \left(\mu + \sum_i q_i f^\ast(x_i / t - \mu)\right)$$"
+    doc = r"$$V = \max_p \langle p, x \rangle - t D_f(p \parallel q)
+= t \left(\mu + \sum_i q_i f^\ast(x_i / t - \mu)\right)$$"
 )]
 #[cfg_attr(
     not(doc),
