@@ -244,7 +244,11 @@ pub fn read(path: &Path, dtype: DType) -> Result<Vec<Case>, CaseError> {
 /// Returns a [`CaseError`] if a line is invalid.
 pub fn vectors(dtype: DType) -> Result<Vec<Case>, CaseError> {
     let text = include_str!("../../tests/vectors/tsallis_softargmax.jsonl");
-    parse(text, Path::new("tests/vectors/tsallis_softargmax.jsonl"), dtype)
+    parse(
+        text,
+        Path::new("tests/vectors/tsallis_softargmax.jsonl"),
+        dtype,
+    )
 }
 
 fn parse(text: &str, path: &Path, dtype: DType) -> Result<Vec<Case>, CaseError> {

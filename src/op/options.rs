@@ -72,8 +72,8 @@ pub enum Reference<const D: usize> {
 /// The options of the operator, for logits of rank `D`.
 ///
 /// A number or a tensor converts into options with that alpha and the default of every other option, so most callers
-/// write `tsallis_softargmax(x, 0.5, -1)`. A reference converts by cloning, which copies no tensor: pass `&options` to
-/// use the same options more than once.
+/// write `tsallis_softargmax(x, 0.5, -1)`. To use the same options more than once, pass `&options`, which is cloned
+/// without copying a tensor.
 ///
 /// | option | meaning | default |
 /// |---|---|---|
