@@ -1,20 +1,20 @@
-//! Attention with Tsallis weights beside Burn's softmax attention built from the same primitives, forward
-//! and forward with backward, on flex.
+//! Compares attention with Tsallis weights to softmax attention built from the same primitives of Burn, forward and
+//! forward with backward, on flex.
 //!
-//! Each sample of one runs between samples of the other, and the ratios of the medians are printed: on a
-//! shared machine nothing else says much.
+//! The samples of the two alternate, and the benchmark prints the ratios of their medians. On a shared machine the
+//! absolute times vary too much to be useful.
 
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Distribution, Tensor, activation};
 use burn_tsallis::nn::attention::tsallis_attention;
 use std::time::{Duration, Instant};
 
-/// Batch, heads, positions and the size of a head.
+/// The batch size, the number of heads, the number of positions and the size of a head.
 const SHAPE: [usize; 4] = [8, 8, 512, 64];
 const SAMPLE_COLUMNS: usize = 7;
 const ALPHAS: [f64; 5] = [0.5, 1.0, 1.25, 1.5, 2.0];
 
-/// What `tsallis_attention` is, with `softmax` in its place.
+/// The same computation as `tsallis_attention`, with `softmax` for the weights.
 fn softmax_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
     let scale = (SHAPE[3] as f64).sqrt().recip();
     let scores = query.mul_scalar(scale).matmul(key.transpose());
@@ -38,7 +38,7 @@ fn inputs(device: &Device) -> [Tensor<4>; 3] {
 fn time(device: &Device, run: impl FnOnce()) -> Duration {
     let start = Instant::now();
     run();
-    device.sync().expect("the device computes");
+    device.sync().expect("the device can be synchronized");
     start.elapsed()
 }
 
@@ -48,7 +48,7 @@ fn median(mut samples: Vec<Duration>) -> f64 {
 }
 
 fn main() {
-    // `cargo test --benches` runs this too, where one small sample is enough.
+    // `cargo test --benches` runs this too, and one sample is enough there.
     let samples = if std::env::args().any(|argument| argument == "--bench") {
         SAMPLE_COLUMNS
     } else {

@@ -1,4 +1,4 @@
-//! The operator beside Burn's softmax, forward and forward with backward, on every device of the build.
+//! Compares the operator with Burn's softmax, forward and forward with backward, on every device of the build.
 
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
@@ -27,7 +27,7 @@ const OPERATORS: [Operator; 6] = [
 enum Operator {
     Softmax,
     Tsallis(f64),
-    /// An alpha for all rows in a tensor that has a gradient.
+    /// One alpha for all rows, in a tensor that requires a gradient.
     Learned(f64),
 }
 
@@ -84,7 +84,7 @@ fn cases() -> impl Iterator<Item = Case> {
         #[cfg(feature = "wgpu")]
         "wgpu",
     ];
-    // The operators of a shape stand together, so that what is compared runs together.
+    // The operators of one shape run next to each other, since they are compared.
     devices.into_iter().flat_map(|device| {
         SHAPES.into_iter().flat_map(move |shape| {
             OPERATORS.into_iter().map(move |operator| Case {
@@ -105,7 +105,7 @@ fn forward(bencher: Bencher, case: &Case) {
         .counter(BytesCount::new(2 * 4 * case.shape[0] * case.shape[1]))
         .bench_local(|| {
             let p = case.apply(x.clone());
-            device.sync().expect("the device computes");
+            device.sync().expect("the device can be synchronized");
             p
         });
 }
@@ -117,7 +117,7 @@ fn forward_backward(bencher: Bencher, case: &Case) {
     let c = Tensor::<2>::random(case.shape, Distribution::Normal(0.0, 1.0), &device);
     bencher.bench_local(|| {
         let gradients = (case.apply(x.clone()) * c.clone()).sum().backward();
-        device.sync().expect("the device computes");
+        device.sync().expect("the device can be synchronized");
         x.grad(&gradients)
     });
 }

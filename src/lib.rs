@@ -1,13 +1,13 @@
 //! # burn-tsallis
 //!
-//! The Tsallis softargmax for [Burn](burn), on whatever device the tensor lives:
+//! The Tsallis softargmax for [Burn](burn), on every device that Burn supports:
 //!
 //! ```text
-//! p_i = q_i [1 + (alpha - 1)(x_i - mu)]_+^(1 / (alpha - 1)),    mu such that sum_i p_i = 1
+//! p_i = q_i [1 + (alpha - 1)(x_i - mu)]_+^(1 / (alpha - 1)),    with mu such that sum_i p_i = 1
 //! ```
 //!
-//! One operator spans heavy-tailed probabilities (`alpha < 1`), the softmax (`alpha = 1`) and sparse
-//! probabilities (`alpha > 1`), relative to a reference measure `q`.
+//! One operator computes heavy-tailed probabilities (`alpha < 1`), the softmax (`alpha = 1`) and sparse probabilities
+//! (`alpha > 1`), relative to a reference measure `q`.
 //!
 //! ```
 //! # #[cfg(feature = "flex")] {
@@ -17,47 +17,51 @@
 //! let device = Device::flex();
 //! let logits = Tensor::<2>::from_data([[2.0, 1.0, 0.1], [0.0, f32::NEG_INFINITY, 3.0]], &device);
 //!
-//! // Heavy-tailed, against the uniform reference. A logit of -inf is an entry that is not allowed.
+//! // Heavy-tailed, with the uniform reference. A logit of -inf masks its entry.
 //! let p = tsallis_softargmax(logits.clone(), 0.5, -1);
 //! assert_eq!(p.clone().slice([1..2, 1..2]).into_scalar::<f32>(), 0.0);
 //!
-//! // Against the reference `ones`, alpha = 1.5 is 1.5-entmax: sparse.
+//! // With the reference `Ones`, alpha = 1.5 is 1.5-entmax, which is sparse.
 //! let options = TsallisOptions::new(1.5).with_reference(Reference::Ones);
 //! let p = tsallis_softargmax(logits, options, -1);
 //! assert_eq!(p.slice([0..1, 2..3]).into_scalar::<f32>(), 0.0);
 //! # }
 //! ```
 //!
-//! [`guide`] says what alpha does and how to choose it, and where the names of PyTorch's `entmax` are.
+//! [`guide`] describes the effect of alpha, how to choose it, and the counterparts of PyTorch's `entmax` functions.
+//! [`how_it_is_built`] follows one call from the tensor to each kernel.
 //!
 //! # Layers
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`math`] | generators of f-divergences, the root solvers and one row of the operator, without Burn |
+//! | [`math`] | generators of f-divergences, the root solvers and the operator on one row, without Burn |
 //! | [`op`] | the tensor functions, and the backend extension with its kernels |
 //! | `conformance` | exact cases, bounds and their comparison, for any device (feature `conformance`) |
-//! | [`nn`] | modules, losses and a distribution for models of your own |
+//! | [`nn`] | modules, losses and a distribution for your own models |
 //! | `experiment` | random streams and atomic files (feature `experiment`) |
-//! | `rl` | environments and the alpha-Tsallis PPO learner (feature `rl`; `rl::training`: `train`) |
+//! | `rl` | environments and the alpha-Tsallis PPO learner (feature `rl`; `rl::training` needs `train`) |
 //!
-//! The tabular laboratory is the crate `tsallis-lab`, and the program `tsallis` the crate `tsallis-cli`.
+//! The tabular laboratory is the crate `tsallis-lab`. The program `tsallis` is the crate `tsallis-cli`.
 //!
 //! # Features
 //!
-//! Execution backends carry Burn's own names: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`,
-//! `cpu`, `cuda`, `rocm`, `tch` and `remote`. A backend that Burn has and this crate was not told of panics
-//! when the operator reaches it, so name here every backend you name there. Beside them are `conformance`,
-//! `experiment`, `rl`, and `train`, the learner inside Burn's training loop. The default feature is `flex`.
+//! The features of the backends have Burn's names: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cpu`,
+//! `cuda`, `rocm`, `tch` and `remote`. Enable the same backends here as on `burn`; others panic at the first call of
+//! the operator. The other features are `conformance`, `experiment`, `rl`, and `train`, which runs the learner inside
+//! Burn's training loop. The default feature is `flex`.
 #![warn(missing_docs)]
-// Each item that needs a feature says so on docs.rs.
+// docs.rs shows the feature that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// burn-ndarray and burn-tch are deprecated as a whole since Burn 0.22; they stay supported here until Burn
-// drops them.
+// burn-ndarray and burn-tch are deprecated as a whole since Burn 0.22. This crate supports them until Burn removes
+// them.
 #![cfg_attr(any(feature = "ndarray", feature = "tch"), allow(deprecated))]
 
 #[doc = include_str!("guide.md")]
 pub mod guide {}
+
+#[doc = include_str!("../docs/how-it-is-built.md")]
+pub mod how_it_is_built {}
 
 pub mod math;
 pub mod nn;
@@ -71,7 +75,7 @@ pub mod experiment;
 #[cfg(feature = "rl")]
 pub mod rl;
 
-// The README's example compiles and runs.
+// Runs the README's examples as doctests.
 #[cfg(all(doctest, feature = "flex"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! What a model that embeds the operator needs: `use burn_tsallis::prelude::*;`.
+//! Imports for models that use the operator: `use burn_tsallis::prelude::*;`.
 
 pub use crate::nn::attention::{
     MhaOutput, TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttention,

@@ -1,5 +1,5 @@
-//! Tests of the paths that no device takes by itself: the portable bodies where kernels answer, and the WGSL
-//! kernels without Burn's fusion around them.
+//! Tests of paths that no device selects: the portable path on backends that have kernels, and the WGSL kernels without
+//! Burn's fusion.
 
 use super::{
     AlphaKind, Batch, Bounds, Case, Gradients, Grouping, Implementation, built_in, compare, vectors,
@@ -28,7 +28,7 @@ type Backward<B> = fn(
     GradientMask,
 ) -> op::InputGradients<B>;
 
-/// A path: a backend, how its primitives are come by, and the two functions.
+/// A path: a backend, the conversions to and from its primitives, and the two functions.
 struct BackendPath<B: Backend> {
     device: Device,
     dtype: DType,
@@ -103,7 +103,7 @@ impl<B: Backend> Implementation for BackendPath<B> {
         Some((self.from_primitive)(y).into_data().iter().collect())
     }
 
-    /// In the inputs that are tensors.
+    /// Computes the gradients in the inputs that are tensors.
     fn gradients(&self, batch: &Batch, output: Output) -> Gradients {
         let wanted = GradientMask {
             logits: true,
@@ -136,7 +136,7 @@ impl<B: Backend> Implementation for BackendPath<B> {
     }
 }
 
-/// Batches of as many rows as there are: a call costs far more than a row.
+/// Puts all rows into few batches, because a call costs far more than a row.
 const FEW_CALLS: Grouping = Grouping {
     alpha: AlphaKind::Tensor,
     padded: true,
@@ -150,10 +150,10 @@ const ALPHA_AS_NUMBER: Grouping = Grouping {
 };
 
 fn file(dtype: DType) -> Vec<Case> {
-    vectors(dtype).expect("the file of the repository")
+    vectors(dtype).expect("the vectors of the repository are valid")
 }
 
-/// Each n-th of the cases: the portable body takes a fixed number of steps, and its time.
+/// Returns every n-th case. The portable path is slow, since it always takes the maximum number of steps.
 fn every(n: usize, cases: Vec<Case>) -> Vec<Case> {
     cases.into_iter().step_by(n).collect()
 }
@@ -167,11 +167,11 @@ macro_rules! portable_on {
             solver: Solver::Newton,
             to_primitive: |x| {
                 x.try_into_primitive::<$backend>()
-                    .expect("a tensor of the backend")
+                    .expect("the tensor belongs to the backend")
             },
             vector_to_primitive: |x| {
                 x.try_into_primitive::<$backend>()
-                    .expect("a tensor of the backend")
+                    .expect("the tensor belongs to the backend")
             },
             from_primitive: Tensor::from_primitive::<$backend>,
             forward: portable::forward::<$backend>,
@@ -180,8 +180,8 @@ macro_rules! portable_on {
     };
 }
 
-/// Both solvers, both forms of alpha. With a tensor of alphas a call is some thousand operations of a backend that is
-/// not optimized here.
+/// Tests both solvers and both forms of alpha. With a tensor of alphas, a call runs thousands of operations of a
+/// backend that is not optimized in this build.
 #[cfg(feature = "flex")]
 fn assert_all_forms_within_bounds<B: Backend>(mut path: BackendPath<B>) {
     let (file, mut built_in) = (file(path.dtype), built_in(path.dtype));
@@ -219,11 +219,11 @@ mod on_wgpu {
     use burn::backend::ops::FloatTensorOps;
     use burn_wgpu::{CubeBackend, CubeTensor};
 
-    /// Out of the fusion that every wgpu tensor of Burn lives in.
+    /// Returns the tensor without the fusion that wraps every wgpu tensor of Burn.
     fn out_of_fusion<const D: usize>(x: Tensor<D>) -> CubeTensor {
         let x = x
             .try_into_primitive::<Fusion<CubeBackend>>()
-            .expect("a tensor of the backend");
+            .expect("the tensor belongs to the backend");
         x.client.clone().resolve_tensor_float::<CubeBackend>(x)
     }
 
@@ -240,7 +240,7 @@ mod on_wgpu {
             vector_to_primitive: out_of_fusion,
             from_primitive: |x| {
                 let data = burn::tensor::read_sync(CubeBackend::float_into_data(x));
-                Tensor::from_data(data.expect("every launch succeeded"), &Device::flex())
+                Tensor::from_data(data.expect("every launch succeeds"), &Device::flex())
             },
             forward,
             backward,
@@ -289,11 +289,11 @@ mod on_wgpu {
     fn kernels_without_fusion() {
         if let Some(device) = wgpu_device() {
             let mut path = path(device, wgsl::forward, wgsl::backward);
-            // Kernels of long rows take a software driver seconds to compile: one kind of reference for those.
+            // A software driver compiles a kernel of long rows for seconds, so these rows use one kind of reference.
             let is_given = |case: &Case| matches!(case.reference, RowReference::Values(_));
             let mut cases = file(DType::F32);
             cases.retain(|case| case.logits.len() <= 16 || is_given(case));
-            // In more rows than a workgroup has.
+            // More rows than a workgroup has.
             let many = Grouping {
                 min_rows: 70,
                 ..FEW_CALLS
@@ -305,8 +305,8 @@ mod on_wgpu {
         }
     }
 
-    /// A few rows of one length: Burn tunes its reductions anew for every length, for seconds each on a
-    /// software driver.
+    /// Tests a few rows of one length. Burn tunes its reductions for each length, which takes seconds on a software
+    /// driver.
     #[test]
     fn portable() {
         if let Some(device) = wgpu_device() {

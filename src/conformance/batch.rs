@@ -6,15 +6,15 @@ use crate::op::Output;
 
 /// Rows of one length, with references of one kind, for one call of an implementation.
 ///
-/// Neighbors differ in mask and scale, and in alpha where it is a tensor: a fault between the lanes of a vector, or
-/// between the rows of a workgroup, shows as a wrong row.
+/// Neighbors differ in mask and scale, and in alpha if it is a tensor. An error that mixes the lanes of a vector or the
+/// rows of a workgroup then makes a row wrong.
 #[derive(Clone, Debug)]
 pub struct Batch {
     rows: Vec<Case>,
     alpha: AlphaKind,
 }
 
-/// How a batch gives alpha.
+/// The form of alpha in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlphaKind {
     /// A number, the same for every row.
@@ -23,20 +23,20 @@ pub enum AlphaKind {
     Tensor,
 }
 
-/// How rows are put into batches.
+/// The rule by which rows are put into batches.
 #[derive(Clone, Copy, Debug)]
 pub struct Grouping {
-    /// How a batch gives alpha.
+    /// The form of alpha in a batch.
     pub alpha: AlphaKind,
-    /// Whether rows of several lengths share a batch: the shorter ones get columns that are not allowed.
+    /// Whether rows of several lengths share a batch. Shorter rows are padded with masked columns.
     pub padded: bool,
-    /// A batch of fewer rows has each of them several times.
+    /// The smallest number of rows in a batch. A batch with fewer rows repeats them.
     pub min_rows: usize,
 }
 
 impl Grouping {
-    /// Rows of their own lengths, first with alpha as a number, then with a tensor of alphas, and rows of several
-    /// lengths with alpha as a number: every form in which a caller gives rows, in more rows than a workgroup has.
+    /// Every form in which a caller passes rows: rows of one length with alpha as a number, rows of one length with a
+    /// tensor of alphas, in more rows than a workgroup has, and rows of several lengths with alpha as a number.
     pub const EVERY_FORM: [Self; 3] = [
         Self {
             alpha: AlphaKind::Number,
@@ -66,7 +66,7 @@ impl Batch {
         forms.flat_map(|form| Self::group(rows, form)).collect()
     }
 
-    /// Puts rows into batches. Within a batch they keep their order.
+    /// Puts rows into batches. The rows of a batch keep their order.
     pub fn group(rows: &[Case], grouping: Grouping) -> Vec<Self> {
         let mut batches: Vec<(Key, Vec<Case>)> = Vec::new();
         for row in rows {
@@ -88,27 +88,27 @@ impl Batch {
         batches.collect()
     }
 
-    /// The rows, with their exact answers.
+    /// Returns the rows, with their exact values.
     pub fn rows(&self) -> &[Case] {
         &self.rows
     }
 
-    /// The length of the rows.
+    /// Returns the length of the rows.
     pub fn columns(&self) -> usize {
         self.rows[0].logits.len()
     }
 
-    /// How alpha is given.
+    /// Returns the form of alpha.
     pub fn alpha_kind(&self) -> AlphaKind {
         self.alpha
     }
 
-    /// Alpha of each row.
+    /// Returns alpha of each row.
     pub fn alphas(&self) -> Vec<f64> {
         self.rows.iter().map(|row| row.alpha).collect()
     }
 
-    /// The logits, one row after another.
+    /// Returns the logits, one row after another.
     pub fn logits(&self) -> Vec<f64> {
         self.rows
             .iter()
@@ -116,7 +116,7 @@ impl Batch {
             .collect()
     }
 
-    /// The cotangent of an output, of the output's shape, one row after another.
+    /// Returns the cotangent of an output, with the shape of the output, one row after another.
     pub fn cotangent(&self, output: Output) -> Vec<f64> {
         match output {
             Output::Probabilities | Output::LogProbabilities => {
@@ -127,7 +127,7 @@ impl Batch {
         }
     }
 
-    /// The reference; if it is given, the numbers of each row, one row after another.
+    /// Returns the reference. If it is given, its numbers are those of each row, one row after another.
     pub fn reference(&self) -> RowReference<Vec<f64>> {
         let mut numbers = Vec::new();
         for row in &self.rows {
@@ -140,7 +140,7 @@ impl Batch {
         RowReference::Values(numbers)
     }
 
-    /// The given reference, if it is the same for every row.
+    /// Returns the given reference if it is the same for every row.
     pub fn shared_reference(&self) -> Option<&[f64]> {
         let first = &self.rows[0].reference;
         match first {
@@ -152,7 +152,7 @@ impl Batch {
     }
 }
 
-/// What the rows of a batch have in common.
+/// The properties that the rows of a batch share.
 #[derive(PartialEq)]
 struct Key {
     reference: std::mem::Discriminant<RowReference<Vec<f64>>>,
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn every_row_is_in_a_batch_and_every_batch_is_uniform() {
-        let mut rows = vectors(DType::F32).expect("the file of the repository");
+        let mut rows = vectors(DType::F32).expect("the vectors of the repository are valid");
         rows.extend(built_in(DType::F32));
         for grouping in groupings() {
             let batches = Batch::group(&rows, grouping);
@@ -215,10 +215,10 @@ mod tests {
         }
     }
 
-    /// A padded row has the answers that the scalar layer gives it.
+    /// The exact values of a padded row are those that the scalar layer computes for it.
     #[test]
     fn padding_does_not_change_the_exact_values() {
-        let rows = vectors(DType::F64).expect("the file of the repository");
+        let rows = vectors(DType::F64).expect("the vectors of the repository are valid");
         for row in rows {
             let mut padded = row.clone();
             padded.pad(row.logits.len() + 5);

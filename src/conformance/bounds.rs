@@ -1,38 +1,38 @@
-//! How accurate an answer has to be.
+//! The accuracy bounds of outputs and gradients.
 
 use super::case::{Case, ROW_COTANGENT};
 use super::report::Input;
 use crate::math::Output;
 use burn::tensor::DType;
 
-/// The accuracy that every path of the operator owes in one dtype. `relative` is the unit: a rounding of
-/// the arithmetic, accumulated.
+/// The accuracy that every path of the operator must have in one dtype. `relative` is the unit, an accumulated rounding
+/// error of the arithmetic.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Of probabilities and their logarithms at `alpha <= 1`, by `max(1, |ln p|)`.
+    /// Relative error of probabilities, and error of their logarithms, at `alpha <= 1`, divided by `max(1, |ln p|)`.
     relative: f64,
-    /// Of probabilities at `alpha > 1`.
+    /// Absolute error of probabilities at `alpha > 1`.
     absolute: f64,
-    /// Of `ln p` by the change of a gap by its rounding.
+    /// Relative rounding error of a gap, for its effect on `ln p`.
     log_gap: f64,
-    /// Of values and divergences, by `max(1, |V|)`.
+    /// Error of values and divergences, divided by `max(1, |V|)`.
     row: f64,
-    /// Of gradients, by the largest of the row.
+    /// Error of gradients, divided by the largest gradient of the row.
     gradient: f64,
-    /// Of gradients at `alpha > 1`, by the change of a gap by its rounding.
+    /// Relative rounding error of a gap, for its effect on gradients at `alpha > 1`.
     gradient_gap: f64,
-    /// Of gradients in the order.
+    /// Error of gradients in alpha, divided by the gradient.
     alpha_gradient: f64,
-    /// Half the distance of neighboring numbers of the storage, relative, and the smallest number; zero
-    /// where the storage is the arithmetic.
+    /// Half the relative distance of neighboring numbers of the storage type, and its smallest number. Both are zero if
+    /// the storage type is the arithmetic type.
     storage: f64,
     smallest: f64,
-    /// The largest number of the storage.
+    /// The largest number of the storage type.
     largest: f64,
 }
 
 impl Bounds {
-    /// The bounds of a dtype.
+    /// Returns the bounds of a dtype.
     pub fn for_dtype(dtype: DType) -> Self {
         let f32 = Self {
             relative: 2e-6,
@@ -73,7 +73,7 @@ impl Bounds {
         }
     }
 
-    /// The bound of entry `i` of an output whose exact value is `want`.
+    /// Returns the error bound of entry `i` of an output with the exact value `want`.
     pub fn output(&self, case: &Case, output: Output, i: usize, want: f64) -> f64 {
         let computed = match output {
             Output::Probabilities if !(-2.0..=3.0).contains(&case.alpha) => 1e-4,
@@ -93,11 +93,11 @@ impl Bounds {
         computed + self.storage_error(want)
     }
 
-    /// The bound of the gradients of one row, whose largest exact entry is `largest`.
+    /// Returns the error bound of the gradients of one row with the largest exact entry `largest`.
     pub fn gradient(&self, case: &Case, output: Output, input: Input, largest: f64) -> f64 {
         let cotangent = case.max_cotangent(output);
-        // ln u is right to a rounding of itself, absolutely: what is made of f(u) rather than of p cannot
-        // be better, and neither can a difference of ratios.
+        // The absolute error of ln u is one rounding of ln u. Results that are computed from f(u) instead of p, and
+        // differences of ratios, cannot be more accurate.
         let floor = match (output, input) {
             (Output::Probabilities, _) | (Output::Value, Input::Logits) => 0.0,
             (Output::LogProbabilities, Input::Alpha) => 0.0,
@@ -121,7 +121,7 @@ impl Bounds {
             Input::Logits => self.storage_error(largest),
             Input::Alpha | Input::Reference => 0.0,
         };
-        // The cotangent is rounded to the storage as well, and stands in every entry.
+        // The cotangent is also rounded to the storage type, and every entry depends on it.
         computed + edge + storage_error + 2.0 * self.storage * largest
     }
 
@@ -133,7 +133,7 @@ impl Bounds {
         }
     }
 
-    /// What the storage holds of a number.
+    /// Returns the number as the storage type holds it: infinite if it is out of range.
     pub fn as_stored(&self, want: f64) -> f64 {
         if want.abs() > self.largest {
             f64::INFINITY.copysign(want)
@@ -142,7 +142,8 @@ impl Bounds {
         }
     }
 
-    /// Off the support `ln p` is `-inf`; a probability within its bound of zero is as good.
+    /// Whether `ln p` is accepted for an entry off the support, where the exact value is `-inf`: the probability must
+    /// be within its bound of zero.
     pub fn is_off_support(&self, got: f64) -> bool {
         got.exp() <= self.absolute
     }

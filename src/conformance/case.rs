@@ -1,4 +1,4 @@
-//! The rows that are checked: lines of a file, or the built-in set.
+//! The test rows: lines of a file, or the built-in set.
 
 use super::exact::Exact;
 use super::report::Gradients;
@@ -7,30 +7,30 @@ use burn::tensor::{DType, bf16, f16};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// One row, with its exact answers.
+/// One row with its exact values.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// How a report names it.
+    /// The name in reports.
     pub name: String,
-    /// The order.
+    /// Alpha.
     pub alpha: f64,
     /// The reference.
     pub reference: RowReference<Vec<f64>>,
-    /// `-inf` where the entry is not allowed.
+    /// The logits, `-inf` for a masked entry.
     pub logits: Vec<f64>,
-    /// Of the outputs that are one number for each entry.
+    /// The cotangent of the outputs that have one number for each entry.
     pub cotangent: Vec<f64>,
-    /// The answers.
+    /// The exact values.
     pub exact: Exact,
-    /// The gradients of `<c, p>` that a file gives.
+    /// The gradients of `<c, p>` from a file.
     file_gradients: Option<Gradients>,
 }
 
-/// The cotangent of the outputs that are one number for each row.
+/// The cotangent of the outputs that have one number for each row.
 pub const ROW_COTANGENT: f64 = 0.75;
 
 impl Case {
-    /// A row whose answers are those of the scalar layer in `f64`, on inputs rounded to `dtype`.
+    /// Creates a row with the values that the scalar layer computes in `f64`, on inputs rounded to `dtype`.
     pub fn computed(
         name: String,
         alpha: f64,
@@ -41,7 +41,7 @@ impl Case {
     ) -> Self {
         let logits: Vec<f64> = logits.into_iter().map(|x| rounded(x, dtype)).collect();
         let reference = match reference {
-            // Kept in f32 beside logits of half precision.
+            // The reference is f32 if the logits have half precision.
             RowReference::Values(q) => RowReference::Values(
                 q.into_iter()
                     .map(|q| {
@@ -69,9 +69,9 @@ impl Case {
         }
     }
 
-    /// Appends columns that are not allowed, up to this length.
+    /// Appends masked columns, up to this length.
     pub(super) fn pad(&mut self, columns: usize) {
-        // A cotangent of its own size at a column that is not allowed must not reach the others.
+        // The nonzero cotangent of a masked column must not affect the others.
         let cotangent = self.cotangent[0];
         self.logits.resize(columns, f64::NEG_INFINITY);
         self.cotangent.resize(columns, cotangent);
@@ -91,7 +91,7 @@ impl Case {
         }
     }
 
-    /// The exact output.
+    /// Returns the exact output.
     pub fn output(&self, output: Output) -> Vec<f64> {
         match output {
             Output::Probabilities => self.exact.p.clone(),
@@ -101,7 +101,7 @@ impl Case {
         }
     }
 
-    /// The exact gradients of `<c, output>`, with [`ROW_COTANGENT`] where the output is one number.
+    /// Returns the exact gradients of `<c, output>`, with [`ROW_COTANGENT`] as `c` if the output is one number.
     pub fn gradients(&self, output: Output) -> Gradients {
         if let (Output::Probabilities, Some(given)) = (output, &self.file_gradients) {
             return given.clone();
@@ -128,7 +128,7 @@ impl Case {
         }
     }
 
-    /// The largest `|c_i| u_i^(1 - alpha)`, of which the gradients of `<c, ln p>` are differences.
+    /// Returns the largest `|c_i| u_i^(1 - alpha)`. The gradients of `<c, ln p>` are differences of such terms.
     pub(super) fn max_scaled_cotangent(&self) -> f64 {
         (0..self.exact.p.len())
             .filter(|&i| self.exact.p[i] > 0.0)
@@ -139,7 +139,7 @@ impl Case {
             .fold(0.0, f64::max)
     }
 
-    /// The largest cotangent that reaches the probabilities.
+    /// Returns the largest cotangent of the probabilities.
     pub fn max_cotangent(&self, output: Output) -> f64 {
         let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0_f64, f64::max);
         match output {
@@ -147,7 +147,7 @@ impl Case {
                 largest(&mut self.cotangent.iter().map(|c| c.abs()))
             }
             Output::Value => ROW_COTANGENT,
-            // f'(u) of every entry on the support.
+            // The cotangent is f'(u) of every entry on the support.
             Output::Divergence => {
                 let generator = crate::math::Tsallis::<f64>::new(self.alpha);
                 let on_support = (0..self.exact.p.len()).filter(|&i| self.exact.p[i] > 0.0);
@@ -161,7 +161,7 @@ impl Case {
     }
 }
 
-/// A number as a dtype holds it.
+/// Rounds a number to a dtype.
 pub fn rounded(x: f64, dtype: DType) -> f64 {
     match dtype {
         DType::F64 => x,
@@ -171,7 +171,7 @@ pub fn rounded(x: f64, dtype: DType) -> f64 {
     }
 }
 
-/// A file of cases that cannot be used.
+/// An error of a file of cases.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// The file cannot be read.
@@ -179,7 +179,7 @@ pub enum CaseError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
     /// A line is not a case.
@@ -187,20 +187,20 @@ pub enum CaseError {
     Line {
         /// The file.
         path: PathBuf,
-        /// The number of the line, from one.
+        /// The line number, starting at one.
         line: usize,
-        /// Why.
+        /// The cause.
         what: String,
     },
-    /// There is no line.
-    #[error("{} holds no case", path.display())]
+    /// The file has no case.
+    #[error("{} has no case", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
 }
 
-/// One line, as `tests/vectors/README.md` says.
+/// One line of a file, in the format of `tests/vectors/README.md`.
 #[derive(Deserialize)]
 struct Line {
     id: serde_json::Value,
@@ -224,7 +224,11 @@ enum LineReference {
     Values(Vec<f64>),
 }
 
-/// Reads a file, for a device that stores this dtype.
+/// Reads cases from a file, for a device that stores logits in this dtype.
+///
+/// # Errors
+///
+/// Returns a [`CaseError`] if the file cannot be read, has no case, or has an invalid line.
 pub fn read(path: &Path, dtype: DType) -> Result<Vec<Case>, CaseError> {
     let text = std::fs::read_to_string(path).map_err(|error| CaseError::Read {
         path: path.to_owned(),
@@ -233,10 +237,18 @@ pub fn read(path: &Path, dtype: DType) -> Result<Vec<Case>, CaseError> {
     parse(&text, path, dtype)
 }
 
-/// The exact values that the program has with it: those of `tests/vectors`.
+/// Returns the cases of `tests/vectors`, which are compiled into the crate.
+///
+/// # Errors
+///
+/// Returns a [`CaseError`] if a line is invalid.
 pub fn vectors(dtype: DType) -> Result<Vec<Case>, CaseError> {
     let text = include_str!("../../tests/vectors/tsallis_softargmax.jsonl");
-    parse(text, Path::new("the program's own vectors"), dtype)
+    parse(
+        text,
+        Path::new("tests/vectors/tsallis_softargmax.jsonl"),
+        dtype,
+    )
 }
 
 fn parse(text: &str, path: &Path, dtype: DType) -> Result<Vec<Case>, CaseError> {
@@ -274,15 +286,17 @@ impl Line {
         ];
         for (name, length) in lengths {
             if length != columns {
-                return Err(format!("{columns} logits and {length} numbers in {name}"));
+                return Err(format!(
+                    "{name} has {length} numbers: it must have {columns}, as the logits"
+                ));
             }
         }
         if columns == 0 || self.logits.iter().all(Option::is_none) {
-            return Err("no logit is allowed".to_owned());
+            return Err("every logit is masked: at least one must be a number".to_owned());
         }
         if !crate::math::is_valid_alpha(self.alpha) {
             return Err(format!(
-                "alpha is {}: it must be from -50 to 50",
+                "alpha is {}: it must be a number from -50 to 50",
                 self.alpha
             ));
         }
@@ -297,7 +311,7 @@ impl Line {
             LineReference::Values(q) if q.len() == columns => RowReference::Values(q),
             LineReference::Values(q) => {
                 return Err(format!(
-                    "{columns} logits and {} numbers in reference",
+                    "reference has {} numbers: it must have {columns}, as the logits",
                     q.len()
                 ));
             }
@@ -308,7 +322,7 @@ impl Line {
         };
         let name = format!("{name} (alpha {}, {columns} columns)", self.alpha);
         let logits = or_null(self.logits, f64::NEG_INFINITY);
-        // The inputs are exact in f32; a coarser type has answers of its own.
+        // The inputs are exact in f32. A less precise type rounds them and has other exact values.
         if !matches!(dtype, DType::F32 | DType::F64) {
             let case = Case::computed(name, self.alpha, reference, logits, self.cotangent, dtype);
             return Ok(case);
@@ -339,7 +353,7 @@ fn or_null(list: Vec<Option<f64>>, null: f64) -> Vec<f64> {
     list.into_iter().map(|x| x.unwrap_or(null)).collect()
 }
 
-/// Alphas of the built-in set: the range of the bounds, its special cases and the neighborhood of one.
+/// The alphas of the built-in set: the range of the bounds, its special cases and the neighborhood of one.
 const ALPHAS: [f64; 19] = [
     -2.0,
     -1.0,
@@ -362,14 +376,14 @@ const ALPHAS: [f64; 19] = [
     3.0,
 ];
 
-/// Lengths of the built-in rows: both kernels of a device, and the ends of their chunks.
+/// The lengths of the built-in rows. They select both kernels of a device and the ends of their chunks.
 const LENGTHS: [usize; 7] = [1, 2, 7, 18, 33, 257, 1000];
 
-/// Rows of each alpha and length, which share a batch.
+/// The number of rows for each alpha and length, which share a batch.
 const ROWS: usize = 3;
 
-/// The built-in set: every alpha with every length, [`ROWS`] rows of each. Kinds of reference take turns with alphas
-/// and lengths; scales, ties and masks with the rows.
+/// Returns the built-in set: three rows for every alpha and length. The kind of reference alternates with alpha and
+/// length. Scale, ties and masks alternate with the rows.
 pub fn built_in(dtype: DType) -> Vec<Case> {
     let mut random = Random(0x853c_49e6_748f_ea9b);
     let mut cases = Vec::new();
@@ -377,7 +391,7 @@ pub fn built_in(dtype: DType) -> Vec<Case> {
         for (j, columns) in LENGTHS.into_iter().enumerate() {
             let mut reference = random.reference(i + j, columns);
             for turn in i + j..i + j + ROWS {
-                // The same numbers for every row, or others for each.
+                // Either the same reference for every row, or a new one for each.
                 if i.is_multiple_of(2) {
                     reference = random.reference(i + j, columns);
                 }
@@ -397,11 +411,11 @@ pub fn built_in(dtype: DType) -> Vec<Case> {
     cases
 }
 
-/// A linear congruential sequence: the same numbers on every machine.
+/// A linear congruential generator, which returns the same numbers on every machine.
 struct Random(u64);
 
 impl Random {
-    /// From -1 to 1.
+    /// Returns a number from -1 to 1.
     fn centered(&mut self) -> f64 {
         self.0 = self
             .0
@@ -417,7 +431,7 @@ impl Random {
             .map(|_| offset + scale * self.centered())
             .collect();
         if turn.is_multiple_of(5) {
-            // Ties at the top.
+            // Ties of the largest logit.
             let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             for x in logits.iter_mut().step_by(3) {
                 *x = top;

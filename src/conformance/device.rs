@@ -9,14 +9,14 @@ use crate::op::{
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-/// The tensor functions on a device, their gradients through autodiff.
+/// The tensor functions on a device, with gradients by autodiff.
 #[derive(Clone, Debug)]
 pub struct OnDevice {
-    /// Where.
+    /// The device.
     pub device: Device,
-    /// What tensors are stored in.
+    /// The dtype of the logits.
     pub dtype: DType,
-    /// How roots are found.
+    /// The method that finds the roots.
     pub solver: Solver,
 }
 
@@ -27,7 +27,7 @@ impl OnDevice {
         Tensor::from_data(data, (device, dtype))
     }
 
-    /// The dtype of alphas and references.
+    /// Returns the dtype of alphas and references.
     fn arithmetic(&self) -> DType {
         match self.dtype {
             DType::F64 => DType::F64,
@@ -96,8 +96,8 @@ impl Implementation for OnDevice {
         Some(y.into_data().iter().collect())
     }
 
-    /// The gradients in the logits, in alphas that are a tensor, and in references that differ from row to row: that of
-    /// one reference for all rows is summed over the rows.
+    /// Computes the gradients in the logits, in alpha if it is a tensor, and in the reference if it differs from row to
+    /// row. The gradient in a shared reference is a sum over the rows and is left out.
     fn gradients(&self, batch: &Batch, output: Output) -> Gradients {
         let device = &self.device.clone().autodiff();
         let x = self.logits(batch, device).require_grad();
@@ -112,7 +112,7 @@ impl Implementation for OnDevice {
         let y = self.call(x.clone(), alpha.clone(), reference.clone(), output);
         let rows = batch.rows().len();
         let cotangent = self.tensor(batch.cotangent(output), rows, device, self.dtype);
-        // Without a sum, which Burn would tune for every length of a row.
+        // No sum before `backward`: Burn would tune it for every row length.
         let gradients = (y * cotangent).backward();
         let read = |tensor: Tensor<2>| {
             let gradient = tensor.grad(&gradients)?;

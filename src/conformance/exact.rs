@@ -1,28 +1,28 @@
-//! The exact answers of a row.
+//! The exact values of a row.
 
 use crate::math::{MAX_ALPHA, Row, RowReference, Solver};
 
-/// The exact answers of a row.
+/// The exact values of a row.
 #[derive(Clone, Debug)]
 pub struct Exact {
     /// The reference of every entry.
     pub q: Vec<f64>,
-    /// The distance of every entry from the largest logit, zero where it is not allowed.
+    /// The distance of every entry from the largest logit, zero for a masked entry.
     pub gaps: Vec<f64>,
-    /// How a gradient answers to the rounding of a gap above `alpha = 1`, for a cotangent of one.
+    /// The sensitivity of a gradient to a relative change of a gap at `alpha > 1`, for a cotangent of one.
     pub sensitivity: f64,
     /// The probabilities.
     pub p: Vec<f64>,
-    /// Their logarithms, `-inf` where `p` is zero.
+    /// The logarithms of the probabilities, `-inf` if `p` is zero.
     pub log_p: Vec<f64>,
-    /// `V`.
+    /// The value `V`.
     pub value: f64,
-    /// `D`.
+    /// The divergence `D`.
     pub divergence: f64,
 }
 
 impl Exact {
-    /// The answers of the scalar layer in `f64`.
+    /// Computes the values with the scalar layer in `f64`.
     pub fn new(logits: &[f64], reference: RowReference<&[f64]>, alpha: f64) -> Self {
         let row = Row::new(logits, reference, alpha);
         let state = row.solve(Solver::Newton);
@@ -48,7 +48,7 @@ impl Exact {
         exact
     }
 
-    /// Appends entries that are not allowed, up to this length, with the reference `q`.
+    /// Appends masked entries with the reference `q`, up to this length.
     pub(super) fn pad(&mut self, columns: usize, q: f64) {
         self.q.resize(columns, q);
         self.gaps.resize(columns, 0.0);
@@ -56,7 +56,7 @@ impl Exact {
         self.log_p.resize(columns, f64::NEG_INFINITY);
     }
 
-    /// Fills in what the bounds need.
+    /// Computes the gaps and the sensitivity, which the bounds use.
     pub fn compute_sensitivity(&mut self, logits: &[f64], alpha: f64) {
         let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         self.gaps = logits
@@ -73,8 +73,8 @@ impl Exact {
             .fold(0.0, f64::max);
     }
 
-    /// At `alpha = 2` an entry at the very edge of the support has a gradient on one side only; above,
-    /// it has none.
+    /// Whether an entry lies at the edge of the support, where the gradient does not exist for `alpha >= 2`. At
+    /// `alpha = 2` it exists on one side only.
     pub fn is_at_kink(&self, alpha: f64) -> bool {
         if !(2.0..=MAX_ALPHA).contains(&alpha) {
             return false;

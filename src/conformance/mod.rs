@@ -1,15 +1,15 @@
-//! Checks an implementation of the operator, on any device and any backend: rows with exact answers, a bound for each
+//! Checks of an implementation of the operator, on any device and any backend: rows with exact values, a bound for each
 //! output and gradient, and their comparison.
 //!
-//! | item | what it is |
+//! | item | contents |
 //! |---|---|
-//! | [`Case`] | a row with its exact answers; [`built_in`], [`vectors`] and [`read`] return rows |
-//! | [`Batch`] | rows that go to the implementation in one call |
+//! | [`Case`] | a row with its exact values; [`built_in`], [`vectors`] and [`read`] return rows |
+//! | [`Batch`] | rows for one call of the implementation |
 //! | [`Bounds`] | the accuracy that each output and gradient must have, for a dtype |
-//! | [`Implementation`] | what is checked; [`OnDevice`] is this crate's operator on a device |
+//! | [`Implementation`] | the implementation to check; [`OnDevice`] is this crate's operator on a device |
 //! | [`compare`] | returns the worst error of each [`Quantity`] |
 //!
-//! The operator of this crate on a device:
+//! This example checks the operator of this crate on a device:
 //!
 //! ```
 //! # #[cfg(feature = "flex")] {
@@ -26,17 +26,18 @@
 //! # }
 //! ```
 //!
-//! # A kernel of your own
+//! # Your own kernel
 //!
-//! A kernel that Burn does not dispatch to implements [`Implementation`]: `output` and `gradients` compute a batch of
-//! rows, and return nothing for what the kernel does not offer. The example `conformance` checks such a function:
+//! For a kernel that Burn does not dispatch to, implement [`Implementation`]. `output` and `gradients` compute a batch
+//! of rows, and return `None` for each output and gradient that the kernel does not offer. The example `conformance`
+//! checks such a function:
 //!
 //! ```text
 //! cargo run --release --example conformance
 //! ```
 //!
-//! Rows go in batches whose neighbors differ in alpha, mask and scale, so that a fault between the lanes of a vector or
-//! between the rows of a workgroup shows.
+//! Neighboring rows of a batch differ in alpha, mask and scale, so that an error that mixes the lanes of a vector or
+//! the rows of a workgroup is found.
 
 #[cfg(test)]
 mod backend_tests;

@@ -1,4 +1,4 @@
-//! The comparison of an implementation with the exact answers.
+//! The comparison of an implementation with the exact values.
 
 use super::batch::Batch;
 use super::bounds::Bounds;
@@ -7,16 +7,16 @@ use crate::math::Output;
 
 /// An implementation of the operator.
 pub trait Implementation {
-    /// Computes the output of every row of the batch, one row after another. Returns nothing if the implementation does
+    /// Computes the output of every row of the batch, one row after another. Returns `None` if the implementation does
     /// not offer the output.
     fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>>;
 
-    /// Computes the gradients of `<c, output>` of every row, with the batch's cotangent, one row after another. Leaves out
-    /// those that the implementation does not offer.
+    /// Computes the gradients of `<c, output>` of every row, with the batch's cotangent, one row after another. A
+    /// gradient that the implementation does not offer is `None`.
     fn gradients(&self, batch: &Batch, output: Output) -> Gradients;
 }
 
-/// An input that a gradient is taken in.
+/// An input of the operator that has a gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The logits.
@@ -32,7 +32,7 @@ impl Input {
     pub const ALL: [Self; 3] = [Self::Logits, Self::Alpha, Self::Reference];
 }
 
-/// The gradients of a row, or of rows one after another.
+/// The gradients of one row, or of several rows one after another.
 #[derive(Clone, Debug, Default)]
 pub struct Gradients {
     /// One number for each entry.
@@ -44,7 +44,7 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// The gradient in an input.
+    /// Returns the gradient in an input.
     pub fn of(&self, input: Input) -> Option<&[f64]> {
         match input {
             Input::Logits => self.logits.as_deref(),
@@ -54,25 +54,25 @@ impl Gradients {
     }
 }
 
-/// What was compared, and the worst of it.
+/// An output or a gradient that was compared, with its worst error.
 #[derive(Clone, Debug)]
 pub struct Quantity {
-    /// The output, or the derivative.
+    /// The name of the output or the derivative.
     pub name: &'static str,
     /// The number of rows that were compared.
     pub rows: usize,
-    /// The error that is largest in units of its bound.
+    /// The largest error relative to its bound.
     pub worst: Option<WorstError>,
 }
 
-/// An error.
+/// The largest error of a quantity.
 #[derive(Clone, Debug)]
 pub struct WorstError {
-    /// How far the answer is off.
+    /// The absolute error.
     pub error: f64,
-    /// How far it may be.
+    /// The bound of the error.
     pub bound: f64,
-    /// The row.
+    /// The name of the row.
     pub case: String,
 }
 
@@ -120,7 +120,7 @@ impl Quantity {
             return;
         }
         for (&got, &want) in got.iter().zip(want) {
-            // The others are not in the storage of the logits.
+            // Only the gradient in the logits has their storage type.
             let want = match input {
                 Input::Logits => bounds.as_stored(want),
                 Input::Alpha | Input::Reference => want,
@@ -130,7 +130,7 @@ impl Quantity {
         }
     }
 
-    /// The error of the worst case in units of its bound.
+    /// Returns the largest error divided by its bound. The implementation is accurate if it is at most one.
     pub fn ratio(&self) -> f64 {
         self.worst.as_ref().map_or(0.0, WorstError::ratio)
     }
@@ -141,7 +141,7 @@ impl Quantity {
             bound,
             case: case.name.clone(),
         };
-        // A NaN is worse than any number, and is not replaced.
+        // NaN counts as the largest error and is not replaced.
         let before = self.ratio();
         if self.worst.is_none() || worst.ratio() > before {
             self.worst = Some(worst);
@@ -161,7 +161,7 @@ impl WorstError {
     }
 }
 
-/// Runs every batch through every output and gradient.
+/// Compares every output and gradient of every batch with the exact values, and returns the worst error of each.
 pub fn compare(
     implementation: &impl Implementation,
     batches: &[Batch],
@@ -199,8 +199,8 @@ pub fn compare(
     quantities
 }
 
-/// The rows of a batch, each with its part of what an implementation returned; with nothing if the parts do not come
-/// out even.
+/// Returns the rows of a batch, each with its part of the values that an implementation returned. The parts are empty
+/// if the values cannot be divided evenly.
 fn rows_of<'a>(batch: &'a Batch, got: &'a [f64]) -> impl Iterator<Item = (&'a Case, &'a [f64])> {
     let rows = batch.rows();
     let width = if got.len().is_multiple_of(rows.len()) {
@@ -213,8 +213,8 @@ fn rows_of<'a>(batch: &'a Batch, got: &'a [f64]) -> impl Iterator<Item = (&'a Ca
         .map(move |(i, row)| (row, &got[i * width..(i + 1) * width]))
 }
 
-/// Whether the output of a row has a gradient: `<c, ln p>` is a number only where every allowed probability is positive,
-/// and the edge of the support has no gradient.
+/// Whether the output of a row has a gradient. `<c, ln p>` is finite only if every allowed probability is positive, and
+/// the edge of the support has no gradient.
 fn is_differentiable(row: &Case, output: Output) -> bool {
     let is_finite = output != Output::LogProbabilities || row.exact.p.iter().all(|&p| p > 0.0);
     is_finite && !row.exact.is_at_kink(row.alpha)

@@ -3,13 +3,13 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The wgpu device for the tests of this thread; nothing where no adapter is found.
+/// Returns the wgpu device for the tests of this thread, or `None` if no adapter is found.
 ///
-/// It is the default device. A software adapter is also a device under its own name, with a thread of its own that
-/// compiles kernels: the threads that call this take turns with the two, so that tests compile side by side.
+/// It is the default device. A software adapter is also available as a second device, with its own thread that compiles
+/// kernels. The calling threads alternate between the two, so that tests compile in parallel.
 ///
-/// Without an adapter it prints once, even where the test harness captures the output, that the WGSL kernels are
-/// not tested.
+/// Without an adapter, the function prints once that the WGSL kernels are not tested, even if the test harness captures
+/// the output.
 ///
 /// # Panics
 ///
@@ -39,7 +39,7 @@ fn find() -> Vec<Device> {
         "TSALLIS_REQUIRE_WGPU is set and no wgpu adapter was found"
     );
     let line = "SKIPPED: no wgpu adapter was found, so the WGSL kernels were not tested\n";
-    // The harness captures what the print macros write, and not what the handle does.
+    // The harness captures the output of the print macros, but not that of the handle.
     let _ = std::io::stderr().write_all(line.as_bytes());
     Vec::new()
 }

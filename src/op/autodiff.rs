@@ -13,15 +13,15 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{AutodiffBackend, TensorMetadata};
 use burn::tensor::{FloatDType, Shape};
 
-/// The parents of a step: the entries (logits, or the probabilities of a divergence), alpha and the reference. The entries
-/// stand in for an input that is no tensor.
+/// The parents of a step: the entries (logits, or the probabilities of a divergence), alpha and the reference. The node of
+/// the entries stands in for an input that is not a tensor.
 type Parents = [NodeGuard; 3];
 
 /// The backward step of the operator.
 #[derive(Clone, Copy, Debug)]
 struct RowStep;
 
-/// The inputs and the root, and no probabilities.
+/// The saved state of a [`RowStep`]: the inputs and the root, but not the probabilities.
 #[derive(Clone, Debug)]
 struct Saved<B: TsallisBackend> {
     logits: FloatTensor<B>,
@@ -77,7 +77,7 @@ impl<B: TsallisBackend> Backward<B, 3> for RowStep {
     }
 }
 
-/// The parents that are tracked, without the stand-ins.
+/// Returns the tracked parents, without the stand-ins.
 fn tracked_inputs<B: TsallisBackend, N>(
     parents: [Option<N>; 3],
     alpha: &AlphaTensor<B>,
@@ -99,6 +99,7 @@ fn tracked_inputs<B: TsallisBackend, N>(
 #[derive(Clone, Copy, Debug)]
 struct TermsStep;
 
+/// The saved state of a [`TermsStep`].
 #[derive(Clone, Debug)]
 struct SavedTerms<B: TsallisBackend> {
     probabilities: FloatTensor<B>,
@@ -154,7 +155,7 @@ impl<B: TsallisBackend> Backward<B, 3> for TermsStep {
     }
 }
 
-/// `[.., K]` to `[K]`.
+/// Sums over the rows, from shape `[.., K]` to `[K]`.
 fn sum_of_rows<B: TsallisBackend>(rows: FloatTensor<B>) -> FloatTensor<B> {
     let shape = rows.shape();
     let columns = shape[shape.num_dims() - 1];
@@ -163,7 +164,7 @@ fn sum_of_rows<B: TsallisBackend>(rows: FloatTensor<B>) -> FloatTensor<B> {
     B::float_reshape(sum, Shape::new([columns]))
 }
 
-/// Takes the tensors out of the graph.
+/// Splits the tensors into their primitives and their nodes.
 fn into_parents<B: TsallisBackend, C: CheckpointStrategy>(
     entries: FloatTensor<Autodiff<B, C>>,
     alpha: AlphaTensor<Autodiff<B, C>>,
@@ -201,7 +202,7 @@ impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C>
         parameters: RowParameters,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (parents, logits, alpha, reference) = into_parents::<B, C>(logits, alpha, reference);
-        // Compute-bound: the root is what is saved, and finding it again is what the step avoids.
+        // Compute-bound: checkpointing must not recompute the call, which would find the root again.
         let prepared = RowStep.prepare::<C>(parents).compute_bound().stateful();
         let (output, state) =
             B::tsallis_forward(logits.clone(), alpha.clone(), reference.clone(), parameters);
@@ -222,7 +223,7 @@ impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C>
         (output, row_state)
     }
 
-    /// First-order: the gradients are constants of the graph.
+    /// The gradients are constants of the graph, since the extension is first-order.
     fn tsallis_backward(
         logits: FloatTensor<Self>,
         alpha: AlphaTensor<Self>,

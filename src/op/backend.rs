@@ -1,4 +1,4 @@
-// Without any backend the generated routes are empty.
+// Without any backend the generated functions have empty bodies.
 #![cfg_attr(
     not(any(
         feature = "cube",
@@ -19,11 +19,42 @@ use super::request::{STATE_LEN, arithmetic_dtype};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
-/// Burn's backends, extended by the operator over the rows of the last dimension.
+/// An extension of Burn's backends by the operator on rows of the last dimension.
 ///
-/// The default bodies are the portable path, in Burn's own operations; a backend that has kernels of
-/// its own overrides them. User code calls [`tsallis_softargmax`](crate::tsallis_softargmax) and its
-/// siblings.
+/// The default bodies are the portable path in Burn's own operations. A backend with its own kernels overrides them.
+/// Models call [`tsallis_softargmax`](crate::tsallis_softargmax) and the other tensor functions instead.
+///
+/// # Example
+///
+/// ```
+/// use burn::backend::tensor::FloatTensor;
+/// use burn_tsallis::op::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend};
+/// use burn_tsallis::{EmptyRow, Solver};
+///
+/// /// 1.5-entmax along the last dimension.
+/// fn entmax15<B: TsallisBackend>(logits: FloatTensor<B>) -> FloatTensor<B> {
+///     let parameters = RowParameters {
+///         alpha: 1.5,
+///         solver: Solver::Newton,
+///         empty_row: EmptyRow::NaN,
+///         output: Output::Probabilities,
+///     };
+///     let (alpha, reference) = (AlphaTensor::Number, ReferenceTensor::Ones);
+///     let (probabilities, _state) = B::tsallis_forward(logits, alpha, reference, parameters);
+///     probabilities
+/// }
+///
+/// # #[cfg(feature = "flex")] {
+/// use burn::backend::Flex;
+/// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+///
+/// let x = Tensor::<2>::from_data([[2.0, 1.0, 0.1]], &Device::flex());
+/// let x = x.try_into_primitive::<Flex>().expect("a tensor of the backend");
+/// let p = Tensor::<2>::from_primitive::<Flex>(entmax15::<Flex>(x));
+/// let expected = TensorData::from([[0.8307, 0.1693, 0.0]]);
+/// p.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+/// # }
+/// ```
 #[backend_extension(
     Autodiff,
     Cube: cfg(feature = "cube"),
@@ -34,8 +65,11 @@ use burn::backend::{Backend, backend_extension};
     Remote: cfg(feature = "remote"),
 )]
 pub trait TsallisBackend: Backend {
-    /// The output that `parameters` asks for, in the logits' dtype, and the state of each row, which
-    /// is [`RowState`](crate::math::RowState): shape `[.., 2]`, `F64` for `F64` logits, else `F32`.
+    /// Computes an output and the state of each row.
+    ///
+    /// The first tensor is the output `parameters.output`, in the dtype of the logits. The second is the
+    /// [`RowState`](crate::math::RowState) of each row, of shape `[.., 2]`: `F64` for `F64` logits, `F32` for all
+    /// others.
     #[fusion(meta = |logits, _alpha, _reference, parameters| {
         let last = logits.shape.num_dims() - 1;
         let mut output = logits.clone();
@@ -56,8 +90,9 @@ pub trait TsallisBackend: Backend {
         portable::forward::<Self>(logits, alpha, reference, parameters)
     }
 
-    /// The gradients of `<cotangent, output>` in the inputs of `wanted`, row by row. No root is found again: `state` is
-    /// what the forward call returned.
+    /// Computes the gradients of `<cotangent, output>` in the inputs of `wanted`, row by row.
+    ///
+    /// `state` is the state that the forward call returned, so the root is not computed again.
     #[fusion(meta = |logits, _alpha, _reference, _state, _cotangent, _parameters, wanted| {
         InputGradients::<B>::metadata(logits, *wanted)
     }, id = "burn_tsallis::backward")]
@@ -75,8 +110,8 @@ pub trait TsallisBackend: Backend {
         )
     }
 
-    /// The terms `q f(p / q)` of the divergence of given probabilities, or their derivatives: of the probabilities'
-    /// shape.
+    /// Computes the terms `q f(p / q)` of the divergence of given probabilities, or their derivatives. The result has
+    /// the shape of the probabilities.
     #[fusion(default)]
     fn tsallis_divergence_terms(
         probabilities: FloatTensor<Self>,

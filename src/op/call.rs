@@ -1,4 +1,4 @@
-//! From tensors along any dimension to the rows that backends compute.
+//! Conversion of tensors along any dimension to the rows that backends compute, and back.
 
 use super::backend::TsallisBackend;
 use super::request::{
@@ -14,9 +14,10 @@ use burn::tensor::{DType, TensorData};
 pub(super) struct Call<const D: usize> {
     /// The reduced dimension of the caller's tensor.
     dim: usize,
-    /// Tempered, masked, with the reduced dimension last; in the arithmetic dtype where they are tempered.
+    /// The logits, divided by the temperature and masked, with the reduced dimension last. They have the arithmetic
+    /// dtype if the temperature is not one.
     logits: Tensor<D>,
-    /// That of the caller's tensor.
+    /// The dtype of the caller's tensor.
     dtype: DType,
     temperature: f64,
     alpha: AlphaTensor<Dispatch>,
@@ -52,7 +53,7 @@ impl<const D: usize> Call<D> {
                 let q = q.clone().cast(dtype);
                 let rows = reference_rows(q.clone(), shape, dim);
                 if given.iter().product::<usize>() == given[dim] {
-                    // The same for every row, which needs no copy for each.
+                    // The rows share the reference, so it is not copied for each.
                     ReferenceTensor::Vector(q.reshape([given[dim]]).into_dispatch())
                 } else {
                     ReferenceTensor::Rows(rows.swap_dims(dim, D - 1).into_dispatch())
@@ -62,7 +63,7 @@ impl<const D: usize> Call<D> {
         let storage = logits.dtype();
         let mut logits = logits;
         if options.temperature != 1.0 {
-            // What is stored in half precision has no room for the quotient.
+            // The quotient may be out of range in half precision.
             logits = logits.cast(dtype).div_scalar(options.temperature);
         }
         if let Some(allowed) = &options.allowed {
@@ -80,7 +81,7 @@ impl<const D: usize> Call<D> {
             parameters: RowParameters {
                 alpha: match options.alpha {
                     Alpha::Number(alpha) => alpha,
-                    // Not read: the rows have their own.
+                    // Not used: each row has its own alpha.
                     Alpha::Tensor(_) => 1.0,
                 },
                 solver: options.solver,
@@ -90,7 +91,7 @@ impl<const D: usize> Call<D> {
         }
     }
 
-    /// The output, in the terms of the caller's logits: the value times the temperature.
+    /// Computes the output for the caller's logits. The value is multiplied by the temperature.
     pub fn output(self) -> Tensor<D> {
         if self.has_no_columns() {
             return if self.parameters.output.is_per_entry() {
@@ -113,7 +114,7 @@ impl<const D: usize> Call<D> {
         self.restore(scaled(output, factor))
     }
 
-    /// The divergence of the probabilities that stand in the place of the logits.
+    /// Computes the divergence of probabilities that were passed as the logits.
     pub fn divergence(self) -> Tensor<D> {
         if self.has_no_columns() {
             return self.empty_rows();
@@ -128,7 +129,7 @@ impl<const D: usize> Call<D> {
         self.restore(Tensor::from_dispatch(terms).sum_dim(D - 1))
     }
 
-    /// The gradient of `<cotangent, output>` in the caller's logits, a constant to autodiff.
+    /// Computes the gradient of `<cotangent, output>` in the caller's logits. Autodiff treats it as a constant.
     pub fn gradient(self, cotangent: Tensor<D>) -> Tensor<D> {
         let cotangent = cotangent.cast(self.logits.dtype());
         if self.has_no_columns() {
@@ -157,12 +158,12 @@ impl<const D: usize> Call<D> {
         ))
     }
 
-    /// Rows without a column, which nothing computes.
+    /// Whether the rows have no entries. Such a call does not reach a backend.
     fn has_no_columns(&self) -> bool {
         self.logits.dims()[D - 1] == 0
     }
 
-    /// What such rows answer where there is one number for each.
+    /// The result for rows without entries if the output has one number for each row.
     fn empty_rows(&self) -> Tensor<D> {
         let mut shape = self.logits.dims();
         shape[D - 1] = 1;
@@ -175,13 +176,13 @@ impl<const D: usize> Call<D> {
         self.restore(Tensor::from_data(data, options))
     }
 
-    /// Back along the caller's dimension, and in the caller's dtype.
+    /// Moves the rows back to the caller's dimension and casts them to the caller's dtype.
     fn restore(&self, rows: Tensor<D>) -> Tensor<D> {
         rows.swap_dims(self.dim, D - 1).cast(self.dtype)
     }
 }
 
-/// `tensor * factor`, without a launch where the factor is one.
+/// `tensor * factor`, without a launch if the factor is one.
 fn scaled<const D: usize>(tensor: Tensor<D>, factor: f64) -> Tensor<D> {
     if factor == 1.0 {
         tensor
@@ -190,7 +191,7 @@ fn scaled<const D: usize>(tensor: Tensor<D>, factor: f64) -> Tensor<D> {
     }
 }
 
-/// The orders, one for each row: size 1 along `dim`.
+/// Expands alpha to one value for each row: size 1 along `dim`.
 fn alpha_rows<const D: usize>(
     alpha: Tensor<D>,
     shape: [usize; D],
@@ -203,7 +204,7 @@ fn alpha_rows<const D: usize>(
     alpha.cast(dtype).expand(rows)
 }
 
-/// A reference for every row.
+/// Checks the length of a reference that all rows share.
 pub(super) fn reference_vector<const D: usize>(
     q: Tensor<1>,
     shape: [usize; D],
@@ -218,7 +219,7 @@ pub(super) fn reference_vector<const D: usize>(
     q
 }
 
-/// A reference of its own for each row.
+/// Expands a reference to one for each row.
 pub(super) fn reference_rows<const D: usize>(
     q: Tensor<D>,
     shape: [usize; D],

@@ -1,5 +1,4 @@
-//! The operator on CubeCL devices. One backend type covers every runtime; the tensor's client says
-//! which one it is.
+//! The operator on CubeCL devices. One backend type covers every runtime. The tensor's client identifies the runtime.
 
 use super::backend::TsallisBackend;
 use super::portable;

@@ -3,11 +3,11 @@
 use burn::Tensor;
 use burn::tensor::DType;
 
-/// Up to here `(e^z - 1) / z` is taken from its series: the direct form loses digits as `eps / z`.
+/// `|z|` up to which `(e^z - 1) / z` is computed by its series. The direct form has the relative error `eps / z`.
 const SERIES: f64 = 0.5;
 
-/// `(e^z - 1) / z`, and its limit 1 at 0: [`expm1_over`](crate::math::expm1_over) of `c` and `x` is
-/// `x` times this at `c x`.
+/// `(e^z - 1) / z`, with the limit 1 at 0. [`expm1_over`](crate::math::expm1_over) of `c` and `x` is `x` times this
+/// function at `c x`.
 pub(crate) fn expm1_ratio<const D: usize>(z: Tensor<D>) -> Tensor<D> {
     // 1 / (n + 1)!, exact to the dtype below one half.
     let terms = match z.dtype() {
@@ -15,8 +15,8 @@ pub(crate) fn expm1_ratio<const D: usize>(z: Tensor<D>) -> Tensor<D> {
         _ => 8,
     };
     let far = z.clone().abs().greater_equal_scalar(SERIES);
-    // Each form is given arguments of its own only: the gradient of the other would be NaN, and not
-    // zero.
+    // Each form receives only the arguments that it is used for. Otherwise the gradient of the unused form would be NaN
+    // and not zero.
     let safe = z.clone().mask_fill(far.clone(), 0.0);
     let near = (2..=terms).rev().fold(safe.ones_like(), |sum, n| {
         sum * safe.clone().div_scalar(n as f64) + 1.0
@@ -26,8 +26,7 @@ pub(crate) fn expm1_ratio<const D: usize>(z: Tensor<D>) -> Tensor<D> {
     near.mask_where(far, direct)
 }
 
-/// [`crate::math::exp_difference`]: `(e^(c a) - e^(c b)) / c`, exactly zero at `a = b`, which may be
-/// `-inf`.
+/// [`crate::math::exp_difference`]: `(e^(c a) - e^(c b)) / c`, exactly zero at `a = b`. Both may be `-inf`.
 pub(crate) fn exp_difference<const D: usize>(c: f64, a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     let equal = a.clone().equal(b.clone());
     let larger = a.clone().max_pair(b.clone());

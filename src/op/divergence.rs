@@ -4,30 +4,49 @@ use crate::math::Output;
 use burn::Tensor;
 use burn::tensor::AsIndex;
 
-/// The Tsallis divergence of given probabilities from a reference:
+/// Computes the Tsallis divergence of given probabilities from a reference.
 ///
 /// `D = sum_i q_i f(p_i / q_i)`, `f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1))`,
 ///
-/// with the limits `KL(p || q)` at `alpha = 1` and `KL(q || p)` at `alpha = 0`, both up to
-/// `sum q - sum p`. For the probabilities of the operator itself,
-/// [`tsallis_divergence`](crate::tsallis_divergence) of their logits keeps more digits.
+/// with the limits `KL(p || q)` at `alpha = 1` and `KL(q || p)` at `alpha = 0`, both up to `sum q - sum p`
+/// (arXiv 2601.12604). For probabilities that [`tsallis_softargmax`](crate::tsallis_softargmax) returned,
+/// [`tsallis_divergence`](crate::tsallis_divergence) of the logits is more accurate.
 ///
-/// Differentiable in the probabilities, in the orders where they are a tensor, and in the reference where
-/// it is one. At `p_i = 0` the derivative in `p_i` is `-1 / (alpha - 1)` for `alpha > 1` and `-inf`
-/// elsewhere, and for `alpha <= 0` the divergence is infinite.
+/// The function is differentiable in the probabilities, in alpha if it is a tensor, and in the reference if it is a
+/// tensor. At `p_i = 0` the derivative in `p_i` is `-1 / (alpha - 1)` for `alpha > 1` and `-inf` otherwise. For
+/// `alpha <= 0` the divergence itself is infinite there.
 ///
 /// # Arguments
-/// - `probabilities`: numbers that are not negative, any shape. They need not sum to one.
-/// - `options`: the order, or [`TsallisOptions`]: order, reference, allowed entries and the answer of an
-///   empty row are used, temperature and solver have no meaning here.
-/// - `dim`: the dimension that is summed over. Negative dimensions count from the end.
+///
+/// - `probabilities`: non-negative numbers, of any shape. They need not sum to one.
+/// - `options`: alpha as a number or a tensor, or [`TsallisOptions`]. The function uses alpha, the reference, the mask
+///   of allowed entries and the result for an empty row. It ignores the temperature and the solver.
+/// - `dim`: the dimension that the sum reduces. A negative dimension counts from the end.
 ///
 /// # Returns
-/// Divergences, of the probabilities' shape with size 1 along `dim`. A negative probability gives `NaN`
-/// in its row.
+///
+/// The divergences, with the dtype of the probabilities and their shape, but size 1 along `dim`. A negative probability
+/// gives `NaN` in its row.
 ///
 /// # Panics
-/// As [`tsallis_softargmax`](crate::tsallis_softargmax).
+///
+/// - If `dim` is outside `[-D, D)`.
+/// - If an alpha tensor, the reference or the mask does not fit the shape of the probabilities.
+/// - If `options` is a number that is not from `-50` to `50`.
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::tsallis_divergence_from_probabilities;
+///
+/// let p = Tensor::<2>::from_data([[0.5, 0.3, 0.2]], &Device::flex());
+/// // At alpha = 2, half of Pearson's chi-squared divergence from the uniform distribution.
+/// let divergence = tsallis_divergence_from_probabilities(p, 2.0, -1);
+/// assert!((divergence.into_scalar::<f32>() - 0.07).abs() < 1e-6);
+/// # }
+/// ```
 pub fn tsallis_divergence_from_probabilities<const D: usize>(
     probabilities: Tensor<D>,
     options: impl Into<TsallisOptions<D>>,

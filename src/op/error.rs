@@ -1,12 +1,20 @@
 use crate::math::MAX_ALPHA;
 
-/// A host value that the operator cannot work with.
+/// An invalid argument of [`TsallisOptions`](crate::TsallisOptions) that is a number on the host.
 ///
-/// Values inside tensors are never read back: a bad one gives `NaN` in the rows that it touches.
+/// Numbers inside tensors are never read back. An invalid one gives `NaN` in its rows.
+///
+/// ```
+/// use burn_tsallis::{TsallisError, TsallisOptions};
+///
+/// let error = TsallisOptions::<2>::try_new(51.0).unwrap_err();
+/// assert_eq!(error, TsallisError::Alpha(51.0));
+/// assert_eq!(error.to_string(), "alpha is 51: it must be a number from -50 to 50");
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TsallisError {
-    /// The order is not a number within the range that the operator is computed for.
+    /// Alpha is not a number from `-50` to `50`.
     #[error("alpha is {0}: it must be a number from -{MAX_ALPHA} to {MAX_ALPHA}")]
     Alpha(f64),
 
@@ -18,10 +26,10 @@ pub enum TsallisError {
     )]
     Temperature(f64),
 
-    /// A host number of the reference is negative or not finite.
+    /// A number of [`Reference::Values`](crate::Reference::Values) is negative or not finite.
     #[error("reference[{index}] is {value}: it must be a finite number that is not negative")]
     Reference {
-        /// Where it stands.
+        /// The index of the number.
         index: usize,
         /// The number.
         value: f64,

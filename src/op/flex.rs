@@ -13,7 +13,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Element, TensorMetadata};
 use burn::tensor::{DType, Shape, TensorData, bf16, f16};
 
-/// The tensors of a call made contiguous, which is free for those that are.
+/// The inputs of a call, made contiguous. A tensor that already is contiguous is not copied.
 struct Inputs {
     logits: FlexTensor,
     alpha: AlphaTensor<Flex>,
@@ -72,11 +72,11 @@ impl Inputs {
     }
 }
 
-/// The elements of a contiguous tensor.
+/// Returns the elements of a contiguous tensor.
 fn elements<E: Element + bytemuck::Pod>(tensor: &FlexTensor) -> &[E] {
     tensor
         .as_slice()
-        .expect("a contiguous tensor of the dtype that was matched")
+        .expect("the tensor is contiguous and has the matched dtype")
 }
 
 fn tensor<E: Element>(values: Vec<E>, shape: Shape) -> FlexTensor {

@@ -1,20 +1,32 @@
 use burn::tensor::Device;
 
-/// How a device computes the operator.
+/// The implementation that a device uses for the operator, as [`kernel_path`] returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KernelPath {
-    /// The row kernels over the memory of the CPU backends.
+    /// The row kernels of the CPU backends.
     Cpu,
-    /// The WGSL kernels.
+    /// The WGSL kernels of wgpu.
     Wgsl,
     /// Burn's own tensor operations.
     Portable,
 }
 
-/// How a device computes the operator on `f32`. Starts the device.
+/// Returns the implementation that a device uses for the operator on `f32` tensors. Starts the device.
 ///
 /// # Panics
-/// If the device does not start: ask Burn for the devices of its kind first.
+///
+/// If the device cannot be started. [`Device::enumerate`] lists the available devices of a type.
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::Device;
+/// use burn_tsallis::{KernelPath, kernel_path};
+///
+/// assert_eq!(kernel_path(&Device::flex()), KernelPath::Cpu);
+/// # }
+/// ```
 pub fn kernel_path(device: &Device) -> KernelPath {
     let device = &device.clone().without_autodiff();
     #[cfg(feature = "flex")]

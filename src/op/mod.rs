@@ -1,20 +1,22 @@
 //! The operator on Burn tensors.
 //!
-//! | file | what it holds |
+//! [`how_it_is_built`](crate::how_it_is_built) follows one call through these files.
+//!
+//! | file | contents |
 //! |---|---|
 //! | `softargmax` | the tensor functions of logits |
-//! | `divergence` | the divergence of probabilities that are given |
+//! | `divergence` | the divergence of given probabilities |
 //! | `f_softargmax` | the softargmax of other f-divergences |
 //! | `deformed` | the deformed exponential in Burn's own tensor operations |
-//! | `options` | what the operator is computed with, checked where it is built |
-//! | `call` | from tensors along any dimension to rows |
-//! | `request` | what a backend is asked |
-//! | `backend` | [`TsallisBackend`], the extension of Burn's backends, and its route for each |
+//! | `options`, `error` | the options of the operator, validated when they are set |
+//! | `call` | conversion of tensors along any dimension to rows and back |
+//! | `request` | arguments and results of the backend functions |
+//! | `backend` | [`TsallisBackend`], the extension of Burn's backends |
 //! | `autodiff` | the backward step |
-//! | `cpu`, `flex`, `ndarray` | the row kernels over the tensors' own memory |
-//! | `cube`, `wgsl` | the route of a CubeCL device, and the launches of the WGSL kernels |
-//! | `path` | which of them a device takes |
-//! | `portable` | the same in Burn's own tensor operations, for every other device |
+//! | `cpu`, `flex`, `ndarray` | the row kernels of the CPU backends |
+//! | `cube`, `wgsl` | CubeCL devices, and the launches of the WGSL kernels |
+//! | `kernel_path` | the implementation that a device uses |
+//! | `portable` | the operator in Burn's own tensor operations, for every other device |
 
 mod autodiff;
 mod backend;

@@ -27,8 +27,9 @@ fn optional<E: burn::backend::Element>(
     }
 }
 
-/// Binds the elements of a storage in row-major order: in place where it is contiguous, else copied.
-/// A macro, because burn-ndarray keeps the type of the storage to itself.
+/// Binds the elements of a storage in row-major order, without a copy if it is contiguous.
+///
+/// This is a macro because burn-ndarray keeps the type of the storage private.
 macro_rules! with_elements {
     ($storage:expr, |$elements:ident| $body:expr) => {{
         let view = $storage.view();
@@ -44,19 +45,19 @@ macro_rules! with_elements {
     }};
 }
 
-/// Binds the rows of a call, whose tensors all have the dtype `$variant` by the extension's contract.
+/// Binds the rows of a call. All its tensors have the dtype `$variant`, by the contract of the extension.
 macro_rules! with_rows {
     ($logits:expr, $shape:expr, $alpha:expr, $reference:expr, $parameters:expr, $variant:ident, |$rows:ident| $body:expr) => {{
         let shape: &Shape = &$shape;
         let wrong = |what: &str, dtype| -> ! {
             panic!(
-                "the {what} is {dtype:?}, the logits' arithmetic {}",
+                "the dtype of the {what} is {dtype:?}: it must be {}, as the logits' arithmetic",
                 stringify!($variant)
             )
         };
         let alpha: Option<Vec<_>> = match $alpha {
             AlphaTensor::Number => None,
-            // One number for each row: a copy is nothing beside the rows.
+            // One number for each row, so a copy is cheap.
             AlphaTensor::Rows(NdArrayTensor::$variant(alpha)) => {
                 Some(alpha.view().iter().copied().collect())
             }

@@ -3,55 +3,86 @@ use crate::math::{EmptyRow, Solver, is_valid_alpha};
 use burn::Tensor;
 use burn::tensor::Bool;
 
-/// The order `alpha` of the operator on logits of rank `D`.
-// One value a call: a box would only be in the way of whoever writes it.
+/// The parameter `alpha` of the operator, for logits of rank `D`.
+///
+/// Numbers and tensors convert into it.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+/// use burn_tsallis::{Alpha, TsallisOptions, tsallis_softargmax};
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_data([[2.0, 1.0, 0.1], [2.0, 1.0, 0.1]], &device);
+/// // One alpha for each row.
+/// let alpha = Alpha::Tensor(Tensor::from_data([[0.5], [2.0]], &device));
+/// let p = tsallis_softargmax(x, TsallisOptions::new(alpha), -1);
+/// let expected = TensorData::from([[0.6535, 0.2261, 0.1204], [0.6556, 0.3222, 0.0222]]);
+/// p.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+/// # }
+/// ```
+// A call has one value of this type. A box would save no time and make it harder to construct.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Alpha<const D: usize> {
-    /// One order for every row, from `-50` to `50`.
+    /// The same alpha for every row, from `-50` to `50`.
     Number(f64),
-    /// An order for each row: of the logits' rank, with size 1 along the reduced dimension and 1 or
-    /// full along the others. Differentiable; its gradient is summed where it is broadcast. A value
-    /// that is not a number from `-50` to `50` gives `NaN` in its rows.
+    /// An alpha for each row. The tensor has the rank of the logits, size 1 along the reduced dimension, and size 1 or
+    /// the size of the logits along the others. It is differentiable, and its gradient is summed over the rows that it
+    /// is broadcast to. A value that is not from `-50` to `50` gives `NaN` in its rows.
     Tensor(Tensor<D>),
 }
 
-/// The reference measure `q` that probabilities are relative to. It need not sum to one.
-// As above.
+/// The reference measure `q` of the operator, for logits of rank `D`. It need not sum to one.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+/// use burn_tsallis::{Reference, TsallisOptions, tsallis_softargmax};
+///
+/// // With equal logits the probabilities are proportional to the reference.
+/// let x = Tensor::<2>::zeros([1, 3], &Device::flex());
+/// let prior = Reference::Values(vec![0.5, 0.25, 0.25]);
+/// let p = tsallis_softargmax(x, TsallisOptions::new(0.5).with_reference(prior), -1);
+/// let expected = TensorData::from([[0.5, 0.25, 0.25]]);
+/// p.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));
+/// # }
+/// ```
+// Not boxed, for the same reason as `Alpha`.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, Default)]
 pub enum Reference<const D: usize> {
-    /// One over the number of allowed entries of the row. With `K` entries,
-    /// `p = entmax_alpha(K^(1 - alpha) x)`: at `alpha != 1` the answer depends on `K`.
+    /// `1 / K` for each of the `K` allowed entries of the row. Then `p = entmax_alpha(K^(1 - alpha) x)`: at
+    /// `alpha != 1` the probabilities depend on `K`.
     #[default]
     Uniform,
-    /// One for every entry: the convention of entmax, independent of the number of entries.
+    /// One for every entry, as in entmax. The probabilities do not depend on the number of entries.
     Ones,
-    /// Host numbers, one for each entry of a row.
+    /// One number for each entry of a row, on the host. The numbers must be finite and not negative.
     Values(Vec<f64>),
-    /// One number for each entry of a row, shape `[K]`: positive, or zero where the entry is never
-    /// allowed. A number that is negative or not finite gives `NaN` in the rows that it touches.
-    /// Differentiable.
+    /// One number for each entry of a row, shape `[K]`. A zero masks the entry in every row. A negative, infinite or
+    /// `NaN` number gives `NaN` in its rows. The tensor is differentiable.
     Vector(Tensor<1>),
-    /// As `Vector`, of the logits' rank: with `K` entries along the reduced dimension and 1 or full
-    /// along the others.
+    /// A tensor with the rank of the logits, `K` entries along the reduced dimension, and size 1 or the size of the
+    /// logits along the others. A zero masks its entry. A negative, infinite or `NaN` number gives `NaN` in its rows.
+    /// The tensor is differentiable.
     Tensor(Tensor<D>),
 }
 
-/// What the operator is computed with, for logits of rank `D`.
+/// The options of the operator, for logits of rank `D`.
 ///
-/// A number, or a tensor of orders, converts into the options of that order with every other value at
-/// its default, so that `tsallis_softargmax(x, 0.5, -1)` is all that most callers write. Options that are
-/// used more than once are lent: `tsallis_softargmax(x, &options, -1)`.
+/// A number or a tensor converts into options with that alpha and the default of every other option, so most callers
+/// write `tsallis_softargmax(x, 0.5, -1)`. To use the same options more than once, pass `&options`, which is cloned
+/// without copying a tensor.
 ///
 /// | option | meaning | default |
 /// |---|---|---|
-/// | `alpha` | the order: heavy-tailed below 1, softmax at 1, sparse above | |
-/// | `reference` | the measure `q` | uniform over the allowed entries |
-/// | `allowed` | which entries may have probability; `true` is allowed | all |
-/// | `temperature` | `t`: logits are divided by it, the value multiplied | 1 |
-/// | `empty_row` | what a row without an allowed entry answers | `NaN` |
-/// | `solver` | how the root is found | Newton |
+/// | `alpha` | heavy-tailed below 1, softmax at 1, sparse above | |
+/// | `reference` | the reference measure `q` | uniform over the allowed entries |
+/// | `allowed` | the mask of allowed entries; `true` is allowed | all |
+/// | `temperature` | `t`, which divides the logits and multiplies the value | 1 |
+/// | `empty_row` | the result for a row without an allowed entry | `NaN` |
+/// | `solver` | the method that finds the root | Newton |
 ///
 /// ```
 /// use burn_tsallis::{EmptyRow, Reference, Solver, TsallisOptions};
@@ -86,20 +117,38 @@ pub struct TsallisOptions<const D: usize> {
 }
 
 impl<const D: usize> TsallisOptions<D> {
-    /// Options of order `alpha`, a number or a tensor, with every other value at its default.
+    /// Creates options with this alpha, a number or a tensor, and the default of every other option.
     ///
     /// # Panics
     ///
-    /// Where [`try_new`](Self::try_new) returns an error, with its words.
+    /// If `alpha` is a number that is not from `-50` to `50`. [`try_new`](Self::try_new) returns an error instead.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::TsallisOptions;
+    ///
+    /// let options = TsallisOptions::<2>::new(1.5);
+    /// assert_eq!(options.temperature(), 1.0);
+    /// ```
     pub fn new(alpha: impl Into<Alpha<D>>) -> Self {
         Self::try_new(alpha).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// As [`new`](Self::new).
+    /// Creates options with this alpha, a number or a tensor, and the default of every other option.
     ///
     /// # Errors
     ///
-    /// [`TsallisError::Alpha`] if `alpha` is a number that is not from `-50` to `50`.
+    /// Returns [`TsallisError::Alpha`] if `alpha` is a number that is not from `-50` to `50`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{TsallisError, TsallisOptions};
+    ///
+    /// assert!(TsallisOptions::<2>::try_new(-2.0).is_ok());
+    /// assert_eq!(TsallisOptions::<2>::try_new(60.0).unwrap_err(), TsallisError::Alpha(60.0));
+    /// ```
     pub fn try_new(alpha: impl Into<Alpha<D>>) -> Result<Self, TsallisError> {
         let alpha = alpha.into();
         if let Alpha::Number(alpha) = alpha
@@ -117,21 +166,42 @@ impl<const D: usize> TsallisOptions<D> {
         })
     }
 
-    /// With this reference measure.
+    /// Sets the reference measure.
     ///
     /// # Panics
     ///
-    /// Where [`try_with_reference`](Self::try_with_reference) returns an error, with its words.
+    /// If a number of [`Reference::Values`] is negative or not finite.
+    /// [`try_with_reference`](Self::try_with_reference) returns an error instead.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{Reference, TsallisOptions};
+    ///
+    /// // 1.5-entmax.
+    /// let options = TsallisOptions::<2>::new(1.5).with_reference(Reference::Ones);
+    /// assert!(matches!(options.reference(), Reference::Ones));
+    /// ```
     pub fn with_reference(self, reference: Reference<D>) -> Self {
         self.try_with_reference(reference)
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// As [`with_reference`](Self::with_reference).
+    /// Sets the reference measure.
     ///
     /// # Errors
     ///
-    /// [`TsallisError::Reference`] if a host number is negative or not finite.
+    /// Returns [`TsallisError::Reference`] if a number of [`Reference::Values`] is negative or not finite.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{Reference, TsallisError, TsallisOptions};
+    ///
+    /// let negative = Reference::Values(vec![0.5, -0.5]);
+    /// let error = TsallisOptions::<2>::new(0.5).try_with_reference(negative).unwrap_err();
+    /// assert_eq!(error, TsallisError::Reference { index: 1, value: -0.5 });
+    /// ```
     pub fn try_with_reference(mut self, reference: Reference<D>) -> Result<Self, TsallisError> {
         if let Reference::Values(values) = &reference {
             for (index, &value) in values.iter().enumerate() {
@@ -144,31 +214,80 @@ impl<const D: usize> TsallisOptions<D> {
         Ok(self)
     }
 
-    /// With the entries that may have probability: `true` is allowed, which is the opposite of Burn's
-    /// attention masks. Broadcasts to the logits. An entry that is not allowed has probability zero,
-    /// whatever its logit is, and leaves every sum; a given reference is not renormalized.
+    /// Sets the mask of allowed entries, which broadcasts to the logits. `true` is allowed, the opposite of Burn's
+    /// attention masks.
+    ///
+    /// A masked entry has probability zero for any logit and is left out of every sum. A given reference is not
+    /// renormalized.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Tensor, TensorData, Tolerance};
+    /// use burn_tsallis::{TsallisOptions, tsallis_softargmax};
+    ///
+    /// let device = Device::flex();
+    /// let x = Tensor::<2>::from_data([[2.0, 1.0, 0.1]], &device);
+    /// let allowed = Tensor::<2, Bool>::from_data([[true, true, false]], &device);
+    /// let p = tsallis_softargmax(x, TsallisOptions::new(1.0).with_allowed(allowed), -1);
+    /// let expected = TensorData::from([[0.7311, 0.2689, 0.0]]);
+    /// p.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+    /// # }
+    /// ```
     pub fn with_allowed(mut self, allowed: Tensor<D, Bool>) -> Self {
         self.allowed = Some(allowed);
         self
     }
 
-    /// With the temperature `t > 0`: `p(x / t)`, `ln p(x / t)`, the value `t V(x / t)`, which is
-    /// `max <p, x> - t D`, and the divergence `D` of `p(x / t)`, unscaled.
+    /// Sets the temperature `t > 0`.
+    ///
+    /// The probabilities are `p(x / t)`, their logarithms `ln p(x / t)`, the value `t V(x / t)`, which equals
+    /// `max <p, x> - t D`, and the divergence is that of `p(x / t)`, unscaled.
     ///
     /// # Panics
     ///
-    /// Where [`try_with_temperature`](Self::try_with_temperature) returns an error, with its words.
+    /// If `temperature` is not a positive normal number of `f32`.
+    /// [`try_with_temperature`](Self::try_with_temperature) returns an error instead.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+    /// use burn_tsallis::{Reference, TsallisOptions, tsallis_softargmax};
+    ///
+    /// let x = Tensor::<2>::from_data([[2.0, 1.0, 0.1]], &Device::flex());
+    /// let entmax = TsallisOptions::new(1.5).with_reference(Reference::Ones);
+    /// // At temperature 1 the last probability is zero.
+    /// let p = tsallis_softargmax(x, entmax.with_temperature(2.0), -1);
+    /// let expected = TensorData::from([[0.6169, 0.2867, 0.0964]]);
+    /// p.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+    /// # }
+    /// ```
     pub fn with_temperature(self, temperature: f64) -> Self {
         self.try_with_temperature(temperature)
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// As [`with_temperature`](Self::with_temperature).
+    /// Sets the temperature `t > 0`.
+    ///
+    /// The probabilities are `p(x / t)`, their logarithms `ln p(x / t)`, the value `t V(x / t)`, which equals
+    /// `max <p, x> - t D`, and the divergence is that of `p(x / t)`, unscaled.
     ///
     /// # Errors
     ///
-    /// [`TsallisError::Temperature`] if `temperature` is not a positive normal number of `f32`, which logits of
-    /// every dtype but `f64` are divided in.
+    /// Returns [`TsallisError::Temperature`] if `temperature` is not a positive normal number of `f32`. Logits of every
+    /// dtype but `f64` are divided in `f32`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{TsallisError, TsallisOptions};
+    ///
+    /// let error = TsallisOptions::<2>::new(0.5).try_with_temperature(0.0).unwrap_err();
+    /// assert_eq!(error, TsallisError::Temperature(0.0));
+    /// ```
     pub fn try_with_temperature(mut self, temperature: f64) -> Result<Self, TsallisError> {
         let range = f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX);
         if range.contains(&temperature) {
@@ -179,44 +298,67 @@ impl<const D: usize> TsallisOptions<D> {
         }
     }
 
-    /// With this answer of a row that has no allowed entry.
+    /// Sets the result for a row without an allowed entry.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::{EmptyRow, TsallisOptions, tsallis_softargmax};
+    ///
+    /// let x = Tensor::<2>::full([1, 3], f32::NEG_INFINITY, &Device::flex());
+    /// let options = TsallisOptions::new(0.5).with_empty_row(EmptyRow::Zero);
+    /// let p = tsallis_softargmax(x, options, -1);
+    /// assert_eq!(p.sum().into_scalar::<f32>(), 0.0);
+    /// # }
+    /// ```
     pub fn with_empty_row(mut self, empty_row: EmptyRow) -> Self {
         self.empty_row = empty_row;
         self
     }
 
-    /// With this solver.
+    /// Sets the method that finds the root.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{Solver, TsallisOptions};
+    ///
+    /// let options = TsallisOptions::<2>::new(0.5).with_solver(Solver::Bisection);
+    /// assert_eq!(options.solver(), Solver::Bisection);
+    /// ```
     pub fn with_solver(mut self, solver: Solver) -> Self {
         self.solver = solver;
         self
     }
 
-    /// The order.
+    /// Returns alpha.
     pub fn alpha(&self) -> &Alpha<D> {
         &self.alpha
     }
 
-    /// The reference measure.
+    /// Returns the reference measure.
     pub fn reference(&self) -> &Reference<D> {
         &self.reference
     }
 
-    /// The entries that may have probability, if not all.
+    /// Returns the mask of allowed entries, or `None` if all are allowed.
     pub fn allowed(&self) -> Option<&Tensor<D, Bool>> {
         self.allowed.as_ref()
     }
 
-    /// The temperature.
+    /// Returns the temperature.
     pub fn temperature(&self) -> f64 {
         self.temperature
     }
 
-    /// The answer of a row that has no allowed entry.
+    /// Returns the result for a row without an allowed entry.
     pub fn empty_row(&self) -> EmptyRow {
         self.empty_row
     }
 
-    /// The solver.
+    /// Returns the method that finds the root.
     pub fn solver(&self) -> Solver {
         self.solver
     }
@@ -235,28 +377,28 @@ impl<const D: usize> From<Tensor<D>> for Alpha<D> {
 }
 
 impl<const D: usize> From<f64> for TsallisOptions<D> {
-    /// [`TsallisOptions::new`], and its panic.
+    /// Calls [`TsallisOptions::new`], which panics if alpha is a number that is not from `-50` to `50`.
     fn from(alpha: f64) -> Self {
         Self::new(alpha)
     }
 }
 
 impl<const D: usize> From<Tensor<D>> for TsallisOptions<D> {
-    /// [`TsallisOptions::new`] of an order for each row.
+    /// Calls [`TsallisOptions::new`] with an alpha for each row.
     fn from(alpha: Tensor<D>) -> Self {
         Self::new(alpha)
     }
 }
 
 impl<const D: usize> From<Alpha<D>> for TsallisOptions<D> {
-    /// [`TsallisOptions::new`], and its panic.
+    /// Calls [`TsallisOptions::new`], which panics if alpha is a number that is not from `-50` to `50`.
     fn from(alpha: Alpha<D>) -> Self {
         Self::new(alpha)
     }
 }
 
 impl<const D: usize> From<&TsallisOptions<D>> for TsallisOptions<D> {
-    /// A clone, which copies no tensor.
+    /// Clones the options. Copies no tensor.
     fn from(options: &TsallisOptions<D>) -> Self {
         options.clone()
     }

@@ -1,5 +1,5 @@
-//! The arguments and results of a backend's functions: alpha and the reference as tensors or numbers, the output, the
-//! wanted gradients, and the host values of a call.
+//! The arguments and results of [`TsallisBackend`](super::TsallisBackend)'s functions: alpha and the reference as
+//! tensors or numbers, the output, the wanted gradients, and the host values of a call.
 
 use crate::math::{EmptyRow, Output, Solver};
 use burn::backend::tensor::FloatTensor;
@@ -8,18 +8,19 @@ use burn::tensor::DType;
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
 use burn::tensor::Shape;
 
-/// The order as a backend sees it.
+/// Alpha as an argument of a backend function.
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub enum AlphaTensor<B: Backend> {
     /// The number in [`RowParameters`].
     Number,
-    /// One for each row, shape `[.., 1]`, in the arithmetic dtype of the logits: `F64` for `F64`, else
-    /// `F32`.
+    /// One alpha for each row, shape `[.., 1]`, in the arithmetic dtype of the logits: `F64` for `F64`, `F32` for all
+    /// others.
     Rows(FloatTensor<B>),
 }
 
-/// The reference measure as a backend sees it, its tensors in the arithmetic dtype of the logits.
+/// The reference measure as an argument of a backend function. Its tensors have the arithmetic dtype of the logits:
+/// `F64` for `F64`, `F32` for all others.
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub enum ReferenceTensor<B: Backend> {
@@ -27,15 +28,15 @@ pub enum ReferenceTensor<B: Backend> {
     Uniform,
     /// One for every entry.
     Ones,
-    /// Shape `[K]`, the same for every row.
+    /// The same reference for every row, shape `[K]`.
     Vector(FloatTensor<B>),
-    /// The logits' shape.
+    /// A reference for each row, with the shape of the logits.
     Rows(FloatTensor<B>),
 }
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 impl<B: Backend> ReferenceTensor<B> {
-    /// From the reference of a row to that of the next: zero where the rows share one.
+    /// The distance between the references of two adjacent rows. It is zero if the rows share one.
     pub(super) fn stride(&self, columns: usize) -> usize {
         match self {
             Self::Uniform | Self::Ones | Self::Vector(_) => 0,
@@ -51,8 +52,8 @@ pub struct GradientMask {
     pub logits: bool,
     /// Alpha, one gradient for each row.
     pub alpha: bool,
-    /// The reference, its entries as free coordinates, one gradient for each entry of each row: the sum over the rows
-    /// is left to the caller.
+    /// The reference, with one gradient for each entry of each row. The entries are independent variables. The caller
+    /// sums over the rows if one reference serves all rows.
     pub reference: bool,
 }
 
@@ -65,18 +66,18 @@ impl GradientMask {
     };
 }
 
-/// A tensor, or nothing.
+/// An optional tensor. Burn's fusion does not support `Option<FloatTensor>`.
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub enum OptionalTensor<B: Backend> {
-    /// Nothing.
+    /// No tensor.
     None,
     /// A tensor.
     Some(FloatTensor<B>),
 }
 
 impl<B: Backend> OptionalTensor<B> {
-    /// Returns the tensor.
+    /// Converts into an `Option`.
     pub fn into_option(self) -> Option<FloatTensor<B>> {
         match self {
             Self::None => None,
@@ -94,24 +95,24 @@ impl<B: Backend> OptionalTensor<B> {
     }
 }
 
-/// The gradients that a backward call returns: those of its [`GradientMask`].
+/// The gradients of a backward call, for the inputs of its [`GradientMask`].
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub struct InputGradients<B: Backend> {
-    /// Of the logits' shape and dtype.
+    /// The gradient in the logits, with their shape and dtype.
     #[extension_type]
     pub logits: OptionalTensor<B>,
-    /// Shape `[.., 1]`, in the arithmetic dtype of the logits.
+    /// The gradient in alpha, of shape `[.., 1]`, in the arithmetic dtype of the logits.
     #[extension_type]
     pub alpha: OptionalTensor<B>,
-    /// Of the logits' shape, in the arithmetic dtype of the logits.
+    /// The gradient in the reference, with the shape of the logits, in their arithmetic dtype.
     #[extension_type]
     pub reference: OptionalTensor<B>,
 }
 
 #[cfg(feature = "cube")]
 impl<B: Backend> InputGradients<B> {
-    /// The shapes and dtypes of the gradients, which fusion asks for before they are computed.
+    /// Returns the shapes and dtypes of the gradients, which fusion needs before they are computed.
     pub(super) fn metadata(
         logits: &burn::backend::fusion::custom::TensorSpec,
         wanted: GradientMask,
@@ -136,7 +137,7 @@ impl<B: Backend> InputGradients<B> {
     }
 }
 
-/// What is computed of the terms `q f(p / q)` of a divergence.
+/// Selects the terms `q f(p / q)` of a divergence, or a derivative of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DivergenceTerm {
     /// The terms.
@@ -152,20 +153,20 @@ pub enum DivergenceTerm {
 /// The host values of one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowParameters {
-    /// The order, where it is not a tensor.
+    /// Alpha, if it is not a tensor.
     pub alpha: f64,
-    /// How the root is found.
+    /// The method that finds the root.
     pub solver: Solver,
-    /// What a row without an allowed entry answers.
+    /// The result for a row without an allowed entry.
     pub empty_row: EmptyRow,
-    /// What is computed.
+    /// The output.
     pub output: Output,
 }
 
-/// The numbers of a row's state: [`RowState`](crate::math::RowState).
+/// The number of values in a row's state, a [`RowState`](crate::math::RowState).
 pub(super) const STATE_LEN: usize = 2;
 
-/// The dtype that logits of this dtype are computed in, and that the row state is kept in.
+/// Returns the dtype of the arithmetic and of the row state for logits of this dtype.
 pub(crate) fn arithmetic_dtype(logits: DType) -> DType {
     match logits {
         DType::F64 => DType::F64,
@@ -174,7 +175,7 @@ pub(crate) fn arithmetic_dtype(logits: DType) -> DType {
 }
 
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
-/// The shape with so many numbers for each row.
+/// Returns the shape with `width` numbers for each row.
 pub(super) fn row_shape(shape: &Shape, width: usize) -> Shape {
     let mut shape = shape.clone();
     let last = shape.num_dims() - 1;

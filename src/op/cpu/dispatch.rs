@@ -1,11 +1,11 @@
-//! The orders with a curve of their own, and how a kernel is compiled for each.
+//! The alphas with their own ratio curve, and the compilation of a kernel for each of them.
 
 use super::ratio::{General, Power, RatioCurve, Reciprocal, Softmax};
 use crate::math::closed_form;
 use macerator::{Simd, WithSimd};
 use std::marker::PhantomData;
 
-/// An order, or a range of them, with a curve of its own.
+/// An alpha, or a range of alphas, with its own ratio curve.
 pub(super) trait CurveKind {
     type RatioCurve<S: Simd>: RatioCurve<S>;
 }
@@ -19,12 +19,12 @@ impl CurveKind for SoftmaxKind {
     type RatioCurve<S: Simd> = Softmax<S>;
 }
 
-/// `1 - 1/N`.
+/// `alpha = 1 - 1/N`.
 impl<const N: usize> CurveKind for ReciprocalKind<N> {
     type RatioCurve<S: Simd> = Reciprocal<S, N>;
 }
 
-/// `1 + 1/N`.
+/// `alpha = 1 + 1/N`.
 impl<const N: usize> CurveKind for PowerKind<N> {
     type RatioCurve<S: Simd> = Power<S, N>;
 }
@@ -33,14 +33,14 @@ impl CurveKind for GeneralKind {
     type RatioCurve<S: Simd> = General<S>;
 }
 
-/// What is computed on rows of one order.
+/// A computation on rows of one alpha.
 pub(super) trait Kernel {
     type Output;
 
     fn run<S: Simd, O: CurveKind>(self) -> Self::Output;
 }
 
-/// A kernel of a number for an order.
+/// A kernel for the curve `O`.
 struct KernelFor<K, O>(K, PhantomData<O>);
 
 impl<K: Kernel, O: CurveKind> WithSimd for KernelFor<K, O> {
@@ -52,10 +52,10 @@ impl<K: Kernel, O: CurveKind> WithSimd for KernelFor<K, O> {
     }
 }
 
-/// Runs a kernel for rows of order `alpha`.
+/// Runs a kernel on rows with this `alpha`.
 ///
-/// Each order, on each machine, is a function of its own: inlined into their callers, which are many for the
-/// types of storage, they take the compiler half an hour.
+/// Each curve is compiled into its own function for each instruction set. Inlining all of them into their callers, one
+/// for each storage type, took the compiler half an hour.
 #[inline(always)]
 pub(super) fn run<S: Simd, K: Kernel>(alpha: f64, kernel: K) -> K::Output {
     match closed_form(alpha) {
@@ -70,9 +70,9 @@ pub(super) fn run<S: Simd, K: Kernel>(alpha: f64, kernel: K) -> K::Output {
     }
 }
 
-/// Runs an operation in a function of its own that is compiled for the machine of the caller.
+/// Runs an operation in its own function, compiled for the instruction set of the caller.
 #[inline(always)]
 pub(super) fn outlined<S: Simd, W: WithSimd>(operation: W) -> W::Output {
-    // SAFETY: the caller is code for this machine, and runs.
+    // SAFETY: the caller is compiled for the instruction set `S` and is running, so the machine supports `S`.
     unsafe { S::vectorize(operation) }
 }

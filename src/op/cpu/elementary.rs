@@ -1,4 +1,4 @@
-//! Elementary functions on vectors of `f32`, without a branch.
+//! Elementary functions on vectors of `f32`, without branches.
 
 use super::vector::{V, splat};
 use macerator::{Scalar, Simd};
@@ -6,11 +6,12 @@ use macerator::{Scalar, Simd};
 const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
-/// `e^x` to 1.5 roundings; zero below the smallest normal number, and above `e^88` that number.
+/// `e^x` with an error of at most 1.5 roundings. Zero if the result is below the smallest normal number, and `e^88` for
+/// larger results.
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(x: V<S>) -> V<S> {
     let c = splat::<S>;
-    // Adding this number leaves the nearest integer in the low bits.
+    // 1.5 * 2^23: the sum has the nearest integer in its low bits.
     let shift = c(12_582_912.0);
     let clamped = x.max(c(-87.3)).min(c(88.0));
     let shifted = clamped.mul_add(c(std::f32::consts::LOG2_E), shift);
@@ -27,7 +28,7 @@ pub(crate) fn exp<S: Simd>(x: V<S>) -> V<S> {
         .select(c(0.0), e * power.reinterpret::<f32>())
 }
 
-/// `e^x - 1`, relative to itself.
+/// `e^x - 1`, accurate relative to the result.
 #[inline(always)]
 pub(super) fn expm1<S: Simd>(x: V<S>) -> V<S> {
     let c = splat::<S>;
@@ -42,7 +43,7 @@ pub(super) fn expm1<S: Simd>(x: V<S>) -> V<S> {
     (x * x).lt(c(0.25)).select(series, direct)
 }
 
-/// `ln(1 + z)` for `z > -1`, by what the rounding of `1 + z` lost as well, and `1 / (1 + z)`.
+/// `ln(1 + z)` for `z > -1`, corrected for the rounding of `1 + z`, and `1 / (1 + z)`.
 #[inline(always)]
 pub(super) fn log1p<S: Simd>(z: V<S>) -> (V<S>, V<S>) {
     let one = splat::<S>(1.0);

@@ -1,13 +1,13 @@
 //! The row kernels of the CPU backends, over contiguous rows, in parallel.
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
-//! | `short` | short rows of `f32`, a row in each lane of the vectors |
-//! | `long` | a row of `f32` by vectors along it |
-//! | `scalar` | what those leave: `f64`, orders above two, gradients in the order and the reference |
-//! | `curve` | the ratio as a function of the gap, which the first two share |
-//! | `order` | the orders with a curve of their own, each a function of its own |
-//! | `elementary`, `vector` | functions on vectors, and their way from and to memory |
+//! | `short` | short rows of `f32`, one row in each lane of a vector |
+//! | `long` | a row of `f32`, by vectors along it |
+//! | `scalar` | all other rows: `f64`, alpha above two, gradients in alpha and the reference |
+//! | `ratio` | the ratio as a function of the gap, for `short` and `long` |
+//! | `dispatch` | the alphas with their own ratio curve, each compiled into its own function |
+//! | `elementary`, `vector` | functions on vectors, and loads and stores |
 //! | `storage` | the types that rows are stored in |
 
 mod dispatch;
@@ -37,23 +37,25 @@ use vector::{has_vectors, lanes};
 /// F = sum_i q_i f*(f'(u_i)) = (M - sum q - c P) / alpha
 /// ```
 ///
-/// without a transcendental function for each entry. The mass is one up to the rounding of the root; with it,
-/// both are stationary in the root, which is known to fewer digits than they. Below this magnitude of `alpha`
-/// the last form loses its digits, and `F` is summed.
+/// without a transcendental function for each entry. The mass is one up to the rounding of the root. With the mass in
+/// the formulas, both results are stationary in the root, so they are more accurate than the root. Below this magnitude
+/// of `alpha` the last form loses its digits, and `F` is summed.
 const MASS_FORM_MIN_ALPHA: f32 = 0.25;
 
-/// Largest `f'(u_max)` at which the value and the divergence of a row with a given reference are formed so: they
-/// may be small where it is not, and would be left with its rounding.
+/// Largest `f'(u_max)` at which the value and the divergence of a row with a given reference use these formulas. For a
+/// larger one the result may be much smaller than `f'(u_max)`, and the rounding of `f'(u_max)` would dominate it.
 const MAX_DERIVATIVE: f32 = 8.0;
 
-/// The state of a row as a tensor keeps it: the root as a sum of two numbers, or, in `f64`, the two numbers
-/// of [`RowState`].
+/// The state of a row as a tensor stores it: the root as a sum of two numbers or, in `f64`, the two numbers of
+/// [`RowState`].
 type State<F> = [F; STATE_LEN];
 
-/// An arithmetic, with vectorized kernels or without. Each says what it has handled; the rest is the scalar
-/// layer's, as is everything on a machine without vectors.
+/// An arithmetic type, with or without vectorized kernels.
+///
+/// Each kernel returns the rows that it computed. The scalar layer computes the others, and all rows on a machine
+/// without vector instructions.
 pub(super) trait Arithmetic: Real + Storage<Real = Self> {
-    /// The rows from `first` on, at most as many as a vector of `f32` has lanes.
+    /// Computes the rows from `first` on, at most as many as a vector of `f32` has lanes.
     fn short_forward<V: Simd, S: Storage<Real = Self>>(
         _short: &mut ShortRows,
         _rows: &Rows<'_, S>,
@@ -75,7 +77,7 @@ pub(super) trait Arithmetic: Real + Storage<Real = Self> {
         Handled::NONE
     }
 
-    /// One row.
+    /// Computes one row. Returns `None` if the kernel does not support it.
     fn long_forward<V: Simd>(
         _long: &mut LongRow,
         _row: RowCall<'_, Self>,
@@ -172,7 +174,7 @@ pub(super) struct Rows<'a, S: Storage> {
     /// Alpha of each row; `None` if it is the number in the parameters.
     pub alpha_rows: Option<&'a [S::Real]>,
     pub reference: RowReference<&'a [S::Real]>,
-    /// From the reference of a row to that of the next: the number of columns, or zero where the rows share one.
+    /// The distance between the references of two adjacent rows: the number of columns, or zero if the rows share one.
     pub reference_stride: usize,
     pub parameters: RowParameters,
 }
@@ -200,7 +202,7 @@ impl<'a, S: Storage> Rows<'a, S> {
         }
     }
 
-    /// The output and the state of every row.
+    /// Computes the output and the state of every row.
     pub fn forward(&self) -> (Vec<S>, Vec<S::Real>) {
         let width = self.output_width();
         let mut output = vec![S::ZERO; self.count * width];
@@ -229,7 +231,7 @@ impl<'a, S: Storage> Rows<'a, S> {
         (output, states)
     }
 
-    /// The gradients of `<cotangent, output>` in the wanted inputs, row by row.
+    /// Computes the gradients of `<cotangent, output>` in the wanted inputs, row by row.
     pub fn backward(
         &self,
         states: &[S::Real],
@@ -276,12 +278,12 @@ impl<'a, S: Storage> Rows<'a, S> {
         gradients
     }
 
-    /// Rows to a task: as many as make it worth waking another thread.
+    /// The number of rows in a task, enough to make waking another thread worthwhile.
     fn rows_per_task(&self) -> usize {
         PARALLEL_ENTRIES.div_ceil(self.columns)
     }
 
-    /// Numbers of a row's output.
+    /// The number of values in a row's output.
     fn output_width(&self) -> usize {
         if self.parameters.output.is_per_entry() {
             self.columns
@@ -291,14 +293,14 @@ impl<'a, S: Storage> Rows<'a, S> {
     }
 }
 
-/// The gradients of a call; `None` where one is not wanted.
+/// The gradients of a call. `None` stands for a gradient that is not wanted.
 pub(super) struct CpuGradients<S: Storage> {
     pub logits: Option<Vec<S>>,
     pub alpha: Option<Vec<S::Real>>,
     pub reference: Option<Vec<S::Real>>,
 }
 
-/// The gradients of some rows, to be filled.
+/// The buffers for the gradients of some rows.
 struct GradientRows<'g, S: Storage> {
     count: usize,
     logits: Option<&'g mut [S]>,
@@ -306,7 +308,7 @@ struct GradientRows<'g, S: Storage> {
     reference: Option<&'g mut [S::Real]>,
 }
 
-/// Takes the first numbers off a slice.
+/// Splits the first numbers off a slice.
 fn split_front<'g, T>(slice: &mut Option<&'g mut [T]>, numbers: usize) -> Option<&'g mut [T]> {
     let (front, remainder) = slice.take()?.split_at_mut(numbers);
     *slice = Some(remainder);
@@ -314,7 +316,7 @@ fn split_front<'g, T>(slice: &mut Option<&'g mut [T]>, numbers: usize) -> Option
 }
 
 impl<'g, S: Storage> GradientRows<'g, S> {
-    /// Takes off the first rows, or all where there are fewer.
+    /// Splits off the first `rows` rows, or all if there are fewer.
     #[inline(always)]
     fn split_off(&mut self, rows: usize, columns: usize) -> Self {
         let count = rows.min(self.count);
@@ -328,8 +330,8 @@ impl<'g, S: Storage> GradientRows<'g, S> {
     }
 }
 
-/// Entries below which a call stays on its thread: waking rayon's workers costs some ten
-/// microseconds, which is what this many entries cost to compute.
+/// Number of entries below which a call stays on its thread. Waking rayon's workers takes about ten microseconds, the
+/// time in which a thread computes this many entries.
 const PARALLEL_ENTRIES: usize = 4 * 1024;
 
 /// The buffers of a task.
@@ -355,7 +357,7 @@ impl<F> Default for Scratch<F> {
     }
 }
 
-/// A block of rows, forward.
+/// The forward pass of a block of rows.
 struct Forward<'r, 'a, S: Storage> {
     rows: &'r Rows<'a, S>,
     first: usize,
@@ -385,7 +387,7 @@ impl<S: Storage> WithSimd for Forward<'_, '_, S> {
                     continue;
                 }
                 let row = self.rows.row(first + i, &mut scratch.logits);
-                // Not in a closure, which would be compiled without the vector instructions.
+                // Not in a closure: it would be compiled without the vector instructions.
                 let output_buffer = S::output_buffer(y, &mut scratch.output);
                 let found = match S::Real::long_forward::<V>(&mut scratch.long, row, output_buffer)
                 {
@@ -399,7 +401,7 @@ impl<S: Storage> WithSimd for Forward<'_, '_, S> {
     }
 }
 
-/// A block of rows, backward.
+/// The backward pass of a block of rows.
 struct Backward<'r, 'a, S: Storage> {
     rows: &'r Rows<'a, S>,
     states: &'r [S::Real],

@@ -1,18 +1,18 @@
 //! The ratio `u = p / q` as a function of the gap, in vectors of `f32`: [`crate::math::RatioCurve`].
 //!
-//! What belongs to a row is a vector too: the same number in every lane, or a row in each.
+//! The parameters of a row are vectors too. All lanes hold the same number, or each lane holds that of another row.
 
 use super::elementary::{exp, expm1, ln, log1p};
 use super::vector::{V, splat};
 use macerator::Simd;
 
-/// The root `l = ln u_max` of a row, and what curves are made of.
+/// The root `l = ln u_max` of a row, and the numbers that the curves are computed from.
 pub(super) struct Root<S: Simd> {
     /// `c = 1 - alpha`.
     pub c: V<S>,
     /// A multiple of 1/64, which adds exactly to most numbers.
     pub offset: V<S>,
-    /// What is left of `l`.
+    /// `l - offset`.
     pub remainder: V<S>,
     /// `u_max^c`.
     pub power: V<S>,
@@ -27,7 +27,7 @@ impl<S: Simd> Root<S> {
         Self::broadcast_with_power(c, l, (c * l).exp())
     }
 
-    /// Given `e^(c l)` as well.
+    /// The same root in every lane, given `power = e^(c l)`.
     #[inline(always)]
     pub fn broadcast_with_power(c: f64, l: f64, power: f64) -> Self {
         let offset = (l * 64.0).round() / 64.0;
@@ -40,14 +40,14 @@ impl<S: Simd> Root<S> {
         }
     }
 
-    /// A root in each lane: `l = offset + rest` of any two numbers.
+    /// A root in each lane, `l = offset + remainder` for any two numbers.
     #[inline(always)]
     pub fn from_lanes(c: V<S>, offset: V<S>, remainder: V<S>) -> Self {
         let whole = nearest_64th::<S>(offset);
         let remainder = remainder + (offset - whole);
         let left = nearest_64th::<S>(remainder);
         let (offset, remainder) = (whole + left, remainder - left);
-        // c l as a sum of two numbers: its rounding would be that of the power.
+        // c l as a sum of two numbers, since its rounding error would carry over to the power.
         let high = c * offset;
         let low = c.mul_add(offset, splat::<S>(0.0) - high) + c * remainder;
         let exponent = high + low;
@@ -62,14 +62,14 @@ impl<S: Simd> Root<S> {
         }
     }
 
-    /// `l`, rounded, and what the rounding left.
+    /// `l`, rounded, and the rounding error.
     #[inline(always)]
     pub fn state(&self) -> (V<S>, V<S>) {
         let root = self.offset + self.remainder;
         (root, self.remainder - (root - self.offset))
     }
 
-    /// `e^rest`, to four terms: the rest is at most 1/128.
+    /// `e^remainder`, to four terms of its series. The remainder is at most 1/128.
     #[inline(always)]
     fn scale(&self) -> V<S> {
         let (r, one) = (self.remainder, splat::<S>(1.0));
@@ -92,8 +92,8 @@ fn nearest_64th<S: Simd>(x: V<S>) -> V<S> {
     (x * splat::<S>(64.0)).round_ties_even() * splat::<S>(1.0 / 64.0)
 }
 
-/// `u` as a function of the gap, given the root. Off the support, and at an infinite gap, all are zero, and
-/// the logarithm `-inf`.
+/// `u` as a function of the gap, for a given root. Off the support, and at an infinite gap, the logarithm is `-inf` and
+/// the other functions are zero.
 pub(super) trait RatioCurve<S: Simd>: Sized {
     fn new(root: &Root<S>) -> Self;
 
@@ -110,7 +110,7 @@ pub(super) trait RatioCurve<S: Simd>: Sized {
     fn log_slope(&self, gap: V<S>) -> V<S>;
 }
 
-/// A row, or a group of them, whose root is found by a method that depends on the form of the curve.
+/// A row, or a group of rows, with a root finder for each form of the curve.
 pub(super) trait FindRoot<S: Simd> {
     type Found<C: RatioCurve<S>>;
 
@@ -121,14 +121,14 @@ pub(super) trait FindRoot<S: Simd> {
     fn on_general(self) -> Self::Found<General<S>>;
 }
 
-/// A curve by `B = b + c g`, `b = u_max^-c`, without a transcendental function: its root is found in `b`.
+/// A curve in `B = b + c g`, `b = u_max^-c`, without a transcendental function. The unknown of its root finder is `b`.
 pub(super) trait PowerCurve<S: Simd>: RatioCurve<S> {
     fn with_b(c: V<S>, b: V<S>) -> Self;
 
     /// `s^c`.
     fn power(s: V<S>) -> V<S>;
 
-    /// The same of a number.
+    /// `s^c` of a number.
     fn scalar_power(s: f64) -> f64;
 }
 
@@ -318,7 +318,7 @@ impl<S: Simd, const N: usize> PowerCurve<S> for Power<S, N> {
     }
 }
 
-/// Any other order: `ln u = l - ln(1 + z) / c`, `z = c g e^(c l)`.
+/// Any other alpha: `ln u = l - ln(1 + z) / c`, `z = c g e^(c l)`.
 pub(super) struct General<S: Simd> {
     /// `c e^(c l)`.
     c_power: V<S>,
@@ -385,7 +385,7 @@ fn select_finite<S: Simd>(gap: V<S>, value: V<S>, otherwise: V<S>) -> V<S> {
 /// `(e^(alpha l) - 1) / alpha`: [`crate::math::Tsallis::conjugate_at_log`].
 #[inline(always)]
 pub(super) fn conjugate_at_log<S: Simd>(alpha: f32, log_u: V<S>) -> V<S> {
-    // Where the argument decides, and alpha may be subnormal.
+    // The limit. alpha may be subnormal here, and the quotient would not be accurate.
     if alpha.abs() < 1e-20 {
         return log_u;
     }

@@ -1,9 +1,9 @@
-//! Rows by the scalar layer, in `f64` whatever they are stored in.
+//! Rows computed by the scalar layer, in `f64` for every storage type.
 
 use super::{RowCall, State, Storage};
 use crate::math::{Output, Real, Row, RowGradients, RowReference, RowState};
 
-/// A row in `f64`.
+/// The buffers of a row in `f64`.
 #[derive(Default)]
 pub(super) struct F64Buffers {
     logits: Vec<f64>,
@@ -12,7 +12,7 @@ pub(super) struct F64Buffers {
     results: Results,
 }
 
-/// Where a row is computed.
+/// The buffers for the results of a row.
 #[derive(Default)]
 struct Results {
     entries: Vec<f64>,
@@ -37,7 +37,7 @@ fn narrow<F: Real>(values: &mut [F], buffer: &[f64]) {
 }
 
 impl F64Buffers {
-    /// The row of a call, and the buffers for its cotangent and its results.
+    /// Converts the row of a call. Returns it with the buffers for its cotangent and its results.
     fn row<F: Real>(
         &mut self,
         call: RowCall<'_, F>,
@@ -68,7 +68,7 @@ pub(super) fn forward<F: Real>(
     let state = row.solve(call.parameters.solver);
     row.output(call.parameters.output, &state, y);
     if call.parameters.output == Output::LogProbabilities {
-        // A logarithm that only this type is too narrow for stays a number.
+        // A finite logarithm that is out of range for `F` stays finite.
         let lowest = F::min_value().into_f64();
         for log_p in y.iter_mut().filter(|log_p| log_p.is_finite()) {
             *log_p = log_p.max(lowest);
@@ -78,7 +78,7 @@ pub(super) fn forward<F: Real>(
     split(state)
 }
 
-/// A state in `f64` as a tensor of `F` keeps it.
+/// Converts a state in `f64` to the form that a tensor of `F` stores.
 fn split<F: Real>(state: RowState<f64>) -> State<F> {
     let root = F::from_f64(state.root);
     [
@@ -87,17 +87,17 @@ fn split<F: Real>(state: RowState<f64>) -> State<F> {
     ]
 }
 
-/// The way back.
+/// The inverse of [`split`].
 fn joined<F: Real>([root, remainder]: State<F>) -> RowState<f64> {
     let sum = root.into_f64() + remainder.into_f64();
     RowState {
         root: sum,
-        // What does not fit the sum: nothing where both are f32.
+        // The rounding error of the sum, zero if both are f32.
         remainder: remainder.into_f64() - (sum - root.into_f64()),
     }
 }
 
-/// Fills the gradients that are given a place.
+/// Fills the gradients that have a buffer.
 #[inline(never)]
 pub(super) fn backward<S: Storage>(
     buffers: &mut F64Buffers,

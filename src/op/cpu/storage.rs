@@ -3,22 +3,22 @@
 use super::Arithmetic;
 use burn::tensor::{bf16, f16};
 
-/// A type that tensors are stored in, and the type that its rows are computed in.
+/// A type that tensors are stored in, with the type that its rows are computed in.
 pub(in crate::op) trait Storage: Copy + Send + Sync {
     type Real: Arithmetic;
 
     const ZERO: Self;
 
-    /// The row in the arithmetic type: itself, or converted into the buffer.
+    /// Returns the row in the arithmetic type: the row itself, or the buffer with the converted row.
     fn read<'a>(row: &'a [Self], buffer: &'a mut Vec<Self::Real>) -> &'a [Self::Real];
 
-    /// Where the row is computed: in its place, or in the buffer.
+    /// Returns the slice in which the row is computed: the row itself, or the buffer.
     fn output_buffer<'a>(
         row: &'a mut [Self],
         buffer: &'a mut Vec<Self::Real>,
     ) -> &'a mut [Self::Real];
 
-    /// Rounds what was computed in the buffer into the row.
+    /// Rounds the numbers in the buffer to the row.
     fn write_back(row: &mut [Self], buffer: &[Self::Real]);
 }
 

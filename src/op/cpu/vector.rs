@@ -1,4 +1,4 @@
-//! Vectors of `f32` of the width that the machine has, and their way from and to memory.
+//! Vectors of `f32` with the width of the machine, and their loads and stores.
 
 use macerator::{Mask, Scalar, Simd, Vector, vload_unaligned, vstore_unaligned};
 
@@ -7,21 +7,21 @@ pub(crate) type V<S> = Vector<S, f32>;
 /// One truth value for each lane.
 pub(super) type M<S> = Mask<S, f32>;
 
-/// A copy of a mask, whose type is not `Copy` although what it wraps is.
+/// Copies a mask. The type is not `Copy`, but the type that it wraps is.
 #[inline(always)]
 pub(super) fn copy_mask<S: Simd>(mask: &M<S>) -> M<S> {
     // SAFETY: a mask is a transparent wrapper of a `Copy` type.
     unsafe { std::ptr::read(mask) }
 }
 
-/// Whether the machine has vectors at all. Known to the compiler: what is behind it is not compiled for a machine
-/// without.
+/// Whether the machine has vector instructions. The result is a constant, so the compiler drops the vector kernels on a
+/// machine without them.
 pub(super) const fn has_vectors<S: Simd>() -> bool {
-    // What stands for a vector on the others.
+    // Without vector instructions, the register type is at most this large.
     size_of::<S::Register>() > size_of::<u64>()
 }
 
-/// Lanes of a vector.
+/// The number of lanes of a vector.
 #[inline(always)]
 pub(crate) fn lanes<S: Simd>() -> usize {
     <f32 as Scalar>::lanes::<S>()
@@ -32,7 +32,7 @@ pub(crate) fn splat<S: Simd>(value: f32) -> V<S> {
     <f32 as Scalar>::splat::<S>(value)
 }
 
-/// The vector at an entry of a buffer, which is padded to whole vectors.
+/// Loads the vector at an entry of a buffer that is padded to whole vectors.
 #[inline(always)]
 pub(crate) fn load<S: Simd>(buffer: &[f32], at: usize) -> V<S> {
     let vector = &buffer[at..at + lanes::<S>()];
@@ -47,7 +47,7 @@ pub(crate) fn store<S: Simd>(buffer: &mut [f32], at: usize, value: V<S>) {
     unsafe { vstore_unaligned(vector.as_mut_ptr(), value) }
 }
 
-/// As [`load`] from a row of the caller's, which may end within the vector; zeros follow it.
+/// Loads a vector from a row that may end within it, with zeros after the end.
 #[inline(always)]
 pub(crate) fn load_row<S: Simd>(row: &[f32], at: usize) -> V<S> {
     if at + lanes::<S>() <= row.len() {
@@ -58,7 +58,7 @@ pub(crate) fn load_row<S: Simd>(row: &[f32], at: usize) -> V<S> {
     load::<S>(&padded, 0)
 }
 
-/// As [`store`] to a row of the caller's, which may end within the vector.
+/// Stores a vector to a row that may end within it.
 #[inline(always)]
 pub(crate) fn store_row<S: Simd>(row: &mut [f32], at: usize, value: V<S>) {
     if at + lanes::<S>() <= row.len() {
@@ -70,5 +70,5 @@ pub(crate) fn store_row<S: Simd>(row: &mut [f32], at: usize, value: V<S>) {
     row[at..].copy_from_slice(&padded[..left]);
 }
 
-/// At least the lanes of any machine's vectors.
+/// An upper bound on the number of lanes of every machine.
 pub(super) const MAX_LANES: usize = 64;

@@ -10,18 +10,36 @@ use burn::Tensor;
 use burn::tensor::AsIndex;
 use root::Family;
 
-/// The softargmax of an f-divergence along a dimension:
+/// Computes the softargmax of an f-divergence along a dimension.
 ///
-/// `p = argmax_p <p, x> - D_f(p || q)`, `p_i = q_i [(f')^-1(x_i - mu)]_+` with `mu` such that
-/// `sum_i p_i = 1`,
+/// `p = argmax_p <p, x> - D_f(p || q)`, `p_i = q_i [(f')^-1(x_i - mu)]_+` with `mu` such that `sum_i p_i = 1`,
 ///
-/// for `D_f(p || q) = sum_i q_i f(p_i / q_i)` (arXiv 2601.12604). The members of the Tsallis family, and
-/// the squared Hellinger distance, which is half of one, are
-/// [`tsallis_softargmax`](crate::tsallis_softargmax); Jensen-Shannon and Le Cam are computed in Burn's own
-/// operations, on every device.
+/// for `D_f(p || q) = sum_i q_i f(p_i / q_i)` and the reference measure `q` (arXiv 2601.12604).
 ///
-/// Masked entries, `NaN` and `+inf` are treated as [`tsallis_softargmax`](crate::tsallis_softargmax)
-/// treats them. Differentiable, once, in the logits and in the reference where it is a tensor.
+/// The divergences of the Tsallis family use [`tsallis_softargmax`](crate::tsallis_softargmax), and so does the squared
+/// Hellinger distance, which is half of one of them. Jensen-Shannon and Le Cam are computed with Burn's own operations
+/// on every device.
+///
+/// A logit of `-inf` masks its entry: the probability and the gradient of the entry are zero. A `NaN` or `+inf` gives
+/// `NaN` in its own row only. The function is differentiable, first-order only, in the logits and in the reference if
+/// it is a tensor.
+///
+/// # Arguments
+///
+/// - `logits`: the logits `x`, of any shape.
+/// - `options`: the divergence, or [`FSoftargmaxOptions`].
+/// - `dim`: the dimension along which the probabilities sum to one. A negative dimension counts from the end.
+///
+/// # Returns
+///
+/// The probabilities, with the shape and the dtype of the logits.
+///
+/// # Panics
+///
+/// - If `dim` is outside `[-D, D)`.
+/// - If the reference or the mask does not fit the shape of the logits.
+///
+/// # Example
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -33,19 +51,6 @@ use root::Family;
 /// assert!((p.sum().into_scalar::<f32>() - 1.0).abs() < 1e-6);
 /// # }
 /// ```
-///
-/// # Arguments
-/// - `logits`: any shape.
-/// - `options`: the divergence, or [`FSoftargmaxOptions`].
-/// - `dim`: the dimension along which the probabilities sum to one. Negative dimensions count from
-///   the end.
-///
-/// # Returns
-/// Probabilities, of the logits' shape and dtype.
-///
-/// # Panics
-/// - If `dim` is outside `[-D, D)`.
-/// - If the shape of a reference or a mask does not fit the logits.
 pub fn f_softargmax<const D: usize>(
     logits: Tensor<D>,
     options: impl Into<FSoftargmaxOptions<D>>,
@@ -65,7 +70,7 @@ pub fn f_softargmax<const D: usize>(
         FDivergence::ReverseKullbackLeibler => tsallis(0.0, 1.0),
         FDivergence::PearsonChiSquared => tsallis(2.0, 1.0),
         FDivergence::NeymanChiSquared => tsallis(-1.0, 1.0),
-        // f = f_(1/2) / 2: a divergence halved is a temperature halved.
+        // f = f_(1/2) / 2, so half of the temperature gives half of the divergence.
         FDivergence::Hellinger => tsallis(0.5, 0.5),
         FDivergence::JensenShannon => family(Family::JensenShannon),
         FDivergence::LeCam => family(Family::LeCam),

@@ -4,7 +4,7 @@ use burn::Tensor;
 use burn::tensor::Bool;
 use serde::{Deserialize, Serialize};
 
-/// An f-divergence `D_f(p || q) = sum_i q_i f(p_i / q_i)`; each generator has `f(1) = f'(1) = 0`.
+/// An f-divergence `D_f(p || q) = sum_i q_i f(p_i / q_i)`. Every generator `f` has `f(1) = f'(1) = 0`.
 ///
 /// | divergence | `f(u)` | softargmax |
 /// |---|---|---|
@@ -16,7 +16,19 @@ use serde::{Deserialize, Serialize};
 /// | Pearson's chi-squared, half | `(u - 1)^2 / 2` | sparse |
 /// | Neyman's chi-squared, half | `(u - 1)^2 / (2 u)` | heavy-tailed |
 ///
-/// The generators are those of [`crate::math`], under the same names.
+/// The generators have the same names in [`crate::math`].
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+/// use burn_tsallis::{FDivergence, f_softargmax};
+///
+/// let x = Tensor::<1>::from_data([2.0, 1.0, 0.1], &Device::flex());
+/// let softmax = f_softargmax(x, FDivergence::KullbackLeibler, 0);
+/// let expected = TensorData::from([0.6590, 0.2424, 0.0986]);
+/// softmax.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FDivergence {
     /// [`crate::math::KullbackLeibler`]: the Tsallis family at `alpha = 1`.
@@ -35,8 +47,9 @@ pub enum FDivergence {
     NeymanChiSquared,
 }
 
-/// What [`f_softargmax`](crate::f_softargmax) is computed with, for logits of rank `D`: as
-/// [`TsallisOptions`], with a divergence in the place of the order.
+/// The options of [`f_softargmax`](crate::f_softargmax), for logits of rank `D`.
+///
+/// A divergence converts into options with that divergence and the default of every other option.
 ///
 /// ```
 /// use burn_tsallis::{FDivergence, FSoftargmaxOptions, Reference};
@@ -49,13 +62,13 @@ pub enum FDivergence {
 #[derive(Clone, Debug)]
 pub struct FSoftargmaxOptions<const D: usize> {
     pub(super) divergence: FDivergence,
-    /// All else; its order is not read.
+    /// The other options. Alpha is not used.
     pub(super) tsallis: TsallisOptions<D>,
 }
 
 impl<const D: usize> FSoftargmaxOptions<D> {
-    /// Options of this divergence, with every other value at its default: the uniform reference, every
-    /// entry allowed, temperature 1, and `NaN` in an empty row.
+    /// Creates options with this divergence, the uniform reference, every entry allowed, temperature 1, and `NaN` as
+    /// the result for an empty row.
     pub fn new(divergence: FDivergence) -> Self {
         Self {
             divergence,
@@ -63,59 +76,59 @@ impl<const D: usize> FSoftargmaxOptions<D> {
         }
     }
 
-    /// As [`TsallisOptions::with_reference`].
+    /// Sets the reference measure.
     ///
     /// # Panics
     ///
-    /// As there.
+    /// If a number of [`Reference::Values`] is negative or not finite.
     pub fn with_reference(mut self, reference: Reference<D>) -> Self {
         self.tsallis = self.tsallis.with_reference(reference);
         self
     }
 
-    /// As [`TsallisOptions::try_with_reference`].
+    /// Sets the reference measure.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Returns [`TsallisError::Reference`] if a number of [`Reference::Values`] is negative or not finite.
     pub fn try_with_reference(mut self, reference: Reference<D>) -> Result<Self, TsallisError> {
         self.tsallis = self.tsallis.try_with_reference(reference)?;
         Ok(self)
     }
 
-    /// As [`TsallisOptions::with_allowed`].
+    /// Sets the mask of allowed entries, which broadcasts to the logits. `true` is allowed.
     pub fn with_allowed(mut self, allowed: Tensor<D, Bool>) -> Self {
         self.tsallis = self.tsallis.with_allowed(allowed);
         self
     }
 
-    /// As [`TsallisOptions::with_temperature`].
+    /// Sets the temperature `t > 0`. The probabilities are `p(x / t)`.
     ///
     /// # Panics
     ///
-    /// As there.
+    /// If `temperature` is not a positive normal number of `f32`.
     pub fn with_temperature(mut self, temperature: f64) -> Self {
         self.tsallis = self.tsallis.with_temperature(temperature);
         self
     }
 
-    /// As [`TsallisOptions::try_with_temperature`].
+    /// Sets the temperature `t > 0`. The probabilities are `p(x / t)`.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Returns [`TsallisError::Temperature`] if `temperature` is not a positive normal number of `f32`.
     pub fn try_with_temperature(mut self, temperature: f64) -> Result<Self, TsallisError> {
         self.tsallis = self.tsallis.try_with_temperature(temperature)?;
         Ok(self)
     }
 
-    /// As [`TsallisOptions::with_empty_row`].
+    /// Sets the result for a row without an allowed entry.
     pub fn with_empty_row(mut self, empty_row: EmptyRow) -> Self {
         self.tsallis = self.tsallis.with_empty_row(empty_row);
         self
     }
 
-    /// The divergence.
+    /// Returns the divergence.
     pub fn divergence(&self) -> FDivergence {
         self.divergence
     }
@@ -128,7 +141,7 @@ impl<const D: usize> From<FDivergence> for FSoftargmaxOptions<D> {
 }
 
 impl<const D: usize> From<&FSoftargmaxOptions<D>> for FSoftargmaxOptions<D> {
-    /// A clone, which copies no tensor.
+    /// Clones the options. Copies no tensor.
     fn from(options: &FSoftargmaxOptions<D>) -> Self {
         options.clone()
     }

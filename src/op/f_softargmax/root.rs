@@ -1,19 +1,19 @@
 //! The divergences outside the Tsallis family, in Burn's own operations.
 //!
-//! The unknown is a number `b` of each row in which every ratio `u_i` is convex and decreasing, and which is
-//! formed from the gap `g_i = x_max - x_i` without cancellation:
+//! The unknown is a number `b` for each row. Every ratio `u_i` is convex and decreasing in `b`, and follows from `b`
+//! and the gap `g_i = x_max - x_i` without cancellation:
 //!
 //! | divergence | `b` | `u_i` |
 //! |---|---|---|
 //! | Jensen-Shannon | `1 / u_max` | `e^-g / (b + 1 - e^-g)` |
 //! | Le Cam | `4 / (1 + u_max)^2` | `[2 / sqrt(b + g) - 1]_+` |
 //!
-//! A power of the mass `S = sum_i q_i u_i` is then concave in `b`, a power mean of affine functions, and
-//! exactly affine for equal logits; Newton on it rises monotonically from the lower end of the bracket,
-//! where one of the largest logits has all the probability.
+//! A power of the mass `S = sum_i q_i u_i` is then a power mean of affine functions: concave in `b`, and exactly affine
+//! for equal logits. Newton's method on it rises monotonically from the lower end of the bracket, at which one of the
+//! largest logits has all the probability.
 //!
-//! The root is found outside autodiff. One more step, `b + (S - 1) / W` with the mass tracked and its
-//! slope not, leaves it where it is and gives it its derivative, by the implicit function theorem.
+//! The root is found outside autodiff. One more step `b + (S - 1) / W`, in which autodiff tracks the mass but not its
+//! slope, leaves the root unchanged and adds its derivative, by the implicit function theorem.
 
 use crate::math::EmptyRow;
 use crate::op::call::{check_broadcast, reference_rows, reference_vector};
@@ -23,8 +23,8 @@ use crate::op::{Reference, TsallisOptions};
 use burn::Tensor;
 use burn::tensor::{Bool, TensorData};
 
-/// Newton steps: 15 were the most over 20 000 random rows of up to 2 000 entries, references down to 1e-12
-/// and logits up to 1e4, and 8 for a million entries.
+/// The number of Newton steps. At most 15 were needed over 20 000 random rows of up to 2 000 entries, with references
+/// down to 1e-12 and logits up to 1e4, and 8 for a million entries.
 const STEPS: usize = 22;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) fn softargmax<const D: usize>(
     }
     let given = reference(&x, &options.reference, dim);
     let x = x.swap_dims(dim, last);
-    // The entries without a place in their row, and those that leave it without an answer.
+    // Masked entries, and entries that make their row NaN.
     let mut forbidden = x.clone().equal_scalar(f32::NEG_INFINITY);
     let mut invalid_entry = is_nan_or_infinite(&x);
     let given = given.map(|q| q.swap_dims(dim, last));
@@ -84,14 +84,14 @@ pub(super) fn softargmax<const D: usize>(
     if options.empty_row == EmptyRow::NaN {
         invalid = invalid.bool_or(allowed.clone().equal_scalar(0.0));
     }
-    // A factor, so that the gradients of the row are no numbers either.
+    // A factor makes the gradients of the row NaN too.
     let factor = allowed.ones_like().mask_fill(invalid, f64::NAN);
     ((q * family.terms(&gaps, root).ratio).mask_fill(ignored, 0.0) * factor)
         .swap_dims(dim, last)
         .cast(dtype)
 }
 
-/// The reference, of the shape of `x`, or nothing where it is uniform.
+/// The reference with the shape of `x`, or `None` if it is uniform.
 fn reference<const D: usize>(
     x: &Tensor<D>,
     reference: &Reference<D>,
@@ -124,7 +124,7 @@ fn count_allowed<const D: usize>(ignored: &Tensor<D, Bool>, like: &Tensor<D>) ->
         .sum_dim(D - 1)
 }
 
-/// Where a tensor is `NaN`, which fails every comparison, or `+inf`.
+/// Whether each entry is `NaN` or `+inf`. `NaN` fails every comparison.
 fn is_nan_or_infinite<const D: usize>(x: &Tensor<D>) -> Tensor<D, Bool> {
     x.clone().lower_scalar(f32::INFINITY).bool_not()
 }
@@ -151,7 +151,7 @@ impl Family {
             Self::LeCam => {
                 let y = b + gaps.clone();
                 let off = y.clone().greater_equal_scalar(4.0);
-                // Held inside, where the powers and their derivatives are finite.
+                // In the range in which the powers and their derivatives are finite.
                 let power = y.mask_fill(off.clone(), 4.0).sqrt().recip();
                 Terms {
                     ratio: (power.clone() * 2.0 - 1.0).mask_fill(off.clone(), 0.0),
@@ -161,7 +161,7 @@ impl Family {
         }
     }
 
-    /// `b` of each row.
+    /// Finds `b` of each row.
     fn solve<const D: usize>(self, gaps: Tensor<D>, q: Tensor<D>) -> Tensor<D> {
         let last = D - 1;
         let total = q.clone().sum_dim(last);
@@ -176,9 +176,9 @@ impl Family {
             let w = (q.clone() * slope).sum_dim(last);
             let above = s.clone() - 1.0;
             let step = match self {
-                // On 1 / S.
+                // Newton step on 1 / S.
                 Self::JensenShannon => s * above,
-                // On (S + Q)^-2, Q the sum of the reference.
+                // Newton step on (S + Q)^-2, with the sum Q of the reference.
                 Self::LeCam => {
                     let sum = s.clone() + total.clone();
                     let one = total.clone() + 1.0;
@@ -186,14 +186,14 @@ impl Family {
                 }
             };
             b = (b + step / w).max_pair(lo.clone()).min_pair(hi.clone());
-            // Burn's fusion (0.22.1, wgpu) joins the steps into kernels whose sums are those of another step. A queue
-            // that cannot be run is an error to whoever reads the answer.
+            // Without a flush, Burn's fusion (0.22.1, wgpu) joins the steps into kernels that use the sums of another
+            // step. A failed queue reports its error when the output is read.
             let _ = device.flush();
         }
         b
     }
 
-    /// `b` where the largest ratio is one over this.
+    /// `b` at which the largest ratio is `1 / inverse`.
     fn unknown_at<const D: usize>(self, inverse: Tensor<D>) -> Tensor<D> {
         match self {
             Self::JensenShannon => inverse,

@@ -1,30 +1,30 @@
-//! The functions of the generator, and the deformed ones that they are made of, on every entry.
+//! The functions of the generator on every entry, and the deformed functions that they use.
 
 use super::values::{Values, max_finite, off_support};
 use crate::op::request::AlphaTensor;
 use burn::backend::Backend;
 use burn::tensor::DType;
 
-/// Arguments up to which `ln(1 + z)` is taken from its series in f32. A device's `log1p` may be
-/// `log(1 + z)`, whose rounding of `1 + z` is divided by `c` afterwards.
+/// `|z|` up to which `ln(1 + z)` is computed by its series in f32. A device may compute `log1p` as `log(1 + z)`, and
+/// the rounding error of `1 + z` would then be divided by `c`.
 const LOG_SERIES: f64 = 0.29;
 
-/// The order of the rows and its generator, as [`crate::math::Tsallis`] is that of one row.
+/// Alpha of the rows and its generator, the counterpart of [`crate::math::Tsallis`] for many rows.
 pub(super) struct Generator<B: Backend> {
-    /// `alpha` and `c = 1 - alpha`, broadcasting to the row state.
+    /// `alpha` and `c = 1 - alpha`, which broadcast to the row state.
     pub(super) alpha: Values<B>,
     pub(super) c: Values<B>,
-    /// The number, where the orders are not a tensor, of which nothing is known here.
+    /// Alpha, if it is a number. The values of a tensor are not known here.
     pub(super) number: Option<f64>,
     dtype: DType,
 }
 
 impl<B: Backend> Generator<B> {
-    /// The order of rows of the arithmetic of `x`.
+    /// Creates the generator of rows with the arithmetic dtype of `x`.
     pub(super) fn new(alpha: AlphaTensor<B>, number: f64, x: &Values<B>) -> Self {
         let dtype = x.dtype();
         match alpha {
-            // c is taken before rounding, so that an order close to 1 keeps its distance from 1.
+            // c is computed before alpha is rounded, so that it is accurate for alpha close to 1.
             AlphaTensor::Number => Self {
                 alpha: Values::number(number, x),
                 c: Values::number(1.0 - number, x),
@@ -43,7 +43,7 @@ impl<B: Backend> Generator<B> {
         }
     }
 
-    /// `f'(e^l)`, within the numbers.
+    /// `f'(e^l)`, for finite results.
     pub(super) fn derivative_at_log(&self, log_u: &Values<B>) -> Values<B> {
         self.expm1_over(&-self.c.clone(), log_u)
     }
@@ -81,7 +81,7 @@ impl<B: Backend> Generator<B> {
         zero.select(&at_zero, &value)
     }
 
-    /// The value for `alpha > 0`, the other elsewhere.
+    /// `value` if `alpha > 0`, otherwise `other`.
     pub(super) fn where_alpha_positive(&self, value: Values<B>, other: f64) -> Values<B> {
         value.mask_fill(&self.alpha.at_or_below(0.0), other)
     }
@@ -102,7 +102,7 @@ impl<B: Backend> Generator<B> {
         small.select(&near, &(direct / (a * a)))
     }
 
-    /// [`crate::math::log1p_over`] at `c`; `-inf` beyond the edge of the support.
+    /// [`crate::math::log1p_over`] at `c`. `-inf` beyond the edge of the support.
     pub(super) fn log1p_over(&self, x: &Values<B>) -> Values<B> {
         let z = x * &self.c;
         let negligible = z.abs().below(1e-30);
@@ -114,7 +114,7 @@ impl<B: Backend> Generator<B> {
         let z = x * c;
         let negligible = z.abs().below(1e-30);
         let small = z.abs().below(0.5);
-        // 1 / n!: exact to f64 below one half.
+        // 1 / n!. Accurate to f64 for |z| below one half.
         let series: Vec<_> = (1..16)
             .scan(1.0, |factorial, n| {
                 *factorial *= f64::from(n);
@@ -126,7 +126,7 @@ impl<B: Backend> Generator<B> {
         negligible.select(x, &(expm1 / c))
     }
 
-    /// `ln(1 + z)`, `-inf` for `z <= -1`.
+    /// `ln(1 + z)`, or `-inf` for `z <= -1`.
     pub(super) fn log1p(&self, z: &Values<B>) -> Values<B> {
         let outside = z.at_or_below(-1.0);
         let direct = z.mask_fill(&outside, 0.0).log1p();
@@ -143,7 +143,7 @@ impl<B: Backend> Generator<B> {
         log.mask_fill(&outside, f64::NEG_INFINITY)
     }
 
-    /// `ln s`, exact near one.
+    /// `ln s`, accurate near one.
     pub(super) fn log(&self, s: &Values<B>) -> Values<B> {
         self.log1p(&(s - 1.0))
     }

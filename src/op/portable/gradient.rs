@@ -6,7 +6,7 @@ use super::values::{Mask, Values, off_support};
 use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::IndexingUpdateOp;
 
-/// What the gradients of a tensor of rows share: `math::row::backward`.
+/// The intermediate values that the gradients of the rows share: `math::row::backward`.
 pub(super) struct Support<'r, B: Backend> {
     pub(super) rows: &'r Rows<B>,
     pub(super) off: Mask<B>,
@@ -14,7 +14,7 @@ pub(super) struct Support<'r, B: Backend> {
     pub(super) log_u: Values<B>,
     /// `ln u_max - ln u`, zero off the support.
     pub(super) log_drop: Values<B>,
-    /// `u` and `k`, zero off the support, and the sum of `k`.
+    /// `u` and the weights `k = q u^(2 - alpha)`, zero off the support, and the sum of `k`.
     pub(super) u: Values<B>,
     pub(super) k: Values<B>,
     pub(super) total: Values<B>,
@@ -26,7 +26,7 @@ impl<'r, B: Backend> Support<'r, B> {
     pub(super) fn new(rows: &'r Rows<B>, ratio: &Ratios<B>) -> Self {
         let off = off_support(&ratio.log_u);
         let log_u = ratio.log_u.mask_fill(&off, 0.0);
-        // In halves: with a small q the power overflows where the product does not.
+        // As two factors: with a small q the power may overflow although the product does not.
         let root = (&log_u * &((&rows.generator.c + 1.0) * 0.5)).exp();
         let k = (&rows.reference.q * &root * root).mask_fill(&off, 0.0);
         let settings = get_device_settings::<B>(&k.0.device());
@@ -42,9 +42,9 @@ impl<'r, B: Backend> Support<'r, B> {
         }
     }
 
-    /// `c - <w, c>`, centered on the largest weight, zero off the support.
+    /// `c - <w, c>`, zero off the support. The sum is relative to `c` at the largest weight.
     pub(super) fn centered(&self, cotangent: &Values<B>) -> Values<B> {
-        // An entry off the support has no weight, whatever its cotangent is.
+        // An entry off the support has no weight, even if its cotangent is infinite or NaN.
         let cotangent = cotangent.mask_fill(&self.off, 0.0);
         let centered = &cotangent - self.at_largest(&cotangent);
         let mean = (&self.k * &centered).sum() / &self.total;
@@ -56,12 +56,12 @@ impl<'r, B: Backend> Support<'r, B> {
         Values(B::float_gather(last, values.0.clone(), index))
     }
 
-    /// `f'(u)` on the support, up to what is the same for the row.
+    /// `f'(u)` on the support, up to a constant of the row.
     pub(super) fn y(&self) -> Values<B> {
         -self.rows.gap.clone()
     }
 
-    /// `math::row::backward`'s `alpha_slope`, of every entry.
+    /// `alpha_slope` of `math::row::backward`, for every entry.
     pub(super) fn alpha_slope(&self) -> Values<B> {
         let d = &self.log_drop - self.at_largest(&self.log_drop);
         let d = d.mask_fill(&self.off, 0.0);
@@ -98,7 +98,7 @@ impl<'r, B: Backend> Support<'r, B> {
         let scaled =
             (cotangent.mask_fill(&self.off, 0.0) * self.log_slope()).mask_fill(&self.off, 0.0);
         let gradient = &scaled - &self.k / &self.total * scaled.sum();
-        // The row sums to zero; at the largest weight the difference above has lost that.
+        // The row must sum to zero. The largest weight takes the rounding error of the difference above.
         let excess = -gradient.sum();
         Values(B::float_scatter(
             self.rows.last,

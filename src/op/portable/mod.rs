@@ -1,7 +1,7 @@
-//! The operator in Burn's own tensor operations, for every backend without kernels of ours.
+//! The operator in Burn's own tensor operations, for every backend without its own kernels.
 //!
-//! The formulas are those of [`crate::math`], whose functions each part names; nothing is read back, so
-//! the number of steps is fixed.
+//! The formulas are those of [`crate::math`], and each part names the functions that it implements. No value is read
+//! back from the device, so the number of solver steps is fixed.
 
 mod generator;
 mod gradient;
@@ -62,7 +62,7 @@ pub(crate) fn forward<B: Backend>(
         Output::Divergence => {
             let terms = &reference.q * generator.value_at_log(&ratio.log_u);
             let sum = reference.over_allowed(terms);
-            // By rounding: a divergence is not negative.
+            // Rounding may make the divergence negative.
             reference.fill_fallback(sum.mask_fill(&sum.below(0.0), 0.0), 0.0)
         }
     };
@@ -154,7 +154,7 @@ fn reference_gradient<B: Backend>(
         reference,
         ..
     } = support.rows;
-    // Off the support only the generator itself depends on the reference.
+    // Off the support, only the terms of the generator depend on the reference.
     match output {
         Output::Probabilities => {
             (&support.u * support.centered(cotangent)).mask_fill(&support.off, 0.0)
@@ -174,7 +174,7 @@ fn reference_gradient<B: Backend>(
     }
 }
 
-/// `q f(p / q)` of every entry, or its derivative: [`crate::math::Tsallis`].
+/// Computes `q f(p / q)` of every entry, or a derivative of it: [`crate::math::Tsallis`].
 pub(super) fn divergence_terms<B: Backend>(
     probabilities: FloatTensor<B>,
     alpha: AlphaTensor<B>,
@@ -190,7 +190,7 @@ pub(super) fn divergence_terms<B: Backend>(
     let entries = match term {
         DivergenceTerm::Value => {
             let terms = &reference.q * generator.value_at_log(&log_u);
-            // By rounding: a generator is not negative.
+            // Rounding may make the term negative.
             terms.mask_fill(&terms.below(0.0), 0.0)
         }
         DivergenceTerm::ProbabilityDerivative => generator.derivative_at_log(&log_u),

@@ -14,7 +14,7 @@ pub(super) struct Ratios<B: Backend> {
 }
 
 impl<B: Backend> Rows<B> {
-    /// [`crate::math::RatioCurve`] at every gap; `ln u` is `-inf` off the support.
+    /// [`crate::math::RatioCurve`] at every gap. `ln u` is `-inf` off the support.
     pub(super) fn ratio(&self, state: &State<B>) -> Ratios<B> {
         match &self.by_support_radius {
             None => self.by_log_ratio(&state.root),
@@ -33,19 +33,19 @@ impl<B: Backend> Rows<B> {
     pub(super) fn by_log_ratio(&self, l: &Values<B>) -> Ratios<B> {
         let largest = max_finite(self.dtype) * 1e-2;
         let log_power = &self.generator.c * l;
-        // ln |c g e^(c l)|, for products that overflow; ln(1 + e^t) is t + e^-t to rounding beyond t = 20,
-        // and the sign of z is that of c.
+        // t = ln |c g e^(c l)|, for products that overflow. Above t = 20, ln(1 + e^t) equals t + e^-t up to rounding.
+        // The sign of z is that of c.
         let limit = log_space(self.dtype);
         let t = self.gap.ln() + self.generator.c.abs().ln() + &log_power;
         let far = t.above(limit) & self.generator.c.above(0.0);
-        // An entry that far away has a logarithm all the same.
+        // The logarithm of such a far entry is still finite.
         let product = (&self.gap * log_power.clamp_max(limit).exp()).clamp_max(largest / MAX_ALPHA);
         let through_log = t.clamp_max(limit).exp() / self.generator.c.abs();
         let x = log_power.above(limit).select(&through_log, &product);
         let z = &x * &self.generator.c;
         let outside = z.at_or_below(-1.0);
         let log_drop = self.generator.log1p_over(&x);
-        // Inside its range, for what is selected away is still a number.
+        // Masked to the valid range, since the values that are not selected must be finite too.
         let relative_slope = z.mask_fill(&outside, 0.0) + 1.0;
         let relative_slope = relative_slope.filled(1.0) / relative_slope;
         let safe = t.clamp_min(1.0);

@@ -1,4 +1,4 @@
-//! The reference of the rows, and what it and the orders leave of their entries.
+//! The reference of the rows, and the masks that follow from the entries, the reference and alpha.
 
 use super::generator::Generator;
 use super::values::{Mask, Values, max_finite};
@@ -6,13 +6,13 @@ use crate::math::{EmptyRow, MAX_ALPHA};
 use crate::op::request::ReferenceTensor;
 use burn::backend::Backend;
 
-/// The reference measure of the rows, over their allowed entries.
+/// The reference measure over the allowed entries of the rows.
 pub(super) struct MaskedReference<B: Backend> {
-    /// One where the entry is not allowed.
+    /// The reference, and one for an ignored entry.
     pub(super) q: Values<B>,
-    /// The entries that leave every sum.
+    /// The entries that are left out of every sum.
     pub(super) ignored: Mask<B>,
-    /// The rows that answer `NaN`, and those without an allowed entry.
+    /// The rows with the result `NaN`, and the rows without an allowed entry.
     pub(super) invalid: Mask<B>,
     pub(super) empty: Mask<B>,
     /// The number of allowed entries of each row.
@@ -22,7 +22,7 @@ pub(super) struct MaskedReference<B: Backend> {
 }
 
 impl<B: Backend> MaskedReference<B> {
-    /// For rows of numbers `x`, in the arithmetic: logits, or probabilities.
+    /// Creates the reference for rows `x` in the arithmetic dtype: logits or probabilities.
     pub(super) fn new(
         reference: ReferenceTensor<B>,
         x: &Values<B>,
@@ -45,7 +45,7 @@ impl<B: Backend> MaskedReference<B> {
             ReferenceTensor::Rows(q) => Some(Values(q)),
         };
 
-        // -inf is the one number below the lowest finite one, and NaN fails every comparison.
+        // Only -inf is below the lowest finite number. NaN fails every comparison.
         let mut masked = x.below(-largest);
         let mut invalid_entry = !x.at_or_below(largest);
         if let Some(q) = &given {
@@ -72,7 +72,7 @@ impl<B: Backend> MaskedReference<B> {
         }
     }
 
-    /// The bracket of `ln u_max` of rows with these gaps.
+    /// Returns the bracket of `ln u_max` of rows with these gaps.
     pub(super) fn bracket(&self, gap: &Values<B>) -> (Values<B>, Values<B>) {
         if self.is_uniform {
             let hi = self.count.ln();
@@ -83,12 +83,12 @@ impl<B: Backend> MaskedReference<B> {
         (-q.sum().ln(), -at_max.ln())
     }
 
-    /// The sum over the allowed entries.
+    /// Sums over the allowed entries.
     pub(super) fn over_allowed(&self, terms: Values<B>) -> Values<B> {
         terms.mask_fill(&self.ignored, 0.0).sum()
     }
 
-    /// The answers of the rows that have none.
+    /// Fills in the results of the rows that are invalid or empty.
     pub(super) fn fill_fallback(&self, rows: Values<B>, empty: f64) -> Values<B> {
         let empty = match self.empty_row {
             EmptyRow::NaN => f64::NAN,

@@ -9,7 +9,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::DType;
 
-/// The rows of a tensor, as [`crate::math::Row`] is one row.
+/// The rows of a tensor, the counterpart of [`crate::math::Row`] for many rows.
 pub(super) struct Rows<B: Backend> {
     pub(super) dtype: DType,
     /// The reduced dimension.
@@ -18,13 +18,13 @@ pub(super) struct Rows<B: Backend> {
     pub(super) reference: MaskedReference<B>,
     /// The largest allowed logit.
     pub(super) max: Values<B>,
-    /// `x_max - x_i` and what its rounding lost, zero where the entry is not allowed.
+    /// `x_max - x_i` and its rounding error, both zero for a masked entry.
     pub(super) gap: Values<B>,
     pub(super) gap_remainder: Values<B>,
     /// The bracket of `ln u_max`.
     pub(super) lo: Values<B>,
     pub(super) hi: Values<B>,
-    /// The rows whose root is the support radius, if there may be any.
+    /// The rows whose root is the support radius. `None` if alpha is a number that excludes such rows.
     pub(super) by_support_radius: Option<Mask<B>>,
 }
 
@@ -44,9 +44,9 @@ impl<B: Backend> Rows<B> {
 
         let candidates = x.mask_fill(&reference.ignored, -largest);
         let max = candidates.max();
-        // Finite logits may lie further apart than the largest number.
+        // The difference of finite logits may overflow.
         let gap = (&max - &candidates).clamp_max(largest);
-        // Knuth's exact difference.
+        // Knuth's error-free difference.
         let x_seen = &max - &gap;
         let max_seen = &gap + &x_seen;
         let gap_remainder = (&max - &max_seen) + (x_seen - &candidates);
@@ -59,7 +59,7 @@ impl<B: Backend> Rows<B> {
             .is_none_or(|alpha| alpha > Solver::NEWTON_MAX_ALPHA);
         let by_support_radius = may_be_sparse.then(|| {
             let max_abs_log = lo.abs().max_pair(&hi.abs());
-            // Below -1, c is that of an alpha above 2.
+            // c below -1 means alpha above 2.
             generator.c.below(1.0 - Solver::NEWTON_MAX_ALPHA)
                 & (-(max_abs_log * &generator.c)).at_or_below(log_space(dtype))
         });

@@ -8,18 +8,18 @@ use crate::math::{Real, Solver};
 use burn::backend::Backend;
 use burn::tensor::DType;
 
-/// Orders at which this many Newton steps have converged without a test.
+/// The alphas for which this fixed number of Newton steps converges.
 const NEWTON_ALPHA: std::ops::RangeInclusive<f64> = 0.0..=2.0;
 const NEWTON_STEPS: usize = 16;
 
-/// Halvings of the support radius after those of its logarithm, down to a sum of two numbers: the interval left is
-/// some thousand roundings of the first.
+/// Number of bisection steps of the support radius after those of its logarithm, which leave an interval of about a
+/// thousand roundings. The result is a sum of two numbers.
 const SUPPORT_RADIUS_BISECTIONS: usize = 44;
 const SUPPORT_RADIUS_ULPS: f64 = 256.0;
 
 impl<B: Backend> Rows<B> {
-    /// [`crate::math::solve_log_ratio`] with a fixed number of steps, then
-    /// [`crate::math::solve_support_radius`] from there.
+    /// Finds the roots by [`crate::math::solve_log_ratio`] with a fixed number of steps, then by
+    /// [`crate::math::solve_support_radius`] from its result.
     pub(super) fn solve(&self, solver: Solver) -> State<B> {
         let newton = solver == Solver::Newton
             && self
@@ -68,7 +68,7 @@ impl<B: Backend> Rows<B> {
         }
     }
 
-    /// The reach near `u_max = e^l`, by halving what the resolution of `l` leaves.
+    /// Finds the support radius near `u_max = e^l`, by bisection of the interval that the resolution of `l` leaves.
     fn solve_support_radius(&self, l: &Values<B>) -> State<B> {
         let beta = -self.generator.c.clone();
         let m = (&beta * l).exp() / &beta;
@@ -76,7 +76,7 @@ impl<B: Backend> Rows<B> {
             DType::F64 => f64::EPSILON,
             _ => f64::from(f32::EPSILON),
         };
-        // The error of m: of l, of its product with beta, and of the exponential.
+        // The error of m has three sources: l, its product with beta, and the exponential.
         let width = (l.abs() * &beta + 1.0) * &m * (epsilon * SUPPORT_RADIUS_ULPS);
         let (mut lo, mut hi) = (-width.clone(), width);
         let mut remainder = &lo * 0.0;
@@ -94,7 +94,7 @@ impl<B: Backend> Rows<B> {
         State { root, remainder }
     }
 
-    /// `S` and `W` of [`crate::math::solve_log_ratio`].
+    /// Computes `S` and `W` of [`crate::math::solve_log_ratio`].
     pub(super) fn mass(&self, ratio: &Ratios<B>) -> (Values<B>, Values<B>) {
         let off = off_support(&ratio.log_u);
         let p = (&self.reference.q * ratio.log_u.exp()).mask_fill(&off, 0.0);
@@ -114,7 +114,7 @@ impl<B: Backend> Rows<B> {
         }
     }
 
-    /// What the root left of the mass: `math::Row::residual`.
+    /// The error of the mass at the root: `math::Row::residual`.
     pub(super) fn residual(&self, ratio: &Ratios<B>) -> Values<B> {
         if self.by_support_radius.is_none() {
             return Values::number(0.0, &self.max);

@@ -11,7 +11,7 @@ pub(super) struct State<B: Backend> {
 }
 
 impl<B: Backend> State<B> {
-    /// The columns of the tensor that the extension passes.
+    /// Splits the state tensor of the extension into its columns.
     pub(super) fn new(state: FloatTensor<B>) -> Self {
         let last = state.rank() - 1;
         let shape = state.shape();

@@ -6,13 +6,13 @@ use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::{BoolDType, DType, FloatDType, Shape};
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
-/// Below this `ln u` is `-inf`: no logits within `1e30` of each other lead to it.
+/// `ln u` below this is treated as `-inf`. Logits within `1e30` of each other do not lead to it.
 const OFF_SUPPORT: f64 = -1e30;
 
-/// A float tensor; operations broadcast.
+/// A float tensor. Operations broadcast.
 pub(super) struct Values<B: Backend>(pub FloatTensor<B>);
 
-/// A mask; operations broadcast.
+/// A mask. Operations broadcast.
 pub(super) struct Mask<B: Backend>(BoolTensor<B>);
 
 impl<B: Backend> Clone for Values<B> {
@@ -28,7 +28,7 @@ impl<B: Backend> Clone for Mask<B> {
 }
 
 impl<B: Backend> Values<B> {
-    /// One number, to be broadcast, beside `like`.
+    /// Creates a tensor of one number that broadcasts to `like`, on its device.
     pub fn number(value: f64, like: &Self) -> Self {
         let mut shape = like.shape();
         for dim in 0..shape.num_dims() {
@@ -38,7 +38,7 @@ impl<B: Backend> Values<B> {
         Self(B::float_full(shape, value.into(), &like.0.device(), dtype))
     }
 
-    /// This number everywhere, of the shape of `self`.
+    /// Creates a tensor of the shape of `self` filled with this number.
     pub fn filled(&self, value: f64) -> Self {
         let dtype = FloatDType::from(self.0.dtype());
         Self(B::float_full(
@@ -101,22 +101,22 @@ impl<B: Backend> Values<B> {
         Self(B::float_clamp_min(self.0.clone(), value.into()))
     }
 
-    /// The sum of each row.
+    /// Sums each row.
     pub fn sum(&self) -> Self {
         Self(B::float_sum_dim(self.0.clone(), self.last()))
     }
 
-    /// The largest of each row.
+    /// Returns the largest value of each row.
     pub fn max(&self) -> Self {
         Self(B::float_max_dim(self.0.clone(), self.last()))
     }
 
-    /// The larger of two.
+    /// Returns the larger of two values.
     pub fn max_pair(&self, other: &Self) -> Self {
         self.gt(other).select(self, other)
     }
 
-    /// The smaller of two.
+    /// Returns the smaller of two values.
     pub fn min_pair(&self, other: &Self) -> Self {
         self.lt(other).select(self, other)
     }
@@ -177,7 +177,7 @@ impl<B: Backend> Values<B> {
         ))
     }
 
-    /// This number where the mask is set.
+    /// Replaces the values at which the mask is set by this number.
     pub fn mask_fill(&self, mask: &Mask<B>, value: f64) -> Self {
         let mask = mask.expand(&self.shape());
         Self(B::float_mask_fill(self.0.clone(), mask, value.into()))
@@ -198,7 +198,7 @@ impl<B: Backend> Values<B> {
 }
 
 impl<B: Backend> Mask<B> {
-    /// `yes` where the mask is set, else `no`.
+    /// Returns `yes` if the mask is set, otherwise `no`.
     pub fn select(&self, yes: &Values<B>, no: &Values<B>) -> Values<B> {
         let shape = broadcast(broadcast(self.0.shape(), &yes.shape()), &no.shape());
         Values(B::float_mask_where(
@@ -216,14 +216,14 @@ impl<B: Backend> Mask<B> {
         }
     }
 
-    /// Two masks of one shape, to which each broadcasts.
+    /// Broadcasts two masks to one shape.
     fn aligned(self, other: Self) -> (BoolTensor<B>, BoolTensor<B>) {
         let shape = broadcast(self.0.shape(), &other.0.shape());
         (self.expand(&shape), other.expand(&shape))
     }
 }
 
-/// The shape that tensors of these two broadcast to.
+/// Returns the shape that tensors of these two shapes broadcast to.
 fn broadcast(mut shape: Shape, other: &Shape) -> Shape {
     for dim in 0..shape.num_dims() {
         if shape[dim] == 1 {
@@ -315,12 +315,12 @@ arithmetic! {
     Div div float_div float_div_scalar;
 }
 
-/// Where `ln u` is `-inf`.
+/// Returns the mask of the entries with `ln u = -inf`.
 pub(super) fn off_support<B: Backend>(log_u: &Values<B>) -> Mask<B> {
     log_u.below(OFF_SUPPORT)
 }
 
-/// The largest number of an arithmetic.
+/// Returns the largest number of an arithmetic dtype.
 pub(super) fn max_finite(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::MAX,
@@ -328,7 +328,7 @@ pub(super) fn max_finite(dtype: DType) -> f64 {
     }
 }
 
-/// [`Real::LOG_SPACE`].
+/// Returns [`Real::LOG_SPACE`] of an arithmetic dtype.
 pub(super) fn log_space(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::LOG_SPACE,

@@ -1,4 +1,4 @@
-//! A kernel's text, put together from the files in `kernels/`.
+//! The source of a kernel, assembled from the files in `kernels/`.
 
 use super::layout::Layout;
 use crate::math::{MAX_ALPHA, Output, Real, Solver};
@@ -7,14 +7,14 @@ use burn_cubecl::cubecl::CubeDim;
 use burn_cubecl::cubecl::prelude::KernelId;
 use burn_wgpu::{KernelSource, SourceTemplate};
 
-/// A file of `kernels/`.
+/// The text of a file in `kernels/`.
 macro_rules! file {
     ($name:literal) => {
         include_str!(concat!("../../../kernels/", $name))
     };
 }
 
-/// What a kernel computes.
+/// The pass that a kernel computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Pass {
     Forward,
@@ -30,9 +30,10 @@ pub(super) enum ReferenceKind {
     Rows,
 }
 
-/// A kernel: whatever changes the text is a field, since the id that kernels are cached by is
-/// made of the fields. A number for the order is not among them: it travels in the metadata, so that a new
-/// order compiles nothing.
+/// A kernel.
+///
+/// Everything that changes the text is a field, because the id in the kernel cache consists of the fields. A number
+/// alpha is not a field. It is passed in the metadata, so that a new alpha needs no compilation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RowKernel {
     pub pass: Pass,
@@ -79,12 +80,12 @@ impl RowKernel {
         )
     }
 
-    /// The type of the logits, of their cotangents and gradients, and of the outputs.
+    /// The storage type of the logits, their cotangents and gradients, and the outputs.
     fn stored(&self) -> &'static str {
         if self.half { "f16" } else { "f32" }
     }
 
-    /// The files, with placeholders.
+    /// Concatenates the files, which contain placeholders.
     fn text(&self) -> String {
         let layout: &[&str] = match self.layout {
             Layout::Short { .. } => &[file!("layout/short.wgsl")],
@@ -111,7 +112,7 @@ impl RowKernel {
 
     /// The number of buffers that the kernel binds.
     pub fn buffers(&self) -> u32 {
-        // The logits, the state and the launch's parameters.
+        // Always bound: the logits, the state and the parameters of the launch.
         let optional = [
             self.alpha_rows,
             self.reads_reference(),
@@ -123,11 +124,10 @@ impl RowKernel {
         3 + optional.into_iter().map(u32::from).sum::<u32>()
     }
 
-    /// The bindings, in the order of the launch's arguments.
+    /// Declares the bindings, in the order of the launch's arguments.
     ///
-    /// Every declared binding must be used, so the optional ones are declared only where they are given. All
-    /// tensors are `read_write`: Burn's buffers are slices of shared pages, which no dispatch may bind in two
-    /// ways.
+    /// Every declared binding must be used, so an optional one is declared only if the tensor is present. All tensors
+    /// are `read_write`: Burn's buffers are slices of shared pages, and a dispatch must not bind a page in two ways.
     fn bindings(&self) -> Vec<Replacement> {
         let stored = self.stored();
         let entries = match self.layout {
@@ -153,7 +153,7 @@ impl RowKernel {
             .map(|(name, of, _)| (name, of))
             .enumerate()
             .map(|(i, (name, of))| {
-                // The logits are the first, declared by the layout.
+                // The first binding is the logits, which the layout declares.
                 let n = i + 1;
                 format!("@group(0) @binding({n}) var<storage, read_write> {name}: array<{of}>;\n")
             })
@@ -238,7 +238,7 @@ impl RowKernel {
     }
 
     fn pass_replacements(&self) -> Vec<Replacement> {
-        // The numbers of the constants in row.wgsl.
+        // The values of the constants in row.wgsl.
         let output = match self.output {
             Output::Probabilities => "0",
             Output::LogProbabilities => "1",
@@ -316,7 +316,7 @@ impl RowKernel {
     }
 }
 
-/// A placeholder and what stands in its place.
+/// A placeholder and its replacement.
 type Replacement = (&'static str, String);
 
 impl KernelSource for RowKernel {
@@ -350,7 +350,7 @@ impl KernelSource for RowKernel {
 mod tests {
     use super::*;
 
-    /// A kernel of every layout, pass, output and input, with a name.
+    /// Returns one kernel for each layout, pass, output and input, with a name.
     fn every_kernel() -> Vec<(String, RowKernel)> {
         let masks = (1..8).map(|bits| {
             Pass::Backward(GradientMask {
@@ -384,7 +384,7 @@ mod tests {
                                 layout,
                                 workgroup,
                             };
-                            // The gradient in an input that is no tensor is not asked for.
+                            // The gradient in an input that is not a tensor is never wanted.
                             let wanted = match pass {
                                 Pass::Forward => GradientMask::default(),
                                 Pass::Backward(wanted) => wanted,
@@ -409,7 +409,7 @@ mod tests {
         kernels
     }
 
-    /// The decimal floats of a text.
+    /// Returns the decimal float literals of a text.
     fn float_literals(text: &str) -> impl Iterator<Item = f64> {
         text.lines()
             .map(|line| line.split("//").next().unwrap_or_default())
@@ -435,7 +435,7 @@ mod tests {
         }
     }
 
-    /// A literal above the largest number is none to every compiler of WGSL, whatever it would round to.
+    /// Some WGSL compilers reject literals above `f32::MAX`, even if they round to it.
     #[test]
     fn every_float_literal_is_within_range() {
         let mut largest = 0.0_f64;
@@ -448,18 +448,20 @@ mod tests {
         assert_eq!(largest as f32, f32::MAX);
     }
 
-    /// Writes the text of every kernel into the folder `TSALLIS_KERNEL_TEXTS`: see kernels/README.md.
+    /// Writes the source of every kernel to the folder `TSALLIS_KERNEL_TEXTS`. See kernels/README.md.
     #[test]
-    #[ignore = "writes the texts for Chrome's compiler, which checks them: see kernels/README.md"]
+    #[ignore = "writes the kernels to files for Chrome's compiler: see kernels/README.md"]
     fn write_every_kernel() {
-        let folder = std::env::var("TSALLIS_KERNEL_TEXTS").expect("the folder to write to");
-        std::fs::create_dir_all(&folder).expect("a folder");
+        let folder = std::env::var("TSALLIS_KERNEL_TEXTS").expect("TSALLIS_KERNEL_TEXTS is set");
+        std::fs::create_dir_all(&folder).expect("the folder can be created");
         for (name, kernel) in every_kernel() {
             let path = format!("{folder}/{name}.wgsl");
-            std::fs::write(path, kernel.source().complete()).expect("a file is written");
+            std::fs::write(path, kernel.source().complete()).expect("the file can be written");
         }
-        // Each under a name of its own.
-        let written = std::fs::read_dir(&folder).expect("the folder").count();
+        // Every kernel has its own name.
+        let written = std::fs::read_dir(&folder)
+            .expect("the folder can be read")
+            .count();
         assert_eq!(written, every_kernel().len());
     }
 }

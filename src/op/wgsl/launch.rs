@@ -1,4 +1,4 @@
-//! A launch of a kernel.
+//! The launch of a kernel.
 
 use super::kernel::{Pass, ReferenceKind, RowKernel};
 use super::layout::Layout;
@@ -61,7 +61,7 @@ impl Call {
         }
     }
 
-    /// Whether the device can bind the buffers of the kernel.
+    /// Whether the device can bind all buffers of the kernel.
     pub fn fits(&self) -> bool {
         self.kernel.buffers() <= self.logits.client.properties().hardware.max_bindings
     }
@@ -80,11 +80,11 @@ impl Call {
         )
     }
 
-    /// Launches the kernel on these tensors beside its inputs, in the order of its bindings.
+    /// Launches the kernel with its inputs and these tensors, in the order of its bindings.
     pub fn launch(self, read: &[&CubeTensor], written: &[&CubeTensor]) {
         let shape = self.logits.shape();
         let columns = shape[shape.num_dims() - 1];
-        // Without columns there is nothing to compute, and a state that nothing reads.
+        // Rows without entries have no output, and nothing reads their state.
         if shape.num_elements() == 0 {
             return;
         }
@@ -111,7 +111,7 @@ impl Call {
             Solver::Newton => Solver::NEWTON_STEPS as u32,
             Solver::Bisection => 0,
         };
-        // Zero where the kernel takes powers.
+        // Zero selects the general form with powers.
         let form = match &self.alpha {
             Some(_) => 0,
             None => closed_form(alpha).unwrap_or(0),
@@ -133,7 +133,7 @@ impl Call {
     }
 }
 
-/// The numbers of a launch: `Info` of `kernels/row.wgsl`.
+/// The parameters of a launch: `Info` of `kernels/row.wgsl`.
 struct Info {
     rows: u32,
     columns: u32,
@@ -145,7 +145,7 @@ struct Info {
 }
 
 impl Info {
-    /// The fields in the order of the kernel's struct, two to a word.
+    /// Packs the fields in the order of the kernel's struct, two in each word.
     fn words(&self) -> Vec<u64> {
         let fields = [
             self.rows,
@@ -181,7 +181,7 @@ fn launch(
 ) {
     #[cfg(test)]
     LAUNCHES.set(LAUNCHES.get() + 1);
-    // In two dimensions: one of them holds 65 535 workgroups.
+    // In two dimensions, because one dimension is limited to 65 535 workgroups.
     let max_groups = client.properties().hardware.max_cube_count.0.max(1) as usize;
     let x = groups.min(max_groups);
     let grid = CubeCount::Static(x as u32, groups.div_ceil(x) as u32, 1);

@@ -1,36 +1,37 @@
-//! How rows lie over the invocations of a workgroup.
+//! The distribution of rows over the invocations of a workgroup.
 
-/// Longest row that one invocation works on.
+/// Length of the longest row that one invocation computes.
 const MAX_SHORT_ROW: usize = 32;
 
-/// Rows of a workgroup of such invocations, and of rows beyond half that length: two tiles of them stay below
-/// the 16 KiB of workgroup memory that WebGPU grants.
+/// Number of short rows in a workgroup, and of short rows longer than half of [`MAX_SHORT_ROW`]. Two tiles of them stay
+/// below the 16 KiB of workgroup memory that WebGPU guarantees.
 const SHORT_WORKGROUP: u32 = 64;
 const HALF_WORKGROUP: u32 = 32;
 
-/// Entries that an invocation of a longer row starts from, and the workgroups that follow from it: more
-/// invocations than the largest leave too few registers to each.
+/// Number of entries of a longer row for each invocation, and the limits of the workgroup size that follows from it.
+/// Above the upper limit each invocation has too few registers.
 const ENTRIES_PER_INVOCATION: usize = 8;
 const MIN_WORKGROUP: u32 = 32;
 const MAX_WORKGROUP: u32 = 512;
 
-/// Most entries that an invocation holds.
+/// Largest number of entries that an invocation holds in registers.
 const MAX_SLOTS: u32 = 32;
 
-/// How rows lie over the invocations of a workgroup.
+/// The distribution of rows over the invocations of a workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Layout {
-    /// A row to an invocation, in tiles of so many entries.
+    /// One row for each invocation, in tiles of `tile` entries.
     Short { tile: u32 },
-    /// A row to a workgroup, in so many registers of each invocation, read by fours or one by one.
+    /// One row for each workgroup, in `slots` registers of each invocation. The entries are read in groups of four if
+    /// `vec4` is set, otherwise one at a time.
     Registers { slots: u32, vec4: bool },
-    /// A row to a workgroup, read again for every pass.
+    /// One row for each workgroup, read again for every pass.
     Streaming,
 }
 
 impl Layout {
-    /// The layout of rows of this length, and the size of its workgroups, where a device has workgroups of so many
-    /// invocations at most.
+    /// Returns the layout for rows of this length and the size of its workgroups, on a device whose workgroups have at
+    /// most `limit` invocations.
     pub(super) fn for_rows(columns: usize, limit: u32) -> (Self, u32) {
         let limit = 1 << limit.ilog2();
         if columns <= MAX_SHORT_ROW {
@@ -40,7 +41,7 @@ impl Layout {
                 (HALF_WORKGROUP, MAX_SHORT_ROW)
             };
             let workgroup = workgroup.min(limit);
-            // A row of an even length takes one entry more.
+            // A row of even length takes one more entry.
             let tile = workgroup * (longest as u32 + 1);
             return (Self::Short { tile }, workgroup);
         }
@@ -50,7 +51,7 @@ impl Layout {
             .min(limit);
         let vec4 = columns.is_multiple_of(4);
         let lanes = if vec4 { 4 } else { 1 };
-        // In powers of two, so that lengths share kernels.
+        // A power of two, so that rows of several lengths share a kernel.
         let slots = (columns.div_ceil(workgroup as usize * lanes) * lanes).next_power_of_two();
         let layout = if slots <= MAX_SLOTS as usize {
             Self::Registers {

@@ -1,13 +1,13 @@
 //! The launches of the WGSL kernels in `kernels/`.
 //!
-//! Rows of up to 32 entries take an invocation each; longer ones a workgroup, which holds the row in registers
-//! while it fits and streams it beyond.
+//! A row of up to 32 entries takes one invocation. A longer row takes one workgroup, which holds it in registers if it
+//! fits and reads it again for every pass if not.
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
-//! | `kernel` | a kernel's text, put together from files |
-//! | `launch` | its launch on the tensors of a call |
-//! | `layout` | how rows lie over the invocations of a workgroup |
+//! | `kernel` | the source of a kernel, assembled from files |
+//! | `launch` | the launch of a kernel on the tensors of a call |
+//! | `layout` | the distribution of rows over the invocations of a workgroup |
 
 mod kernel;
 mod launch;
@@ -25,7 +25,7 @@ use launch::Call;
 #[cfg(test)]
 pub(crate) use launch::LAUNCHES;
 
-/// Whether Burn's wgpu compiles WGSL text for this device. Starts the device.
+/// Whether Burn's wgpu compiles WGSL for this device. Starts the device.
 pub(crate) fn compiles_on(device: &Device) -> bool {
     use burn::backend::fusion::Fusion;
     Tensor::<1>::zeros([1], device)
@@ -33,9 +33,9 @@ pub(crate) fn compiles_on(device: &Device) -> bool {
         .is_ok_and(|x| runs_on(&x.client.clone().resolve_tensor_float::<CubeBackend>(x)))
 }
 
-/// Whether the tensor's runtime takes WGSL text and the kernels take its dtype.
+/// Whether the tensor's runtime compiles WGSL and the kernels support its dtype.
 pub(super) fn runs_on(tensor: &CubeTensor) -> bool {
-    // Other runtimes of wgpu compile to SPIR-V or MSL and refuse text.
+    // Other runtimes of wgpu compile to SPIR-V or MSL and reject WGSL text.
     tensor.client.name() == "wgpu<wgsl>"
         && match tensor.dtype {
             DType::F32 | DType::Flex32 => true,
@@ -65,8 +65,8 @@ pub(crate) fn forward(
     (output, state)
 }
 
-/// Computes the gradients in one launch; in two where the device cannot bind the buffers of all three, which are nine,
-/// and WebGPU grants eight.
+/// Computes the gradients, in one launch if the device can bind the buffers of all of them, otherwise in two. All three
+/// gradients need nine buffers, and WebGPU guarantees eight.
 pub(crate) fn backward(
     logits: CubeTensor,
     alpha: AlphaTensor<CubeBackend>,

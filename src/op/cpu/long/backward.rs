@@ -7,7 +7,7 @@ use crate::op::cpu::ratio::{RatioCurve, Root};
 use crate::op::cpu::vector::{lanes, load, load_row, splat, store, store_row};
 use macerator::Simd;
 
-/// The gradient of an output, given `l = ln u_max`.
+/// The kernel for the gradient of an output, given `l = ln u_max`.
 pub(super) struct Backward<'a> {
     pub row: &'a mut LongRow,
     pub summary: Summary,
@@ -38,8 +38,8 @@ impl Kernel for Backward<'_> {
         match self.output {
             Output::LogProbabilities => row.log_probabilities::<S>(&curve, total, c, gradient),
             Output::Divergence => {
-                // As the probabilities, with minus the gaps for a cotangent: they are exact where
-                // f'(u) = x - mu is not.
+                // Equal to the gradient of the probabilities with minus the gaps as the cotangent. The gaps are exact,
+                // unlike f'(u) = x - mu.
                 let mut scaled_cotangents = std::mem::take(&mut row.scaled_cotangents);
                 scaled_cotangents.clear();
                 for gap in &row.gaps {
@@ -54,7 +54,7 @@ impl Kernel for Backward<'_> {
 }
 
 impl LongRow {
-    /// Fills the weights `k = q u^(2 - alpha)`, and returns their sum.
+    /// Fills the weights `k = q u^(2 - alpha)` and returns their sum.
     #[inline(always)]
     fn weigh<S: Simd>(
         &mut self,
@@ -84,7 +84,7 @@ impl LongRow {
         sum
     }
 
-    /// The entry of the largest weight.
+    /// Returns the index of the largest weight.
     #[inline(always)]
     fn largest<S: Simd>(&self) -> usize {
         let mut best = splat::<S>(0.0);
@@ -109,7 +109,7 @@ impl LongRow {
             for i in (begin..end).step_by(width) {
                 let k = load::<S>(&self.weights, i);
                 let c = load_row::<S>(c, i);
-                // An entry off the support has no weight, whatever its cotangent is.
+                // An entry off the support has no weight, even if its cotangent is infinite or NaN.
                 block += k.gt(zero).select(k * (c - center), zero);
             }
             sum += f64::from(block.reduce_add());
@@ -155,7 +155,7 @@ impl LongRow {
             others += value;
             *grad = value as f32;
         }
-        // The row sums to zero: at the largest weight, the sum of the others keeps the digits.
+        // The row sums to zero. At the largest weight, minus the sum of the others is more accurate.
         grad[largest] = -others as f32;
     }
 }

@@ -1,9 +1,8 @@
 //! The operator on a row of `f32`, by vectors along it.
 //!
-//! A row is copied into a buffer of gaps, padded to whole vectors with entries that are not allowed, and
-//! every pass runs over vectors without a branch. The formulas are those of [`crate::math`], by the curves of
-//! `curve`; what is one number for a row is summed in `f64`. What is outside their range, and every
-//! `alpha > 2`, is left to the scalar layer.
+//! A row is copied into a buffer of gaps, which is padded to whole vectors with masked entries. Every pass runs over
+//! vectors without branches. The formulas are those of [`crate::math`], with the curves of `ratio`. Sums over a row are
+//! in `f64`. The scalar layer computes rows outside the range of the curves, and every row with `alpha > 2`.
 
 mod backward;
 mod output;
@@ -20,27 +19,27 @@ use macerator::Simd;
 use output::Forward;
 use summary::{Summarize, Summary};
 
-/// Vectors that are summed in `f32` before their sum goes to `f64`: 32 additions to a lane cost less than
-/// a rounding of the result.
+/// Number of vectors that are summed in `f32` before their sum is added in `f64`. The error of 32 additions in a lane
+/// is smaller than the rounding of the result.
 const BLOCK: usize = 32;
 
 /// The buffers of the rows of a task.
 #[derive(Default)]
 pub(in crate::op) struct LongRow {
-    /// `x_max - x`, `+inf` where the entry is not allowed, padded to whole vectors.
+    /// `x_max - x`, or `+inf` for a masked entry, padded to whole vectors.
     gaps: Vec<f32>,
-    /// The reference where it is given, padded likewise with zeros.
+    /// The reference if it is given, padded to whole vectors with zeros.
     reference: Vec<f32>,
     weights: Vec<f32>,
     scaled_cotangents: Vec<f32>,
-    /// The last pair of a number and its logarithm, and of an exponent and its exponential: rows of one
-    /// length ask for the same ones again and again.
+    /// The last number with its logarithm, and below the last exponents with their exponentials. Rows of one length
+    /// need the same ones repeatedly.
     last_ln: (f64, f64),
     last_exp: [(f64, f64); 2],
 }
 
 impl LongRow {
-    /// The output and the root, or nothing where the row is not for these kernels.
+    /// Computes the output and returns the root, or `None` if these kernels do not support the row.
     #[inline(always)]
     pub fn forward<S: Simd>(
         &mut self,
@@ -61,7 +60,7 @@ impl LongRow {
         run::<S, _>(row.alpha, forward)
     }
 
-    /// The gradient in the logits, or false where the row is not for these kernels.
+    /// Computes the gradient in the logits. Returns false if these kernels do not support the row.
     #[inline(always)]
     pub fn backward<S: Simd>(
         &mut self,
@@ -91,7 +90,7 @@ impl LongRow {
 
     #[inline(always)]
     fn summarize<S: Simd>(&mut self, row: RowCall<'_, f32>) -> Option<Summary> {
-        // A NaN fails the comparison too.
+        // NaN fails both comparisons.
         if !(row.alpha >= -MAX_ALPHA && row.alpha <= Solver::NEWTON_MAX_ALPHA) {
             return None;
         }
@@ -108,7 +107,7 @@ impl LongRow {
 
     #[inline(always)]
     fn cached_exp(&mut self, which: usize, x: f64) -> f64 {
-        // At zero the cache holds what it was made with.
+        // The cache starts with the exponent zero and no valid exponential.
         if x == 0.0 {
             return 1.0;
         }
@@ -118,7 +117,7 @@ impl LongRow {
         self.last_exp[which].1
     }
 
-    /// The reference at a vector of entries.
+    /// Returns the reference at a vector of entries.
     #[inline(always)]
     fn reference_at<S: Simd>(&self, summary: &Summary, at: usize) -> V<S> {
         match summary.constant {

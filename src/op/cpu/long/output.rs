@@ -1,4 +1,4 @@
-//! An output of a row.
+//! The outputs of a row.
 
 use super::solve::RowRoot;
 use super::{BLOCK, LongRow, Summary};
@@ -12,7 +12,7 @@ use crate::op::cpu::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE};
 use crate::op::request::STATE_LEN;
 use macerator::Simd;
 
-/// Finds the root and writes the output; nothing where the row is not for these kernels.
+/// The kernel that finds the root and writes the output. It returns `None` if these kernels do not support the row.
 pub(super) struct Forward<'a> {
     pub row: &'a mut LongRow,
     pub summary: Summary,
@@ -53,7 +53,7 @@ impl Kernel for Forward<'_> {
 }
 
 impl LongRow {
-    /// `p`, times a factor.
+    /// Writes `p`, times a factor.
     #[inline(always)]
     pub(super) fn write<S: Simd>(
         &self,
@@ -69,7 +69,7 @@ impl LongRow {
         }
     }
 
-    /// `ln p`.
+    /// Writes `ln p`.
     #[inline(always)]
     fn write_log<S: Simd>(&self, summary: &Summary, curve: &impl RatioCurve<S>, y: &mut [f32]) {
         let constant = splat::<S>(summary.constant.unwrap_or(1.0).ln());
@@ -88,7 +88,8 @@ impl LongRow {
         }
     }
 
-    /// The value and the divergence by [`MASS_FORM_MIN_ALPHA`], or nothing where they would lose their digits.
+    /// Computes the value and the divergence by the formulas at [`MASS_FORM_MIN_ALPHA`]. Returns `None` if they would
+    /// not be accurate.
     #[inline(always)]
     fn value_and_divergence<S: Simd>(
         &self,

@@ -1,4 +1,4 @@
-//! The root of a row, its scalars in `f64`: [`crate::math::solve_log_ratio`].
+//! The root of a row, with scalars in `f64`: [`crate::math::solve_log_ratio`].
 
 use super::{BLOCK, LongRow, Summary};
 use crate::math::Solver;
@@ -6,7 +6,7 @@ use crate::op::cpu::ratio::{FindRoot, General, PowerCurve, RatioCurve, Root, Sof
 use crate::op::cpu::vector::{lanes, load, splat};
 use macerator::Simd;
 
-/// A row whose root `ln u_max` is found, or nothing where the steps do not converge.
+/// The root finder for a row. It returns `ln u_max`, or `None` if the steps do not converge.
 pub(super) struct RowRoot<'a> {
     pub row: &'a mut LongRow,
     pub summary: &'a Summary,
@@ -15,7 +15,7 @@ pub(super) struct RowRoot<'a> {
 impl<S: Simd> FindRoot<S> for RowRoot<'_> {
     type Found<C: RatioCurve<S>> = Option<f64>;
 
-    /// `S` is `e^l` times its value at `l = 0`.
+    /// `S(l) = e^l S(0)`.
     #[inline(always)]
     fn on_softmax(self) -> Option<f64> {
         let curve = Softmax::new(&Root::broadcast(self.summary.c, 0.0));
@@ -35,14 +35,14 @@ impl<S: Simd> FindRoot<S> for RowRoot<'_> {
 }
 
 impl LongRow {
-    /// In `l = ln u_max`.
+    /// Finds the root in `l = ln u_max`.
     #[inline(always)]
     fn solve_general<S: Simd>(&self, summary: &Summary) -> Option<f64> {
         let Summary { c, lo, hi, .. } = *summary;
         // Jensen's inequality: the mean of B^(-1/c) is at least that of the mean B.
         let mean = (-c * lo).exp() - c * summary.mean_gap;
         let start = -mean.ln() / c * (1.0 + 1e-6) + 1e-6;
-        // Not the upper end of the bracket: the mean is rounded.
+        // The start does not become the upper end of the bracket, because the mean is rounded.
         let mut l = if start > lo && start < hi { start } else { hi };
         let (mut lo, mut hi) = (lo, hi);
         let tolerance = Solver::TOLERANCE_ULPS * f64::from(f32::EPSILON);
@@ -56,10 +56,10 @@ impl LongRow {
             } else {
                 lo = l;
             }
-            // c d of the step.
+            // c d, for the step d.
             let change = s * powm1(s, c) / w;
             let newton = l - fast_ln_1p(change) / c;
-            // An end of the bracket is as good as the root: equal logits have theirs at one.
+            // The root may be at an end of the bracket, as with equal logits.
             let next = newton.clamp(lo, hi);
             let step = (next - l).abs();
             power = if next == newton {
@@ -77,7 +77,8 @@ impl LongRow {
         None
     }
 
-    /// In `b = u_max^-c`, where `S^c` is a root: `b <- b + b S (S^c - 1) / W`. Returns `ln u_max`.
+    /// Finds the root in `b = u_max^-c`, for curves with `c = 1/N` or `c = -1/N`:
+    /// `b <- b + b S (S^c - 1) / W`. Returns `ln u_max`.
     #[inline(always)]
     fn solve_power<S: Simd, C: PowerCurve<S>>(&mut self, summary: &Summary) -> Option<f64> {
         let Summary { c, lo, hi, .. } = *summary;
@@ -94,7 +95,7 @@ impl LongRow {
         for _ in 0..Solver::NEWTON_STEPS {
             let curve = C::with_b(splat::<S>(c as f32), splat::<S>(b as f32));
             let (s, w) = self.mass::<S>(summary, &curve);
-            // S falls with b for c > 0 and rises for c < 0.
+            // S decreases in b for c > 0 and increases for c < 0.
             if (s >= 1.0) == (c > 0.0) {
                 least = b;
             } else {
@@ -105,7 +106,7 @@ impl LongRow {
             if next != newton {
                 previous_step = 0.0;
             }
-            // In units of a step of l, for which the tolerance is.
+            // The tolerance applies to steps of l, so the step is scaled to l.
             let unit = (c * b).abs();
             let step = (next - b).abs();
             b = next;
@@ -117,7 +118,7 @@ impl LongRow {
         None
     }
 
-    /// `S` and `W` of [`crate::math::solve_log_ratio`].
+    /// Computes `S` and `W` of [`crate::math::solve_log_ratio`].
     #[inline(always)]
     fn mass<S: Simd>(&self, summary: &Summary, curve: &impl RatioCurve<S>) -> (f64, f64) {
         let (mut s, mut w) = (0.0, 0.0);
@@ -152,7 +153,7 @@ impl LongRow {
     }
 }
 
-/// `s^c - 1`. Close to one by its series, which is exact enough for a step, and cheaper.
+/// `s^c - 1`. For `s` close to one it uses a series, which is faster and accurate enough for a step.
 #[inline(always)]
 fn powm1(s: f64, c: f64) -> f64 {
     let d = s - 1.0;
@@ -165,7 +166,7 @@ fn powm1(s: f64, c: f64) -> f64 {
     }
 }
 
-/// `ln(1 + x)`, likewise.
+/// `ln(1 + x)`. For small `x` it uses a series, which is faster and accurate enough for a step.
 #[inline(always)]
 fn fast_ln_1p(x: f64) -> f64 {
     if x.abs() < 0.05 {
@@ -177,7 +178,7 @@ fn fast_ln_1p(x: f64) -> f64 {
     }
 }
 
-/// Whether a step of `l` has converged, or the one that would follow it has: [`Solver::QUADRATIC_TOLERANCE_SHARE`].
+/// Whether this step of `l` or the next one is within the tolerance: [`Solver::QUADRATIC_TOLERANCE_SHARE`].
 #[inline(always)]
 fn converged(step: f64, previous_step: f64, tolerance: f64) -> bool {
     let small = Solver::QUADRATIC_TOLERANCE_SHARE;

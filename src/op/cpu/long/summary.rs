@@ -1,19 +1,19 @@
-//! The first reading of a row: [`crate::math::Row::new`].
+//! The first pass over a row: [`crate::math::Row::new`].
 
 use super::{LongRow, RowCall};
 use crate::math::{Real, RowReference};
 use crate::op::cpu::vector::{lanes, load, splat, store};
 use macerator::{Simd, WithSimd};
 
-/// The widest gap, times the largest deformation, whose product with `u_max^c` stays a number.
+/// Largest gap, times `max(1, |c|)`, at which no product with `u_max^c` overflows.
 const MAX_SCALED_GAP: f64 = 1e34;
 
-/// What the reading finds.
+/// The result of the first pass.
 #[derive(Clone, Copy)]
 pub(in crate::op::cpu) struct Summary {
     /// `c = 1 - alpha`.
     pub c: f64,
-    /// The reference of every entry, where it is not given.
+    /// The reference of every entry, if the reference is not given.
     pub constant: Option<f32>,
     /// The largest allowed logit.
     pub max: f32,
@@ -22,11 +22,11 @@ pub(in crate::op::cpu) struct Summary {
     /// The bracket of `ln u_max`.
     pub lo: f64,
     pub hi: f64,
-    /// `<q, g> / sum q`: by Jensen's inequality, it bounds the root.
+    /// `<q, g> / sum q`, which bounds the root by Jensen's inequality.
     pub mean_gap: f64,
 }
 
-/// Fills the gaps and the reference. Nothing where the row has no answer or is out of range.
+/// Fills the gaps and the reference. Returns `None` if the row is invalid, empty or out of range.
 pub(super) struct Summarize<'a> {
     pub buffers: &'a mut LongRow,
     pub row: RowCall<'a, f32>,
@@ -39,7 +39,7 @@ impl WithSimd for Summarize<'_> {
     fn with_simd<S: Simd>(self) -> Option<Summary> {
         let (buffers, row) = (self.buffers, self.row);
         let x = row.logits;
-        // Beyond, entries cannot be counted in f32.
+        // The entries of longer rows cannot be counted in f32.
         if x.len() >= 1 << 24 {
             return None;
         }
@@ -51,7 +51,7 @@ impl WithSimd for Summarize<'_> {
                 buffers.reference.clear();
                 buffers.reference.extend_from_slice(q);
                 buffers.reference.resize(padded, 0.0);
-                // An entry without a reference is one without a logit, unless it is no number.
+                // `q = 0` masks the entry. NaN and +inf still propagate.
                 let mask_zero_reference = |(&x, &q): (&f32, &f32)| {
                     if q == 0.0 && x < f32::INFINITY {
                         f32::NEG_INFINITY
@@ -62,7 +62,7 @@ impl WithSimd for Summarize<'_> {
                 buffers
                     .gaps
                     .extend(x.iter().zip(q).map(mask_zero_reference));
-                // Below the normal numbers, the logarithm of the vectors is another function.
+                // The vector logarithm is not valid for subnormal numbers.
                 let normal = f32::MIN_POSITIVE..=f32::MAX;
                 if !q
                     .iter()
@@ -88,7 +88,7 @@ impl WithSimd for Summarize<'_> {
             min = x.eq(lowest).select(min, x.lt(min).select(x, min));
             masked += x.eq(lowest).select(one, zero);
         }
-        // Exact: below 2^24 entries.
+        // Exact below 2^24 entries.
         let allowed = padded - masked.reduce_add() as usize;
         if allowed == 0 || invalid.reduce_add() > 0.0 {
             return None;
@@ -116,8 +116,8 @@ impl WithSimd for Summarize<'_> {
                 (None, total, -total.ln(), -f64::from(at_max).ln())
             }
         };
-        // Outside, the products with u_max^c are taken in log space; and what a gap is multiplied by
-        // stays a number.
+        // Outside this range the scalar layer computes the products with u_max^c in log space. Inside, no product with
+        // a gap overflows.
         let scaled_max_gap = (f64::from(max) - f64::from(min)) * c.abs().max(1.0);
         let log_power = (c * lo).max(c * hi);
         if c.abs() * lo.abs().max(hi.abs()) > f64::from(f32::LOG_SPACE)
@@ -131,7 +131,7 @@ impl WithSimd for Summarize<'_> {
         for i in (0..padded).step_by(lanes::<S>()) {
             let gap = top - load::<S>(&buffers.gaps, i);
             store::<S>(&mut buffers.gaps, i, gap);
-            // Not a bound to the last digit.
+            // The sum is rounded, so the mean is an approximate bound only.
             let share = match constant {
                 Some(_) => gap,
                 None => load::<S>(&buffers.reference, i) * gap,

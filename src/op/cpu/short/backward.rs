@@ -8,7 +8,7 @@ use crate::op::cpu::ratio::{RatioCurve, Root};
 use crate::op::cpu::vector::{V, copy_mask, lanes, load, splat, store};
 use macerator::Simd;
 
-/// The gradients of the rows that have been gathered with their cotangents.
+/// The kernel for the gradients of rows that were gathered with their cotangents.
 pub(super) struct Backward<'a> {
     pub rows: &'a mut ShortRows,
     pub reference: RowReference<&'a [f32]>,
@@ -27,7 +27,7 @@ impl Kernel for Backward<'_> {
         let summary = rows.summarize::<S>(self.reference, c);
         let (c, zero) = (splat::<S>(c), splat::<S>(0.0));
         let l = load::<S>(&self.roots.root, 0);
-        // A root that is no number is of a row without an answer.
+        // The root of an invalid or empty row is NaN.
         let in_range = (c * l).abs().le(splat::<S>(MAX_EXPONENT));
         let l = copy_mask(&in_range).select(l, zero);
         let remainder = copy_mask(&in_range).select(load::<S>(&self.roots.remainder, 0), zero);
@@ -61,7 +61,7 @@ struct Gradient<'a, S: Simd> {
     group: Group<'a, S>,
     /// `u_max^c`.
     power: V<S>,
-    /// Filled with the weights `k = q u^(2 - alpha)`.
+    /// The buffer for the weights `k = q u^(2 - alpha)`.
     weights: &'a mut [f32],
     /// The cotangent, then the gradient.
     values: &'a mut [f32],
@@ -92,7 +92,7 @@ impl<S: Simd> Gradient<'_, S> {
         for i in (0..self.weights.len()).step_by(width) {
             let k = load::<S>(self.weights, i);
             let c = load::<S>(self.values, i);
-            // An entry off the support has no weight, whatever its cotangent is.
+            // An entry off the support has no weight, even if its cotangent is infinite or NaN.
             sum += k.gt(zero).select(k * (c - center), zero);
         }
         let mean = sum / total;
@@ -134,7 +134,7 @@ impl<S: Simd> Gradient<'_, S> {
             store::<S>(self.values, i, value);
             at += one;
         }
-        // The row sums to zero: at the largest weight, the sum of the others keeps the digits.
+        // The row sums to zero. At the largest weight, minus the sum of the others is more accurate.
         at = zero;
         for i in (0..self.weights.len()).step_by(width) {
             let value = load::<S>(self.values, i);
@@ -153,8 +153,8 @@ impl<S: Simd> Gradient<'_, S> {
         }
     }
 
-    /// The cotangent of the probabilities that of the divergence is, up to a constant: minus the gaps, which
-    /// are exact where `f'(u) = x - mu` is not.
+    /// Replaces the cotangent of the divergence by the equivalent cotangent of the probabilities: minus the gaps, up to
+    /// a constant. The gaps are exact, unlike `f'(u) = x - mu`.
     #[inline(always)]
     fn divergence_cotangent(&mut self) {
         let (zero, c) = (splat::<S>(0.0), load::<S>(self.values, 0));

@@ -1,9 +1,9 @@
 //! The operator on short rows of `f32`, as many at once as a vector has lanes.
 //!
-//! Vectors along a row of a few entries would spend their time in sums across lanes and in waiting for the
-//! scalar end of each Newton step. Here entry `k` of every row stands in one vector, and a lane never looks at
-//! another: rows that have converged, or that are not for this kernel, only wait. The latter are those whose
-//! numbers leave the range where the products with `u_max^c` are numbers; they are left to the other kernels.
+//! With vectors along a row of a few entries, most of the time would go into sums across lanes and into the scalar part
+//! of each Newton step. Here one vector holds entry `k` of every row, and the lanes are independent. Rows that have
+//! converged wait for the others. So do rows that this kernel does not support, which the other kernels compute: those
+//! in which a product with `u_max^c` may overflow.
 
 mod backward;
 mod output;
@@ -20,10 +20,10 @@ use backward::Backward;
 use macerator::Simd;
 use output::Forward;
 
-/// Entries of the longest row that is worth a lane of its own.
+/// Length of the longest row for which one lane for each row is worthwhile.
 const MAX_COLUMNS: usize = 64;
 
-/// Which rows of a group have been handled.
+/// The set of rows of a group that have been computed.
 #[derive(Clone, Copy)]
 pub(in crate::op) struct Handled(u64);
 
@@ -36,7 +36,7 @@ impl Handled {
             return Self(u64::MAX);
         }
         let mut lanes = [false; MAX_LANES];
-        // SAFETY: no machine has more lanes.
+        // SAFETY: no machine has more than MAX_LANES lanes, so the mask fits.
         unsafe { mask.store_as_bool(lanes.as_mut_ptr()) };
         Self((0..MAX_LANES).fold(0, |bits, lane| bits | u64::from(lanes[lane]) << lane))
     }
@@ -47,17 +47,17 @@ impl Handled {
     }
 }
 
-/// The buffers of a group of rows, entry by entry: a vector each.
+/// The buffers of a group of rows, with one vector for each entry.
 #[derive(Default)]
 pub(in crate::op) struct ShortRows {
-    /// The logits, then `x_max - x`, `+inf` where the entry is not allowed.
+    /// The logits, then `x_max - x`, which is `+inf` for a masked entry.
     gaps: Vec<f32>,
-    /// The reference where it is given.
+    /// The reference, if it is given.
     reference: Vec<f32>,
-    /// The cotangent, if there is one, then what is computed.
+    /// The cotangent, if there is one, then the result.
     values: Vec<f32>,
     weights: Vec<f32>,
-    /// A row of numbers that are stored in another type.
+    /// The buffer for a row that is stored in another type.
     row: Vec<f32>,
 }
 
@@ -77,11 +77,11 @@ impl LaneRoots {
 }
 
 impl ShortRows {
-    /// Whether the rows of a call are for this kernel.
+    /// Returns alpha if this kernel supports the rows of the call.
     #[inline(always)]
     fn supported_alpha<T: Storage>(rows: &Rows<'_, T>) -> Option<f64> {
         let alpha = rows.parameters.alpha;
-        // A NaN fails the comparison too.
+        // The range does not contain NaN.
         let takes = rows.alpha_rows.is_none()
             && (-MAX_ALPHA..=Solver::NEWTON_MAX_ALPHA).contains(&alpha)
             && rows.columns <= MAX_COLUMNS
@@ -89,7 +89,7 @@ impl ShortRows {
         takes.then_some(alpha)
     }
 
-    /// The outputs and the roots of the rows from `first` on, at most as many as a vector has lanes.
+    /// Computes the outputs and the roots of the rows from `first` on, at most as many as a vector has lanes.
     #[inline(always)]
     pub fn forward<S: Simd, T: Storage<Real = f32>>(
         &mut self,
@@ -121,7 +121,7 @@ impl ShortRows {
         handled
     }
 
-    /// The gradients in the logits, likewise.
+    /// Computes the gradients in the logits of the rows from `first` on, at most as many as a vector has lanes.
     #[inline(always)]
     pub fn backward<S: Simd, T: Storage<Real = f32>>(
         &mut self,
@@ -157,7 +157,7 @@ impl ShortRows {
         handled
     }
 
-    /// The logits, and the reference where it is given, into the lanes.
+    /// Copies the logits, and the reference if it is given, into the lanes.
     #[inline(always)]
     fn gather<S: Simd, T: Storage<Real = f32>>(
         &mut self,
@@ -189,7 +189,7 @@ impl ShortRows {
         }
     }
 
-    /// What was computed out of the lanes.
+    /// Copies the results out of the lanes.
     #[inline(always)]
     fn scatter<S: Simd, T: Storage<Real = f32>>(&mut self, output: &mut [T], width: usize) {
         for (lane, y) in output.chunks_exact_mut(width).enumerate() {
@@ -199,7 +199,7 @@ impl ShortRows {
     }
 }
 
-/// A row into a lane.
+/// Copies a row into a lane.
 #[inline(always)]
 fn store_lane<S: Simd>(group: &mut [f32], lane: usize, row: &[f32]) {
     for (entry, &x) in group.chunks_exact_mut(lanes::<S>()).zip(row) {
@@ -207,7 +207,7 @@ fn store_lane<S: Simd>(group: &mut [f32], lane: usize, row: &[f32]) {
     }
 }
 
-/// A lane into a row.
+/// Copies a lane into a row.
 #[inline(always)]
 fn load_lane<S: Simd>(group: &[f32], lane: usize, row: &mut [f32]) {
     for (entry, y) in group.chunks_exact(lanes::<S>()).zip(row) {

@@ -1,4 +1,4 @@
-//! An output of a group of rows.
+//! The outputs of a group of rows.
 
 use super::solve::GroupRoots;
 use super::summary::Group;
@@ -11,7 +11,7 @@ use crate::op::cpu::vector::{M, V, copy_mask, lanes, load, splat, store};
 use crate::op::cpu::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE};
 use macerator::Simd;
 
-/// Finds the roots of the rows that have been gathered, and computes their output.
+/// The kernel that finds the roots of the gathered rows and computes their output.
 pub(super) struct Forward<'a> {
     pub rows: &'a mut ShortRows,
     pub reference: RowReference<&'a [f32]>,
@@ -63,7 +63,7 @@ impl Kernel for Forward<'_> {
 }
 
 impl<S: Simd> Group<'_, S> {
-    /// `p`.
+    /// Writes `p`.
     #[inline(always)]
     fn write(&self, curve: &impl RatioCurve<S>, values: &mut [f32]) {
         for i in (0..self.gaps.len()).step_by(lanes::<S>()) {
@@ -72,7 +72,7 @@ impl<S: Simd> Group<'_, S> {
         }
     }
 
-    /// `ln p`.
+    /// Writes `ln p`.
     #[inline(always)]
     fn write_log(&self, curve: &impl RatioCurve<S>, values: &mut [f32]) {
         let constant = ln::<S>(self.summary.constant.unwrap_or(splat::<S>(1.0)));
@@ -91,7 +91,8 @@ impl<S: Simd> Group<'_, S> {
         }
     }
 
-    /// The value and the divergence by [`MASS_FORM_MIN_ALPHA`], and which rows keep their digits.
+    /// Computes the value and the divergence by the formulas at [`MASS_FORM_MIN_ALPHA`], and the mask of the rows for
+    /// which they are accurate.
     #[inline(always)]
     fn value_and_divergence(
         &self,
@@ -125,7 +126,7 @@ impl<S: Simd> Group<'_, S> {
         };
         let value = (self.summary.max - top) + conjugate;
         let divergence = (mean - (mass - one) * top) - conjugate;
-        // By rounding: a divergence is not negative.
+        // Rounding may make the divergence negative.
         let divergence = divergence.lt(zero).select(zero, divergence);
         (value, divergence, is_accurate)
     }

@@ -1,4 +1,4 @@
-//! The first reading of a group of rows.
+//! The first pass over a group of rows.
 
 use super::ShortRows;
 use crate::math::RowReference;
@@ -7,23 +7,23 @@ use crate::op::cpu::ratio::RatioCurve;
 use crate::op::cpu::vector::{M, V, copy_mask, lanes, load, splat, store};
 use macerator::Simd;
 
-/// Largest `c ln u_max`, and largest gap times `max(1, |c|)`: their product with `u_max^c` stays a number.
+/// Largest `c ln u_max`, and largest gap times `max(1, |c|)`, at which no product with `u_max^c` overflows.
 pub(super) const MAX_EXPONENT: f32 = 30.0;
 const MAX_SCALED_GAP: f32 = 1e20;
 
-/// What the first reading of a group finds: [`crate::math::Row::new`], a row in each lane.
+/// The result of the first pass over a group: [`crate::math::Row::new`], with one row in each lane.
 pub(in crate::op::cpu) struct Summary<S: Simd> {
-    /// Rows within the range of this kernel; the others have gaps of zero, which do no harm.
+    /// Rows within the range of this kernel. The gaps of the others are set to zero, which is harmless.
     pub(super) usable: M<S>,
     pub(super) max: V<S>,
-    /// The reference of every allowed entry, where it is not given.
+    /// The reference of every allowed entry, if the reference is not given.
     pub(super) constant: Option<V<S>>,
-    /// Its sum over the allowed entries.
+    /// The sum of the reference over the allowed entries.
     pub(super) total: V<S>,
     /// The bracket of `ln u_max`.
     pub(super) lo: V<S>,
     pub(super) hi: V<S>,
-    /// `<q, g> / sum q`: by Jensen's inequality, it bounds the root.
+    /// `<q, g> / sum q`, which bounds the root by Jensen's inequality.
     pub(super) mean_gap: V<S>,
 }
 
@@ -48,10 +48,10 @@ impl ShortRows {
             if given {
                 let q = load::<S>(&self.reference, i);
                 let none = q.eq(zero);
-                // Below, its logarithm is another function's.
+                // The vector logarithm is not valid for subnormal numbers.
                 let normal = q.ge(splat::<S>(f32::MIN_POSITIVE)) & q.le(largest);
                 usable = usable & (copy_mask(&none) | normal);
-                // An entry without a reference is one without a logit, unless it is no number.
+                // `q = 0` masks the entry. NaN and +inf still propagate.
                 x = (none & x.le(largest)).select(lowest, x);
                 store::<S>(&mut self.gaps, i, x);
                 sum += x.gt(lowest).select(q, zero);
@@ -116,7 +116,7 @@ impl ShortRows {
     }
 }
 
-/// A group of rows that has been read.
+/// A group of rows after the first pass.
 pub(in crate::op::cpu) struct Group<'a, S: Simd> {
     pub(super) gaps: &'a [f32],
     pub(super) reference: &'a [f32],
@@ -124,7 +124,7 @@ pub(in crate::op::cpu) struct Group<'a, S: Simd> {
 }
 
 impl<S: Simd> Group<'_, S> {
-    /// The reference at an entry.
+    /// Returns the reference at an entry.
     #[inline(always)]
     pub(super) fn q(&self, at: usize) -> V<S> {
         match self.summary.constant {
@@ -133,7 +133,7 @@ impl<S: Simd> Group<'_, S> {
         }
     }
 
-    /// `S` and `W` of [`crate::math::solve_log_ratio`].
+    /// Computes `S` and `W` of [`crate::math::solve_log_ratio`].
     #[inline(always)]
     pub(super) fn mass(&self, curve: &impl RatioCurve<S>) -> (V<S>, V<S>) {
         let (mut s, mut w) = (splat::<S>(0.0), splat::<S>(0.0));
