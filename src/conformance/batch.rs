@@ -30,7 +30,7 @@ pub struct Grouping {
     pub alpha: AlphaKind,
     /// Whether rows of several lengths share a batch. Shorter rows are padded with masked columns.
     pub padded: bool,
-    /// The smallest number of rows in a batch. A batch with fewer rows repeats them.
+    /// The smallest number of rows in a batch of short rows. A batch with fewer rows repeats them.
     pub min_rows: usize,
 }
 
@@ -79,7 +79,9 @@ impl Batch {
         let batches = batches.into_iter().map(|(_, mut rows)| {
             let columns = rows.iter().map(|row| row.logits.len()).max().unwrap_or(0);
             rows.iter_mut().for_each(|row| row.pad(columns));
-            let count = rows.len().max(grouping.min_rows);
+            // A long row takes a workgroup of its own.
+            let min_rows = if columns > 64 { 1 } else { grouping.min_rows };
+            let count = rows.len().max(min_rows);
             Self {
                 rows: rows.into_iter().cycle().take(count).collect(),
                 alpha: grouping.alpha,
@@ -200,7 +202,7 @@ mod tests {
             let batches = Batch::group(&rows, grouping);
             let mut names = std::collections::HashSet::new();
             for batch in &batches {
-                assert!(batch.rows().len() >= 3);
+                assert!(batch.rows().len() >= 3 || batch.columns() > 64);
                 assert_eq!(batch.logits().len(), batch.rows().len() * batch.columns());
                 for row in batch.rows() {
                     names.insert(row.name.clone());

@@ -382,8 +382,12 @@ const LENGTHS: [usize; 7] = [1, 2, 7, 18, 33, 257, 1000];
 /// The number of rows for each alpha and length, which share a batch.
 const ROWS: usize = 3;
 
-/// Returns the built-in set: three rows for every alpha and length. The kind of reference alternates with alpha and
-/// length. Scale, ties and masks alternate with the rows.
+/// The length of the longest built-in rows, which a workgroup of a GPU reads again for every pass, and their alphas.
+const LONGEST: usize = 16_400;
+const LONGEST_ALPHAS: [f64; 3] = [0.5, 1.25, 2.5];
+
+/// Returns the built-in set: three rows for every alpha and length, and two long rows for some alphas. The kind of
+/// reference alternates with alpha and length. Scale, ties and masks alternate with the rows.
 pub fn built_in(dtype: DType) -> Vec<Case> {
     let mut random = Random(0x853c_49e6_748f_ea9b);
     let mut cases = Vec::new();
@@ -395,17 +399,19 @@ pub fn built_in(dtype: DType) -> Vec<Case> {
                 if i.is_multiple_of(2) {
                     reference = random.reference(i + j, columns);
                 }
-                let name = format!(
-                    "built-in {} (alpha {alpha}, {columns} columns)",
-                    cases.len()
-                );
+                let number = cases.len();
                 let logits = random.logits(turn, columns);
-                let cotangent = (0..columns).map(|_| 2.0 * random.centered()).collect();
                 let reference = reference.clone();
-                cases.push(Case::computed(
-                    name, alpha, reference, logits, cotangent, dtype,
-                ));
+                cases.push(random.case(number, alpha, reference, logits, dtype));
             }
+        }
+    }
+    for alpha in LONGEST_ALPHAS {
+        for turn in [0, 2] {
+            let logits = random.logits(turn, LONGEST);
+            let reference = random.values(LONGEST);
+            let number = cases.len();
+            cases.push(random.case(number, alpha, reference, logits, dtype));
         }
     }
     cases
@@ -449,10 +455,26 @@ impl Random {
         match turn % 3 {
             0 => RowReference::Uniform,
             1 => RowReference::Ones,
-            _ => {
-                let q = (0..columns).map(|_| (0.2 + self.centered().abs()) / columns as f64);
-                RowReference::Values(q.collect())
-            }
+            _ => self.values(columns),
         }
+    }
+
+    fn values(&mut self, columns: usize) -> RowReference<Vec<f64>> {
+        let q = (0..columns).map(|_| (0.2 + self.centered().abs()) / columns as f64);
+        RowReference::Values(q.collect())
+    }
+
+    fn case(
+        &mut self,
+        number: usize,
+        alpha: f64,
+        reference: RowReference<Vec<f64>>,
+        logits: Vec<f64>,
+        dtype: DType,
+    ) -> Case {
+        let columns = logits.len();
+        let name = format!("built-in {number} (alpha {alpha}, {columns} columns)");
+        let cotangent = (0..columns).map(|_| 2.0 * self.centered()).collect();
+        Case::computed(name, alpha, reference, logits, cotangent, dtype)
     }
 }
