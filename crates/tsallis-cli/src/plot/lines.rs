@@ -43,8 +43,8 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// A line through the points `(x, y)`. Points that an axis cannot show (not finite, or not positive on a logarithmic
-    /// axis) break the line.
+    /// A line through the points `(x, y)`. Points that an axis cannot show (not finite, or not positive on a
+    /// logarithmic axis) break the line.
     pub(crate) fn new(points: impl IntoIterator<Item = (f64, f64)>, color: RGBColor) -> Self {
         Self {
             points: points.into_iter().collect(),
@@ -194,8 +194,8 @@ impl LinePlot {
             .map_err(PlotError::refused)
     }
 
-    /// The position at which a legend of this size covers the fewest points of the lines. The size is given in shares of
-    /// the plotting area.
+    /// The position at which a legend of this size covers the fewest points of the lines. The size is given in shares
+    /// of the plotting area.
     fn legend_position(
         &self,
         (width, height): (f64, f64),
