@@ -2,43 +2,41 @@ use indicatif::HumanCount;
 use plotters::coord::ranged1d::{
     KeyPointHint, NoDefaultFormatting, Ranged, ReversibleRanged, ValueFormatter,
 };
+use plotters::coord::types::{RangedCoordf64, RangedCoordi32};
 use std::ops::Range;
 
-/// An axis: what it shows, from where to where, and on which scale.
+/// The most ticks of an axis, unless [`Axis::ticks`] sets another number.
+const MAX_TICKS: usize = 10;
+
+/// An axis: its name, range and scale.
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {
     pub(super) name: String,
     range: Option<Range<f64>>,
     scale: Scale,
-    ticks: Ticks,
+    max_ticks: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scale {
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Scale {
     Linear,
     Log,
-}
-
-#[derive(Clone, Debug)]
-enum Ticks {
-    /// At round numbers, about as many.
-    About(usize),
-    /// One at each whole number from 0, with these words.
-    Named(Vec<String>),
+    /// One tick at each whole number from 0, with these labels.
+    Places(Vec<String>),
 }
 
 impl Axis {
-    /// An axis on which equal distances are equal differences, as wide as what is drawn.
+    /// A linear axis. Its default range is that of the data.
     pub(crate) fn linear(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             range: None,
             scale: Scale::Linear,
-            ticks: Ticks::About(8),
+            max_ticks: MAX_TICKS,
         }
     }
 
-    /// An axis of places that only have names: the first at 0, the next at 1.
+    /// An axis of named places: the first at 0, the next at 1.
     pub(crate) fn places(
         name: impl Into<String>,
         places: impl IntoIterator<Item = String>,
@@ -46,12 +44,12 @@ impl Axis {
         let places: Vec<String> = places.into_iter().collect();
         Self {
             range: Some(-0.5..places.len() as f64 - 0.5),
-            ticks: Ticks::Named(places),
+            scale: Scale::Places(places),
             ..Self::linear(name)
         }
     }
 
-    /// An axis on which equal distances are equal ratios. What is not positive is left out.
+    /// A logarithmic axis. Values that are not positive are left out.
     pub(crate) fn log(name: impl Into<String>) -> Self {
         Self {
             scale: Scale::Log,
@@ -59,28 +57,28 @@ impl Axis {
         }
     }
 
-    /// Shows this range, whatever is drawn; lines beyond it run along its edge.
+    /// Sets the range; lines beyond it run along its edge.
     pub(crate) fn range(mut self, range: Range<f64>) -> Self {
         self.range = Some(range);
         self
     }
 
-    /// Shows at most about this many ticks.
-    pub(crate) fn ticks(mut self, ticks: usize) -> Self {
-        self.ticks = Ticks::About(ticks);
+    /// Sets the largest number of ticks.
+    pub(crate) fn ticks(mut self, max_ticks: usize) -> Self {
+        self.max_ticks = max_ticks;
         self
     }
 
-    /// Whether the range is that of what is drawn.
+    /// Whether the range is that of the data.
     pub(super) fn is_auto(&self) -> bool {
         self.range.is_none()
     }
 
     pub(super) fn shows(&self, value: f64) -> bool {
-        value.is_finite() && (self.scale == Scale::Linear || value > 0.0)
+        value.is_finite() && (self.scale != Scale::Log || value > 0.0)
     }
 
-    /// The coordinate of the axis, wide enough for these values.
+    /// The plotters coordinate of the axis, wide enough for these values.
     pub(super) fn coordinate(&self, values: impl Iterator<Item = f64>) -> Coordinate {
         let range = self.range.clone().unwrap_or_else(|| {
             let (lo, hi) = values
@@ -90,104 +88,90 @@ impl Axis {
                 });
             match self.scale {
                 _ if lo > hi => 1.0..10.0,
-                Scale::Log if lo == hi => lo / 2.0..lo * 2.0,
-                Scale::Linear if lo == hi => lo - 0.5..lo + 0.5,
-                _ => lo..hi,
+                _ if lo < hi => lo..hi,
+                Scale::Log => lo / 2.0..lo * 2.0,
+                _ => lo - 0.5..lo + 0.5,
             }
         });
         Coordinate {
             range,
-            scale: self.scale,
-            ticks: self.ticks.clone(),
+            scale: self.scale.clone(),
+            max_ticks: self.max_ticks,
         }
     }
 }
 
-/// The smallest power of ten from a positive number on, where a logarithmic axis ends.
+/// The smallest power of ten that is at least `value`, the end of a logarithmic axis.
 pub(crate) fn decade_above(value: f64) -> f64 {
     10_f64.powi(value.log10().ceil().min(f64::from(f64::MAX_10_EXP)) as i32)
 }
 
-/// An axis with a range, as the drawing library wants it.
+/// An axis with a range, as plotters needs it.
+///
+/// plotters' own `LogCoord` is not used: its key points leave out the first decade of 1e-15..10 and of 0.1..1e5 through
+/// rounding, and 2..8 has none.
 #[derive(Clone, Debug)]
 pub(super) struct Coordinate {
     range: Range<f64>,
     scale: Scale,
-    ticks: Ticks,
+    max_ticks: usize,
 }
 
 impl Coordinate {
-    /// The value, or the end of the axis that it lies beyond.
+    /// The nearest value within the range.
     pub(super) fn clamp(&self, value: f64) -> f64 {
         value.clamp(self.range.start, self.range.end)
     }
 
-    /// How far along the axis a value lies, from 0 to 1; 0 where it has no place.
+    /// The position of a value along the axis, from 0 to 1; 0 if the axis cannot show it.
     pub(super) fn share(&self, value: f64) -> f64 {
         let Range { start, end } = self.range;
         let value = self.clamp(value);
         let share = match self.scale {
-            Scale::Linear => (value - start) / (end - start),
             Scale::Log => (value / start).ln() / (end / start).ln(),
+            _ => (value - start) / (end - start),
         };
         if share.is_nan() { 0.0 } else { share }
     }
 
-    /// The value that lies so far along the axis.
+    /// The value at a position along the axis, from 0 to 1.
     pub(super) fn at(&self, share: f64) -> f64 {
         let Range { start, end } = self.range;
         match self.scale {
-            Scale::Linear => start + share * (end - start),
             Scale::Log => start * (end / start).powf(share),
+            _ => start + share * (end - start),
         }
     }
 
-    /// Leaves room above the largest value, and below the smallest.
+    /// Extends the range by these shares of its length.
     pub(super) fn with_room(mut self, below: f64, above: f64) -> Self {
-        let Range { start, end } = self.range;
-        self.range = match self.scale {
-            Scale::Linear => start - below * (end - start)..end + above * (end - start),
-            Scale::Log => {
-                let ratio = end / start;
-                start / ratio.powf(below)..end * ratio.powf(above)
-            }
-        };
+        self.range = self.at(-below)..self.at(1.0 + above);
         self
     }
 
     pub(super) fn tick_values(&self) -> Vec<f64> {
-        let Range { start, end } = self.range;
-        match (&self.ticks, self.scale) {
-            (Ticks::Named(places), _) => (0..places.len()).map(|place| place as f64).collect(),
-            (&Ticks::About(count), Scale::Linear) => linear_ticks(start, end, count),
-            (&Ticks::About(count), Scale::Log) => log_ticks(start, end, count),
+        match &self.scale {
+            Scale::Places(places) => (0..places.len()).map(|place| place as f64).collect(),
+            Scale::Linear => {
+                let Range { start, end } = self.range;
+                // A tick that rounding puts just beyond an end is still shown.
+                let room = 1e-9 * (end - start);
+                RangedCoordf64::from(start - room..end + room).key_points(self.max_ticks)
+            }
+            Scale::Log => log_ticks(&self.range, self.max_ticks),
         }
     }
 
     pub(super) fn tick_label(&self, value: f64) -> String {
-        let Range { start, end } = self.range;
-        match (&self.ticks, self.scale) {
-            (Ticks::Named(places), _) => places
+        match &self.scale {
+            Scale::Places(places) => places
                 .get(value.round() as usize)
                 .cloned()
                 .unwrap_or_default(),
-            (&Ticks::About(count), Scale::Linear) => {
-                let step = linear_step(start, end, count);
-                let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
-                // A tick at zero may be a rounding away from it.
-                let value = if value.abs() < step * 1e-6 {
-                    0.0
-                } else {
-                    value
-                };
-                if value.abs() >= 1000.0 && decimals == 0 {
-                    let sign = if value < 0.0 { "−" } else { "" };
-                    return format!("{sign}{}", HumanCount(value.abs().round() as u64));
-                }
-                minus(format!("{value:.decimals$}"))
-            }
-            (_, Scale::Log) => {
+            Scale::Linear => self.linear_label(value),
+            Scale::Log => {
                 let exponent = value.log10();
+                let Range { start, end } = self.range;
                 let far = start.log10().abs().max(end.log10().abs()) > 4.0;
                 if far && (exponent - exponent.round()).abs() < 1e-9 {
                     format!("10{}", superscript(exponent.round() as i32))
@@ -195,6 +179,24 @@ impl Coordinate {
                     format!("{}", (value * 1e9).round() / 1e9)
                 }
             }
+        }
+    }
+
+    /// plotters prints `20000.0` and a hyphen; this prints `20 000` and a minus sign.
+    fn linear_label(&self, value: f64) -> String {
+        let step = match self.tick_values()[..] {
+            [first, second, ..] => second - first,
+            _ => self.range.end - self.range.start,
+        };
+        // The difference of two ticks may be just below a power of ten.
+        let decimals = (-(step * (1.0 + 1e-6)).log10().floor()).clamp(0.0, 12.0) as usize;
+        let size = value.abs();
+        // Rounding may leave a tick just below zero.
+        let sign = if value < -1e-6 * step { "−" } else { "" };
+        if size >= 1000.0 && decimals == 0 {
+            format!("{sign}{}", HumanCount(size.round() as u64))
+        } else {
+            format!("{sign}{size:.decimals$}")
         }
     }
 }
@@ -231,36 +233,16 @@ impl ValueFormatter<f64> for Coordinate {
     }
 }
 
-/// The step of about `count` ticks: 1, 2 or 5 times a power of ten.
-fn linear_step(start: f64, end: f64, count: usize) -> f64 {
-    let rough = (end - start) / count.max(1) as f64;
-    let power = 10_f64.powf(rough.log10().floor());
-    let factor = [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .find(|factor| factor * power >= rough * (1.0 - 1e-9))
-        .unwrap_or(10.0);
-    factor * power
-}
-
-fn linear_ticks(start: f64, end: f64, count: usize) -> Vec<f64> {
-    let step = linear_step(start, end, count);
-    if !(step > 0.0 && step.is_finite()) {
-        return vec![start];
-    }
-    let room = step * 1e-9;
-    let first = ((start - room) / step).ceil() as i64;
-    let last = ((end + room) / step).floor() as i64;
-    (first..=last).map(|i| i as f64 * step).collect()
-}
-
-fn log_ticks(start: f64, end: f64, count: usize) -> Vec<f64> {
+/// Powers of ten; over fewer than three of them, also their 2 and 5 multiples.
+fn log_ticks(&Range { start, end }: &Range<f64>, max_ticks: usize) -> Vec<f64> {
     let first = (start.log10() - 1e-9).ceil() as i32;
     let last = (end.log10() + 1e-9).floor() as i32;
-    let decades = (last - first + 1).max(0) as usize;
-    if decades >= 3 {
-        let every = decades.div_ceil(count.max(1)) as i32;
-        return (first..=last)
-            .filter(|exponent| exponent.rem_euclid(every) == 0)
+    if last - first >= 2 {
+        return RangedCoordi32::from(first..last)
+            .key_points(max_ticks)
+            .into_iter()
+            // For a negative end, plotters adds a tick beyond it.
+            .filter(|&exponent| exponent <= last)
             .map(|exponent| 10_f64.powi(exponent))
             .collect();
     }
@@ -270,21 +252,12 @@ fn log_ticks(start: f64, end: f64, count: usize) -> Vec<f64> {
         .collect()
 }
 
-fn minus(text: String) -> String {
-    text.replace('-', "−")
-}
-
 fn superscript(exponent: i32) -> String {
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     exponent
         .to_string()
         .chars()
-        .map(|digit| match digit {
-            '-' => '⁻',
-            '1' => '¹',
-            '2' => '²',
-            '3' => '³',
-            other => char::from_u32('⁰' as u32 + other as u32 - '0' as u32).unwrap_or(other),
-        })
+        .map(|c| c.to_digit(10).map_or('⁻', |digit| DIGITS[digit as usize]))
         .collect()
 }
 
@@ -293,21 +266,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round_numbers_within_the_range() {
-        assert_eq!(
-            linear_ticks(0.0, 1.0, 5),
-            [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]
-        );
-        assert_eq!(
-            linear_ticks(-50.0, 50.0, 5),
-            [-40.0, -20.0, 0.0, 20.0, 40.0]
-        );
-        assert_eq!(log_ticks(1e-12, 1.0, 4), [1e-12, 1e-8, 1e-4, 1.0]);
-        assert_eq!(log_ticks(1.0, 30.0, 8), [1.0, 2.0, 5.0, 10.0, 20.0]);
+    fn log_ticks_are_decades_within_the_range() {
+        assert_eq!(log_ticks(&(1e-12..1.0), 4), [1e-10, 1e-5, 1.0]);
+        assert_eq!(log_ticks(&(1e-13..1e-3), 4), [1e-10, 1e-5]);
+        assert_eq!(log_ticks(&(0.1..100.0), 4), [0.1, 1.0, 10.0, 100.0]);
+        assert_eq!(log_ticks(&(1.0..30.0), 8), [1.0, 2.0, 5.0, 10.0, 20.0]);
     }
 
     #[test]
-    fn a_decade_ends_above_what_it_holds() {
+    fn decade_above_rounds_up_to_a_power_of_ten() {
         for (value, above) in [(35.0, 100.0), (1.0, 1.0), (1.1, 10.0), (2e-12, 1e-11)] {
             assert_eq!(decade_above(value), above);
         }
@@ -322,7 +289,11 @@ mod tests {
         assert_eq!(near.tick_label(0.1), "0.1");
         let linear = Axis::linear("").coordinate([-20_000.0, 0.0].into_iter());
         assert_eq!(linear.tick_label(-20_000.0), "−20,000");
-        assert_eq!(linear.tick_label(1e-12), "0");
+        assert_eq!(linear.tick_label(-1e-12), "0");
+        let above_zero = Axis::linear("").coordinate([1e-20, 1.3].into_iter());
+        assert_eq!(above_zero.tick_label(above_zero.tick_values()[0]), "0.0");
+        let tenths = Axis::linear("").coordinate([0.5, 1.0].into_iter());
+        assert_eq!(tenths.tick_label(tenths.tick_values()[1]), "0.6");
         let places = Axis::places("", ["0.1", "1"].map(str::to_owned)).coordinate([].into_iter());
         assert_eq!(places.tick_values(), [0.0, 1.0]);
         assert_eq!(

@@ -8,8 +8,8 @@ pub(super) struct Grid<'a> {
     pub(super) values: &'a [f64],
 }
 
-/// A side of a grid cell, from the node `(i, j)` to the right or upwards. Nodes begin at -1: the grid
-/// stands in a frame of nodes that are below every level, which closes each outline.
+/// A side of a grid cell, from the node `(i, j)` to the right or upwards. Nodes start at -1: a frame of nodes
+/// below every level surrounds the grid, so that each outline is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Side {
     i: isize,
@@ -18,10 +18,10 @@ struct Side {
 }
 
 impl Grid<'_> {
-    /// The region where the value is at least `level`, as one closed polygon: its outlines, the region
-    /// to their left, joined by cuts that are walked there and back. Empty where there is none.
+    /// Returns the region where the value is at least `level` as one closed polygon, or an empty one if there is no
+    /// such region. The outlines keep the region to their left; cuts, traversed in both directions, join them.
     ///
-    /// Source: marching squares, the ambiguous cell decided by its mean.
+    /// Source: marching squares; the mean of the corners decides an ambiguous cell.
     pub(super) fn region_above(&self, level: f64) -> Vec<(f64, f64)> {
         let (columns, rows) = (self.xs.len() as isize, self.ys.len() as isize);
         let mut next = BTreeMap::new();
@@ -39,14 +39,14 @@ impl Grid<'_> {
                 extend(&mut outline, self.crossing(side, level));
             }
             polygon.extend(outline);
-            // Back over the cut to where the first outline began.
+            // Back along the cut to the start of the first outline.
             let begun = polygon[0];
             polygon.push(begun);
         }
         polygon
     }
 
-    /// The value between the nodes, linear along each side of a cell.
+    /// Interpolates bilinearly between the nodes.
     pub(super) fn interpolate(&self, (x, y): (f64, f64)) -> f64 {
         let (i, a) = place(self.xs, x);
         let (j, b) = place(self.ys, y);
@@ -60,8 +60,8 @@ impl Grid<'_> {
         low + b * (high - low)
     }
 
-    /// Adds the pieces of outline within a cell, from the side where its outline leaves the region to
-    /// the one where it comes back.
+    /// Adds the segments of outline within a cell. Along the corners, each runs from the side that leaves the region to
+    /// the side that enters it again.
     fn cross_cell(&self, i: isize, j: isize, level: f64, next: &mut BTreeMap<Side, Side>) {
         let corners = [(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)];
         let side = |i, j, upwards| Side { i, j, upwards };
@@ -77,7 +77,7 @@ impl Grid<'_> {
         let crossings = (0..4).filter(|&n| leaves(n) || comes(n)).count();
         let mean = corners.map(|(i, j)| self.value(i, j)).iter().sum::<f64>() / 4.0;
         for n in (0..4).filter(|&n| leaves(n)) {
-            // Of two pieces each cuts off a corner: an outer one where the middle is inside.
+            // Each of two segments cuts off a corner: an outside corner if the mean is inside.
             let forwards = crossings == 2 || mean >= level;
             let end = (1..4)
                 .map(|step| if forwards { n + step } else { n + 4 - step } % 4)
@@ -92,7 +92,7 @@ impl Grid<'_> {
         let (columns, rows) = (self.xs.len() as isize, self.ys.len() as isize);
         if (0..columns).contains(&i) && (0..rows).contains(&j) {
             let value = self.values[(j * columns + i) as usize];
-            // What is not a number is in no region.
+            // NaN is in no region.
             if value.is_nan() {
                 f64::NEG_INFINITY
             } else {
@@ -121,7 +121,7 @@ impl Grid<'_> {
     }
 }
 
-/// Adds a point, in the place of the last one where that lies straight on the way.
+/// Adds a point, and drops the last one if it lies on a straight line to the new one.
 fn extend(outline: &mut Vec<(f64, f64)>, point: (f64, f64)) {
     if let [.., from, last] = outline[..] {
         let (a, b) = (last.0 - from.0, last.1 - from.1);
@@ -134,7 +134,7 @@ fn extend(outline: &mut Vec<(f64, f64)>, point: (f64, f64)) {
     outline.push(point);
 }
 
-/// The node at or before a place among increasing nodes, and how far the place is to the next.
+/// Returns the index of the node at or before `at` among increasing nodes, and the share of the way to the next node.
 fn place(nodes: &[f64], at: f64) -> (usize, f64) {
     let after = nodes.partition_point(|&node| node <= at);
     let i = after.clamp(1, nodes.len().max(2) - 1) - 1;
@@ -176,17 +176,17 @@ mod tests {
     }
 
     #[test]
-    fn the_region_has_the_area_of_what_it_outlines() {
+    fn the_polygon_has_the_area_of_the_region() {
         let pi = std::f64::consts::PI;
         let cone = |x: f64, y: f64| -x.hypot(y);
         assert!((area(&region(81, -0.8, cone)) - pi * 0.64).abs() < 2e-3);
-        // A hole leaves its own area out.
+        // The area of a hole is left out.
         let bowl = |x: f64, y: f64| x.hypot(y);
         assert!((area(&region(81, 0.5, bowl)) - (4.0 - pi * 0.25)).abs() < 2e-3);
         // Islands.
         let islands = |x: f64, y: f64| -(x.abs() - 0.5).hypot(y.abs() - 0.5);
         assert!((area(&region(161, -0.3, islands)) - 4.0 * pi * 0.09).abs() < 2e-3);
-        // A saddle, both ways through its middle.
+        // A saddle, with its middle inside and outside.
         let saddle = |x: f64, y: f64| x * y;
         assert!(
             (area(&region(6, 0.01, saddle)) + area(&region(6, -0.01, saddle)) - 4.0).abs() < 1e-9

@@ -5,10 +5,10 @@ use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 use std::path::Path;
 
-/// A picture that could not be drawn or written.
+/// The error of a figure that could not be drawn or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlotError {
-    #[error("cannot draw the picture: {0}")]
+    #[error("cannot draw the figure: {0}")]
     Draw(String),
     #[error(transparent)]
     Write(#[from] FileError),
@@ -20,19 +20,19 @@ impl PlotError {
     }
 }
 
-/// What a picture is made of.
+/// The kind of image that is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Medium {
-    /// Shapes.
+    /// SVG.
     Vector,
-    /// Pixels.
+    /// PNG.
     Raster,
 }
 
-/// What a part of the page is drawn on.
+/// A part of the page, in pixel coordinates.
 pub(super) type Area<B> = DrawingArea<B, Shift>;
 
-/// One picture: panels in rows, under a title.
+/// A figure: panels in rows under an optional title.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
     title: Option<String>,
@@ -41,7 +41,7 @@ pub(crate) struct Figure {
     panels: Vec<Panel>,
 }
 
-/// A part of a picture.
+/// One chart of a figure.
 #[derive(Clone, Debug)]
 pub(crate) enum Panel {
     Lines(LinePlot),
@@ -61,7 +61,7 @@ impl From<Surface> for Panel {
 }
 
 impl Figure {
-    /// A picture of this many pixels, width and height.
+    /// An empty figure of this width and height in pixels.
     pub(crate) fn new(size: (u32, u32)) -> Self {
         Self {
             title: None,
@@ -76,7 +76,7 @@ impl Figure {
         self
     }
 
-    /// How many panels stand side by side.
+    /// Sets the number of panels per row.
     pub(crate) fn columns(mut self, columns: usize) -> Self {
         self.columns = columns.max(1);
         self
@@ -87,9 +87,9 @@ impl Figure {
         self
     }
 
-    /// Writes `stem.svg` and `stem.png`, each whole or not at all.
+    /// Writes `stem.svg` and `stem.png`, each atomically.
     pub(crate) fn save(&self, stem: &Path) -> Result<(), PlotError> {
-        // The crate's own font, so that the picture is the same on a machine that has none.
+        // An embedded font, so that figures are the same on every machine, also without fonts.
         register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
             .map_err(|_| PlotError::refused("the built-in font cannot be read"))?;
 
@@ -137,13 +137,13 @@ impl Figure {
     }
 }
 
-/// The size of a title that fits into this many pixels; a letter is about half as wide as it is high.
+/// The font size of a title that fits into this width in pixels. A letter is about half as wide as it is high.
 fn title_size(title: &str, width: u32) -> i32 {
     let letters = title.chars().count().max(1) as u32;
     TITLE_SIZE.min((2 * width / letters) as i32).max(1)
 }
 
-/// The stem may hold dots of its own, as in `alpha0.5`.
+/// Appends the extension. `Path::with_extension` would cut a stem such as `alpha0.5` at its dot.
 fn with_extension(stem: &Path, extension: &str) -> std::path::PathBuf {
     let mut name = stem.as_os_str().to_owned();
     name.push(".");

@@ -4,21 +4,32 @@ use super::{AXIS_SIZE, FONT, LABEL_SIZE, PANEL_TITLE_SIZE};
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
-/// Pixels of a legend around its words, to the right and down; of a letter, and of a line.
-const LEGEND_FRAME: (f64, f64) = (54.0, 18.0);
-const LEGEND_LETTER: f64 = 7.0;
+/// Pixels of a legend beside its labels and above and below them, its distance to the edge included.
+const LEGEND_FRAME: (u32, u32) = (64, 28);
+
+/// Pixels of a legend per label, from top to bottom.
 const LEGEND_LINE: f64 = 18.5;
 
-/// Pixels of a line beside its name.
+/// Length in pixels of the sample of a line in the legend.
 const LEGEND_STROKE: i32 = 24;
 
-/// Steps of the lattice of places that a legend may have, along each side.
-const LEGEND_PLACES: u32 = 8;
+/// The positions of a legend, in order of preference, and how far to the right and how far up they are, from 0 to 1.
+const LEGEND_POSITIONS: [(SeriesLabelPosition, f64, f64); 9] = [
+    (SeriesLabelPosition::LowerRight, 1.0, 0.0),
+    (SeriesLabelPosition::UpperRight, 1.0, 1.0),
+    (SeriesLabelPosition::UpperLeft, 0.0, 1.0),
+    (SeriesLabelPosition::LowerLeft, 0.0, 0.0),
+    (SeriesLabelPosition::MiddleRight, 1.0, 0.5),
+    (SeriesLabelPosition::LowerMiddle, 0.5, 0.0),
+    (SeriesLabelPosition::UpperMiddle, 0.5, 1.0),
+    (SeriesLabelPosition::MiddleLeft, 0.0, 0.5),
+    (SeriesLabelPosition::MiddleMiddle, 0.5, 0.5),
+];
 
-/// Points that stand for the way from one point of a line to the next.
-const LEGEND_BETWEEN: u32 = 8;
+/// Samples per segment of a line when the points under a legend are counted.
+const SEGMENT_SAMPLES: u32 = 8;
 
-/// A line, or points joined to one, with a band around it if there is one.
+/// A line through points, with an optional band around it.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     points: Vec<(f64, f64)>,
@@ -26,13 +37,14 @@ pub(crate) struct Line {
     label: Option<String>,
     color: RGBColor,
     width: u32,
-    /// Pixels of a dash and of a gap.
+    /// Pixels of a dash and of a gap; `None` for a solid line.
     dashes: Option<(u32, u32)>,
     dots: bool,
 }
 
 impl Line {
-    /// A line through `(x, y)`; it is broken where a point is no number, or has no place on its axis.
+    /// A line through the points `(x, y)`. Points that an axis cannot show (not finite, or not positive on a
+    /// logarithmic axis) break the line.
     pub(crate) fn new(points: impl IntoIterator<Item = (f64, f64)>, color: RGBColor) -> Self {
         Self {
             points: points.into_iter().collect(),
@@ -45,13 +57,13 @@ impl Line {
         }
     }
 
-    /// Names the line in the legend.
+    /// Sets the label of the line in the legend.
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// Shades from `low` to `high` at each `(x, low, high)`.
+    /// Shades the band from `low` to `high` at each `(x, low, high)`.
     pub(crate) fn band(mut self, band: impl IntoIterator<Item = (f64, f64, f64)>) -> Self {
         self.band = band.into_iter().collect();
         self
@@ -66,24 +78,24 @@ impl Line {
         self.dashes(Some((7, 5)))
     }
 
-    /// Draws dashes of so many pixels and gaps of so many; without them, a line without gaps.
+    /// Sets the pixels of a dash and of a gap; `None` draws a solid line.
     pub(crate) fn dashes(mut self, dashes: Option<(u32, u32)>) -> Self {
         self.dashes = dashes;
         self
     }
 
-    /// Marks each point.
+    /// Marks each point with a dot.
     pub(crate) fn dots(mut self) -> Self {
         self.dots = true;
         self
     }
 }
 
-/// Room around a panel.
+/// Pixels around a panel.
 const MARGIN: u32 = 14;
 
-/// Room for the names on the axis that goes up.
-const NAMES: u32 = 76;
+/// Pixels for the labels of the vertical axis.
+const Y_LABELS: u32 = 76;
 
 /// Lines over two axes.
 #[derive(Clone, Debug)]
@@ -109,7 +121,7 @@ impl LinePlot {
         self
     }
 
-    /// Draws a line over those before it.
+    /// Adds a line, drawn over the earlier ones.
     pub(crate) fn line(mut self, line: Line) -> Self {
         self.lines.push(line);
         self
@@ -122,7 +134,7 @@ impl LinePlot {
         let ys = points().map(|p| p.1).chain(band().flat_map(|b| [b.1, b.2]));
         let x = self.x.coordinate(xs);
         let y = self.y.coordinate(ys);
-        // A line along the frame cannot be seen.
+        // A line on the frame would be invisible.
         let y = if self.y.is_auto() {
             y.with_room(0.03, 0.05)
         } else {
@@ -134,7 +146,7 @@ impl LinePlot {
             .margin(MARGIN)
             .margin_right(MARGIN + right_overhang(area, &x)?)
             .x_label_area_size(50)
-            .y_label_area_size(NAMES);
+            .y_label_area_size(Y_LABELS);
         if let Some(title) = &self.title {
             builder.caption(title, (FONT, PANEL_TITLE_SIZE));
         }
@@ -150,17 +162,26 @@ impl LinePlot {
             .label_style((FONT, LABEL_SIZE))
             .draw()
             .map_err(PlotError::refused)?;
-        // No band lies over a line.
+        // Bands first, so that none covers a line.
         for line in &self.lines {
             self.draw_band(&mut chart, line, &x, &y)?;
         }
         for line in &self.lines {
             self.draw_line(&mut chart, line, &x, &y)?;
         }
-        if self.lines.iter().all(|line| line.label.is_none()) {
-            return Ok(());
+        let mut widths = Vec::new();
+        for label in self.lines.iter().filter_map(|line| line.label.as_deref()) {
+            widths.push(label_width(area, label)?);
         }
-        let position = self.legend_position(chart.plotting_area().dim_in_pixel(), &x, &y);
+        let Some(&widest) = widths.iter().max() else {
+            return Ok(());
+        };
+        let (width, height) = chart.plotting_area().dim_in_pixel();
+        let legend = (
+            f64::from(LEGEND_FRAME.0 + widest) / f64::from(width),
+            (f64::from(LEGEND_FRAME.1) + LEGEND_LINE * widths.len() as f64) / f64::from(height),
+        );
+        let position = self.legend_position(legend, &x, &y);
         chart
             .configure_series_labels()
             .position(position)
@@ -173,63 +194,41 @@ impl LinePlot {
             .map_err(PlotError::refused)
     }
 
-    /// The place of the legend, on a lattice over the picture, where it covers the fewest points of lines.
+    /// The position at which a legend of this size covers the fewest points of the lines. The size is given in shares
+    /// of the plotting area.
     fn legend_position(
         &self,
-        (width, height): (u32, u32),
+        (width, height): (f64, f64),
         x: &Coordinate,
         y: &Coordinate,
     ) -> SeriesLabelPosition {
-        let labels = || self.lines.iter().filter_map(|line| line.label.as_deref());
-        let longest = labels()
-            .map(|label| label.chars().count())
-            .max()
-            .unwrap_or(0);
-        let (wide, high) = (
-            LEGEND_FRAME.0 + LEGEND_LETTER * longest as f64,
-            LEGEND_FRAME.1 + LEGEND_LINE * labels().count() as f64,
-        );
-        let (width, height) = (f64::from(width), f64::from(height));
         let points: Vec<(f64, f64)> = self
             .lines
             .iter()
             .flat_map(|line| line.points.windows(2))
             .filter(|pair| {
-                let shown = |&(a, b): &(f64, f64)| self.x.shows(a) && self.y.shows(b);
-                pair.iter().all(shown)
+                pair.iter()
+                    .all(|&(a, b)| self.x.shows(a) && self.y.shows(b))
             })
             .flat_map(|pair| {
-                let place = |(a, b)| (x.share(a) * width, (1.0 - y.share(b)) * height);
-                let (from, to) = (place(pair[0]), place(pair[1]));
-                (0..LEGEND_BETWEEN).map(move |i| {
-                    let share = f64::from(i) / f64::from(LEGEND_BETWEEN);
-                    (
-                        from.0 + share * (to.0 - from.0),
-                        from.1 + share * (to.1 - from.1),
-                    )
+                let [from, to] = [pair[0], pair[1]].map(|(a, b)| (x.share(a), y.share(b)));
+                (0..=SEGMENT_SAMPLES).map(move |i| {
+                    let t = f64::from(i) / f64::from(SEGMENT_SAMPLES);
+                    (from.0 + t * (to.0 - from.0), from.1 + t * (to.1 - from.1))
                 })
             })
             .collect();
-        let room = |whole: f64, part: f64| (whole - part - 10.0).max(0.0);
-        let at = |i: u32, room: f64| 5.0 + room * f64::from(i) / f64::from(LEGEND_PLACES);
-        // From the lower right corner, which is taken where all are alike.
-        let places = (0..=LEGEND_PLACES).rev().flat_map(|i| {
-            let left = at(i, room(width, wide));
-            (0..=LEGEND_PLACES)
-                .rev()
-                .map(move |j| (left, at(j, room(height, high))))
-        });
-        let covered = |&(left, top): &(f64, f64)| {
+        let covered = |&(_, right, up): &(SeriesLabelPosition, f64, f64)| {
+            let (left, bottom) = (right * (1.0 - width), up * (1.0 - height));
             let inside = |&&(a, b): &&(f64, f64)| {
-                (left..left + wide).contains(&a) && (top..top + high).contains(&b)
+                (left..=left + width).contains(&a) && (bottom..=bottom + height).contains(&b)
             };
             points.iter().filter(inside).count()
         };
-        places
+        LEGEND_POSITIONS
+            .into_iter()
             .min_by_key(covered)
-            .map_or(SeriesLabelPosition::LowerRight, |(left, top)| {
-                SeriesLabelPosition::Coordinate(left as i32, top as i32)
-            })
+            .map_or(SeriesLabelPosition::LowerRight, |(position, ..)| position)
     }
 
     fn draw_band<B: DrawingBackend>(
@@ -291,7 +290,7 @@ impl LinePlot {
             chart.draw_series(dots).map_err(PlotError::refused)?;
         }
         if let Some(label) = &line.label {
-            // Drawn apart from the pieces, of which there may be none.
+            // An empty series, because the line may have no visible piece.
             let named = chart
                 .draw_series(std::iter::empty::<PathElement<(f64, f64)>>())
                 .map_err(PlotError::refused)?
@@ -308,16 +307,19 @@ impl LinePlot {
     }
 }
 
-/// How far the name of the last tick, whose middle stands below it, reaches beyond the axis.
+/// The pixels by which the label of the last tick, centered below it, exceeds the axis.
 fn right_overhang<B: DrawingBackend>(area: &Area<B>, x: &Coordinate) -> Result<u32, PlotError> {
     let Some(&last) = x.tick_values().last() else {
         return Ok(0);
     };
-    let style = (FONT, LABEL_SIZE).into_text_style(area);
-    let (width, _) = area
-        .estimate_text_size(&x.tick_label(last), &style)
-        .map_err(PlotError::refused)?;
-    let axis = f64::from(area.dim_in_pixel().0.saturating_sub(2 * MARGIN + NAMES));
+    let width = label_width(area, &x.tick_label(last))?;
+    let axis = f64::from(area.dim_in_pixel().0.saturating_sub(2 * MARGIN + Y_LABELS));
     let beyond = f64::from(width) / 2.0 - axis * (1.0 - x.share(last));
     Ok(beyond.max(0.0).ceil() as u32)
+}
+
+fn label_width<B: DrawingBackend>(area: &Area<B>, label: &str) -> Result<u32, PlotError> {
+    let style = (FONT, LABEL_SIZE).into_text_style(area);
+    let size = area.estimate_text_size(label, &style);
+    Ok(size.map_err(PlotError::refused)?.0)
 }

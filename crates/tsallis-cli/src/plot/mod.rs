@@ -1,12 +1,12 @@
-//! Pictures of the commands, each written as SVG and as PNG from one description.
+//! The figures of the commands, each written as SVG and as PNG.
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
-//! | `figure` | panels side by side, and how they become files |
-//! | `lines` | lines with bands over linear or logarithmic axes |
-//! | `surface` | a function of two variables, as filled contours or cell by cell |
-//! | `axis` | names, ranges, ticks and their words |
-//! | `contour` | the outline of where a function is above a level |
+//! | `figure` | panels, and their export to files |
+//! | `lines` | line plots with bands and a legend |
+//! | `surface` | functions of two variables, as filled contours or cells |
+//! | `axis` | names, scales, ranges, ticks and their labels |
+//! | `contour` | the region where a function is above a level |
 //! | `palette` | colors |
 
 mod axis;
@@ -22,7 +22,7 @@ pub(super) use lines::{Line, LinePlot};
 pub(super) use palette::{CATEGORIES, GRAY, alpha_color, divergence_color};
 pub(super) use surface::{Fill, Surface};
 
-/// The family under which the crate's own font is known to the drawing library.
+/// The font family under which the embedded font is registered with plotters.
 const FONT: &str = "sans-serif";
 const TITLE_SIZE: i32 = 22;
 const PANEL_TITLE_SIZE: i32 = 18;

@@ -1,10 +1,10 @@
 use plotters::style::RGBColor;
 use tsallis_lab::Divergence;
 
-/// For thresholds and what else is only a reference.
+/// The color of thresholds and other reference lines.
 pub(crate) const GRAY: RGBColor = RGBColor(130, 130, 130);
 
-/// Colors of things without an order among them, apart for color-blind eyes too (Okabe and Ito).
+/// Colors of unordered categories that color-blind readers can tell apart (Okabe and Ito).
 pub(crate) const CATEGORIES: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -15,7 +15,8 @@ pub(crate) const CATEGORIES: [RGBColor; 7] = [
     RGBColor(60, 60, 60),
 ];
 
-/// From the heavy tail over the softmax, which is black, to the sparse side.
+/// Colors from heavy tails (alpha below 1) over softmax (alpha = 1, black) to sparse policies. The stops are not evenly
+/// spaced, so the `DerivedColorMap` of plotters cannot hold them.
 const ALPHA_STOPS: [(f64, RGBColor); 9] = [
     (0.0, RGBColor(120, 15, 75)),
     (0.1, RGBColor(165, 30, 60)),
@@ -28,9 +29,18 @@ const ALPHA_STOPS: [(f64, RGBColor); 9] = [
     (2.0, RGBColor(60, 45, 130)),
 ];
 
-/// The color of an order `alpha`, the same in every figure.
+/// The color of `alpha`, the same in every figure.
 pub(crate) fn alpha_color(alpha: f64) -> RGBColor {
-    interpolate(&ALPHA_STOPS, alpha)
+    let above = ALPHA_STOPS.partition_point(|&(stop, _)| stop < alpha);
+    let (Some(&(lo, from)), Some(&(hi, to))) = (
+        ALPHA_STOPS.get(above.wrapping_sub(1)),
+        ALPHA_STOPS.get(above),
+    ) else {
+        return ALPHA_STOPS[above.min(ALPHA_STOPS.len() - 1)].1;
+    };
+    let share = (alpha - lo) / (hi - lo);
+    let mix = |a: u8, b: u8| (f64::from(a) + share * (f64::from(b) - f64::from(a))).round() as u8;
+    RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
 }
 
 /// The color of a divergence, the same in every figure.
@@ -43,33 +53,6 @@ pub(crate) fn divergence_color(divergence: Divergence) -> RGBColor {
     }
 }
 
-/// Dark blue over green to yellow, of even lightness steps, for `0..=1`.
-pub(super) fn surface_color(share: f64) -> RGBColor {
-    const STOPS: [(f64, RGBColor); 9] = [
-        (0.0, RGBColor(68, 1, 84)),
-        (0.125, RGBColor(71, 45, 123)),
-        (0.25, RGBColor(59, 82, 139)),
-        (0.375, RGBColor(44, 114, 142)),
-        (0.5, RGBColor(33, 145, 140)),
-        (0.625, RGBColor(40, 174, 128)),
-        (0.75, RGBColor(94, 201, 98)),
-        (0.875, RGBColor(173, 220, 48)),
-        (1.0, RGBColor(253, 231, 37)),
-    ];
-    interpolate(&STOPS, share)
-}
-
-fn interpolate(stops: &[(f64, RGBColor)], at: f64) -> RGBColor {
-    let above = stops.partition_point(|&(stop, _)| stop < at);
-    let (Some(&(lo, from)), Some(&(hi, to))) = (stops.get(above.wrapping_sub(1)), stops.get(above))
-    else {
-        return stops[above.min(stops.len() - 1)].1;
-    };
-    let share = (at - lo) / (hi - lo);
-    let mix = |a: u8, b: u8| (f64::from(a) + share * (f64::from(b) - f64::from(a))).round() as u8;
-    RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,8 +62,5 @@ mod tests {
         assert_eq!(alpha_color(1.0), RGBColor(30, 30, 30));
         assert_eq!(alpha_color(-3.0), ALPHA_STOPS[0].1);
         assert_eq!(alpha_color(9.0), ALPHA_STOPS[8].1);
-        assert_eq!(surface_color(0.25), RGBColor(59, 82, 139));
-        // No number is drawn as the largest.
-        assert_eq!(surface_color(f64::NAN), RGBColor(68, 1, 84));
     }
 }

@@ -1,28 +1,26 @@
 use super::axis::{Axis, Coordinate};
 use super::contour::Grid;
 use super::figure::{Area, Medium, PlotError};
-use super::palette::surface_color;
 use super::{AXIS_SIZE, FONT, LABEL_SIZE, PANEL_TITLE_SIZE};
 use plotters::coord::ReverseCoordTranslate;
 use plotters::prelude::*;
 
-/// How a surface is filled.
+/// How a surface is colored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fill {
-    /// In about this many even steps, between which the outlines are interpolated.
+    /// Contours of this many even steps, interpolated between the values.
     Contours(usize),
-    /// Each value as a square of its own around its place, which are whole numbers: the axes are
-    /// [`Axis::places`].
+    /// One square for each value. The axes are [`Axis::places`], so the coordinates are whole numbers.
     Cells,
 }
 
-/// A function of two variables in colors, with its scale beside it.
+/// A function of two variables as colors, with a color bar.
 #[derive(Clone, Debug)]
 pub(crate) struct Surface {
     title: Option<String>,
     x: Axis,
     y: Axis,
-    /// What the color means, and how it is scaled.
+    /// The axis of the color bar.
     value: Axis,
     xs: Vec<f64>,
     ys: Vec<f64>,
@@ -30,16 +28,16 @@ pub(crate) struct Surface {
     fill: Fill,
 }
 
-/// Width of the scale beside the picture, its words included.
+/// Pixels across the color bar with its labels.
 const SCALE_WIDTH: i32 = 116;
 
 impl Surface {
-    /// Values at `(xs[i], ys[j])`, row by row: `values[j * xs.len() + i]`. Values that are no numbers, or
-    /// have no place on a logarithmic scale, have the color of the lowest.
+    /// Takes the values at `(xs[i], ys[j])` row by row: `values[j * xs.len() + i]`. NaN, and values that are not
+    /// positive on a logarithmic scale, get the lowest color.
     ///
     /// # Panics
     ///
-    /// If there is not one value for each place.
+    /// If `values.len()` is not `xs.len() * ys.len()`.
     pub(crate) fn new(
         (x, xs): (Axis, Vec<f64>),
         (y, ys): (Axis, Vec<f64>),
@@ -48,7 +46,7 @@ impl Surface {
         assert_eq!(
             xs.len() * ys.len(),
             values.len(),
-            "a surface of {} x {} places needs as many values",
+            "a surface of {} x {} points needs one value for each",
             xs.len(),
             ys.len()
         );
@@ -118,7 +116,7 @@ impl Surface {
                 let cells = (0..self.values.len()).map(|n| {
                     let (x, y) = (self.xs[n % self.xs.len()], self.ys[n / self.xs.len()]);
                     let corners = [(x - 0.5, y - 0.5), (x + 0.5, y + 0.5)];
-                    let color = surface_color(scale.share(self.values[n]));
+                    let color = ViridisRGB::get_color(scale.share(self.values[n]));
                     Rectangle::new(corners, color.filled())
                 });
                 chart.draw_series(cells).map_err(PlotError::refused)?;
@@ -147,7 +145,7 @@ impl Surface {
         self.values.iter().map(|&v| scale.share(v)).collect()
     }
 
-    /// Fills the region above each step over that of the step below.
+    /// Draws the region above each level over the region above the level below it.
     fn outline<B: DrawingBackend>(
         &self,
         chart: &mut ChartContext<'_, B, Cartesian2d<Coordinate, Coordinate>>,
@@ -156,7 +154,7 @@ impl Surface {
     ) -> Result<(), PlotError> {
         let shares = self.shares(scale);
         for step in 0..steps {
-            // The lowest step is the ground.
+            // The lowest step covers the whole area.
             let level = if step == 0 {
                 f64::MIN
             } else {
@@ -174,7 +172,7 @@ impl Surface {
         Ok(())
     }
 
-    /// The same pixel by pixel: the drawing library fills a polygon of many corners with streaks.
+    /// Colors pixel by pixel, because plotters leaves streaks when it fills a bitmap polygon of many corners.
     fn paint<B: DrawingBackend>(
         &self,
         chart: &ChartContext<'_, B, Cartesian2d<Coordinate, Coordinate>>,
@@ -235,7 +233,7 @@ impl Surface {
             .configure_mesh()
             .disable_mesh()
             .disable_x_axis()
-            // A blank that is kept in SVG, between the axis and the words.
+            // An en space between axis and label; SVG would drop a plain one.
             .y_label_formatter(&|value| format!("\u{2002}{}", scale.tick_label(*value)))
             .y_desc(&self.value.name)
             .axis_desc_style((FONT, AXIS_SIZE))
@@ -246,5 +244,5 @@ impl Surface {
 }
 
 fn step_color(step: usize, steps: usize) -> RGBColor {
-    surface_color((step as f64 + 0.5) / steps as f64)
+    ViridisRGB::get_color((step as f64 + 0.5) / steps as f64)
 }

@@ -215,7 +215,7 @@ pub(super) fn figure(
                     let _ = write!(title, ", learning rate {}", setting.learning_rate);
                 }
                 let panel = LinePlot::new(
-                    Axis::linear("environment steps").ticks(5),
+                    Axis::linear("environment steps").ticks(6),
                     Axis::linear("mean return of 100 episodes"),
                 );
                 (*setting, panel.title(title))
