@@ -287,7 +287,7 @@ impl Line {
         for (name, length) in lengths {
             if length != columns {
                 return Err(format!(
-                    "{name} has {length} numbers: it must have {columns}, as the logits"
+                    "{name} has {length} numbers: it must have {columns}, one for each logit"
                 ));
             }
         }
@@ -311,7 +311,7 @@ impl Line {
             LineReference::Values(q) if q.len() == columns => RowReference::Values(q),
             LineReference::Values(q) => {
                 return Err(format!(
-                    "reference has {} numbers: it must have {columns}, as the logits",
+                    "reference has {} numbers: it must have {columns}, one for each logit",
                     q.len()
                 ));
             }

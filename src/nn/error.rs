@@ -105,7 +105,7 @@ pub(super) fn check_dropout(value: f64) -> Result<(), ModuleConfigError> {
         Err(ModuleConfigError::Rate {
             name: "dropout",
             value,
-            max: "1 (excluded)",
+            max: "1, excluding 1",
         })
     }
 }

@@ -151,7 +151,10 @@ impl<const D: usize> Call<D> {
             self.parameters,
             GradientMask::LOGITS,
         );
-        let gradient = gradients.logits.into_option().expect("it is wanted");
+        let gradient = gradients
+            .logits
+            .into_option()
+            .expect("the gradient in the logits was requested");
         self.restore(scaled(
             Tensor::from_dispatch(gradient),
             1.0 / self.temperature,
@@ -200,7 +203,7 @@ fn alpha_rows<const D: usize>(
 ) -> Tensor<D> {
     let mut rows = shape;
     rows[dim] = 1;
-    check_broadcast(alpha.dims(), rows, "alphas along the rows");
+    check_broadcast(alpha.dims(), rows, "an alpha tensor");
     alpha.cast(dtype).expand(rows)
 }
 

@@ -51,7 +51,7 @@ macro_rules! with_rows {
         let shape: &Shape = &$shape;
         let wrong = |what: &str, dtype| -> ! {
             panic!(
-                "the dtype of the {what} is {dtype:?}: it must be {}, as the logits' arithmetic",
+                "the dtype of the {what} is {dtype:?}: it must be {}, the arithmetic dtype of the logits",
                 stringify!($variant)
             )
         };

@@ -342,6 +342,6 @@ fn invalid_configurations_are_named_in_the_error() {
     );
     assert_eq!(
         words(config.with_dropout(1.0).try_init(&device)),
-        "dropout is 1: it must be a number from 0 to 1 (excluded)"
+        "dropout is 1: it must be a number from 0 to 1, excluding 1"
     );
 }

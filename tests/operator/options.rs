@@ -535,7 +535,7 @@ fn mismatched_shapes_are_named() {
     );
     let d = device.clone();
     panics(
-        "alphas along the rows of shape [2, 3] does not broadcast to [2, 1]",
+        "an alpha tensor of shape [2, 3] does not broadcast to [2, 1]",
         move || {
             tsallis_softargmax(x(), Tensor::<2>::ones([2, 3], &d), 1);
         },

@@ -141,7 +141,7 @@ fn print(quantities: &[Quantity]) -> usize {
             worst.bound,
             quantity.ratio(),
             worst.case,
-            if holds { "" } else { "  BROKEN" }
+            if holds { "" } else { "  EXCEEDED" }
         );
     }
     broken

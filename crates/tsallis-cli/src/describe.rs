@@ -35,7 +35,7 @@ pub(super) fn format_return(value: f64, largest: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// Describes the result of a run. The reason of a failure is omitted; the summary has it.
+/// Describes the result of a run. The reason for a failure is omitted, since it is in the summary.
 pub(super) fn describe_summary(summary: &RunSummary) -> String {
     let took = format!(
         "{} steps in {}",
@@ -78,7 +78,9 @@ fn describe_result(summary: &RunSummary) -> String {
             HumanCount(steps as u64)
         ),
         (Some(Verdict::Lost), ..) => {
-            format!("{environment} was solved but lost again: mean return {mean} of {best} {of}")
+            format!(
+                "{environment} was solved earlier, but not at the end: mean return {mean} of {best} {of}"
+            )
         }
         (Some(_), Some(solved), _) => format!(
             "{environment} is not solved yet: mean return {mean} of {best} {of} (solved at {solved}){}",

@@ -27,7 +27,7 @@ pub(super) struct Eval {
     deterministic: bool,
 
     /// Checkpoint to play: last, best (highest mean return of 100 episodes), or a number of environment steps.
-    #[arg(long, value_name = "WHICH", default_value = "last", value_parser = checkpoint)]
+    #[arg(long, value_name = "CHECKPOINT", default_value = "last", value_parser = checkpoint)]
     checkpoint: CheckpointChoice,
 
     /// Seed of the initial states and the sampled actions.

@@ -71,7 +71,7 @@ pub(super) struct TrainingFlags {
     first_step_without_noise: Option<bool>,
 
     /// Subtract the regularizer from the reward, add it to the loss, or both [default: reward].
-    #[arg(long, value_name = "WHERE", value_parser = named_values::<Regularizer>(REGULARIZERS),
+    #[arg(long, value_name = "TERM", value_parser = named_values::<Regularizer>(REGULARIZERS),
           help_heading = "Policy and regularizer")]
     regularizer: Option<Regularizer>,
 

@@ -36,7 +36,7 @@ pub(super) struct Plot {
     metric: String,
 
     /// Quantity on the x axis.
-    #[arg(long, value_name = "WHAT", default_value = "steps")]
+    #[arg(long, value_name = "QUANTITY", default_value = "steps")]
     x: XAxis,
 
     /// Output path without .svg, .png or .csv; existing files are replaced.

@@ -24,7 +24,7 @@ pub(super) fn to_stdout(words: Arguments<'_>) {
     match output.write_fmt(words).and_then(|()| output.flush()) {
         // A closed pipe is ignored: the command still writes its files and sets its exit code.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("error: cannot write to the standard output: {error}");
+            eprintln!("error: cannot write to standard output: {error}");
             std::process::exit(2);
         }
         _ => {}

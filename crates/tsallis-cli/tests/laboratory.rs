@@ -1,4 +1,4 @@
-//! Tests of the laboratory's commands: what they write, resume and reject.
+//! Tests of the laboratory's commands: their files, resumption and error messages.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -545,7 +545,7 @@ fn invalid_arguments_print_one_line() {
         ("tabular --seeds 99999999999", "a table can have at most"),
         ("tabular --iterations 0", "the number of iterations must be"),
         ("tabular --horizon 99999999999", "the horizon must be"),
-        ("tabular --batch 0", "the batch must be"),
+        ("tabular --batch 0", "the batch size must be"),
         ("tabular --alpha 2 --project", "no projection"),
         (
             "tabular --algorithm hadamard --project",

@@ -67,7 +67,7 @@ pub(super) struct Sweep {
     /// Files to keep of each run, besides its line in the table.
     #[arg(
         long,
-        value_name = "WHAT",
+        value_name = "FILES",
         default_value = "metrics",
         help_heading = "Runs"
     )]
@@ -76,7 +76,7 @@ pub(super) struct Sweep {
     /// Return that the table compares.
     #[arg(
         long,
-        value_name = "WHICH",
+        value_name = "RETURN",
         default_value = "final",
         help_heading = "Output"
     )]

@@ -163,7 +163,7 @@ fn an_unparsable_command_line_prints_one_line() {
         ),
         (
             &["train", "--regularizer", "sgd"],
-            "invalid value 'sgd' for '--regularizer <WHERE>' [possible values: reward, loss, both]",
+            "invalid value 'sgd' for '--regularizer <TERM>' [possible values: reward, loss, both]",
         ),
         (
             &["train", "--value-clip", "off"],
@@ -183,7 +183,7 @@ fn an_unparsable_command_line_prints_one_line() {
         ),
         (
             &["eval", "runs", "--checkpoint", "worst"],
-            "invalid value 'worst' for '--checkpoint <WHICH>': expected last, best or a number",
+            "invalid value 'worst' for '--checkpoint <CHECKPOINT>': expected last, best or a number",
         ),
     ] {
         let said = refuse(arguments);

@@ -1,4 +1,4 @@
-//! Tests of the program: what it prints, writes and rejects.
+//! Tests of the program: its output, files and error messages.
 
 mod interrupted;
 mod invalid_input;

@@ -74,7 +74,7 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     let run = out.join("runs/cartpole-noise2-beta0.01-lr0.001-alpha1/seed-1");
     assert_eq!(names(&run), ["config.json", "metrics.csv", "summary.json"]);
 
-    // The same command trains nothing, and new seeds train only those.
+    // Repeating the command trains nothing. With additional seeds, it trains only those.
     let before = rows(&out);
     assert!(sweep(&out, GRID).status.success());
     assert_eq!(before, rows(&out));
@@ -91,7 +91,7 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     // Each of the two sweep commands rejects a folder of the other one.
     let said = refuse(&["tabular", "--out", name(&out)]);
     assert!(
-        said.contains("holds runs with no finite processes"),
+        said.contains("holds runs with the settings of another command"),
         "{said}"
     );
     let finite = folder.join("finite");

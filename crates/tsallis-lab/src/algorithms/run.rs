@@ -146,7 +146,7 @@ impl RunSettings {
             positive("power of the escort transform", power)?;
         }
         counted("number of iterations", self.iterations, MAX_COUNT)?;
-        counted("batch", self.sampling.batch, MAX_COUNT)?;
+        counted("batch size", self.sampling.batch, MAX_COUNT)?;
         counted("horizon", self.sampling.horizon, MAX_HORIZON)?;
         counted(
             "number of iterations between two points",
@@ -272,7 +272,7 @@ fn record<T>(
         let earned = iterate(&mut learner, eta);
         curve.iterations.push(iteration);
         curve.values.push(value);
-        // A policy of NaN always takes the last action, whose return may look right.
+        // A policy with NaN probabilities always takes the last action, and its return may look plausible.
         curve
             .returns
             .push(if value.is_nan() { f64::NAN } else { earned });
@@ -390,7 +390,7 @@ mod tests {
         );
         assert_eq!(
             error(|s| s.sampling.batch = 0),
-            "the batch must be from 1 to a billion, not 0"
+            "the batch size must be from 1 to a billion, not 0"
         );
         assert_eq!(
             error(|s| s.sampling.horizon = usize::MAX),

@@ -131,7 +131,10 @@ impl TryFrom<MdpFile> for Mdp {
         };
         if start.len() != states {
             return Err(MdpError::Start {
-                what: format!("{} are given for {states} states", start.len()),
+                what: format!(
+                    "the number of probabilities is {}, not {states}",
+                    start.len()
+                ),
             });
         }
         let mut table = vec![Vec::new(); states.saturating_mul(actions)];
@@ -224,7 +227,7 @@ mod tests {
             ),
             (
                 r#"{"discount": 0.9, "states": 2, "actions": 1, "start": [1.0], "transitions": []}"#,
-                "1 are given for 2 states",
+                "the number of probabilities is 1, not 2",
             ),
             (
                 r#"{"discount": 0.9, "states": 0, "actions": 1, "transitions": []}"#,

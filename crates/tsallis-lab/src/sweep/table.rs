@@ -188,7 +188,7 @@ impl SweepSettings {
         if json.get("processes").is_none() {
             return Err(TableError::Other {
                 path: folder.to_owned(),
-                what: "no finite processes".to_owned(),
+                what: "the settings of another command".to_owned(),
             });
         }
         let found: Self = serde_json::from_value(json).map_err(malformed(&settings))?;
@@ -279,8 +279,8 @@ pub enum TableError {
     },
 }
 
-/// The results of a sweep in a folder: the runs in `results.csv`, which grows by whole lines, and the settings that
-/// they share in `sweep.json`.
+/// The results of a sweep in a folder: the runs in `results.csv`, to which whole lines are appended, and the settings
+/// that they share in `sweep.json`.
 #[derive(Debug)]
 pub struct Table {
     file: CsvTable<RunRow>,
