@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         total_steps: 50_000,
         ..PpoConfig::default()
     };
-    // The adapter takes what Burn's trait leaves open: sizes, observation and actions.
+    // The adapter takes the properties that Burn's trait does not define: the sizes, the observation and the actions.
     let maze = || {
         let maze = Maze { at: (0, 0) };
         FromBurnEnvironment::new(maze, ROWS * COLUMNS, MOVES.len(), observe, |i| MOVES[i])

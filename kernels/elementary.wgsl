@@ -1,7 +1,7 @@
 {{ enable }}
 // Elementary functions in f32, accurate to one or two roundings. WGSL has no log1p and no expm1, and guarantees
 // only an absolute error of 2^-21 for its log near one. NaN and infinities are recognized by their bits, since a
-// compiler may assume that comparisons never see them.
+// compiler may assume that comparisons never involve them.
 
 const LN_2_HIGH: f32 = 0.693359375;
 const LN_2_LOW: f32 = -2.12194440e-4;

@@ -55,7 +55,7 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
     return l;
 }
 
-// a + d as a sum of two numbers: the second holds what the first cannot.
+// a + d as a sum of two numbers. The second is the rounding error of the first.
 fn two_sum(a: vec2<f32>, d: f32) -> vec2<f32> {
     let total = a.x + d;
     let seen = total - a.x;
@@ -169,7 +169,7 @@ fn row_output(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
     if OUTPUT == VALUE {
         return sum + (row.max - derivative_at_log(row, ratio_l));
     }
-    // Rounding may make the sum negative; a divergence is not.
+    // Rounding may make the sum negative, but a divergence is never negative.
     return select(sum, 0.0, sum < 0.0);
 }
 

@@ -4,7 +4,7 @@
 //! | item | purpose |
 //! |---|---|
 //! | [`stream`], [`Purpose`] | a random stream for each seed and purpose |
-//! | [`CsvTable`], [`read_table`] | a CSV file that grows by whole rows |
+//! | [`CsvTable`], [`read_table`] | a CSV file to which whole rows are appended |
 //! | [`renamed`] | a hint for users of a former name of a setting |
 //! | [`write_atomically`] | a file that holds either its old content or all of the new content |
 

@@ -1,5 +1,5 @@
-//! Random streams. No draw comes from a process-wide generator, so a run produces the same numbers alone and
-//! beside other runs.
+//! Random streams. No draw comes from a process-wide generator, so a run produces the same numbers whether
+//! or not other runs execute at the same time.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -8,7 +8,7 @@ use std::io::{Seek, SeekFrom};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-/// A CSV file of rows `R` that grows by whole rows. [`reopen`](Self::reopen) removes an incomplete last row
+/// A CSV file to which whole rows `R` are appended. [`reopen`](Self::reopen) removes an incomplete last row
 /// that a killed process left.
 #[derive(Debug)]
 pub struct CsvTable<R> {
@@ -40,7 +40,7 @@ impl<R: Serialize> CsvTable<R> {
         })
     }
 
-    /// Appends a row, all of it or nothing.
+    /// Appends a row completely or not at all.
     ///
     /// # Errors
     ///

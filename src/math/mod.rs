@@ -36,8 +36,8 @@ pub use solver::{Solver, solve_log_ratio, solve_support_radius};
 /// The largest absolute value of alpha that is accepted.
 ///
 /// The accuracy bounds of the tests hold for alpha from -2 to 3. Outside this range, probabilities are accurate
-/// to 1e-4 in `f32`: an entry at the edge of the support is then such a high root of a difference that one
-/// rounding of the difference changes the entry by much more than a rounding.
+/// to 1e-4 in `f32`: an entry at the edge of the support is then a high root of a difference, which magnifies
+/// the rounding error of the difference.
 pub const MAX_ALPHA: f64 = 50.0;
 
 /// Returns `divergence`, or zero if rounding made it negative. `NaN` stays `NaN`.

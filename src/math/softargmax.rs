@@ -13,8 +13,8 @@ use super::{Generator, non_negative};
 /// reference need not sum to one. Source: arXiv 2601.12604.
 ///
 /// The unknown is `ln u_max`, the logarithm of the ratio at the largest logit. The other ratios follow from
-/// their gaps to this logit. If `f'` is bounded, a small reference takes `x - mu` close to the largest value of
-/// `f'`, and their difference has no digits left.
+/// their gaps to this logit. If `f'` is bounded, a small reference brings `x - mu` close to the largest value of
+/// `f'`, and their difference loses all of its significant digits.
 ///
 /// ```
 /// use burn_tsallis::math::{FSoftargmax, Hellinger};

@@ -184,7 +184,7 @@ pub fn solve_support_radius<F: Real>(
     m
 }
 
-/// Returns `a + d` as a sum of two numbers: the second holds what the first cannot.
+/// Returns `a + d` as a sum of two numbers. The second is the rounding error of the first.
 fn two_sum<F: Real>(a: (F, F), d: F) -> (F, F) {
     let total = a.0 + d;
     let seen = total - a.0;

@@ -168,7 +168,7 @@ impl<const D: usize> TsallisCategorical<D> {
     ///
     /// It draws on the device with Burn's generator, so `device.seed(..)` makes the draws reproducible. It never draws
     /// a category off the support. It resolves probabilities down to about 1e-7. The category drawn from an empty row
-    /// or a `NaN` row has no meaning. The draws are constants to autodiff.
+    /// or a `NaN` row is unspecified. The draws are constants to autodiff.
     ///
     /// ```
     /// # #[cfg(feature = "flex")] {

@@ -202,7 +202,7 @@ impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C>
         parameters: RowParameters,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (parents, logits, alpha, reference) = into_parents::<B, C>(logits, alpha, reference);
-        // Compute-bound: checkpointing must not recompute the call, which would find the root again.
+        // Compute-bound, so that checkpointing does not recompute the call and find the root again.
         let prepared = RowStep.prepare::<C>(parents).compute_bound().stateful();
         let (output, state) =
             B::tsallis_forward(logits.clone(), alpha.clone(), reference.clone(), parameters);

@@ -91,8 +91,8 @@ u_i = \left\[1 + (\alpha - 1)(x_i - \mu)\right\]\_+^{1 / (\alpha - 1)}$$"
 /// The logarithm is computed from the root `mu` and not from `p`, so a probability that underflows still has a finite
 /// logarithm.
 ///
-/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is
-/// differentiable, first-order only, in the logits and in alpha and the reference if they are tensors.
+/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is differentiable
+/// (first order only) in the logits, and in alpha and the reference if they are tensors.
 ///
 /// # Arguments
 ///
@@ -152,8 +152,8 @@ pub fn tsallis_log_softargmax<const D: usize>(
 /// The gradient of `V` in the logits is `p`. At `alpha = 1` and `t = 1`, `V = logsumexp(x + ln q) + 1 - sum q`. With a
 /// uniform or normalized reference, `V` is at most the largest logit.
 ///
-/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is
-/// differentiable, first-order only, in the logits and in alpha and the reference if they are tensors.
+/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is differentiable
+/// (first order only) in the logits, and in alpha and the reference if they are tensors.
 ///
 /// # Arguments
 ///
@@ -210,8 +210,8 @@ pub fn tsallis_value<const D: usize>(
 /// were not computed from logits, use
 /// [`tsallis_divergence_from_probabilities`](crate::tsallis_divergence_from_probabilities).
 ///
-/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is
-/// differentiable, first-order only, in the logits and in alpha and the reference if they are tensors.
+/// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is differentiable
+/// (first order only) in the logits, and in alpha and the reference if they are tensors.
 ///
 /// # Arguments
 ///

@@ -20,8 +20,8 @@ pub struct Evaluation {
 /// The largest number of environments that are stepped together in an evaluation.
 const MAX_ENVIRONMENTS: usize = 16;
 
-/// The index of the first environment. No training run has as many environments, so an evaluation with the
-/// seed of a run has different initial states.
+/// The index of the first environment. No training run has that many environments, so an evaluation with
+/// the same seed as a run uses different initial states.
 const FIRST_INDEX: u32 = 1 << 31;
 
 /// Plays episodes without noise on the rewards, and returns them.

@@ -1,4 +1,4 @@
-/// A name that is none of the expected names.
+/// A name that is not one of the expected names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} {name:?}: it must be {expected}")]
 pub struct UnknownName {

@@ -24,7 +24,7 @@ fn want(divergence: FDivergence) -> Vec<f64> {
     solution.expect("the row is valid").probabilities().to_vec()
 }
 
-/// An invalid number makes its whole row `NaN`, and its gradient, but no other row.
+/// An invalid number makes its row and the gradient of its row `NaN`. Other rows are unaffected.
 #[test]
 fn an_invalid_number_affects_only_its_row() {
     let (nan, inf) = (f32::NAN, f32::INFINITY);

@@ -50,7 +50,8 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A training of `updates` updates with a checkpoint after every four, from the start or from a checkpoint.
+/// A training run of `updates` updates that writes a checkpoint after every four updates. It starts from
+/// scratch or from a checkpoint.
 struct Plan {
     folder: PathBuf,
     keep: usize,

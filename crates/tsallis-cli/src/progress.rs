@@ -6,13 +6,15 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use terminal_size::{Width, terminal_size_of};
 
-/// Up to this many runs, each prints a line every tenth of its steps where there is no terminal.
+/// If stderr is not a terminal and there are at most this many runs, each run prints a line after every
+/// tenth of its steps.
 const RUNS_WITH_LINES: usize = 10;
 
 /// Progress of the runs of a command.
 pub(super) struct Progress {
     bars: MultiProgress,
-    /// Counts the steps of this command; those of an earlier command shorten it. Hidden for a single run.
+    /// Counts the environment steps of this command. Its length excludes the steps of an earlier command.
+    /// Hidden for a single run.
     overall: ProgressBar,
     runs: usize,
     /// Environment steps of each run.
@@ -31,8 +33,9 @@ pub(super) struct RunProgress<'a> {
     tenths: u64,
 }
 
-/// A bar between its prefix and its message. The prefix takes at most a third of the terminal and loses its
-/// beginning, as names of runs differ in their ends; the message loses its end.
+/// A bar between its prefix and its message. The prefix takes at most a third of the terminal. A longer
+/// prefix is truncated at its beginning, because the names of runs differ at their ends. A longer message
+/// is truncated at its end.
 pub(super) fn bar_style(prefix: &str) -> ProgressStyle {
     let columns = terminal_size_of(std::io::stderr()).map_or(80, |(Width(columns), _)| columns);
     let width = prefix.chars().count().min(usize::from(columns / 3));
@@ -185,7 +188,7 @@ impl Drop for RunProgress<'_> {
 mod tests {
     use super::*;
 
-    /// Steps of an earlier command, and those that a run does not make, are neither made nor left.
+    /// The total excludes the steps of an earlier command and the steps that a finished run does not make.
     #[test]
     fn only_steps_of_this_command_count() {
         let progress = Progress::new(4, 1000, true);

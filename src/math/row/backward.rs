@@ -250,7 +250,8 @@ impl<F: Real> RowGradients<'_, F> {
 impl<F: Real> Row<'_, F> {
     /// Computes the gradients of `<cotangent, output>`.
     ///
-    /// The cotangent has as many numbers as the output: one for each entry, or one, see [`Output::is_per_entry`].
+    /// The cotangent has the length of the output: one number for each entry or a single number (see
+    /// [`Output::is_per_entry`]).
     ///
     /// ```
     /// use burn_tsallis::math::{RowReference, Output, Row, RowGradients, Solver};

@@ -50,8 +50,8 @@ pub enum EmptyRow {
     /// `NaN` in every output and gradient.
     #[default]
     NaN,
-    /// Zero for the probabilities, value, divergence and gradients, and `-inf` for the logarithms. Attention
-    /// needs these for a query that may attend to no key.
+    /// Zero for the probabilities, value, divergence and gradients, and `-inf` for the logarithms. Attention uses
+    /// these for a query whose keys are all masked.
     Zero,
 }
 
@@ -164,7 +164,7 @@ impl<'a, F: Real> Row<'a, F> {
     ///
     /// # Panics
     ///
-    /// If the numbers of a given reference are not as many as the logits.
+    /// If a given reference does not have one number for each logit.
     ///
     /// ```
     /// use burn_tsallis::math::{Row, RowReference, Solver};
@@ -301,8 +301,8 @@ impl<'a, F: Real> Row<'a, F> {
         (F::from_f64(s), F::from_f64(w))
     }
 
-    /// Computes an output into `y`, which has a number for each entry or one number, see
-    /// [`Output::is_per_entry`].
+    /// Computes an output into `y`, which has one number for each entry or a single number (see
+    /// [`Output::is_per_entry`]).
     ///
     /// ```
     /// use burn_tsallis::math::{Output, Row, RowReference, Solver};
@@ -485,9 +485,9 @@ impl<'a, F: Real> Row<'a, F> {
     }
 
     /// Returns the error of the mass at the root, `(1 - S) / W`, in units of the relative slopes: one Newton step
-    /// on the probabilities themselves. Above `alpha = 2`, a rounding of the root moves an entry at the edge of
-    /// the support by more than the accuracy of the others. Up to 2, the error is a rounding, and this returns
-    /// zero.
+    /// on the probabilities themselves. Above `alpha = 2`, a rounding error of the root can move an entry at the
+    /// edge of the support by more than the error of the other entries. For `alpha <= 2` the error is only a
+    /// rounding error, and the method returns zero.
     fn residual(&self, curve: &RatioCurve<F>) -> F {
         if self.alpha <= Solver::NEWTON_MAX_ALPHA {
             return F::zero();

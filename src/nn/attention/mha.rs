@@ -325,7 +325,7 @@ impl TsallisMhaInput {
     ///
     /// let device = Device::flex();
     /// let attention = TsallisMultiHeadAttentionConfig::new(8, 1).init(&device);
-    /// // The first query sees the first key only, the second query the second key only.
+    /// // The first query attends only to the first key, and the second query only to the second key.
     /// let mask = Tensor::<3, Bool>::from_data([[[false, true], [true, false]]], &device);
     /// let input = TsallisMhaInput::self_attn(Tensor::zeros([1, 2, 8], &device)).mask_attn(mask);
     /// let weights = attention.forward(input).weights.into_data();

@@ -36,7 +36,7 @@ impl<const D: usize> SolvedRows<D> {
     ) -> Self {
         let x = logits.detach();
         let last = D - 1;
-        // Computed first, because it reports a reference of the wrong length.
+        // Computed first, because this panics if the reference has the wrong length.
         let log_p = tsallis_log_softargmax(x.clone(), options, -1);
         let mut forbidden = x.clone().equal_scalar(f32::NEG_INFINITY);
         let log_q = match reference {

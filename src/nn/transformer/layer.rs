@@ -59,8 +59,9 @@ pub(super) type Sublayer<'a> = &'a mut dyn FnMut(Tensor<3>) -> Tensor<3>;
 
 /// Applies the sublayers in order, each with a residual connection.
 ///
-/// The normalizations stand where Burn's layers have them. Without `norm_first`, the `i`-th follows the `i`-th
-/// sublayer. With `norm_first`, the `i`-th precedes sublayer `i + 1`, and the last one precedes the first sublayer.
+/// The normalizations are at the same positions as in Burn's layers. Without `norm_first`, the `i`-th follows the
+/// `i`-th sublayer. With `norm_first`, the `i`-th precedes sublayer `i + 1`, and the last one precedes the first
+/// sublayer.
 pub(super) fn residual<const N: usize>(
     input: Tensor<3>,
     norm_first: bool,

@@ -21,7 +21,7 @@ use root::Family;
 /// on every device.
 ///
 /// A logit of `-inf` masks its entry: the probability and the gradient of the entry are zero. A `NaN` or `+inf` gives
-/// `NaN` in its own row only. The function is differentiable, first-order only, in the logits and in the reference if
+/// `NaN` in its own row only. The function is differentiable (first order only) in the logits, and in the reference if
 /// it is a tensor.
 ///
 /// # Arguments

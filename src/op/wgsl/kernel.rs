@@ -32,7 +32,7 @@ pub(super) enum ReferenceKind {
 
 /// A kernel.
 ///
-/// Everything that changes the text is a field, because the id in the kernel cache consists of the fields. A number
+/// Everything that changes the text is a field, because the id in the kernel cache consists of the fields. A scalar
 /// alpha is not a field. It is passed in the metadata, so that a new alpha needs no compilation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RowKernel {
@@ -420,7 +420,7 @@ mod tests {
             .filter(|word| word.contains(['.', 'e']) && !word.starts_with("0x"))
             .map(|word| {
                 word.parse()
-                    .unwrap_or_else(|_| panic!("{word} is no number"))
+                    .unwrap_or_else(|_| panic!("{word} is not a number"))
             })
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Sutton and Barto, section 2.3).
 ///
 /// * Observation: the constant 1, since there is one state.
-/// * Every step is an episode, which terminates.
+/// * Every episode consists of one step and terminates.
 ///
 /// The means are part of the problem: [`seed`](DiscreteEnvironment::seed) changes the rewards but not the
 /// means. Environments that are stepped together and those of an evaluation therefore have the same means.

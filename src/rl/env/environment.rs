@@ -51,7 +51,7 @@ pub trait DiscreteEnvironment: Send {
     }
 
     /// Returns whether the current episode can no longer follow the best path, or `None` if the environment
-    /// does not know. bsuite counts such episodes of [`DeepSea`](super::DeepSea).
+    /// does not track this. bsuite counts such episodes of [`DeepSea`](super::DeepSea).
     fn bad_episode(&self) -> Option<bool> {
         None
     }

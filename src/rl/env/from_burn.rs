@@ -4,12 +4,12 @@ use burn::rl::Environment;
 
 /// Adapts an environment that implements [`burn::rl::Environment`] to [`DiscreteEnvironment`].
 ///
-/// The constructor takes what that trait leaves open: the size of an observation, the number of actions, and
-/// the functions that map a state to an observation and an index to an action. An episode that has not ended
-/// after [`MAX_STEPS`](Environment::MAX_STEPS) steps is truncated.
+/// The constructor takes the properties that the trait does not define: the size of an observation, the
+/// number of actions, and the functions that map a state to an observation and an index to an action. An
+/// episode that has not ended after [`MAX_STEPS`](Environment::MAX_STEPS) steps is truncated.
 ///
 /// The adapted environment has no action mask, and its state cannot be saved: a resumed run begins new
-/// episodes in it. A seed has an effect only if [`with_seed`](Self::with_seed) has set how to apply it.
+/// episodes in it. A seed has no effect unless [`with_seed`](Self::with_seed) has set a seeding function.
 ///
 /// ```
 /// use burn::rl::{Environment, StepResult};

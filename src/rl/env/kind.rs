@@ -168,7 +168,7 @@ impl EnvironmentKind {
         }
     }
 
-    /// Returns the mean return over 100 episodes from which the environment counts as solved, or `None` if
+    /// Returns the mean return over 100 episodes at which the environment counts as solved, or `None` if
     /// there is no such convention.
     pub fn solved_return(self) -> Option<f64> {
         match self {

@@ -40,7 +40,7 @@ pub struct Episode {
     /// The number of steps.
     pub length: usize,
     /// Whether the episode left the best path, or `None` if the environment does not
-    /// [know](super::DiscreteEnvironment::bad_episode).
+    /// [track](super::DiscreteEnvironment::bad_episode) this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad: Option<bool>,
 }

@@ -6,7 +6,7 @@ use burn::rl::{Policy, PolicyState};
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
 
-/// The index of the policy's stream. No evaluation plays as many episodes side by side.
+/// The index of the policy's stream. No evaluation uses that many environments at once.
 const DRAWS: u32 = u32::MAX;
 
 /// The networks of an [`ActorCritic`] as a [`burn::rl::Policy`] with its own stream of draws.

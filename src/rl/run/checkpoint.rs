@@ -84,9 +84,9 @@ impl Checkpoints {
         Ok(steps)
     }
 
-    /// Writes a checkpoint. Its name does not exist until all of it is on disk. Files of the same step in
-    /// `link_source` are hard-linked instead of written again if the file system supports it, because the
-    /// files of a checkpoint never change.
+    /// Writes a checkpoint. It appears under its name only after all of its files are on disk. Files of
+    /// the same step in `link_source` are hard-linked instead of written again if the file system
+    /// supports it, because the files of a checkpoint never change.
     pub(super) fn save(
         &self,
         files: &CheckpointFiles,

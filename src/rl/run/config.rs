@@ -10,7 +10,7 @@ use std::path::Path;
 pub struct RunConfig {
     /// The version of the crate that wrote the run.
     pub version: String,
-    /// The device of the run, as the command line names it.
+    /// The device of the run, by its name on the command line.
     pub device: String,
     /// The files that the run writes.
     pub recording: Recording,

@@ -135,7 +135,7 @@ impl RunFolder {
         &self.path
     }
 
-    /// Appends the rows of an update, each all or nothing.
+    /// Appends the rows of an update. Each row is written completely or not at all.
     pub(super) fn record(
         &mut self,
         metrics: &UpdateMetrics,

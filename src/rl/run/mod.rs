@@ -10,7 +10,7 @@
 //! | `checkpoints/best/step-N/` | the checkpoint with the highest recent return |
 //! | `summary.json` | [`RunSummary`]: the results in numbers |
 //!
-//! Tables and events grow by whole rows, and [`Trainer::resume`] removes rows that a killed run wrote after
+//! Whole rows are appended to tables and events, and [`Trainer::resume`] removes rows that a killed run wrote after
 //! its last checkpoint. Every other file is written under a temporary name, synced, and renamed, so that an
 //! incomplete file is never read.
 

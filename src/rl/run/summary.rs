@@ -26,9 +26,9 @@ pub struct RunSummary {
     pub status: RunStatus,
     /// Why the run did not finish, or `None` if it did.
     pub reason: Option<String>,
-    /// Whether the environment is solved, or `None` if it has no return from which it counts as solved.
+    /// Whether the environment is solved, or `None` if no solving threshold is defined for it.
     pub verdict: Option<Verdict>,
-    /// The return from which the environment counts as solved.
+    /// The mean return at which the environment counts as solved.
     pub solved_return: Option<f64>,
     /// Environment steps after which the mean return of 100 episodes first reached `solved_return`.
     pub steps_to_solved: Option<usize>,

@@ -30,7 +30,7 @@ pub struct ResumeOptions {
     /// Environment steps of the whole run. An annealed learning rate then falls to zero over this number, so
     /// the run differs from one with this number from the start.
     pub total_steps: Option<usize>,
-    /// The device, as `config.json` names it.
+    /// The device, by its name in `config.json`.
     pub device: Option<String>,
 }
 
@@ -129,8 +129,8 @@ impl Trainer {
     }
 
     /// Resumes a run from its newest readable checkpoint. From there, a run on a CPU produces the same
-    /// metrics, networks and states as an uninterrupted one. A run that is only
-    /// [prepared](RunFolder::prepare) begins.
+    /// metrics, networks and states as an uninterrupted one. A run that was [prepared](RunFolder::prepare)
+    /// but never started starts from the beginning.
     ///
     /// # Errors
     ///
@@ -313,8 +313,8 @@ impl Trainer {
     }
 }
 
-/// Returns a learner after the newest readable checkpoint of a run, and whether its environments were
-/// restored.
+/// Returns a learner restored from the newest readable checkpoint of a run, and whether its environments
+/// were restored.
 fn restore(
     path: &Path,
     config: &PpoConfig,

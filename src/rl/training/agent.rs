@@ -165,8 +165,8 @@ impl PolicyLearner for PpoAgent {
         self.record.clone()
     }
 
-    /// Sets the state from which the next training continues. That training checks it against the
-    /// configuration.
+    /// Sets the state from which the next training run continues. The state is checked against the
+    /// configuration when that run starts.
     fn load_record(self, record: PpoAgentRecord) -> Self {
         Self { record, ..self }
     }

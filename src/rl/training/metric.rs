@@ -53,7 +53,7 @@ pub struct PpoMetric {
 }
 
 impl PpoMetric {
-    /// Creates a metric whose value `value` computes from an update. `name` must be unique within a training.
+    /// Creates a metric whose value `value` computes from an update. `name` must be unique within a training run.
     pub fn new(name: &str, value: fn(&UpdateMetrics) -> f64) -> Self {
         Self {
             name: Arc::new(name.to_owned()),

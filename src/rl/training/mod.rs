@@ -36,9 +36,9 @@
 //!
 //! To resume, run the same code with [`checkpoint(k)`](burn::train::RLTraining::checkpoint), `k` the highest
 //! number in the folder `checkpoint`. On a CPU, with the same configuration and `num_steps`, the result then
-//! equals that of an uninterrupted training, bit for bit. This holds if the environments save their states,
-//! as those of [`env`](crate::rl::env) do. Other environments begin new episodes, which the log reports.
-//! Burn's metrics start again.
+//! equals that of an uninterrupted training run, bit for bit. This holds if the environments save their
+//! states, as those of [`env`](crate::rl::env) do. Other environments begin new episodes, which the log
+//! reports. Burn's metrics start again.
 //!
 //! Burn shows its dashboard if its feature `tui` is enabled. Otherwise it prints a line for each update.
 //!
@@ -48,9 +48,9 @@
 //! it. The number of environment steps is `num_steps`; the configuration's `total_steps` and `environment`
 //! are ignored. Everything runs on the device of the agent, whatever the inference device.
 //!
-//! Two properties come from Burn. It writes the file of the networks under its final name, so a training that
-//! is killed during the write leaves an incomplete file, and it panics if a checkpoint cannot be written or
-//! read. Its default checkpointing strategy selects the shortest episodes of an
+//! Two properties come from Burn. It writes the file of the networks under its final name, so a training run
+//! that is killed during the write leaves an incomplete file, and it panics if a checkpoint cannot be written
+//! or read. Its default checkpointing strategy selects the shortest episodes of an
 //! [evaluation](OnPolicy::with_evaluation): set another strategy, such as
 //! [`KeepLastNCheckpoints`](burn::train::checkpoint::KeepLastNCheckpoints).
 

@@ -28,8 +28,8 @@ use burn::train::{
 /// effect after the current update.
 ///
 /// Checkpoints are numbered from 1, like Burn's epochs. The loop makes one at a fixed [interval of
-/// updates](Self::with_checkpoint_interval), and one at the end or at an interruption. A training that fails
-/// makes no checkpoint at the failure and returns the policy of the last one.
+/// updates](Self::with_checkpoint_interval), and one at the end or at an interruption. A training run that
+/// fails writes no checkpoint at the failure and returns the policy of its last checkpoint.
 ///
 /// ```
 /// use burn_tsallis::rl::env::{FromBurnEnvironment, CartPole};
@@ -94,8 +94,8 @@ where
     E: DiscreteEnvironment + 'static,
 {
     /// Follows Burn's default implementation with one change: it reads the reason of the stop, and summarizes
-    /// the training, after the events are processed and before the end event. At the end event, Burn's
-    /// dashboard forgets the reason.
+    /// the training, after the events are processed and before the end event. Burn's dashboard discards the
+    /// reason at the end event.
     fn train(
         &self,
         mut agent: PpoAgent,
@@ -180,7 +180,7 @@ where
             Ok(())
         };
         if let Err(error) = learn() {
-            // This is the one of Burn's errors that can hold a message.
+            // This is the only one of Burn's errors that can hold a message.
             interrupter.fail(TrainingError::Workers(vec![WorkerFailure {
                 device_id: 0,
                 message: error.to_string(),

@@ -2,7 +2,7 @@ use crate::progress::bar_style;
 use indicatif::{HumanCount, HumanDuration, ProgressBar};
 use std::time::{Duration, Instant};
 
-/// Time between two lines where there is no terminal.
+/// The time between two lines if stderr is not a terminal.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Progress of a command: a bar on a terminal, otherwise plain lines on stderr.

@@ -191,7 +191,7 @@ mod tests {
         assert!(
             (area(&region(6, 0.01, saddle)) + area(&region(6, -0.01, saddle)) - 4.0).abs() < 1e-9
         );
-        // Everything and nothing.
+        // A level below every value, and a level above every value.
         assert!((area(&region(4, -3.0, saddle)) - 4.0).abs() < 1e-12);
         assert!(region(4, 3.0, saddle).is_empty());
         assert!(region(4, 0.0, |_, _| f64::NAN).is_empty());

@@ -4,7 +4,7 @@ use super::{AXIS_SIZE, FONT, LABEL_SIZE, PANEL_TITLE_SIZE};
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
-/// Pixels of a legend beside its labels and above and below them, its distance to the edge included.
+/// The padding around the labels of a legend in pixels, including the distance to the edge.
 const LEGEND_FRAME: (u32, u32) = (64, 28);
 
 /// Pixels of a legend per label, from top to bottom.

@@ -85,7 +85,7 @@ impl<'a> AdaptiveAlpha<'a> {
             let (worst, best) = self.scale;
             let mean = self.segment.1 / SEGMENT as f64;
             let loss = ((best - mean) / (best - worst)).clamp(0.0, 1.0);
-            // 0 / 0 if every policy earns the same: no alpha is better then.
+            // This is 0 / 0 if every policy has the same return. No alpha is then better than another.
             let loss = if loss.is_nan() { 0.5 } else { loss };
             self.bandit.learn(self.chosen, loss);
             self.choose();

@@ -469,7 +469,7 @@ mod tests {
             counts.iter().zip(row).all(|(c, p)| (c - p).abs() < 6e-3),
             "{counts:?}"
         );
-        // A rest that rounding leaves goes to an action with a positive probability.
+        // A remainder left by rounding is assigned to an action with a positive probability.
         assert_eq!(sample_action(&[1e-300, 0.0], &mut random), 0);
     }
 }

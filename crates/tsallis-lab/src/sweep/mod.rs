@@ -47,7 +47,7 @@ pub fn sweep(
                         return;
                     }
                     let curve = run(by_name[planned.process.as_str()], &planned.settings);
-                    // Sending fails only if the receiver is gone, and then the row is of no use.
+                    // Sending fails only if the receiver has been dropped, in which case the row is not needed.
                     let _ = send.send(curve.map(|curve| RunRow::new(&planned, &curve)));
                 });
         });
@@ -199,7 +199,7 @@ mod tests {
         let folder = folder("unknown");
         std::fs::create_dir_all(&folder).expect("a folder");
         let path = folder.join("results.csv");
-        // An empty table, as a process leaves it that is killed at its start.
+        // An empty table, as left by a process that was killed at its start.
         std::fs::write(&path, "").expect("a file");
         let table = Table::open(&folder, &grid(), &processes).expect("a new table");
         drop(table);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_run_that_cannot_be_made_ends_the_sweep_with_its_reason() {
-        // A process with a single action has no projection, which the grid alone does not show.
+        // A process with a single action has no projection. Validating the grid alone does not detect this.
         let processes = [crate::mdp::bandit(&[1.0], 0.0).expect("an arm")];
         let mut grid = grid();
         grid.project = true;

@@ -32,9 +32,9 @@ pub(in crate::op) struct LongRow {
     reference: Vec<f32>,
     weights: Vec<f32>,
     scaled_cotangents: Vec<f32>,
-    /// The last number with its logarithm, and below the last exponents with their exponentials. Rows of one length
-    /// need the same ones repeatedly.
+    /// The last argument of the logarithm and its result. Rows of the same length repeatedly need the same values.
     last_ln: (f64, f64),
+    /// For each end of the bracket, the last exponent and its exponential.
     last_exp: [(f64, f64); 2],
 }
 

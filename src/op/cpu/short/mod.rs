@@ -1,9 +1,9 @@
 //! The operator on short rows of `f32`, as many at once as a vector has lanes.
 //!
 //! With vectors along a row of a few entries, most of the time would go into sums across lanes and into the scalar part
-//! of each Newton step. Here one vector holds entry `k` of every row, and the lanes are independent. Rows that have
-//! converged wait for the others. So do rows that this kernel does not support, which the other kernels compute: those
-//! in which a product with `u_max^c` may overflow.
+//! of each Newton step. Here one vector holds entry `k` of every row, and the lanes are independent. A row that has
+//! converged keeps its root until all rows have converged. Rows in which a product with `u_max^c` may overflow are not
+//! supported here: the other kernels compute them.
 
 mod backward;
 mod output;

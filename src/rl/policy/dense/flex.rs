@@ -5,7 +5,8 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Shape, TensorData};
 
-/// The number of multiplications from which a product uses rayon's workers, as in Burn's own product.
+/// The smallest number of multiplications for which a product uses rayon's workers. Burn's own product has
+/// the same threshold.
 const PARALLEL_PRODUCT: usize = 192 * 192 * 192;
 
 /// Computes the row-major product of two `f32` matrices of any non-negative strides.

@@ -1,5 +1,5 @@
-//! The clipped objective as one operation. Composed of Burn's own operations, it takes some twenty small ones
-//! under autodiff, which cost a small network more than its layers.
+//! The clipped objective as one operation. Composed of Burn's own operations, it takes about twenty small
+//! ones under autodiff, which take more time than the layers of a small network.
 
 mod autodiff;
 mod backend;
