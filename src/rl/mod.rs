@@ -2,7 +2,7 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`mod@env`] | environments, wrappers, and groups of environments that are stepped together |
+//! | [`mod@env`] | environments, wrappers, and vectorized environments |
 //! | [`policy`] | the policy head and the actor-critic, as Burn modules |
 //! | [`ppo`] | configuration, rollout, advantages, update and the learner |
 //! | `training` | the learner inside Burn's own training loop (feature `train`) |

@@ -23,8 +23,8 @@ pub(super) struct ConfigSource {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Preset {
-    /// Settings of the paper's code (arXiv 2601.12604): a million steps, no value after truncation, no noise on the
-    /// first transition.
+    /// Settings of the paper's code (arXiv 2601.12604): a million steps, no bootstrapping at truncation, no noise on
+    /// the first transition.
     Paper,
 }
 
@@ -79,7 +79,7 @@ pub(super) struct TrainingFlags {
     #[arg(long, value_name = "NUMBER", help_heading = "Policy and regularizer")]
     entropy_coefficient: Option<f64>,
 
-    /// Environments stepped in parallel [default: 16].
+    /// Number of environments, stepped together as one vectorized environment [default: 16].
     #[arg(
         long = "envs",
         alias = "environments",
@@ -117,7 +117,7 @@ pub(super) struct TrainingFlags {
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     gamma: Option<f64>,
 
-    /// Decay of the generalized advantage estimate, from 0 (value network only) to 1 (rewards only) [default: 0.95].
+    /// GAE lambda, from 0 (one-step TD error) to 1 (Monte Carlo return minus the value) [default: 0.95].
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     gae_lambda: Option<f64>,
 
@@ -138,11 +138,13 @@ pub(super) struct TrainingFlags {
           help_heading = "PPO")]
     normalize_advantages: Option<bool>,
 
-    /// End an update early above this KL divergence from the previous policy, or none [default: none].
+    /// Stop the epochs of an update once the estimated KL divergence from the rollout policy exceeds this value, or
+    /// none [default: none].
     #[arg(long, value_name = "NUMBER", value_parser = optional_number, help_heading = "PPO")]
     target_kl: Option<OptionalNumber>,
 
-    /// Use the value of the last state if a time limit ends an episode [default: true].
+    /// Bootstrap from the value of the final state when an episode is truncated; otherwise truncation counts as
+    /// termination [default: true].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "PPO")]
     bootstrap_on_truncation: Option<bool>,
@@ -174,8 +176,8 @@ const REGULARIZERS: &[(&str, &str)] = &[
     ),
     (
         "both",
-        "In both: the gradient of the regularized return if advantages are not normalized. Normalization scales the \
-         term in the reward but not the term in the loss",
+        "In both. Without advantage normalization, the loss then follows the policy gradient of the regularized return \
+         up to PPO's usual approximations. Normalization rescales the term in the reward but not the term in the loss",
     ),
 ];
 

@@ -2,14 +2,15 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`mdp`] | finite processes: chains, grids, bandits, random processes, and processes from JSON files |
+//! | [`mdp`] | finite MDPs: chains, grids, bandits, random MDPs (Garnets), and MDPs from JSON files |
 //! | [`policy`] | tabular policies, among them the f-softargmax of a table of logits |
 //! | [`exact`] | values, occupancies, optima, gradients and constants, without sampling |
 //! | [`algorithms`] | exact and stochastic f-PG, f-PG with an adaptive alpha, and the baselines |
 //! | [`bandit`] | the gradient flow of two arms, and Tsallis-INF |
 //! | [`sweep`] | grids of runs on all cores, and the table of their results |
 //!
-//! Source: arXiv 2601.12604.
+//! f-PG is the policy gradient with an f-softargmax policy, regularized by the divergence of the same `f`. Source:
+//! arXiv 2601.12604.
 
 pub mod algorithms;
 pub mod bandit;

@@ -9,7 +9,7 @@ use serde_json::Value;
 ///
 /// * Observation: position, velocity, angle and angular velocity, in SI units and radians.
 /// * Reward: 1 for every step, including the step that ends the episode.
-/// * Terminated: position beyond 2.4 or angle beyond 12 degrees. Truncated: after 500 steps.
+/// * Terminated: position beyond ±2.4 m or angle beyond ±12 degrees. Truncated: after 500 steps.
 /// * Initial state: each component uniform in (-0.05, 0.05).
 ///
 /// The state is kept in `f64`, as in Gymnasium. Each step is one explicit Euler step of 20 ms.

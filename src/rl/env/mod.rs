@@ -1,5 +1,4 @@
-//! Environments with finitely many actions, wrappers around them, and groups of environments that are stepped
-//! together.
+//! Environments with finitely many actions, wrappers around them, and vectorized environments.
 //!
 //! | type | description |
 //! |---|---|
@@ -8,7 +7,7 @@
 //! | [`RewardNoise`], [`TimeLimit`], [`EpisodeStatistics`] | wrappers |
 //! | [`FromBurnEnvironment`] | adapts an environment that implements [`burn::rl::Environment`] |
 //! | [`ToBurnEnvironment`] | adapts one of these environments to [`burn::rl::Environment`] |
-//! | [`VectorEnvironment`] | several environments, stepped together |
+//! | [`VectorEnvironment`] | a vectorized environment: several environments, stepped together |
 //! | [`EnvironmentKind`] | the built-in environments by name |
 //!
 //! ```

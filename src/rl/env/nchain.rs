@@ -10,9 +10,9 @@ use serde_json::Value;
 ///   an end leaves the state unchanged.
 /// * Reward: 1 for moving right in the last state, 0.01 for moving left in the first, otherwise 0.
 /// * Observation: the state, one-hot. The time is not observed.
-/// * Truncated after `n` + 8 steps; never terminated, because the last state of an episode still has a value.
+/// * Truncated after `n` + 8 steps; never terminated, so that a learner can bootstrap from the final state.
 ///
-/// Always moving right earns 10, whatever the length.
+/// Always moving right has an undiscounted return of 10, whatever the length.
 #[derive(Clone, Debug)]
 pub struct NChain {
     states: usize,

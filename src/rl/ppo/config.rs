@@ -35,7 +35,7 @@ pub struct PpoConfig {
     pub entropy_coefficient: f64,
     /// Environment steps of the whole run, rounded up to whole updates.
     pub total_steps: usize,
-    /// Number of environments that are stepped together.
+    /// Number of environments, stepped together as one vectorized environment.
     pub environments: usize,
     /// Steps of each environment between two updates.
     pub rollout_steps: usize,
@@ -53,7 +53,7 @@ pub struct PpoConfig {
     pub max_grad_norm: f64,
     /// Discount factor of a step.
     pub gamma: f64,
-    /// Decay of the generalized advantage estimate.
+    /// The `lambda` of generalized advantage estimation (GAE).
     pub gae_lambda: f64,
     /// Clip range of the probability ratio around one.
     pub clip: f64,
@@ -63,11 +63,11 @@ pub struct PpoConfig {
     pub value_coefficient: f64,
     /// Whether the advantages of each minibatch are normalized to mean zero and variance one.
     pub normalize_advantages: bool,
-    /// Limit on the mean of `ratio - 1 - ln ratio` in a pass. A pass above the limit is the last one over its
-    /// rollout.
+    /// Limit on the estimated `KL(old || new)` (the mean of `ratio - 1 - ln ratio`) of an epoch, or `None`. An
+    /// epoch above the limit is the last one of its update.
     pub target_kl: Option<f64>,
-    /// Whether a truncated episode continues with the value of its last observation. Otherwise it continues
-    /// with zero.
+    /// Whether a truncated episode is bootstrapped with the value of its final observation. Otherwise truncation
+    /// is treated as termination.
     pub bootstrap_on_truncation: bool,
     /// Architecture of the networks.
     pub network: NetworkConfig,
@@ -82,8 +82,9 @@ pub enum Regularizer {
     Reward,
     /// The loss: adds `beta` times the mean divergence of the policy that is being learned.
     Loss,
-    /// Both, which is the gradient of the regularized return if advantages are not normalized. Normalization
-    /// scales the regularizer in the reward but not the one in the loss.
+    /// Both. Without advantage normalization, the loss then follows the policy gradient of the regularized
+    /// return, up to PPO's usual approximations. Normalization rescales the term in the reward but not the term
+    /// in the loss.
     Both,
 }
 

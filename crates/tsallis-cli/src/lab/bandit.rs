@@ -8,10 +8,11 @@ use rayon::prelude::*;
 use std::path::PathBuf;
 use tsallis_lab::bandit::{Losses, Regret, play};
 
-/// Play Tsallis-INF, the bandit algorithm with alpha 1/2, against stochastic and adversarial losses.
+/// Play Tsallis-INF, the bandit algorithm with alpha 1/2, against stochastic and stochastically constrained adversarial
+/// losses.
 ///
-/// Writes regret.svg, .png and .csv with the regret in both regimes, averaged over seeds, and the bounds 4 sqrt(K T) +
-/// 1 and O(ln T).
+/// Writes regret.svg, .png and .csv with the pseudo-regret in both regimes, averaged over seeds, and the bounds
+/// 4 sqrt(K T) + 1 and O(ln T).
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Bandit {

@@ -30,15 +30,16 @@ const POINTS: usize = 400;
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true, after_long_help = PROCESS_HELP)]
 pub(crate) struct Converge {
-    /// Process, such as nchain:15 or a JSON file, as listed at the end of --help.
+    /// MDP, such as nchain:15 or a JSON file; the list is at the end of --help.
     #[arg(long, value_name = "NAME", default_value = "garnet:4,3,4,10")]
     mdp: String,
 
-    /// Steps after which an episode ends; the policy then depends on the time.
+    /// Solve the finite-horizon problem of this many steps, with a time-dependent policy [default: infinite horizon].
     #[arg(long, value_name = "COUNT")]
     horizon: Option<usize>,
 
-    /// Divergences: alphas, or kl, reverse-kl, pearson, neyman, hellinger, jensen-shannon or le-cam.
+    /// Divergences: alphas, or kl (1), reverse-kl (0), pearson (2, half of chi-squared), neyman (-1, likewise half),
+    /// hellinger (squared), jensen-shannon (doubled) or le-cam.
     #[arg(long, value_name = "ALPHA", num_args = 1.., default_values = ["0.1", "0.3", "0.5", "0.7", "0.9", "1"])]
     alpha: Vec<Divergence>,
 
@@ -54,7 +55,8 @@ pub(crate) struct Converge {
     #[arg(long, value_name = "NUMBER", default_value_t = 2.0)]
     step_size: f64,
 
-    /// Search for a step that gains a tenth of the increase predicted by the gradient.
+    /// Backtracking line search: halve the step size until the objective rises by at least a tenth of the first-order
+    /// prediction (Armijo condition).
     #[arg(long)]
     armijo: bool,
 
@@ -62,7 +64,8 @@ pub(crate) struct Converge {
     #[arg(long)]
     natural: bool,
 
-    /// Project each step onto the probability floor of the theory.
+    /// After each step, raise every probability below tau q to tau q (the projection T_tau; `tsallis recommend` prints
+    /// the formula of tau).
     #[arg(long)]
     project: bool,
 
@@ -348,8 +351,8 @@ impl Converge {
         }
         table.print();
         print_paragraph(
-            "At a rate r, each step multiplies the gap by e^-r. The PL bound is eta mu / 4, with the factor mu of the \
-             Polyak-Lojasiewicz inequality at the last policy. It is a guarantee for eta up to 1 / (2 L) near that \
+            "At a rate r, each step multiplies the gap by e^-r. The PL bound is eta mu / 4, with the constant mu of \
+             the Polyak-Lojasiewicz inequality at the last policy. It is a guarantee for eta up to 1 / (2 L) near that \
              policy, and zero if episodes cannot start in every state.",
         );
     }

@@ -17,9 +17,9 @@ const UPSAMPLING: usize = 4;
 
 /// Draw the objective of two arms over their two logits, as in Figure 1 of the paper (arXiv 2601.12604).
 ///
-/// Covers the four couplings of softmax and Tsallis policies with entropy and Tsallis regularizers. Writes
-/// landscape.svg and .png with the objective, landscape-gradient.svg and .png with the norm of its gradient, which
-/// shows the flat regions, and landscape.csv with both.
+/// Covers the four pairs of a softmax or Tsallis policy with an entropy or Tsallis regularizer. Writes landscape.svg
+/// and .png with the objective, landscape-gradient.svg and .png with the norm of its gradient, which shows the flat
+/// regions, and landscape.csv with both.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Landscape {

@@ -66,16 +66,16 @@ impl LabError {
     }
 }
 
-/// The list of processes at the end of the help.
+/// The list of MDPs at the end of the help.
 const PROCESS_HELP: &str = "\
-Processes:
-  nchain:LENGTH                          a chain with its reward at the far end
-  deepsea:SIZE, deepsea-stochastic:SIZE  a grid with a single path to its reward
-  bandit:MEAN,MEAN,..                    one state with an arm for each mean reward
-  gridworld:ROWS,COLUMNS[,SLIP]          a grid with its goal in the last cell and moves that may slip
+MDPs (discount 0.99, garnet 0.8):
+  nchain:LENGTH                          a chain with reward 1 at the far end and 0.01 at the near end
+  deepsea:SIZE, deepsea-stochastic:SIZE  bsuite's DeepSea: one path of right moves leads to the reward
+  bandit:MEAN,MEAN,..                    one state, one arm per mean reward, without noise
+  gridworld:ROWS,COLUMNS[,SLIP]          reward 1 at the last cell; random direction with probability SLIP
   cliffwalking                           the cliff walk of Sutton and Barto
-  garnet:STATES,ACTIONS,BRANCHES,SEED    a random process
-  FILE.json                              a custom process in this format:
+  garnet:STATES,ACTIONS,BRANCHES,SEED    a random MDP (Garnet)
+  FILE.json                              a custom MDP in this format:
     {\"discount\": 0.9, \"states\": 2, \"actions\": 1, \"transitions\": [
       {\"state\": 0, \"action\": 0, \"next\": 1, \"reward\": 0.5},
       {\"state\": 1, \"action\": 0, \"next\": 0, \"probability\": 0.25},

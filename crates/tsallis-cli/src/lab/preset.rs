@@ -11,7 +11,7 @@ pub(super) enum Preset {
     /// The grid of the authors of arXiv 2601.12604: NChain 10, 15, 20 and DeepSea 10, 15; alphas 0.1, 0.3, 0.5, 0.7,
     /// 0.9 and 1; step sizes 0.01, 0.1 and 1; temperatures 0.0001 to 1 by factors of ten.
     Paper,
-    /// Larger processes: NChain 15, 20 and DeepSea 20, 25, 30; alphas 0.1, 0.3, 0.5, 0.7 and 0.9; step
+    /// Larger MDPs: NChain 15, 20 and DeepSea 20, 25, 30; alphas 0.1, 0.3, 0.5, 0.7 and 0.9; step
     /// sizes 0.01, 0.1 and 1; temperatures 0.01, 0.1 and 1.
     Large,
 }

@@ -40,7 +40,8 @@ pub(crate) struct Recommend {
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     actions: usize,
 
-    /// Smallest probability of starting in a state; if it is zero, so is the guaranteed rate.
+    /// Smallest probability of the start distribution over states, rho_min: 1 / S for a uniform start in S states. The
+    /// default holds only for a single state; at 0 the guaranteed rate is 0.
     #[arg(long, value_name = "PROBABILITY", default_value_t = 1.0)]
     start_min: f64,
 

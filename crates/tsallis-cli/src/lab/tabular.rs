@@ -11,7 +11,7 @@ use tsallis_lab::algorithms::Sampling;
 use tsallis_lab::sweep::{Grid, Method, Table, sweep};
 use tsallis_lab::{Divergence, Mdp};
 
-/// Learn finite processes from sampled episodes, with every setting of a grid.
+/// Learn policies for finite MDPs from sampled episodes, with every setting of a grid.
 ///
 /// Uses all cores. Writes a folder with results.csv (one row for each run), settings.csv (the final values of each
 /// setting), best.csv (the best setting of each method and alpha), and the curves of the best settings as SVG, PNG and
@@ -23,7 +23,7 @@ pub(crate) struct Tabular {
     #[arg(long, value_name = "NAME", default_value = "quick")]
     preset: Preset,
 
-    /// Processes, such as nchain:15 or a JSON file, as listed at the end of --help.
+    /// MDPs, such as nchain:15 or a JSON file; the list is at the end of --help.
     #[arg(long, value_name = "NAME", num_args = 1..)]
     mdp: Vec<String>,
 
@@ -31,8 +31,8 @@ pub(crate) struct Tabular {
     #[arg(long, value_name = "NAME", num_args = 1.., default_value = "fpg")]
     algorithm: Vec<AlgorithmName>,
 
-    /// Alphas of fpg and natural, and powers of escort; fpg and natural also accept kl, reverse-kl, pearson, neyman,
-    /// hellinger, jensen-shannon and le-cam.
+    /// Alphas of fpg and natural, and powers of escort; fpg and natural also accept kl (1), reverse-kl (0), pearson (2,
+    /// half of chi-squared), neyman (-1, likewise half), hellinger (squared), jensen-shannon (doubled) and le-cam.
     #[arg(long, value_name = "ALPHA", num_args = 1..)]
     alpha: Vec<Divergence>,
 
@@ -44,7 +44,7 @@ pub(crate) struct Tabular {
     #[arg(long, value_name = "NUMBER", num_args = 1..)]
     temperature: Vec<f64>,
 
-    /// Steps of a run, each from one batch [default: 20000].
+    /// Policy-gradient updates per run, each from one batch [default: 20000].
     #[arg(long, value_name = "COUNT")]
     iterations: Option<usize>,
 
@@ -52,7 +52,7 @@ pub(crate) struct Tabular {
     #[arg(long, value_name = "COUNT")]
     batch: Option<usize>,
 
-    /// Steps after which an episode is cut off [default: 25, or 30 in the preset large].
+    /// Environment steps after which an episode is truncated [default: 25, or 30 in the preset large].
     #[arg(long, value_name = "COUNT")]
     horizon: Option<usize>,
 
@@ -64,7 +64,8 @@ pub(crate) struct Tabular {
     #[arg(long, value_name = "COUNT")]
     every: Option<usize>,
 
-    /// Project each step of fpg onto the probability floor of the theory.
+    /// After each step of fpg, raise every probability below tau q to tau q (the projection T_tau; `tsallis recommend`
+    /// prints the formula of tau).
     #[arg(long)]
     project: bool,
 

@@ -104,7 +104,7 @@ enum Score {
     Final,
     /// Highest mean return of 100 consecutive episodes.
     Best,
-    /// Mean return of all updates.
+    /// Episode return, averaged over all updates of the run.
     Mean,
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Train {
     #[command(flatten)]
     fixed: TrainingFlags,
 
-    /// Random seed; the same seed gives the same metrics.csv on a CPU [default: 0].
+    /// Random seed; on the CPU, the same seed, build and machine give the same metrics.csv [default: 0].
     #[arg(long, value_name = "NUMBER", help_heading = "Runs")]
     seed: Option<u64>,
 

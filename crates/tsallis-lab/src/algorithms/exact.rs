@@ -7,8 +7,9 @@ use crate::{Policy, SoftargmaxPolicy};
 pub enum StepRule {
     /// The same step size `eta` in every step.
     Fixed(f64),
-    /// Backtracking: the largest of `eta, eta / 2, eta / 4, ..` that raises the objective by at least a tenth of the
-    /// first-order prediction. The next search starts at twice the accepted step size.
+    /// Backtracking line search with the Armijo condition: the largest of `eta, eta / 2, eta / 4, ..` that raises the
+    /// objective by at least a tenth of the first-order prediction. The next search starts at twice the accepted step
+    /// size.
     Armijo {
         /// The step size at which the first search starts.
         first: f64,

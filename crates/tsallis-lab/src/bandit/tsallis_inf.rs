@@ -85,9 +85,10 @@ impl TsallisInf {
 pub enum Losses {
     /// The mean loss of each arm, the same in every round.
     Stochastic(Vec<f64>),
-    /// Mean losses that alternate between two phases. In one phase the mean loss is 0 for the first arm and `gap` for
-    /// the others. In the next phase it is `1 - gap` for the first arm and 1 for the others. Each phase is 1.6 times as
-    /// long as the previous one. Algorithms that rely on average losses are misled.
+    /// A stochastically constrained adversary (Zimmert and Seldin): the gap is fixed, but the mean losses alternate
+    /// between two phases. In one phase the mean loss is 0 for the first arm and `gap` for the others. In the next
+    /// phase it is `1 - gap` for the first arm and 1 for the others. Each phase is 1.6 times as long as the previous
+    /// one. Algorithms that rely on average losses are misled.
     Adversarial {
         /// The number of arms.
         arms: usize,

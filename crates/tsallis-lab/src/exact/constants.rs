@@ -146,7 +146,7 @@ impl Constants {
             .min(0.5 * self.smallest_reference)
     }
 
-    /// Returns the factor `mu` of the Polyak-Lojasiewicz inequality `|grad|^2 >= mu (V* - V)` at a policy.
+    /// Returns the constant `mu` of the Polyak-Łojasiewicz (PL) inequality `|grad|^2 >= mu (V* - V)` at a policy.
     /// `smallest_weight` is the smallest `k = q / f''(pi / q)` of the policy over all states and actions:
     ///
     /// ```text
@@ -164,7 +164,8 @@ impl Constants {
         self.smallest_reference / generator.second_derivative(self.floor())
     }
 
-    /// Returns an upper bound `L` on the curvature of the objective in the logits:
+    /// Returns an upper bound on the smoothness constant `L` of the objective (the Lipschitz constant of its gradient
+    /// in the logits):
     ///
     /// ```text
     /// L = R2 / (1 - gamma) + gamma (2 C1 R1 + C2 R0) / (1 - gamma)^2 + 2 gamma^2 C1^2 R0 / (1 - gamma)^3
@@ -226,8 +227,9 @@ pub fn largest_divergence(divergence: Divergence, smallest_reference: f64) -> f6
     q * f.value(1.0 / q) + (1.0 - q) * f.value(0.0)
 }
 
-/// Returns the alpha that makes the sample complexity polynomial in `1 / epsilon`: `11 / (2 ln(1 / epsilon))`. It is
-/// below 1 for `epsilon < e^-5.5`. Source: arXiv 2601.12604.
+/// Returns the paper's choice of alpha for accuracy `epsilon`, `11 / (2 ln(1 / epsilon))`, at which its
+/// sample-complexity bound is polynomial in `1 / epsilon`. It is below 1 for `epsilon < e^-5.5`. Source: arXiv
+/// 2601.12604.
 pub fn optimal_alpha(epsilon: f64) -> f64 {
     // Written without `1 / epsilon`, which overflows for the smallest numbers.
     5.5 / -epsilon.ln()

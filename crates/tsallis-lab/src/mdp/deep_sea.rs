@@ -4,7 +4,7 @@ use super::{Mdp, MdpError, Outcome, check_size, start_in};
 /// Total cost of an episode in which every move goes right.
 const MOVE_COST: f64 = 0.01;
 
-/// Creates the deep sea of `size` by `size` cells.
+/// Creates DeepSea with `size` by `size` cells.
 ///
 /// Each step moves down one row, to the right with action 1 and to the left with action 0. The episode ends after the
 /// last row. Moving right from the last column has reward 1, so only an episode of right moves earns it. Each move
@@ -18,8 +18,8 @@ pub fn deep_sea(size: usize) -> Result<Mdp, MdpError> {
     build(size, false)
 }
 
-/// Creates the deep sea of [`deep_sea`] with the noise of bsuite's stochastic variant. A move right stays in its column
-/// with probability `1 / size`, and the rewards of the two corners of the last row have a standard deviation of 1.
+/// Creates the stochastic variant of [`deep_sea`], as in bsuite. A move right stays in its column with probability
+/// `1 / size`, and the rewards of the two corners of the last row have a standard deviation of 1.
 ///
 /// # Errors
 ///

@@ -2,7 +2,7 @@ use super::{Mdp, MdpError, Outcome, check_size};
 use burn_tsallis::experiment::{Purpose, stream};
 use rand::RngExt;
 
-/// Creates a random process (a Garnet).
+/// Creates a random MDP (a Garnet).
 ///
 /// Each action leads to `branches` different states. Their probabilities are the gaps between sorted uniform numbers.
 /// Each mean reward is uniform in `[0, 1)`. An episode starts in any state with the same probability.

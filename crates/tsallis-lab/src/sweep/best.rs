@@ -19,7 +19,7 @@ pub struct BestSetting {
     pub settings: usize,
     /// The number of seeds that the setting was run with.
     pub seeds: usize,
-    /// The mean over the seeds of the exact mean return of the last policy.
+    /// The mean over the seeds of the exact expected discounted return of the final policy.
     pub final_value: f64,
     /// The standard error of that mean.
     pub standard_error: f64,

@@ -26,7 +26,7 @@ pub struct RunRow {
     pub temperature: Option<f64>,
     /// The seed.
     pub seed: u64,
-    /// The exact mean return of the last policy over the horizon.
+    /// The exact expected discounted return of the final policy over the horizon, without the regularizer.
     pub final_value: f64,
     /// The mean return of the last batch.
     pub final_return: f64,

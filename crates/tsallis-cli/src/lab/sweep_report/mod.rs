@@ -113,9 +113,10 @@ pub(super) fn write(
     figures::draw_temperatures(folder, &processes, &settings, seeds)?;
     table.print();
     print_paragraph(
-        "The value is the exact mean return of the last policy over the horizon, averaged over seeds. The step size \
-         and the temperature are those with the largest value among the settings that were run with the most seeds. \
-         The error is the standard error of the value. The last column is its share of the best possible value.",
+        "The value is the exact expected discounted return of the final policy over the horizon, without the \
+         regularizer, averaged over seeds. The step size and the temperature are those with the largest value among \
+         the settings that were run with the most seeds. The error is the standard error of the value. The last column \
+         is its share of the best possible value.",
     );
     print_written(
         folder,
