@@ -1,6 +1,6 @@
 //! Trains a Tsallis policy on noisy CartPole in Burn's own training loop, with its metrics, dashboard and
-//! checkpoints, and plays an episode with the trained policy. With a number as argument, the training
-//! continues from the checkpoint of that number.
+//! checkpoints, and plays an episode with the trained policy. To resume training, pass the number of a
+//! checkpoint.
 //!
 //! ```text
 //! cargo run --release --features train --example burn_training

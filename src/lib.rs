@@ -1,13 +1,15 @@
 //! # burn-tsallis
 //!
-//! The Tsallis softargmax for [Burn](burn), on every device that Burn supports:
+//! The Tsallis softargmax for [Burn](burn), with kernels for the CPU and wgpu, and in Burn's own operations on every
+//! other backend:
 //!
 //! ```text
 //! p_i = q_i [1 + (alpha - 1)(x_i - mu)]_+^(1 / (alpha - 1)),    with mu such that sum_i p_i = 1
 //! ```
 //!
 //! One operator computes heavy-tailed probabilities (`alpha < 1`), the softmax (`alpha = 1`) and sparse probabilities
-//! (`alpha > 1`), relative to a reference measure `q`.
+//! (`alpha > 1`), relative to a reference measure `q`. [`f_softargmax`] computes the softargmax of seven named
+//! f-divergences.
 //!
 //! ```
 //! # #[cfg(feature = "flex")] {
@@ -39,17 +41,18 @@
 //! | [`op`] | the tensor functions, and the backend extension with its kernels |
 //! | `conformance` | exact cases, bounds and their comparison, for any device (feature `conformance`) |
 //! | [`nn`] | modules, losses and a distribution for your own models |
+//! | [`prelude`] | the names of [`nn`] and [`op`] that a model needs, in one import |
 //! | `experiment` | random streams and atomic files (feature `experiment`) |
-//! | `rl` | environments and the alpha-Tsallis PPO learner (feature `rl`; `rl::training` needs `train`) |
+//! | `rl` | environments and the α-Tsallis PPO learner (feature `rl`; `rl::training` needs `train`) |
 //!
 //! The tabular laboratory is the crate `tsallis-lab`. The program `tsallis` is the crate `tsallis-cli`.
 //!
 //! # Features
 //!
 //! The features of the backends have Burn's names: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cpu`,
-//! `cuda`, `rocm`, `tch` and `remote`. Enable the same backends here as on `burn`; others panic at the first call of
-//! the operator. The other features are `conformance`, `experiment`, `rl`, and `train`, which runs the learner inside
-//! Burn's training loop. The default feature is `flex`.
+//! `cuda`, `rocm`, `tch` and `remote`. Enable the same backends here as on `burn`. On a backend that is enabled on
+//! `burn` but not here, the operator panics at the first call. The other features are `conformance`, `experiment`,
+//! `rl`, and `train`, which runs the learner inside Burn's training loop. The default feature is `flex`.
 #![warn(missing_docs)]
 // docs.rs shows the feature that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]

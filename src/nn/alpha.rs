@@ -164,7 +164,7 @@ impl AlphaConfig {
     /// # Errors
     ///
     /// Returns a [`ModuleConfigError`]
-    /// - if a value is not a number from -50 to 50,
+    /// - if a value is outside `-50..=50`, or `NaN`,
     /// - if the interval is empty or extends beyond these numbers,
     /// - if a learned value does not start strictly inside its interval,
     /// - or if the number of values is neither 1 nor `count`.

@@ -28,7 +28,8 @@ pub struct TsallisGateConfig {
     pub d_model: usize,
     /// The number of experts.
     pub n_experts: usize,
-    /// The alpha of the softargmax. For `alpha > 1` a token can go to some of the experts only. Default: 1.5, fixed.
+    /// The alpha of the softargmax. For `alpha > 1` a token can be routed to a few of the experts. For `alpha <= 1` it
+    /// is routed to all. Default: 1.5, fixed.
     #[config(default = "AlphaConfig::fixed(1.5)")]
     pub alpha: AlphaConfig,
     /// The temperature `t` that divides the logits. A lower temperature sends a token to fewer experts if `alpha > 1`.
@@ -296,8 +297,10 @@ impl<const D: usize> TsallisGateOutput<D> {
         self.support().int().sum_dim(D - 1)
     }
 
-    /// Computes the load of each expert, its share of all pairs of a token and an expert with a positive weight:
-    /// `[n_experts]`, sum 1.
+    /// Computes the load of each expert: the number of tokens that are routed to it, divided by the number of all
+    /// routes.
+    ///
+    /// The shape is `[n_experts]`, and the loads sum to one. A token with three positive weights has three routes.
     ///
     /// The load is a constant to autodiff. It is `NaN` if no token is routed.
     ///

@@ -13,9 +13,10 @@
 //! | [`loss::TsallisDivergenceLoss`] | [`burn::nn::loss::KLDivLoss`] |
 //! | [`TsallisCategorical`] | a categorical distribution |
 //!
-//! The modules and the Fenchel-Young loss use the reference measure `q = 1`, always or by default, so that
-//! `alpha = 1.5` is 1.5-entmax for any number of entries. In the divergence loss the predictions are the
-//! reference. The masks of the modules are `true` where an entry is masked, like Burn's masks.
+//! Attention, the transformers and the gate use the reference measure `q = 1`. [`TsallisSoftargmax`] and
+//! [`loss::FenchelYoungLoss`] use it by default. With it, `alpha = 1.5` is 1.5-entmax for any number of entries. In the
+//! divergence loss the predictions are the reference. The masks of the modules are `true` where an entry is masked,
+//! like Burn's masks.
 //!
 //! [`TsallisCategorical`] takes the options of the operator, [`TsallisOptions`](crate::TsallisOptions). Its
 //! reference is uniform by default, and its mask is `true` where an entry is allowed.

@@ -8,7 +8,7 @@ use burn::tensor::AsIndex;
 ///
 /// `D = sum_i q_i f(p_i / q_i)`, `f(u) = (u^alpha - alpha u + alpha - 1) / (alpha (alpha - 1))`,
 ///
-/// with the limits `KL(p || q)` at `alpha = 1` and `KL(q || p)` at `alpha = 0`, both up to `sum q - sum p`
+/// with the limits `KL(p || q) + sum q - sum p` at `alpha = 1` and `KL(q || p) + sum p - sum q` at `alpha = 0`
 /// (arXiv 2601.12604). For probabilities that [`tsallis_softargmax`](crate::tsallis_softargmax) returned,
 /// [`tsallis_divergence`](crate::tsallis_divergence) of the logits is more accurate.
 ///
@@ -32,7 +32,8 @@ use burn::tensor::AsIndex;
 ///
 /// - If `dim` is outside `[-D, D)`.
 /// - If an alpha tensor, the reference or the mask does not fit the shape of the probabilities.
-/// - If `options` is a number that is not from `-50` to `50`.
+/// - If `options` is a number outside `-50..=50`, or `NaN`.
+/// - If the backend of the probabilities is enabled on `burn` but not on this crate.
 ///
 /// # Example
 ///

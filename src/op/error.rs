@@ -14,7 +14,7 @@ use crate::math::MAX_ALPHA;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TsallisError {
-    /// Alpha is not a number from `-50` to `50`.
+    /// Alpha is outside `-50..=50`, or `NaN`.
     #[error("alpha is {0}: it must be a number from -{MAX_ALPHA} to {MAX_ALPHA}")]
     Alpha(f64),
 

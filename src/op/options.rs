@@ -21,6 +21,25 @@ use burn::tensor::Bool;
 /// p.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
 /// # }
 /// ```
+///
+/// The functions are differentiable in a tensor of alphas:
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+/// use burn_tsallis::tsallis_softargmax;
+///
+/// let device = Device::flex().autodiff();
+/// let x = Tensor::<2>::from_data([[2.0, 1.0, 0.1], [2.0, 1.0, 0.1]], &device);
+/// let alpha = Tensor::<2>::from_data([[0.5], [2.0]], &device).require_grad();
+/// let p = tsallis_softargmax(x, alpha.clone(), -1);
+/// // The derivative of the second probability of each row in the alpha of the row.
+/// let gradients = p.slice([0..2, 1..2]).sum().backward();
+/// let expected = TensorData::from([[0.0214], [0.1239]]);
+/// let gradient = alpha.grad(&gradients).unwrap().into_data();
+/// gradient.assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+/// # }
+/// ```
 // A call has one value of this type. A box would save no time and make it harder to construct.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
@@ -29,7 +48,7 @@ pub enum Alpha<const D: usize> {
     Number(f64),
     /// An alpha for each row. The tensor has the rank of the logits, size 1 along the reduced dimension, and size 1 or
     /// the size of the logits along the others. It is differentiable, and its gradient is summed over the rows that it
-    /// is broadcast to. A value that is not from `-50` to `50` gives `NaN` in its rows.
+    /// is broadcast to. A value outside `-50..=50`, or `NaN`, gives `NaN` in its rows.
     Tensor(Tensor<D>),
 }
 
@@ -121,7 +140,7 @@ impl<const D: usize> TsallisOptions<D> {
     ///
     /// # Panics
     ///
-    /// If `alpha` is a number that is not from `-50` to `50`. [`try_new`](Self::try_new) returns an error instead.
+    /// If `alpha` is a number outside `-50..=50`, or `NaN`. [`try_new`](Self::try_new) returns an error instead.
     ///
     /// # Example
     ///
@@ -139,7 +158,7 @@ impl<const D: usize> TsallisOptions<D> {
     ///
     /// # Errors
     ///
-    /// Returns [`TsallisError::Alpha`] if `alpha` is a number that is not from `-50` to `50`.
+    /// Returns [`TsallisError::Alpha`] if `alpha` is a number outside `-50..=50`, or `NaN`.
     ///
     /// # Example
     ///
@@ -377,7 +396,7 @@ impl<const D: usize> From<Tensor<D>> for Alpha<D> {
 }
 
 impl<const D: usize> From<f64> for TsallisOptions<D> {
-    /// Calls [`TsallisOptions::new`], which panics if alpha is a number that is not from `-50` to `50`.
+    /// Calls [`TsallisOptions::new`], which panics if alpha is a number outside `-50..=50`, or `NaN`.
     fn from(alpha: f64) -> Self {
         Self::new(alpha)
     }
@@ -391,7 +410,7 @@ impl<const D: usize> From<Tensor<D>> for TsallisOptions<D> {
 }
 
 impl<const D: usize> From<Alpha<D>> for TsallisOptions<D> {
-    /// Calls [`TsallisOptions::new`], which panics if alpha is a number that is not from `-50` to `50`.
+    /// Calls [`TsallisOptions::new`], which panics if alpha is a number outside `-50..=50`, or `NaN`.
     fn from(alpha: Alpha<D>) -> Self {
         Self::new(alpha)
     }

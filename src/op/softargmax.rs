@@ -42,7 +42,8 @@ use burn::tensor::AsIndex;
 ///
 /// - If `dim` is outside `[-D, D)`.
 /// - If an alpha tensor, the reference or the mask does not fit the shape of the logits.
-/// - If `options` is a number that is not from `-50` to `50`.
+/// - If `options` is a number outside `-50..=50`, or `NaN`.
+/// - If the backend of the logits is enabled on `burn` but not on this crate.
 ///
 /// # Example
 ///
@@ -108,7 +109,8 @@ u_i = \left\[1 + (\alpha - 1)(x_i - \mu)\right\]\_+^{1 / (\alpha - 1)}$$"
 ///
 /// - If `dim` is outside `[-D, D)`.
 /// - If an alpha tensor, the reference or the mask does not fit the shape of the logits.
-/// - If `options` is a number that is not from `-50` to `50`.
+/// - If `options` is a number outside `-50..=50`, or `NaN`.
+/// - If the backend of the logits is enabled on `burn` but not on this crate.
 ///
 /// # Example
 ///
@@ -149,8 +151,8 @@ pub fn tsallis_log_softargmax<const D: usize>(
 /// at temperature `t`, for the Tsallis divergence `D_f` with parameter `alpha` and the reference measure `q`
 /// (arXiv 2601.12604). `f*` is the convex conjugate of the generator `f`.
 ///
-/// The gradient of `V` in the logits is `p`. At `alpha = 1` and `t = 1`, `V = logsumexp(x + ln q) + 1 - sum q`. With a
-/// uniform or normalized reference, `V` is at most the largest logit.
+/// The gradient of `V` in the logits is `p`. At `alpha = 1` and `t = 1`, `V = logsumexp(x + ln q) + 1 - sum q`. `V` is
+/// at most the largest logit, for any reference. If the reference sums to one, `V` is also at least `<q, x>`.
 ///
 /// A logit of `-inf` masks its entry. A `NaN` or `+inf` gives `NaN` in its own row only. The function is differentiable
 /// (first order only) in the logits, and in alpha and the reference if they are tensors.
@@ -169,7 +171,8 @@ pub fn tsallis_log_softargmax<const D: usize>(
 ///
 /// - If `dim` is outside `[-D, D)`.
 /// - If an alpha tensor, the reference or the mask does not fit the shape of the logits.
-/// - If `options` is a number that is not from `-50` to `50`.
+/// - If `options` is a number outside `-50..=50`, or `NaN`.
+/// - If the backend of the logits is enabled on `burn` but not on this crate.
 ///
 /// # Example
 ///
@@ -227,7 +230,8 @@ pub fn tsallis_value<const D: usize>(
 ///
 /// - If `dim` is outside `[-D, D)`.
 /// - If an alpha tensor, the reference or the mask does not fit the shape of the logits.
-/// - If `options` is a number that is not from `-50` to `50`.
+/// - If `options` is a number outside `-50..=50`, or `NaN`.
+/// - If the backend of the logits is enabled on `burn` but not on this crate.
 ///
 /// # Example
 ///
@@ -272,7 +276,8 @@ pub fn tsallis_divergence<const D: usize>(
 /// - If the shape of `cotangent` is not that of the logits.
 /// - If `dim` is outside `[-D, D)`.
 /// - If an alpha tensor, the reference or the mask does not fit the shape of the logits.
-/// - If `options` is a number that is not from `-50` to `50`.
+/// - If `options` is a number outside `-50..=50`, or `NaN`.
+/// - If the backend of the logits is enabled on `burn` but not on this crate.
 ///
 /// # Example
 ///
@@ -327,7 +332,8 @@ pub fn tsallis_softargmax_vjp<const D: usize>(
 /// - If the shape of `tangent` is not that of the logits.
 /// - If `dim` is outside `[-D, D)`.
 /// - If an alpha tensor, the reference or the mask does not fit the shape of the logits.
-/// - If `options` is a number that is not from `-50` to `50`.
+/// - If `options` is a number outside `-50..=50`, or `NaN`.
+/// - If the backend of the logits is enabled on `burn` but not on this crate.
 ///
 /// # Example
 ///

@@ -160,7 +160,7 @@ impl<F: Real> RowState<F> {
 
 impl<'a, F: Real> Row<'a, F> {
     /// Creates a row. Reads its entries once for the largest logit, the number of allowed entries and the bracket
-    /// of the root. If `alpha` is not a number from `-50` to `50`, all outputs of the row are `NaN`.
+    /// of the root. If `alpha` is outside `-50..=50`, or `NaN`, all outputs of the row are `NaN`.
     ///
     /// # Panics
     ///

@@ -4,8 +4,12 @@ use burn::Tensor;
 /// The cache of a [`TsallisMultiHeadAttention`](super::TsallisMultiHeadAttention) while a sequence is decoded one token
 /// at a time. Works like Burn's [`MhaCache`](burn::nn::attention::MhaCache).
 ///
+/// Every call after the first must add exactly one position, which is not checked. In self-attention, mask each query
+/// from later keys: the cached contexts of earlier positions are not updated.
+///
 /// ```
 /// # #[cfg(feature = "flex")] {
+/// use burn::nn::attention::generate_autoregressive_mask;
 /// use burn::tensor::{Device, Tensor};
 /// use burn_tsallis::nn::attention::{
 ///     TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttentionConfig,
@@ -15,7 +19,8 @@ use burn::Tensor;
 /// let attention = TsallisMultiHeadAttentionConfig::new(8, 2).init(&device);
 /// let mut cache = TsallisMhaCache::autoregressive();
 /// for length in 1..=3 {
-///     let input = TsallisMhaInput::self_attn(Tensor::zeros([1, length, 8], &device));
+///     let input = TsallisMhaInput::self_attn(Tensor::zeros([1, length, 8], &device))
+///         .mask_attn(generate_autoregressive_mask(1, length, &device));
 ///     let output = attention.forward_cache(input, &mut cache);
 ///     assert_eq!(output.context.dims(), [1, length, 8]);
 /// }

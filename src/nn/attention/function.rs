@@ -41,7 +41,7 @@ use burn::tensor::{Bool, Int};
 /// The context, `[batch, heads, queries, value size]`.
 ///
 /// # Panics
-/// If the shapes do not fit each other, if `alpha` is a number outside -50 to 50 or `NaN`, or if the soft cap is not
+/// If the shapes do not fit each other, if `alpha` is a number outside `-50..=50` or `NaN`, or if the soft cap is not
 /// positive.
 pub fn tsallis_attention(
     query: Tensor<4>,
@@ -80,7 +80,7 @@ pub fn tsallis_attention(
 /// The weights, `[batch, heads, queries, keys]`. They sum to one over the keys, or are all zero if every key is masked.
 ///
 /// # Panics
-/// If the shapes do not fit each other, if `alpha` is a number outside -50 to 50 or `NaN`, or if the soft cap is not
+/// If the shapes do not fit each other, if `alpha` is a number outside `-50..=50` or `NaN`, or if the soft cap is not
 /// positive.
 pub fn tsallis_attention_weights(
     query: Tensor<4>,

@@ -393,14 +393,20 @@ impl TsallisMultiHeadAttention {
 
     /// Computes the context and the attention weights while a sequence is decoded one token at a time.
     ///
-    /// The input holds the whole sequence so far. The first call processes all of it; later calls apply the linear
-    /// layers to its last position only and take the rest from the cache. With a cache of
+    /// The input holds the whole sequence so far. The first call processes all of it. Every later call must add exactly
+    /// one position, which is not checked: the linear layers are applied to the last position only, and the rest is
+    /// taken from the cache. With a cache of
     /// [`autoregressive_cross_attention`](TsallisMhaCache::autoregressive_cross_attention), the keys and values are
     /// those of the first call.
     ///
+    /// In self-attention, the contexts of earlier positions are those of earlier calls. They equal those of
+    /// [`forward`](Self::forward) for the whole sequence only if each query is masked from later keys. The context of
+    /// the newest position is the same with and without such a mask.
+    ///
     /// ```
     /// # #[cfg(feature = "flex")] {
-    /// use burn::tensor::{Device, Distribution, Tensor};
+    /// use burn::nn::attention::generate_autoregressive_mask;
+    /// use burn::tensor::{Device, Distribution, Tensor, Tolerance};
     /// use burn_tsallis::nn::attention::{
     ///     TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttentionConfig,
     /// };
@@ -408,11 +414,15 @@ impl TsallisMultiHeadAttention {
     /// let device = Device::flex();
     /// let attention = TsallisMultiHeadAttentionConfig::new(8, 2).init(&device);
     /// let x = Tensor::<3>::random([1, 4, 8], Distribution::Normal(0.0, 1.0), &device);
+    /// let causal = |length| {
+    ///     TsallisMhaInput::self_attn(x.clone().narrow(1, 0, length))
+    ///         .mask_attn(generate_autoregressive_mask(1, length, &device))
+    /// };
     /// let mut cache = TsallisMhaCache::autoregressive();
     /// for length in 1..=4 {
-    ///     let so_far = TsallisMhaInput::self_attn(x.clone().narrow(1, 0, length));
-    ///     let output = attention.forward_cache(so_far, &mut cache);
-    ///     assert_eq!(output.context.dims(), [1, length, 8]);
+    ///     let step = attention.forward_cache(causal(length), &mut cache).context;
+    ///     let whole = attention.forward(causal(length)).context.into_data();
+    ///     step.into_data().assert_approx_eq::<f32>(&whole, Tolerance::absolute(1e-5));
     /// }
     /// # }
     /// ```

@@ -48,7 +48,7 @@ impl TsallisDivergenceLossConfig {
     ///
     /// # Errors
     ///
-    /// Returns a [`ModuleConfigError`] if alpha is not a number from -50 to 50.
+    /// Returns a [`ModuleConfigError`] if alpha is outside `-50..=50`, or `NaN`.
     pub fn try_init(&self) -> Result<TsallisDivergenceLoss, ModuleConfigError> {
         TsallisOptions::<1>::try_new(self.alpha)?;
         Ok(TsallisDivergenceLoss { alpha: self.alpha })

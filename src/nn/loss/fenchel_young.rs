@@ -123,8 +123,8 @@ impl FenchelYoungLossConfig {
 /// the cross-entropy minus the entropy of the target), the 1.5-entmax loss at 1.5, and the sparsemax loss at 2. For
 /// `alpha > 1` it is zero as soon as the logit of the target class exceeds all others by `1 / (alpha - 1)`.
 ///
-/// For `alpha <= 0` a probability of zero is infinitely far from the reference. Without smoothing the loss of a class
-/// is then infinite, but its gradient is still `p - t`.
+/// For `alpha <= 0` the divergence of a distribution that contains a zero is infinite. The loss of a class target
+/// without smoothing is then infinite too, but its gradient is still `p - t`.
 ///
 /// A class with a logit of `-inf` or a reference of zero is forbidden. It does not contribute to the loss and receives
 /// no share of the label smoothing. The loss is infinite if the target assigns it a positive probability.

@@ -436,6 +436,8 @@ impl TsallisTransformerDecoder {
     /// The input holds the memory and all targets so far. The first call processes all of them; later calls process
     /// only the last target and take the rest from the cache, which
     /// [`new_autoregressive_cache`](Self::new_autoregressive_cache) creates. The memory is that of the first call.
+    /// Every later call must add exactly one target. The output equals that of [`forward`](Self::forward) only if each
+    /// target is masked from later targets.
     ///
     /// ```
     /// # #[cfg(feature = "flex")] {
@@ -652,7 +654,9 @@ impl TsallisTransformerDecoderLayer {
     /// replaced by the output.
     ///
     /// The input holds the memory and all targets so far. The first call processes all of them; later calls process
-    /// only the last target and take the rest from the cache. The memory is that of the first call.
+    /// only the last target and take the rest from the cache. The memory is that of the first call. Every later call
+    /// must add exactly one target. The output equals that of [`forward`](Self::forward) only if each target is
+    /// masked from later targets.
     ///
     /// ```
     /// # #[cfg(feature = "flex")] {

@@ -354,7 +354,8 @@ impl TsallisTransformerEncoder {
     ///
     /// The input holds the whole sequences so far. The first call processes all of them; later calls process only the
     /// last position and take the rest from the cache, which
-    /// [`new_autoregressive_cache`](Self::new_autoregressive_cache) creates.
+    /// [`new_autoregressive_cache`](Self::new_autoregressive_cache) creates. Every later call must add exactly one
+    /// position. The output equals that of [`forward`](Self::forward) only if each query is masked from later keys.
     ///
     /// ```
     /// # #[cfg(feature = "flex")] {
@@ -558,7 +559,8 @@ impl TsallisTransformerEncoderLayer {
     /// Applies the layer to sequences that are decoded one token at a time.
     ///
     /// The input holds the whole sequences so far. The first call processes all of them; later calls process only the
-    /// last position and take the rest from the cache.
+    /// last position and take the rest from the cache. Every later call must add exactly one position. The output
+    /// equals that of [`forward`](Self::forward) only if each query is masked from later keys.
     ///
     /// ```
     /// # #[cfg(feature = "flex")] {

@@ -38,6 +38,8 @@ use root::Family;
 ///
 /// - If `dim` is outside `[-D, D)`.
 /// - If the reference or the mask does not fit the shape of the logits.
+/// - If the divergence is neither Jensen-Shannon nor Le Cam, and the backend of the logits is enabled on `burn` but not
+///   on this crate.
 ///
 /// # Example
 ///
