@@ -13,10 +13,14 @@ impl<const D: usize> TensorCache<D> {
         Self { cached: None }
     }
 
-    /// Returns the output for a sequence whose last position is new.
+    /// Returns the output for a sequence that has grown.
     ///
-    /// The first call applies `layer` to the whole sequence. Later calls apply it to the last position only and append
+    /// The first call applies `layer` to the whole sequence. Later calls apply it to the new positions only and append
     /// the result along `dim`.
+    ///
+    /// # Panics
+    ///
+    /// If the sequence has no new position.
     pub fn append(
         &mut self,
         sequence: Tensor<3>,
@@ -25,9 +29,13 @@ impl<const D: usize> TensorCache<D> {
     ) -> Tensor<D> {
         let output = match self.cached.take() {
             Some(before) => {
-                let length = sequence.dims()[1];
-                let last = sequence.narrow(1, length - 1, 1);
-                Tensor::cat(vec![before, layer(last)], dim)
+                let (done, length) = (before.dims()[dim], sequence.dims()[1]);
+                assert!(
+                    length > done,
+                    "the sequence has {length} positions, of which the cache has {done}"
+                );
+                let new = sequence.narrow(1, done, length - done);
+                Tensor::cat(vec![before, layer(new)], dim)
             }
             None => layer(sequence),
         };

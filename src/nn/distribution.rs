@@ -1,4 +1,4 @@
-use crate::op::arithmetic_dtype;
+use crate::op::computed_dtype;
 use crate::op::deformed::expm1_ratio;
 use crate::{
     Alpha, TsallisOptions, tsallis_divergence, tsallis_log_softargmax, tsallis_softargmax,
@@ -67,7 +67,7 @@ impl<const D: usize> TsallisCategorical<D> {
     /// `options` is not a valid alpha, which is from -50 to 50.
     pub fn new(logits: Tensor<D>, options: impl Into<TsallisOptions<D>>) -> Self {
         let options = options.into();
-        let dtype = arithmetic_dtype(logits.dtype());
+        let dtype = computed_dtype(&logits);
         let log_probs = tsallis_log_softargmax(logits.clone().cast(dtype), &options, -1);
         Self {
             logits,

@@ -1,6 +1,7 @@
 use super::error::or_panic;
+use super::one_hot::one_hot;
 use super::{AlphaConfig, ModuleConfigError, TsallisAlpha};
-use crate::op::arithmetic_dtype;
+use crate::op::computed_dtype;
 use crate::{EmptyRow, Reference, TsallisOptions, tsallis_softargmax};
 use burn::Tensor;
 use burn::config::Config;
@@ -337,13 +338,11 @@ impl<const D: usize> TsallisGateOutput<D> {
         self.importance_share().cast(self.weights.dtype())
     }
 
-    /// Computes the load-balancing loss of the Switch Transformer (arXiv 2101.03961), for supports of any size: shape
-    /// `[1]`,
+    /// Computes the balance loss of the importance, shape `[1]`: `n_experts sum_e importance_e^2`, which is one plus the
+    /// squared coefficient of variation of the importance (arXiv 1701.06538).
     ///
-    /// `n_experts sum_e load_e importance_e`.
-    ///
-    /// The loss is 1 if tokens and weight are spread evenly. It is larger if the experts with the largest load also
-    /// have the largest importance. Its gradient flows through the importance.
+    /// The loss is 1 if the weight is spread evenly, for every `alpha`, and larger otherwise. At most it is the number of
+    /// experts.
     ///
     /// An expert without tokens has a gradient of zero and cannot recover. Start at a temperature at which every expert
     /// gets some tokens.
@@ -356,12 +355,48 @@ impl<const D: usize> TsallisGateOutput<D> {
     /// let weights = Tensor::<2>::from_data([[1.0, 0.0], [0.25, 0.75]], &Device::flex());
     /// let routes = TsallisGateOutput { logits: weights.clone(), weights };
     /// let loss = routes.balance_loss().into_scalar::<f32>();
-    /// assert!((loss - 13.0 / 12.0).abs() < 1e-5); // 2 (2/3 * 5/8 + 1/3 * 3/8)
+    /// assert!((loss - 1.0625).abs() < 1e-5); // 2 (0.625^2 + 0.375^2)
     /// # }
     /// ```
     pub fn balance_loss(&self) -> Tensor<1> {
+        let importance = self.importance_share();
+        self.mean_product(importance.clone(), importance)
+    }
+
+    /// Computes the load-balancing loss of the Switch Transformer (arXiv 2101.03961), shape `[1]`:
+    /// `n_experts sum_e f_e importance_e`, where `f_e` is the share of the tokens whose largest weight is that of `e`.
+    ///
+    /// The loss is 1 if the tokens and the weight are spread evenly. Its gradient flows through the importance only.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::TsallisGateOutput;
+    ///
+    /// let weights = Tensor::<2>::from_data([[1.0, 0.0], [0.75, 0.25]], &Device::flex());
+    /// let routes = TsallisGateOutput { logits: weights.clone(), weights };
+    /// // Both tokens go to the first expert first: 2 (1 * 0.875 + 0 * 0.125).
+    /// assert_eq!(routes.switch_balance_loss().into_scalar::<f32>(), 1.75);
+    /// # }
+    /// ```
+    pub fn switch_balance_loss(&self) -> Tensor<1> {
         let experts = self.weights.dims()[D - 1];
-        (self.load_share() * self.importance_share())
+        let tokens = self.weights.dims()[..D - 1].iter().product::<usize>();
+        let weights = self.weights.clone().detach().reshape([tokens, experts]);
+        if tokens == 0 {
+            return self.mean_product(share(weights), self.importance_share());
+        }
+        let first = one_hot(weights.clone().argmax(1), &weights);
+        // A masked token has no weight.
+        let none = weights.max_dim(1).lower_equal_scalar(0.0);
+        let first = first.mask_fill(none.expand([tokens, experts]), 0.0);
+        self.mean_product(share(first), self.importance_share())
+    }
+
+    /// `n_experts sum_e a_e b_e`, in the dtype of the weights.
+    fn mean_product(&self, a: Tensor<1>, b: Tensor<1>) -> Tensor<1> {
+        let experts = self.weights.dims()[D - 1];
+        (a * b)
             .sum()
             .mul_scalar(experts as f64)
             .cast(self.weights.dtype())
@@ -387,7 +422,7 @@ impl<const D: usize> TsallisGateOutput<D> {
 fn share<const D: usize>(values: Tensor<D>) -> Tensor<1> {
     let shape = values.dims();
     let (tokens, experts) = (shape[..D - 1].iter().product::<usize>(), shape[D - 1]);
-    let dtype = arithmetic_dtype(values.dtype());
+    let dtype = computed_dtype(&values);
     let values = values.cast(dtype).reshape([tokens, experts]);
     let total: Tensor<1> = values.sum_dim(0).reshape([experts]);
     total.clone() / total.sum()

@@ -52,6 +52,7 @@ mod cache;
 mod distribution;
 mod error;
 mod gate;
+mod one_hot;
 mod reference;
 mod softargmax;
 

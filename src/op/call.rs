@@ -2,12 +2,13 @@
 
 use super::backend::TsallisBackend;
 use super::request::{
-    AlphaTensor, DivergenceTerm, GradientMask, ReferenceTensor, RowParameters, arithmetic_dtype,
+    AlphaTensor, DivergenceTerm, GradientMask, ReferenceTensor, RowParameters, computed_dtype,
 };
 use super::{Alpha, Reference, TsallisOptions};
 use crate::math::{EmptyRow, Output};
 use burn::Tensor;
 use burn::backend::Dispatch;
+use burn::tensor::kind::Basic;
 use burn::tensor::{DType, TensorData};
 
 /// One call of the operator on rows of the last dimension.
@@ -20,6 +21,8 @@ pub(super) struct Call<const D: usize> {
     /// The dtype of the caller's tensor.
     dtype: DType,
     temperature: f64,
+    /// The number that was subtracted from the logits of each row, if any.
+    shift: Option<Tensor<D>>,
     alpha: AlphaTensor<Dispatch>,
     reference: ReferenceTensor<Dispatch>,
     parameters: RowParameters,
@@ -28,7 +31,7 @@ pub(super) struct Call<const D: usize> {
 impl<const D: usize> Call<D> {
     pub fn new(logits: Tensor<D>, options: &TsallisOptions<D>, dim: usize, output: Output) -> Self {
         let shape = logits.dims();
-        let dtype = arithmetic_dtype(logits.dtype());
+        let dtype = computed_dtype(&logits);
         let alpha = match &options.alpha {
             Alpha::Number(_) => AlphaTensor::Number,
             Alpha::Tensor(alpha) => {
@@ -61,21 +64,16 @@ impl<const D: usize> Call<D> {
             }
         };
         let storage = logits.dtype();
-        let mut logits = logits;
-        if options.temperature != 1.0 {
-            // The quotient may be out of range in half precision.
-            logits = logits.cast(dtype).div_scalar(options.temperature);
-        }
-        if let Some(allowed) = &options.allowed {
-            check_broadcast(allowed.dims(), shape, "a mask of allowed entries");
-            let forbidden = allowed.clone().bool_not().expand(shape);
-            logits = logits.mask_fill(forbidden, f64::NEG_INFINITY);
+        let (mut logits, shift) = masked_and_tempered(logits, options, dim, dtype);
+        if storage == DType::F64 {
+            logits = logits.cast(dtype);
         }
         Self {
             dim,
             logits: logits.swap_dims(dim, D - 1),
             dtype: storage,
             temperature: options.temperature,
+            shift: shift.map(|shift| shift.swap_dims(dim, D - 1)),
             alpha,
             reference,
             parameters: RowParameters {
@@ -107,11 +105,12 @@ impl<const D: usize> Call<D> {
             self.parameters,
         );
         let output = Tensor::from_dispatch(output);
-        let factor = match self.parameters.output {
-            Output::Value => self.temperature,
-            Output::Probabilities | Output::LogProbabilities | Output::Divergence => 1.0,
+        let output = match (self.parameters.output, &self.shift) {
+            (Output::Value, Some(shift)) => scaled(output, self.temperature) + shift.clone(),
+            (Output::Value, None) => scaled(output, self.temperature),
+            _ => output,
         };
-        self.restore(scaled(output, factor))
+        self.restore(output)
     }
 
     /// Computes the divergence of probabilities that were passed as the logits.
@@ -194,6 +193,58 @@ fn scaled<const D: usize>(tensor: Tensor<D>, factor: f64) -> Tensor<D> {
     }
 }
 
+/// Masks the logits and divides them by the temperature, in `dtype` if it is not one.
+///
+/// Below a temperature of one, the quotient of a finite logit may be out of range. The largest logit of each row, which
+/// is returned, is then subtracted first, and a gap that is out of range becomes the largest number: its entry is still
+/// allowed.
+pub(super) fn masked_and_tempered<const D: usize>(
+    logits: Tensor<D>,
+    options: &TsallisOptions<D>,
+    dim: usize,
+    dtype: DType,
+) -> (Tensor<D>, Option<Tensor<D>>) {
+    let shape = logits.dims();
+    let mut x = logits;
+    if let Some(allowed) = &options.allowed {
+        check_broadcast(allowed.dims(), shape, "a mask of allowed entries");
+        let forbidden = expanded(allowed.clone().bool_not(), shape);
+        x = x.mask_fill(forbidden, f64::NEG_INFINITY);
+    }
+    let temperature = options.temperature;
+    if temperature == 1.0 {
+        return (x, None);
+    }
+    let x = x.cast(dtype);
+    if temperature > 1.0 || shape.contains(&0) {
+        return (x.div_scalar(temperature), None);
+    }
+    let forbidden = x.clone().equal_scalar(f32::NEG_INFINITY);
+    let max = x.clone().detach().max_dim(dim);
+    let empty = max.clone().equal_scalar(f32::NEG_INFINITY);
+    let max = max.mask_fill(empty, 0.0);
+    let x = (x - max.clone()).div_scalar(temperature);
+    let overflow = x.clone().equal_scalar(f32::NEG_INFINITY);
+    let lowest = match dtype {
+        DType::F64 => f64::MIN,
+        _ => f64::from(f32::MIN),
+    };
+    let x = x.mask_fill(overflow.bool_and(forbidden.bool_not()), lowest);
+    (x, Some(max))
+}
+
+/// Expands a tensor, also to a shape with a size of zero, which Burn's `expand` rejects.
+pub(crate) fn expanded<const D: usize, K: Basic>(
+    tensor: Tensor<D, K>,
+    shape: [usize; D],
+) -> Tensor<D, K> {
+    if shape.contains(&0) {
+        Tensor::empty(shape, (&tensor.device(), tensor.dtype()))
+    } else {
+        tensor.expand(shape)
+    }
+}
+
 /// Expands alpha to one value for each row: size 1 along `dim`.
 fn alpha_rows<const D: usize>(
     alpha: Tensor<D>,
@@ -204,7 +255,7 @@ fn alpha_rows<const D: usize>(
     let mut rows = shape;
     rows[dim] = 1;
     check_broadcast(alpha.dims(), rows, "an alpha tensor");
-    alpha.cast(dtype).expand(rows)
+    expanded(alpha.cast(dtype), rows)
 }
 
 /// Checks the length of a reference that all rows share.
@@ -234,7 +285,7 @@ pub(super) fn reference_rows<const D: usize>(
         "a reference of shape {given:?} does not fit logits of shape {shape:?} along dimension {dim}",
     );
     check_broadcast(given, shape, "a reference");
-    q.expand(shape)
+    expanded(q, shape)
 }
 
 pub(super) fn check_broadcast<const D: usize>(given: [usize; D], shape: [usize; D], what: &str) {

@@ -43,12 +43,13 @@ pub(crate) mod wgsl;
 
 pub use crate::math::Output;
 pub use backend::TsallisBackend;
+pub(crate) use call::expanded;
 pub use divergence::tsallis_divergence_from_probabilities;
 pub use error::TsallisError;
 pub use f_softargmax::{FDivergence, FSoftargmaxOptions, f_softargmax};
 pub use kernel_path::{KernelPath, kernel_path};
 pub use options::{Alpha, Reference, TsallisOptions};
-pub(crate) use request::arithmetic_dtype;
+pub(crate) use request::computed_dtype;
 pub use request::{
     AlphaTensor, DivergenceTerm, GradientMask, InputGradients, OptionalTensor, ReferenceTensor,
     RowParameters,

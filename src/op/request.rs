@@ -2,6 +2,9 @@
 //! tensors or numbers, the output, the wanted gradients, and the host values of a call.
 
 use crate::math::{EmptyRow, Output, Solver};
+use burn::Tensor;
+#[cfg(feature = "wgpu")]
+use burn::backend::DispatchDevice;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, ExtensionType};
 use burn::tensor::DType;
@@ -165,6 +168,21 @@ pub struct RowParameters {
 
 /// The number of values in a row's state, a [`RowState`](crate::math::RowState).
 pub(super) const STATE_LEN: usize = 2;
+
+/// Returns the dtype that a tensor is computed in: the arithmetic dtype of its dtype, but `F32` on wgpu. The drivers
+/// have no `exp` and `ln` in double precision: some return wrong numbers without an error.
+pub(crate) fn computed_dtype<const D: usize>(tensor: &Tensor<D>) -> DType {
+    #[cfg(feature = "wgpu")]
+    if tensor.dtype() == DType::F64 {
+        let device = tensor.device().without_autodiff();
+        if let DispatchDevice::Cube(device) = device.as_dispatch()
+            && device.client().name().starts_with("wgpu")
+        {
+            return DType::F32;
+        }
+    }
+    arithmetic_dtype(tensor.dtype())
+}
 
 /// Returns the dtype of the arithmetic and of the row state for logits of this dtype.
 pub(crate) fn arithmetic_dtype(logits: DType) -> DType {

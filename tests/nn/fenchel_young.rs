@@ -287,6 +287,60 @@ fn ignored_samples_may_have_any_target_and_no_gradient() {
 }
 
 #[test]
+fn ignored_samples_may_have_any_logits() {
+    for device in every_device() {
+        let device = device.autodiff();
+        let data = [[f32::NEG_INFINITY; 3], [1.0, 2.0, 3.0]];
+        let x = Tensor::<2>::from_data(data, &device).require_grad();
+        let config = FenchelYoungLossConfig::new(1.0).with_ignore_index(Some(-1));
+        let loss = config
+            .init(&device)
+            .forward(x.clone(), classes(&[-1, 2], &device));
+        close(&values(loss.clone()), &[0.407_606], 1e-5);
+        let gradient = values(x.grad(&loss.backward()).expect("tracked"));
+        assert_eq!(gradient[..3], [0.0; 3]);
+        assert!(gradient[3..].iter().all(|g| g.is_finite() && *g != 0.0));
+    }
+}
+
+#[test]
+#[should_panic]
+fn smoothing_does_not_accept_a_target_that_is_no_class() {
+    let device = device();
+    let x = Tensor::<2>::from_data([[1.0, 2.0, 3.0]], &device);
+    let config = FenchelYoungLossConfig::new(1.5).with_smoothing(Some(0.1));
+    let _ = values(config.init(&device).forward(x, classes(&[5], &device)));
+}
+
+#[test]
+#[should_panic]
+fn negative_alpha_does_not_accept_a_target_that_is_no_class() {
+    let device = device();
+    let x = Tensor::<2>::from_data([[1.0, 2.0, 3.0]], &device);
+    let _ = values(loss(-0.5, &device).forward_no_reduction(x, classes(&[5], &device)));
+}
+
+#[test]
+fn an_empty_batch_has_a_sum_of_zero() {
+    let device = device();
+    let x = Tensor::<2>::zeros([0, 3], &device);
+    for smoothing in [None, Some(0.1)] {
+        for (reduction, is_zero) in [(Reduction::Sum, true), (Reduction::Mean, false)] {
+            let loss = FenchelYoungLossConfig::new(1.5)
+                .with_smoothing(smoothing)
+                .with_reduction(reduction)
+                .init(&device)
+                .forward(x.clone(), classes(&[], &device));
+            let loss = values(loss)[0];
+            assert!(if is_zero { loss == 0.0 } else { loss.is_nan() }, "{loss}");
+        }
+    }
+    let divergence = TsallisDivergenceLossConfig::new(1.5).init();
+    let sum = divergence.forward(x.clone(), x, Reduction::Sum);
+    assert_eq!(values(sum), [0.0]);
+}
+
+#[test]
 fn the_mean_of_a_batch_divides_by_its_first_dimension() {
     let device = device();
     let x = tensor([4, 3, 5], 2.0, &device);

@@ -28,7 +28,16 @@ fn statistics_of_given_weights() {
         1e-6,
     );
     let loss = routes.balance_loss();
-    close(&values(loss.clone()), &[0.6 * 1.75 + 0.4 * 1.25], 1e-6);
+    let importance = [1.75 / 3.0, 1.25 / 3.0];
+    let squares: f64 = importance.iter().map(|s| s * s).sum();
+    close(&values(loss.clone()), &[3.0 * squares], 1e-6);
+    let [first, second] = importance.map(|s| 3.0 * s);
+    // Equal weights count for the first of them.
+    close(
+        &values(routes.switch_balance_loss()),
+        &[(2.0 * first + second) / 3.0],
+        1e-6,
+    );
     // Gradient descent raises the weights of the least used experts most.
     let gradients = loss.backward();
     let gradient = values(weights.grad(&gradients).expect("tracked"));
@@ -47,6 +56,15 @@ fn even_routing_costs_one_and_padding_is_not_routed() {
         weights: even,
     };
     close(&values(routes.balance_loss()), &[1.0], 1e-6);
+    // The softmax of (5, 0, 0) and (4, 0, 0).
+    let uneven = Tensor::<2>::from_data([[5.0, 0.0, 0.0], [4.0, 0.0, 0.0]], &device);
+    let weights = burn::tensor::activation::softmax(uneven.clone(), 1);
+    let routes = TsallisGateOutput {
+        logits: uneven,
+        weights,
+    };
+    close(&values(routes.balance_loss()), &[2.856_76], 1e-5);
+    close(&values(routes.switch_balance_loss()), &[2.927_05], 1e-5);
 
     let gate = TsallisGateConfig::new(6, 4)
         .with_temperature(0.3)
@@ -69,6 +87,10 @@ fn even_routing_costs_one_and_padding_is_not_routed() {
     close(&[values(routes.load()).iter().sum()], &[1.0], 1e-6);
     let nobody = gate.forward(Tensor::<2>::zeros([0, 6], &device));
     assert_eq!(nobody.load().dims(), [4]);
+    assert_eq!(nobody.switch_balance_loss().dims(), [1]);
+    let mask = Tensor::<2, Bool>::empty([0, 1], &device);
+    let nobody = gate.forward_masked(Tensor::<2>::zeros([0, 6], &device), mask);
+    assert_eq!(nobody.weights.dims(), [0, 4]);
     let open = values(gate.forward(tokens).weights.sum_dim(2));
     close(&open, &[1.0; 6], 1e-6);
 }

@@ -6,6 +6,7 @@ mod devices;
 mod f_softargmax;
 mod fuzz;
 mod gradients;
+mod inputs;
 mod invariants;
 mod options;
 mod scalar;

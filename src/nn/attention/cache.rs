@@ -4,8 +4,8 @@ use burn::Tensor;
 /// The cache of a [`TsallisMultiHeadAttention`](super::TsallisMultiHeadAttention) while a sequence is decoded one token
 /// at a time. Works like Burn's [`MhaCache`](burn::nn::attention::MhaCache).
 ///
-/// Every call after the first must add exactly one position, which is not checked. In self-attention, mask each query
-/// from later keys: the cached contexts of earlier positions are not updated.
+/// Every call after the first must add at least one position. In self-attention, mask each query from later keys: the
+/// cached contexts of earlier positions are not updated.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {

@@ -1,3 +1,4 @@
+use crate::op::expanded;
 use crate::{Alpha, EmptyRow, Reference, TsallisOptions, tsallis_softargmax};
 use burn::Tensor;
 use burn::tensor::ops::AttentionModuleOptions;
@@ -150,5 +151,5 @@ fn causal_mask(scores: &Tensor<4>) -> Tensor<4, Bool> {
         .reshape([1, 1, queries, 1]);
     let key = Tensor::<1, Int>::arange(0..keys as i64, &device).reshape([1, 1, 1, keys]);
     let shape = [1, 1, queries, keys];
-    key.expand(shape).greater(last_seen.expand(shape))
+    expanded(key, shape).greater(expanded(last_seen, shape))
 }

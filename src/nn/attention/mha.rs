@@ -393,8 +393,8 @@ impl TsallisMultiHeadAttention {
 
     /// Computes the context and the attention weights while a sequence is decoded one token at a time.
     ///
-    /// The input holds the whole sequence so far. The first call processes all of it. Every later call must add exactly
-    /// one position, which is not checked: the linear layers are applied to the last position only, and the rest is
+    /// The input holds the whole sequence so far. The first call processes all of it. Every later call must add at least
+    /// one position, and panics otherwise: the linear layers are applied to the new positions only, and the rest is
     /// taken from the cache. With a cache of
     /// [`autoregressive_cross_attention`](TsallisMhaCache::autoregressive_cross_attention), the keys and values are
     /// those of the first call.

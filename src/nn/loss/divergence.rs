@@ -1,7 +1,7 @@
 use super::Reduction;
 use crate::nn::ModuleConfigError;
 use crate::nn::error::or_panic;
-use crate::op::arithmetic_dtype;
+use crate::op::computed_dtype;
 use crate::{EmptyRow, Reference, TsallisOptions, tsallis_divergence_from_probabilities};
 use burn::Tensor;
 use burn::config::Config;
@@ -184,7 +184,7 @@ impl TsallisDivergenceLoss {
             targets.dims(),
             "the targets must have the shape of the predictions"
         );
-        let dtype = arithmetic_dtype(predictions.dtype());
+        let dtype = computed_dtype(&predictions);
         let (predictions, targets) = (predictions.cast(dtype), targets.cast(dtype));
         // The operator ignores an entry with a reference of zero, so its contribution is added here.
         let seen = predictions.clone().not_equal_scalar(0.0);

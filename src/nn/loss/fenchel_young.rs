@@ -1,8 +1,9 @@
 use super::Reduction;
 use super::solved_rows::SolvedRows;
 use crate::nn::error::or_panic;
+use crate::nn::one_hot::one_hot;
 use crate::nn::{ModuleConfigError, ReferenceConfig};
-use crate::op::arithmetic_dtype;
+use crate::op::{computed_dtype, expanded};
 use crate::{TsallisOptions, tsallis_value};
 use burn::Tensor;
 use burn::config::Config;
@@ -324,22 +325,21 @@ impl FenchelYoungLoss {
     ) -> (Tensor<1>, Option<Tensor<1>>) {
         let [batch, classes] = logits.dims();
         assert_shape!(targets, [batch]);
-        let logits = arithmetic(logits);
         let ignored = self
             .ignore_index
             .map(|index| targets.clone().equal_scalar(index));
-        // An ignored target may be outside the range of the classes.
-        let targets = match &ignored {
-            Some(ignored) => targets.mask_fill(ignored.clone(), 0),
-            None => targets,
+        // An ignored sample may have a target that is not a class, and logits that are not finite.
+        let (logits, targets) = match &ignored {
+            Some(ignored) => {
+                let rows = expanded(ignored.clone().reshape([batch, 1]), [batch, classes]);
+                let logits = arithmetic(logits).mask_fill(rows, 0.0);
+                (logits, targets.mask_fill(ignored.clone(), 0))
+            }
+            None => (arithmetic(logits), targets),
         };
         let column = targets.clone().reshape([batch, 1]);
         let losses = if self.smoothing.is_some() {
-            let chosen = Tensor::<1, Int>::arange(0..classes as i64, &logits.device())
-                .reshape([1, classes])
-                .expand([batch, classes])
-                .equal(column.expand([batch, classes]));
-            let targets = logits.clone().detach().zeros_like().mask_fill(chosen, 1.0);
+            let targets = one_hot(column, &logits);
             self.rows(logits, targets)
         } else {
             let value = self.solved(&logits).class_losses(column.clone());
@@ -445,7 +445,7 @@ fn with_gradient_of<const D: usize>(value: Tensor<D>, surrogate: Tensor<D>) -> T
 
 /// Casts to the dtype of the computation.
 fn arithmetic<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    let dtype = arithmetic_dtype(tensor.dtype());
+    let dtype = computed_dtype(&tensor);
     tensor.cast(dtype)
 }
 

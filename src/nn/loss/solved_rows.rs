@@ -11,7 +11,9 @@
 //! the support ends.
 
 use crate::nn::ReferenceConfig;
+use crate::nn::one_hot::one_hot;
 use crate::op::deformed::exp_difference;
+use crate::op::expanded;
 use crate::{TsallisOptions, tsallis_log_softargmax};
 use burn::Tensor;
 use burn::tensor::{Bool, Int, TensorData};
@@ -53,7 +55,7 @@ impl<const D: usize> SolvedRows<D> {
                 shape[last] = values.len();
                 let data = TensorData::new(values.clone(), shape);
                 let q = Tensor::<D>::from_data(data, (&x.device(), x.dtype()));
-                let never = q.clone().equal_scalar(0.0).expand(x.dims());
+                let never = expanded(q.clone().equal_scalar(0.0), x.dims());
                 forbidden = forbidden.bool_or(never);
                 Some(q.log())
             }
@@ -138,10 +140,9 @@ impl SolvedRows<2> {
     pub fn class_losses(&self, targets: Tensor<2, Int>) -> Tensor<2> {
         let shape = self.log_u.dims();
         if self.alpha <= 0.0 {
-            let classes = classes(&self.log_u).equal(targets.expand(shape));
-            return self.losses(self.log_u.zeros_like().mask_fill(classes, 1.0));
+            return self.losses(one_hot(targets, &self.log_u));
         }
-        let chosen = |of: &Tensor<2>| of.clone().expand(shape).gather(1, targets.clone());
+        let chosen = |of: &Tensor<2>| expanded(of.clone(), shape).gather(1, targets.clone());
         let log_q = self.log_q.as_ref().map(chosen);
         let log_u = chosen(&self.log_u);
         let excess = chosen(&self.excess);
@@ -155,15 +156,7 @@ impl SolvedRows<2> {
             Some(log_q) => other_terms * log_q.clone().exp(),
             None => other_terms,
         };
-        let class = classes(&self.log_u).equal(targets.expand(shape));
+        let class = one_hot(targets, &self.log_u).bool();
         of_class + other_terms.mask_fill(class, 0.0).sum_dim(1)
     }
-}
-
-/// Returns the class index of every entry.
-fn classes(like: &Tensor<2>) -> Tensor<2, Int> {
-    let shape = like.dims();
-    Tensor::<1, Int>::arange(0..shape[1] as i64, &like.device())
-        .reshape([1, shape[1]])
-        .expand(shape)
 }

@@ -434,9 +434,9 @@ impl TsallisTransformerDecoder {
     /// Decodes one token at a time.
     ///
     /// The input holds the memory and all targets so far. The first call processes all of them; later calls process
-    /// only the last target and take the rest from the cache, which
+    /// only the new targets and take the rest from the cache, which
     /// [`new_autoregressive_cache`](Self::new_autoregressive_cache) creates. The memory is that of the first call.
-    /// Every later call must add exactly one target. The output equals that of [`forward`](Self::forward) only if each
+    /// Every later call must add at least one target. The output equals that of [`forward`](Self::forward) only if each
     /// target is masked from later targets.
     ///
     /// ```
@@ -654,8 +654,8 @@ impl TsallisTransformerDecoderLayer {
     /// replaced by the output.
     ///
     /// The input holds the memory and all targets so far. The first call processes all of them; later calls process
-    /// only the last target and take the rest from the cache. The memory is that of the first call. Every later call
-    /// must add exactly one target. The output equals that of [`forward`](Self::forward) only if each target is
+    /// only the new targets and take the rest from the cache. The memory is that of the first call. Every later call
+    /// must add at least one target. The output equals that of [`forward`](Self::forward) only if each target is
     /// masked from later targets.
     ///
     /// ```

@@ -353,8 +353,8 @@ impl TsallisTransformerEncoder {
     /// Encodes sequences that are decoded one token at a time.
     ///
     /// The input holds the whole sequences so far. The first call processes all of them; later calls process only the
-    /// last position and take the rest from the cache, which
-    /// [`new_autoregressive_cache`](Self::new_autoregressive_cache) creates. Every later call must add exactly one
+    /// new positions and take the rest from the cache, which
+    /// [`new_autoregressive_cache`](Self::new_autoregressive_cache) creates. Every later call must add at least one
     /// position. The output equals that of [`forward`](Self::forward) only if each query is masked from later keys.
     ///
     /// ```
@@ -559,7 +559,7 @@ impl TsallisTransformerEncoderLayer {
     /// Applies the layer to sequences that are decoded one token at a time.
     ///
     /// The input holds the whole sequences so far. The first call processes all of them; later calls process only the
-    /// last position and take the rest from the cache. Every later call must add exactly one position. The output
+    /// new positions and take the rest from the cache. Every later call must add at least one position. The output
     /// equals that of [`forward`](Self::forward) only if each query is masked from later keys.
     ///
     /// ```

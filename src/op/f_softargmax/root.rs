@@ -16,9 +16,9 @@
 //! slope, leaves the root unchanged and adds its derivative, by the implicit function theorem.
 
 use crate::math::EmptyRow;
-use crate::op::call::{check_broadcast, reference_rows, reference_vector};
+use crate::op::call::{expanded, masked_and_tempered, reference_rows, reference_vector};
 use crate::op::deformed::expm1_ratio;
-use crate::op::request::arithmetic_dtype;
+use crate::op::request::computed_dtype;
 use crate::op::{Reference, TsallisOptions};
 use burn::Tensor;
 use burn::tensor::{Bool, TensorData};
@@ -45,14 +45,9 @@ pub(super) fn softargmax<const D: usize>(
     if shape[dim] == 0 {
         return logits;
     }
-    let mut x = logits
-        .cast(arithmetic_dtype(dtype))
-        .div_scalar(options.temperature);
-    if let Some(allowed) = &options.allowed {
-        check_broadcast(allowed.dims(), shape, "a mask of allowed entries");
-        let masked = allowed.clone().bool_not().expand(shape);
-        x = x.mask_fill(masked, f64::NEG_INFINITY);
-    }
+    let computed = computed_dtype(&logits);
+    let (x, _) = masked_and_tempered(logits, options, dim, computed);
+    let x = x.cast(computed);
     let given = reference(&x, &options.reference, dim);
     let x = x.swap_dims(dim, last);
     // Masked entries, and entries that make their row NaN.
@@ -74,7 +69,10 @@ pub(super) fn softargmax<const D: usize>(
         .detach()
         .mask_fill(ignored.clone(), f64::NEG_INFINITY)
         .max_dim(last);
-    let gaps = (max - x.clone()).mask_fill(ignored.clone(), 0.0);
+    // The gap of two finite logits may be out of range.
+    let gaps = (max - x.clone())
+        .clamp_max(f32::MAX)
+        .mask_fill(ignored.clone(), 0.0);
     let root = family.solve(gaps.clone().detach(), q.clone().detach());
     let tracked = family.terms(&gaps, root.clone());
     let mass = (q.clone() * tracked.ratio).sum_dim(last);
@@ -102,7 +100,7 @@ fn reference<const D: usize>(
         let mut along = [1; D];
         along[dim] = shape[dim];
         let q = reference_vector(q.cast(x.dtype()), shape, dim);
-        q.reshape(along).expand(shape)
+        expanded(q.reshape(along), shape)
     };
     match reference {
         Reference::Uniform => None,

@@ -48,6 +48,15 @@ impl<B: Backend> Generator<B> {
         self.expm1_over(&-self.c.clone(), log_u)
     }
 
+    /// `f'(e^l)`, also at `l = -inf`: `-1 / (alpha - 1)` above `alpha = 1`, and `-inf` elsewhere.
+    pub(super) fn derivative_with_zero(&self, log_u: &Values<B>) -> Values<B> {
+        let zero = off_support(log_u);
+        let value = self.derivative_at_log(&log_u.mask_fill(&zero, 0.0));
+        let unbounded = (-self.c.clone()).at_or_below(0.0);
+        let at_zero = (self.c.filled(1.0) / &self.c).mask_fill(&unbounded, f64::NEG_INFINITY);
+        zero.select(&at_zero, &value)
+    }
+
     /// `f*(f'(e^l))`.
     pub(super) fn conjugate_at_log(&self, log_u: &Values<B>) -> Values<B> {
         self.expm1_over(&self.alpha, log_u)

@@ -193,7 +193,7 @@ pub(super) fn divergence_terms<B: Backend>(
             // Rounding may make the term negative.
             terms.mask_fill(&terms.below(0.0), 0.0)
         }
-        DivergenceTerm::ProbabilityDerivative => generator.derivative_at_log(&log_u),
+        DivergenceTerm::ProbabilityDerivative => generator.derivative_with_zero(&log_u),
         DivergenceTerm::AlphaDerivative => &reference.q * generator.alpha_derivative_at_log(&log_u),
         DivergenceTerm::ReferenceDerivative => -generator.conjugate_at_log(&log_u),
     };

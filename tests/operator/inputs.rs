@@ -1,0 +1,158 @@
+//! Inputs of bug reports about software of this kind, with values of a 60-digit bisection.
+
+use crate::devices;
+use burn::tensor::{Bool, DType, Tensor, TensorData};
+use burn_tsallis::math::{Row, RowReference, Solver};
+use burn_tsallis::{
+    FDivergence, FSoftargmaxOptions, Reference, TsallisOptions, f_softargmax, tsallis_divergence,
+    tsallis_divergence_from_probabilities, tsallis_softargmax, tsallis_value,
+};
+
+fn close(got: TensorData, want: &[f64], what: &str) {
+    let got: Vec<f64> = got.iter().collect();
+    assert_eq!(got.len(), want.len(), "{what}");
+    for (got, want) in got.iter().zip(want) {
+        assert!(
+            (got - want).abs() <= 1e-6 * want.abs().max(1.0),
+            "{what}: {got} instead of {want}"
+        );
+    }
+}
+
+/// A finite logit stays finite, and allowed, whatever the temperature.
+#[test]
+fn a_temperature_below_one_keeps_every_finite_logit() {
+    const LOWEST: f32 = f32::MIN;
+    for test in devices::all() {
+        let name = test.name;
+        let row = |x: &[f32]| Tensor::<1>::from_floats(x, &test.device);
+        let softargmax = |x: &[f32], alpha: f64, t: f64, reference| {
+            let options = TsallisOptions::new(alpha)
+                .with_temperature(t)
+                .with_reference(reference);
+            tsallis_softargmax(row(x), options, 0).into_data()
+        };
+        let want = [0.127_322_003_75, 0.872_677_996_25, 0.0];
+        for alpha in [0.5, 1.5] {
+            let got = softargmax(&[0.0, 1.0, LOWEST], alpha, 0.5, Reference::Uniform);
+            close(got, &want, name);
+        }
+        let got = softargmax(&[LOWEST; 2], 0.5, 0.5, Reference::Ones);
+        close(got, &[0.5, 0.5], name);
+        for alpha in [0.5, 1.0, 1.5] {
+            let got = softargmax(&[1e38, 2e38], alpha, 0.25, Reference::Ones);
+            close(got, &[0.0, 1.0], name);
+        }
+        let options =
+            FSoftargmaxOptions::new(FDivergence::Hellinger).with_reference(Reference::Ones);
+        let got = f_softargmax(row(&[LOWEST; 2]), options, 0).into_data();
+        close(got, &[0.5, 0.5], name);
+
+        // The value is that of the logits, not of the shifted ones; a masked row stays empty.
+        let x = Tensor::<2>::from_floats([[3.0, 1.0], [f32::NEG_INFINITY; 2]], &test.device);
+        let options = TsallisOptions::new(0.5).with_temperature(0.5);
+        let value: Vec<f64> = tsallis_value(x.clone(), &options, 1)
+            .into_data()
+            .iter()
+            .collect();
+        let shifted = tsallis_value(x - 100.0, &options, 1).into_data();
+        let shifted: Vec<f64> = shifted.iter().collect();
+        assert!(
+            (value[0] - 100.0 - shifted[0]).abs() < 1e-4,
+            "{name}: {value:?} {shifted:?}"
+        );
+        assert!(
+            value[0] < 3.0 && value[0] > 2.0 && value[1].is_nan(),
+            "{name}: {value:?}"
+        );
+    }
+}
+
+/// The drivers behind wgpu have no exp and ln in f64.
+#[test]
+fn f64_is_right_on_every_device() {
+    for test in devices::all() {
+        if !test.device.supports_dtype(DType::F64) {
+            continue;
+        }
+        let device = test.device.clone().autodiff();
+        let data = TensorData::from([[2.0_f64, 1.0, 0.1]]);
+        let x = Tensor::<2>::from_data(data, (&device, DType::F64)).require_grad();
+        let p = tsallis_softargmax(x.clone(), 0.5, 1);
+        assert_eq!(p.dtype(), DType::F64, "{}", test.name);
+        let row = Row::new(&[2.0, 1.0, 0.1], RowReference::Uniform, 0.5);
+        let mut want = [0.0; 3];
+        row.softargmax(&row.solve(Solver::Newton), &mut want);
+        close(p.clone().into_data(), &want, test.name);
+        let gradients = p.slice([0..1, 0..1]).backward();
+        let gradient = x.grad(&gradients).expect("tracked");
+        assert_eq!(gradient.dtype(), DType::F64, "{}", test.name);
+        let sum: f64 = gradient.sum().into_data().iter::<f64>().sum();
+        assert!(sum.abs() < 1e-6, "{}", test.name);
+    }
+}
+
+#[test]
+fn an_empty_batch_has_empty_results() {
+    for test in devices::all() {
+        let x = Tensor::<2>::zeros([0, 3], &test.device);
+        let allowed = Tensor::<2, Bool>::from_data([[true, false, true]], &test.device);
+        let alpha = Tensor::<2>::from_floats([[0.5]], &test.device);
+        let q = Tensor::<2>::from_floats([[0.5, 0.2, 0.3]], &test.device);
+        for options in [
+            TsallisOptions::new(0.5).with_allowed(allowed.clone()),
+            TsallisOptions::new(alpha.clone()),
+            TsallisOptions::new(0.5).with_reference(Reference::Tensor(q.clone())),
+            TsallisOptions::new(0.5).with_temperature(0.5),
+        ] {
+            assert_eq!(
+                tsallis_softargmax(x.clone(), &options, 1).dims(),
+                [0, 3],
+                "{}",
+                test.name
+            );
+            assert_eq!(
+                tsallis_divergence(x.clone(), &options, 1).dims(),
+                [0, 1],
+                "{}",
+                test.name
+            );
+        }
+        for divergence in [FDivergence::JensenShannon, FDivergence::LeCam] {
+            let options = FSoftargmaxOptions::new(divergence).with_allowed(allowed.clone());
+            assert_eq!(
+                f_softargmax(x.clone(), options, 1).dims(),
+                [0, 3],
+                "{}",
+                test.name
+            );
+        }
+    }
+}
+
+/// At a probability of zero the slope of the divergence is infinite up to alpha = 1, and -1 / (alpha - 1) above.
+#[test]
+fn the_gradient_of_the_divergence_at_zero() {
+    for test in devices::all() {
+        for (alpha, want) in [
+            (0.5, f64::NEG_INFINITY),
+            (1.0, f64::NEG_INFINITY),
+            (1.5, -2.0),
+        ] {
+            let device = test.device.clone().autodiff();
+            let t = Tensor::<2>::from_floats([[1.0, 0.0]], &device).require_grad();
+            let q = Tensor::<2>::from_floats([[0.5, 0.5]], &device);
+            let options = TsallisOptions::new(alpha).with_reference(Reference::Tensor(q));
+            let divergence = tsallis_divergence_from_probabilities(t.clone(), options, 1);
+            let gradient = t.grad(&divergence.backward()).expect("tracked").into_data();
+            let gradient: Vec<f64> = gradient.iter().collect();
+            assert!(
+                gradient[0].is_finite(),
+                "{} {alpha}: {gradient:?}",
+                test.name
+            );
+            let same = gradient[1] == want || (gradient[1] - want).abs() < 1e-5;
+            assert!(same, "{} {alpha}: {gradient:?}", test.name);
+        }
+    }
+}
