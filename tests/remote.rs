@@ -4,7 +4,7 @@ use burn::remote::RemoteHost;
 use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::{DType, Device};
 use burn_tsallis::conformance::{AlphaKind, Batch, Bounds, Grouping, OnDevice, compare, vectors};
-use burn_tsallis::math::{RowReference, Solver};
+use burn_tsallis::math::{Output, RowReference, Solver};
 use burn_tsallis::{KernelPath, kernel_path};
 use std::net::TcpListener;
 
@@ -41,22 +41,34 @@ fn every_output_and_gradient_over_the_loopback_address() {
     };
     let mut cases = vectors(dtype).expect("the file of the repository");
     cases.retain(|case| case.logits.len() <= 16);
-    let (given, of_one_kind): (Vec<_>, Vec<_>) = cases
-        .iter()
-        .cloned()
-        .partition(|case| matches!(case.reference, RowReference::Values(_)));
-    let numbers: Vec<_> = of_one_kind
-        .into_iter()
-        .filter(|case| [0.5, 1.5].contains(&case.alpha))
-        .collect();
-    let mut batches = Batch::group(&given, grouping(AlphaKind::Tensor));
-    batches.extend(Batch::group(&numbers, grouping(AlphaKind::Number)));
+    let given = |case: &Case| matches!(case.reference, RowReference::Values(_));
+    let tensors: Vec<_> = cases.iter().filter(|case| given(case)).cloned().collect();
+    cases.retain(|case| [0.5, 1.5].contains(&case.alpha));
     let on_device = OnDevice {
         device,
         dtype,
         solver: Solver::Newton,
     };
-    for quantity in compare(&on_device, &batches, &Bounds::for_dtype(dtype)) {
+    let numbers = Batch::group(&cases, grouping(AlphaKind::Number));
+    let tensors = Batch::group(&tensors, grouping(AlphaKind::Tensor));
+    let bounds = Bounds::for_dtype(dtype);
+    let quantities = compare(&on_device, &numbers, &bounds)
+        .into_iter()
+        .chain(compare(&Probabilities(on_device), &tensors, &bounds));
+    for quantity in quantities {
         assert!(quantity.ratio() <= 1.0, "{quantity:?}");
+    }
+}
+
+/// The probabilities of a device and nothing else.
+struct Probabilities(OnDevice);
+
+impl Implementation for Probabilities {
+    fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>> {
+        (output == Output::Probabilities).then(|| self.0.output(batch, output))?
+    }
+
+    fn gradients(&self, _batch: &Batch, _output: Output) -> Gradients {
+        Gradients::default()
     }
 }
