@@ -3,7 +3,9 @@
 use burn::remote::RemoteHost;
 use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::{DType, Device};
-use burn_tsallis::conformance::{AlphaKind, Batch, Bounds, Grouping, OnDevice, compare, vectors};
+use burn_tsallis::conformance::{
+    AlphaKind, Batch, Bounds, Case, Gradients, Grouping, Implementation, OnDevice, compare, vectors,
+};
 use burn_tsallis::math::{Output, RowReference, Solver};
 use burn_tsallis::{KernelPath, kernel_path};
 use std::net::TcpListener;
