@@ -2,12 +2,12 @@
 
 use burn::remote::RemoteHost;
 use burn::server::{RemoteServer, WebSocketTransport};
-use burn::tensor::{DType, Device};
-use burn_tsallis::conformance::{
-    AlphaKind, Batch, Bounds, Case, Gradients, Grouping, Implementation, OnDevice, compare, vectors,
+use burn::tensor::{DType, Device, Tensor, Tolerance};
+use burn_tsallis::conformance::{AlphaKind, Batch, Bounds, Grouping, OnDevice, compare, vectors};
+use burn_tsallis::math::{RowReference, Solver};
+use burn_tsallis::{
+    KernelPath, Reference, TsallisOptions, kernel_path, tsallis_divergence_from_probabilities,
 };
-use burn_tsallis::math::{Output, RowReference, Solver};
-use burn_tsallis::{KernelPath, kernel_path};
 use std::net::TcpListener;
 
 /// Returns a port that no process listens on.
@@ -34,43 +34,39 @@ fn every_output_and_gradient_over_the_loopback_address() {
     assert_eq!(kernel_path(&device), KernelPath::Portable);
 
     let dtype = DType::F32;
-    // Every operation of the portable path is one message for any number of rows, and a tensor of alphas takes
-    // several times as many steps as a number.
-    let grouping = |alpha| Grouping {
-        alpha,
+    // Every operation of the portable path is one message for any number of rows.
+    let numbers = Grouping {
+        alpha: AlphaKind::Number,
         padded: true,
         min_rows: 1,
     };
     let mut cases = vectors(dtype).expect("the file of the repository");
-    cases.retain(|case| case.logits.len() <= 16);
-    let given = |case: &Case| matches!(case.reference, RowReference::Values(_));
-    let tensors: Vec<_> = cases.iter().filter(|case| given(case)).cloned().collect();
-    cases.retain(|case| [0.5, 1.5].contains(&case.alpha));
+    cases.retain(|case| match case.reference {
+        RowReference::Uniform => case.alpha == 0.5 && case.logits.len() <= 16,
+        RowReference::Ones => false,
+        RowReference::Values(_) => case.alpha == 1.5 && case.logits.len() <= 16,
+    });
+    tensors_of_alphas_and_references(&device);
     let on_device = OnDevice {
         device,
         dtype,
         solver: Solver::Newton,
     };
-    let numbers = Batch::group(&cases, grouping(AlphaKind::Number));
-    let tensors = Batch::group(&tensors, grouping(AlphaKind::Tensor));
-    let bounds = Bounds::for_dtype(dtype);
-    let quantities = compare(&on_device, &numbers, &bounds)
-        .into_iter()
-        .chain(compare(&Probabilities(on_device), &tensors, &bounds));
-    for quantity in quantities {
+    let batches = Batch::group(&cases, numbers);
+    for quantity in compare(&on_device, &batches, &Bounds::for_dtype(dtype)) {
         assert!(quantity.ratio() <= 1.0, "{quantity:?}");
     }
 }
 
-/// The probabilities of a device and nothing else.
-struct Probabilities(OnDevice);
-
-impl Implementation for Probabilities {
-    fn output(&self, batch: &Batch, output: Output) -> Option<Vec<f64>> {
-        (output == Output::Probabilities).then(|| self.0.output(batch, output))?
-    }
-
-    fn gradients(&self, _batch: &Batch, _output: Output) -> Gradients {
-        Gradients::default()
-    }
+/// The divergence of given probabilities takes both tensors, and no root, whose steps would be some thousand messages.
+fn tensors_of_alphas_and_references(remote: &Device) {
+    let divergence = |device: &Device| {
+        let p = Tensor::<2>::from_floats([[0.5, 0.3, 0.2], [0.1, 0.0, 0.9]], device);
+        let q = Tensor::<2>::from_floats([[0.2, 0.2, 0.6], [0.3, 0.3, 0.4]], device);
+        let alpha = Tensor::<2>::from_floats([[0.5], [1.7]], device);
+        let options = TsallisOptions::new(alpha).with_reference(Reference::Tensor(q));
+        tsallis_divergence_from_probabilities(p, options, 1).into_data()
+    };
+    let tolerance = Tolerance::<f32>::absolute(1e-6);
+    divergence(remote).assert_approx_eq(&divergence(&Device::flex()), tolerance);
 }
