@@ -38,6 +38,14 @@ pub use solver::{Solver, solve_log_ratio, solve_support_radius};
 /// The accuracy bounds of the tests hold for alpha from -2 to 3. Outside this range, probabilities are accurate
 /// to 1e-4 in `f32`: an entry at the edge of the support is then a high root of a difference, which magnifies
 /// the rounding error of the difference.
+///
+/// ```
+/// use burn_tsallis::TsallisOptions;
+/// use burn_tsallis::math::MAX_ALPHA;
+///
+/// assert!(TsallisOptions::<1>::try_new(MAX_ALPHA).is_ok());
+/// assert!(TsallisOptions::<1>::try_new(MAX_ALPHA + 1.0).is_err());
+/// ```
 pub const MAX_ALPHA: f64 = 50.0;
 
 /// Returns `divergence`, or zero if rounding made it negative. `NaN` stays `NaN`.

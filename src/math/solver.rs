@@ -2,6 +2,17 @@ use super::{Real, expm1_over, log1p_over};
 use serde::{Deserialize, Serialize};
 
 /// The method that finds the root of a row.
+///
+/// ```
+/// use burn_tsallis::math::{Row, RowReference, Solver};
+///
+/// let row = Row::<f64>::new(&[0.0, 1.0], RowReference::Ones, 1.5);
+/// for solver in [Solver::Newton, Solver::Bisection] {
+///     let mut p = [0.0; 2];
+///     row.softargmax(&row.solve(solver), &mut p);
+///     assert!((p[1] - 0.8307).abs() < 1e-4);
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Solver {

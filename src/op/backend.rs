@@ -70,6 +70,32 @@ pub trait TsallisBackend: Backend {
     /// The first tensor is the output `parameters.output`, in the dtype of the logits. The second is the
     /// [`RowState`](crate::math::RowState) of each row, of shape `[.., 2]`: `F64` for `F64` logits, `F32` for all
     /// others.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::backend::Flex;
+    /// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+    /// use burn_tsallis::op::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend};
+    /// use burn_tsallis::{EmptyRow, Solver};
+    ///
+    /// let x = Tensor::<2>::from_data([[0.0, 0.0]], &Device::flex());
+    /// let x = x.try_into_primitive::<Flex>().expect("a tensor of the backend");
+    /// let parameters = RowParameters {
+    ///     alpha: 1.0,
+    ///     solver: Solver::Newton,
+    ///     empty_row: EmptyRow::NaN,
+    ///     output: Output::Value,
+    /// };
+    /// let (alpha, reference) = (AlphaTensor::Number, ReferenceTensor::Ones);
+    /// let (value, _state) = Flex::tsallis_forward(x, alpha, reference, parameters);
+    /// // ln 2 + 1 - 2
+    /// let value = Tensor::<2>::from_primitive::<Flex>(value);
+    /// let expected = TensorData::from([[-0.3069]]);
+    /// value.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+    /// # }
+    /// ```
     #[fusion(meta = |logits, _alpha, _reference, parameters| {
         let last = logits.shape.num_dims() - 1;
         let mut output = logits.clone();
@@ -93,6 +119,41 @@ pub trait TsallisBackend: Backend {
     /// Computes the gradients of `<cotangent, output>` in the inputs of `wanted`, row by row.
     ///
     /// `state` is the state that the forward call returned, so the root is not computed again.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::backend::Flex;
+    /// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+    /// use burn_tsallis::op::{
+    ///     AlphaTensor, GradientMask, Output, ReferenceTensor, RowParameters, TsallisBackend,
+    /// };
+    /// use burn_tsallis::{EmptyRow, Solver};
+    ///
+    /// let x = Tensor::<2>::from_data([[0.0, 0.0]], &Device::flex());
+    /// let x = x.try_into_primitive::<Flex>().expect("a tensor of the backend");
+    /// let cotangent = Tensor::<2>::from_data([[1.0]], &Device::flex());
+    /// let cotangent = cotangent.try_into_primitive::<Flex>().expect("a tensor of the backend");
+    /// let parameters = RowParameters {
+    ///     alpha: 2.0,
+    ///     solver: Solver::Newton,
+    ///     empty_row: EmptyRow::NaN,
+    ///     output: Output::Value,
+    /// };
+    /// let (alpha, reference) = (AlphaTensor::Number, ReferenceTensor::Ones);
+    /// let (_p, state) = Flex::tsallis_forward(x.clone(), alpha.clone(), reference.clone(), parameters);
+    /// let wanted = GradientMask { alpha: true, ..Default::default() };
+    /// let gradients = Flex::tsallis_backward(
+    ///     x, alpha, reference, state, cotangent, parameters, wanted,
+    /// );
+    /// // dV / dalpha = -dD / dalpha
+    /// let gradient = gradients.alpha.into_option().expect("the wanted gradient");
+    /// let gradient = Tensor::<2>::from_primitive::<Flex>(gradient);
+    /// let expected = TensorData::from([[0.0483]]);
+    /// gradient.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+    /// # }
+    /// ```
     #[fusion(meta = |logits, _alpha, _reference, _state, _cotangent, _parameters, wanted| {
         InputGradients::<B>::metadata(logits, *wanted)
     }, id = "burn_tsallis::backward")]
@@ -112,6 +173,35 @@ pub trait TsallisBackend: Backend {
 
     /// Computes the terms `q f(p / q)` of the divergence of given probabilities, or their derivatives. The result has
     /// the shape of the probabilities.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::backend::Flex;
+    /// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+    /// use burn_tsallis::op::{
+    ///     AlphaTensor, DivergenceTerm, Output, ReferenceTensor, RowParameters, TsallisBackend,
+    /// };
+    /// use burn_tsallis::{EmptyRow, Solver};
+    ///
+    /// let p = Tensor::<2>::from_data([[0.5, 0.5]], &Device::flex());
+    /// let p = p.try_into_primitive::<Flex>().expect("a tensor of the backend");
+    /// let parameters = RowParameters {
+    ///     alpha: 2.0,
+    ///     solver: Solver::Newton,
+    ///     empty_row: EmptyRow::NaN,
+    ///     output: Output::Divergence,
+    /// };
+    /// let (alpha, reference) = (AlphaTensor::Number, ReferenceTensor::Ones);
+    /// let term = DivergenceTerm::Value;
+    /// let terms = Flex::tsallis_divergence_terms(p, alpha, reference, parameters, term);
+    /// // f(u) = (u - 1)^2 / 2 at alpha = 2.
+    /// let terms = Tensor::<2>::from_primitive::<Flex>(terms);
+    /// let expected = TensorData::from([[0.125, 0.125]]);
+    /// terms.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+    /// # }
+    /// ```
     #[fusion(default)]
     fn tsallis_divergence_terms(
         probabilities: FloatTensor<Self>,

@@ -1,6 +1,16 @@
 use burn::tensor::Device;
 
 /// The implementation that a device uses for the operator, as [`kernel_path`] returns it.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::Device;
+/// use burn_tsallis::{KernelPath, kernel_path};
+///
+/// let has_own_kernels = kernel_path(&Device::flex()) != KernelPath::Portable;
+/// assert!(has_own_kernels);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KernelPath {
     /// The row kernels of the CPU backends.

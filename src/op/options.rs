@@ -353,31 +353,82 @@ impl<const D: usize> TsallisOptions<D> {
     }
 
     /// Returns alpha.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{Alpha, TsallisOptions};
+    ///
+    /// let options = TsallisOptions::<2>::new(1.5);
+    /// assert!(matches!(options.alpha(), Alpha::Number(1.5)));
+    /// ```
     pub fn alpha(&self) -> &Alpha<D> {
         &self.alpha
     }
 
     /// Returns the reference measure.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{Reference, TsallisOptions};
+    ///
+    /// let options = TsallisOptions::<2>::new(1.5);
+    /// assert!(matches!(options.reference(), Reference::Uniform));
+    /// ```
     pub fn reference(&self) -> &Reference<D> {
         &self.reference
     }
 
     /// Returns the mask of allowed entries, or `None` if all are allowed.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::TsallisOptions;
+    ///
+    /// assert!(TsallisOptions::<2>::new(1.5).allowed().is_none());
+    /// ```
     pub fn allowed(&self) -> Option<&Tensor<D, Bool>> {
         self.allowed.as_ref()
     }
 
     /// Returns the temperature.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::TsallisOptions;
+    ///
+    /// let options = TsallisOptions::<2>::new(1.5).with_temperature(0.5);
+    /// assert_eq!(options.temperature(), 0.5);
+    /// ```
     pub fn temperature(&self) -> f64 {
         self.temperature
     }
 
     /// Returns the result for a row without an allowed entry.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{EmptyRow, TsallisOptions};
+    ///
+    /// assert_eq!(TsallisOptions::<2>::new(1.5).empty_row(), EmptyRow::NaN);
+    /// ```
     pub fn empty_row(&self) -> EmptyRow {
         self.empty_row
     }
 
     /// Returns the method that finds the root.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{Solver, TsallisOptions};
+    ///
+    /// assert_eq!(TsallisOptions::<2>::new(1.5).solver(), Solver::Newton);
+    /// ```
     pub fn solver(&self) -> Solver {
         self.solver
     }

@@ -12,6 +12,32 @@ use burn::tensor::DType;
 use burn::tensor::Shape;
 
 /// Alpha as an argument of a backend function.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::backend::Flex;
+/// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+/// use burn_tsallis::op::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend};
+/// use burn_tsallis::{EmptyRow, Solver};
+///
+/// let x = Tensor::<2>::from_data([[2.0, 1.0, 0.1], [2.0, 1.0, 0.1]], &Device::flex());
+/// let x = x.try_into_primitive::<Flex>().expect("a tensor of the backend");
+/// let alpha = Tensor::<2>::from_data([[0.5], [2.0]], &Device::flex());
+/// let alpha = alpha.try_into_primitive::<Flex>().expect("a tensor of the backend");
+/// // The number is not used.
+/// let parameters = RowParameters {
+///     alpha: 1.0,
+///     solver: Solver::Newton,
+///     empty_row: EmptyRow::NaN,
+///     output: Output::Probabilities,
+/// };
+/// let (alpha, reference) = (AlphaTensor::Rows(alpha), ReferenceTensor::Uniform);
+/// let (p, _state) = Flex::tsallis_forward(x, alpha, reference, parameters);
+/// let p = Tensor::<2>::from_primitive::<Flex>(p);
+/// let expected = TensorData::from([[0.6535, 0.2261, 0.1204], [0.6556, 0.3222, 0.0222]]);
+/// p.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+/// # }
+/// ```
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub enum AlphaTensor<B: Backend> {
@@ -24,6 +50,32 @@ pub enum AlphaTensor<B: Backend> {
 
 /// The reference measure as an argument of a backend function. Its tensors have the arithmetic dtype of the logits:
 /// `F64` for `F64`, `F32` for all others.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::backend::Flex;
+/// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+/// use burn_tsallis::op::{AlphaTensor, Output, ReferenceTensor, RowParameters, TsallisBackend};
+/// use burn_tsallis::{EmptyRow, Solver};
+///
+/// // With equal logits the probabilities are proportional to the reference.
+/// let x = Tensor::<2>::from_data([[0.0, 0.0], [1.0, 1.0]], &Device::flex());
+/// let x = x.try_into_primitive::<Flex>().expect("a tensor of the backend");
+/// let q = Tensor::<1>::from_data([1.0, 3.0], &Device::flex());
+/// let q = q.try_into_primitive::<Flex>().expect("a tensor of the backend");
+/// let parameters = RowParameters {
+///     alpha: 0.5,
+///     solver: Solver::Newton,
+///     empty_row: EmptyRow::NaN,
+///     output: Output::Probabilities,
+/// };
+/// let (alpha, reference) = (AlphaTensor::Number, ReferenceTensor::Vector(q));
+/// let (p, _state) = Flex::tsallis_forward(x, alpha, reference, parameters);
+/// let p = Tensor::<2>::from_primitive::<Flex>(p);
+/// let expected = TensorData::from([[0.25, 0.75], [0.25, 0.75]]);
+/// p.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+/// # }
+/// ```
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub enum ReferenceTensor<B: Backend> {
@@ -49,6 +101,13 @@ impl<B: Backend> ReferenceTensor<B> {
 }
 
 /// The inputs whose gradients a backward call returns.
+///
+/// ```
+/// use burn_tsallis::op::GradientMask;
+///
+/// let wanted = GradientMask { alpha: true, ..GradientMask::LOGITS };
+/// assert!(wanted.logits && wanted.alpha && !wanted.reference);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GradientMask {
     /// The logits.
@@ -70,6 +129,16 @@ impl GradientMask {
 }
 
 /// An optional tensor. Burn's fusion does not support `Option<FloatTensor>`.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::backend::Flex;
+/// use burn_tsallis::op::OptionalTensor;
+///
+/// let none = OptionalTensor::<Flex>::None;
+/// assert!(none.into_option().is_none());
+/// # }
+/// ```
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub enum OptionalTensor<B: Backend> {
@@ -81,6 +150,19 @@ pub enum OptionalTensor<B: Backend> {
 
 impl<B: Backend> OptionalTensor<B> {
     /// Converts into an `Option`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::backend::Flex;
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::op::OptionalTensor;
+    ///
+    /// let tensor = Tensor::<1>::from_data([0.5], &Device::flex());
+    /// let tensor = tensor.try_into_primitive::<Flex>().expect("a tensor of the backend");
+    /// let tensor = OptionalTensor::<Flex>::Some(tensor).into_option().expect("a tensor");
+    /// assert_eq!(Tensor::<1>::from_primitive::<Flex>(tensor).into_scalar::<f32>(), 0.5);
+    /// # }
+    /// ```
     pub fn into_option(self) -> Option<FloatTensor<B>> {
         match self {
             Self::None => None,
@@ -89,6 +171,16 @@ impl<B: Backend> OptionalTensor<B> {
     }
 
     /// Computes the tensor if it is wanted.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::backend::Flex;
+    /// use burn_tsallis::op::OptionalTensor;
+    ///
+    /// let not_wanted = OptionalTensor::<Flex>::when(false, || unreachable!());
+    /// assert!(not_wanted.into_option().is_none());
+    /// # }
+    /// ```
     pub fn when(wanted: bool, tensor: impl FnOnce() -> FloatTensor<B>) -> Self {
         if wanted {
             Self::Some(tensor())
@@ -99,6 +191,38 @@ impl<B: Backend> OptionalTensor<B> {
 }
 
 /// The gradients of a backward call, for the inputs of its [`GradientMask`].
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::backend::Flex;
+/// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+/// use burn_tsallis::op::{
+///     AlphaTensor, GradientMask, Output, ReferenceTensor, RowParameters, TsallisBackend,
+/// };
+/// use burn_tsallis::{EmptyRow, Solver};
+///
+/// let x = Tensor::<2>::from_data([[0.0, 0.0]], &Device::flex());
+/// let x = x.try_into_primitive::<Flex>().expect("a tensor of the backend");
+/// let cotangent = Tensor::<2>::from_data([[1.0, 0.0]], &Device::flex());
+/// let cotangent = cotangent.try_into_primitive::<Flex>().expect("a tensor of the backend");
+/// let parameters = RowParameters {
+///     alpha: 1.0,
+///     solver: Solver::Newton,
+///     empty_row: EmptyRow::NaN,
+///     output: Output::Probabilities,
+/// };
+/// let (alpha, reference) = (AlphaTensor::Number, ReferenceTensor::Ones);
+/// let (_p, state) = Flex::tsallis_forward(x.clone(), alpha.clone(), reference.clone(), parameters);
+/// let gradients = Flex::tsallis_backward(
+///     x, alpha, reference, state, cotangent, parameters, GradientMask::LOGITS,
+/// );
+/// // dp_0 / dx = p_0 (1 - p_0), -p_0 p_1
+/// let gradient = gradients.logits.into_option().expect("the wanted gradient");
+/// let gradient = Tensor::<2>::from_primitive::<Flex>(gradient);
+/// let expected = TensorData::from([[0.25, -0.25]]);
+/// gradient.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+/// # }
+/// ```
 #[derive(Clone, Debug, ExtensionType)]
 #[extension_type(fusion: cfg(feature = "cube"))]
 pub struct InputGradients<B: Backend> {
@@ -141,6 +265,33 @@ impl<B: Backend> InputGradients<B> {
 }
 
 /// Selects the terms `q f(p / q)` of a divergence, or a derivative of them.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::backend::Flex;
+/// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+/// use burn_tsallis::op::{
+///     AlphaTensor, DivergenceTerm, Output, ReferenceTensor, RowParameters, TsallisBackend,
+/// };
+/// use burn_tsallis::{EmptyRow, Solver};
+///
+/// let p = Tensor::<2>::from_data([[0.5, 0.5]], &Device::flex());
+/// let p = p.try_into_primitive::<Flex>().expect("a tensor of the backend");
+/// let parameters = RowParameters {
+///     alpha: 2.0,
+///     solver: Solver::Newton,
+///     empty_row: EmptyRow::NaN,
+///     output: Output::Divergence,
+/// };
+/// let (alpha, reference) = (AlphaTensor::Number, ReferenceTensor::Ones);
+/// let term = DivergenceTerm::ProbabilityDerivative;
+/// let terms = Flex::tsallis_divergence_terms(p, alpha, reference, parameters, term);
+/// // f'(u) = u - 1 at alpha = 2.
+/// let terms = Tensor::<2>::from_primitive::<Flex>(terms);
+/// let expected = TensorData::from([[-0.5, -0.5]]);
+/// terms.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DivergenceTerm {
     /// The terms.
@@ -154,6 +305,20 @@ pub enum DivergenceTerm {
 }
 
 /// The host values of one call.
+///
+/// ```
+/// use burn_tsallis::op::{Output, RowParameters};
+/// use burn_tsallis::{EmptyRow, Solver};
+///
+/// let parameters = RowParameters {
+///     alpha: 1.5,
+///     solver: Solver::Newton,
+///     empty_row: EmptyRow::Zero,
+///     output: Output::Value,
+/// };
+/// // The backend returns one number for each row.
+/// assert!(!parameters.output.is_per_entry());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowParameters {
     /// Alpha, if it is not a tensor.

@@ -37,27 +37,59 @@ macro_rules! tsallis_member {
 }
 tsallis_member!(
     /// The Kullback-Leibler divergence, `f(u) = u ln u - u + 1`: the Tsallis family at `alpha = 1`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Generator, KullbackLeibler};
+    ///
+    /// // f'(u) = ln u
+    /// assert!((KullbackLeibler.derivative(2.0_f64) - 2_f64.ln()).abs() < 1e-15);
+    /// ```
     KullbackLeibler,
     1.0
 );
 tsallis_member!(
     /// The reverse Kullback-Leibler divergence, `f(u) = -ln u + u - 1`: the Tsallis family at `alpha = 0`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Generator, ReverseKullbackLeibler};
+    ///
+    /// // f'(u) = 1 - 1 / u
+    /// assert!((ReverseKullbackLeibler.derivative(2.0_f64) - 0.5).abs() < 1e-15);
+    /// ```
     ReverseKullbackLeibler,
     0.0
 );
 tsallis_member!(
     /// Half of Pearson's chi-squared divergence, `f(u) = (u - 1)^2 / 2`: the Tsallis family at `alpha = 2`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Generator, PearsonChiSquared};
+    ///
+    /// assert!((PearsonChiSquared.value(3.0_f64) - 2.0).abs() < 1e-14);
+    /// ```
     PearsonChiSquared,
     2.0
 );
 tsallis_member!(
     /// Half of Neyman's chi-squared divergence, `f(u) = (u - 1)^2 / (2 u)`: the Tsallis family at
     /// `alpha = -1`.
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Generator, NeymanChiSquared};
+    ///
+    /// assert!((NeymanChiSquared.value(2.0_f64) - 0.25).abs() < 1e-14);
+    /// ```
     NeymanChiSquared,
     -1.0
 );
 
 /// The squared Hellinger distance, `f(u) = (sqrt(u) - 1)^2`: half of the Tsallis divergence at `alpha = 1/2`.
+///
+/// ```
+/// use burn_tsallis::math::{Generator, Hellinger};
+///
+/// assert_eq!(Hellinger.value(4.0_f64), 1.0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hellinger;
 
@@ -94,6 +126,12 @@ impl<F: Real> Generator<F> for Hellinger {
 }
 
 /// Twice the Jensen-Shannon divergence, `f(u) = u ln u - (1 + u) ln((1 + u) / 2)`.
+///
+/// ```
+/// use burn_tsallis::math::{Generator, JensenShannon};
+///
+/// assert_eq!(JensenShannon.value(0.0_f64), 2_f64.ln());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JensenShannon;
 
@@ -132,6 +170,12 @@ impl<F: Real> Generator<F> for JensenShannon {
 }
 
 /// The Le Cam divergence, `f(u) = (u - 1)^2 / (u + 1)`. Its softargmax is sparse.
+///
+/// ```
+/// use burn_tsallis::math::{Generator, LeCam};
+///
+/// assert_eq!(LeCam.value(3.0_f64), 1.0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeCam;
 

@@ -213,6 +213,17 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
 }
 
 /// The gradients of a row that a backward pass computes. A gradient that is `None` is not computed.
+///
+/// ```
+/// use burn_tsallis::math::{Output, Row, RowGradients, RowReference, Solver};
+///
+/// let row = Row::<f64>::new(&[0.0, 0.0], RowReference::Ones, 1.0);
+/// let mut logits = [0.0; 2];
+/// let wanted = RowGradients { logits: Some(&mut logits), ..Default::default() };
+/// // The gradient of the value is p.
+/// row.backward(Output::Value, &row.solve(Solver::Newton), &[1.0], wanted);
+/// assert!((logits[0] - 0.5).abs() < 1e-12);
+/// ```
 #[derive(Debug)]
 pub struct RowGradients<'g, F> {
     /// The gradient in each logit.

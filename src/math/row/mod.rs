@@ -12,6 +12,16 @@ use super::{Real, Solver, Tsallis, is_valid_alpha, non_negative};
 use serde::{Deserialize, Serialize};
 
 /// The reference measure `q` of a row.
+///
+/// ```
+/// use burn_tsallis::math::{Row, RowReference, Solver};
+///
+/// // With equal logits the probabilities are proportional to the reference.
+/// let row = Row::<f64>::new(&[0.0, 0.0], RowReference::Values(&[1.0, 3.0]), 0.5);
+/// let mut p = [0.0; 2];
+/// row.softargmax(&row.solve(Solver::Newton), &mut p);
+/// assert!((p[0] - 0.25).abs() < 1e-12);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RowReference<Q> {
     /// One over the number of allowed entries.
@@ -45,6 +55,15 @@ impl<Q> RowReference<Q> {
 }
 
 /// The outputs of a row without an allowed entry.
+///
+/// ```
+/// use burn_tsallis::math::{EmptyRow, Row, RowReference, Solver};
+///
+/// let empty = Row::<f64>::new(&[f64::NEG_INFINITY], RowReference::Ones, 0.5);
+/// assert!(empty.divergence(&empty.solve(Solver::Newton)).is_nan());
+/// let empty = empty.with_empty_row(EmptyRow::Zero);
+/// assert_eq!(empty.divergence(&empty.solve(Solver::Newton)), 0.0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EmptyRow {
     /// `NaN` in every output and gradient.
@@ -56,6 +75,16 @@ pub enum EmptyRow {
 }
 
 /// An output of the operator.
+///
+/// ```
+/// use burn_tsallis::math::{Output, Row, RowReference, Solver};
+///
+/// // The value of two equal logits with the reference 1 at alpha = 1: ln 2 + 1 - 2.
+/// let row = Row::<f64>::new(&[0.0, 0.0], RowReference::Ones, 1.0);
+/// let mut value = [0.0];
+/// row.output(Output::Value, &row.solve(Solver::Newton), &mut value);
+/// assert!((value[0] - (2_f64.ln() - 1.0)).abs() < 1e-12);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// The probabilities `p`, of the logits' shape.
@@ -70,6 +99,12 @@ pub enum Output {
 
 impl Output {
     /// Every output.
+    ///
+    /// ```
+    /// use burn_tsallis::math::Output;
+    ///
+    /// assert_eq!(Output::ALL.iter().filter(|output| output.is_per_entry()).count(), 2);
+    /// ```
     pub const ALL: [Self; 4] = [
         Self::Probabilities,
         Self::LogProbabilities,
@@ -141,6 +176,15 @@ enum Kind {
 /// probability near the edge of the support is the `(alpha - 1)`-th root of a difference. The root of the row is
 /// then the support radius `m = u_max^(alpha - 1) / (alpha - 1)`, the gap at which the support ends, as a sum of
 /// two numbers. See [`RatioCurve`].
+///
+/// ```
+/// use burn_tsallis::math::{Row, RowReference, Solver};
+///
+/// // Two equal logits with the reference 1: u = p = 1/2.
+/// let state = Row::<f64>::new(&[0.0, 0.0], RowReference::Ones, 0.5).solve(Solver::Newton);
+/// assert!((state.root - 0.5_f64.ln()).abs() < 1e-12);
+/// assert_eq!(state.remainder, 0.0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowState<F> {
     /// The root, rounded.

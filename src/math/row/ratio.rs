@@ -1,6 +1,13 @@
 use crate::math::{Real, Tsallis};
 
 /// The distance `x_max - x` of an entry from the largest logit, with its rounding error.
+///
+/// ```
+/// use burn_tsallis::math::Gap;
+///
+/// let gap = Gap::between(2.0, 0.5);
+/// assert_eq!((gap.value, gap.remainder), (1.5, 0.0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gap<F> {
     /// The rounded difference.
@@ -50,6 +57,16 @@ impl<F: Real> Gap<F> {
 }
 
 /// The ratio `u = p / q` of one entry.
+///
+/// ```
+/// use burn_tsallis::math::{Gap, RatioCurve, Tsallis};
+///
+/// // u = 1 - gap at alpha = 2 and u_max = 1.
+/// let ratio = RatioCurve::new(&Tsallis::new(2.0), 0.0_f64).at(Gap::between(0.5, 0.0));
+/// assert!((ratio.log_u - 0.5_f64.ln()).abs() < 1e-15);
+/// assert!((ratio.log_drop - 2_f64.ln()).abs() < 1e-15);
+/// assert!((ratio.relative_slope - 2.0).abs() < 1e-15);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ratio<F> {
     /// `ln u`, `-inf` off the support.
@@ -95,6 +112,14 @@ impl<F: Real> Ratio<F> {
 /// `1 + (alpha - 1)(x - mu)`, which has cancellation. The second is for `alpha > 2`, whose roots of a small
 /// difference magnify every rounding. The gap and the support radius are therefore exact there: each is a sum of
 /// two numbers.
+///
+/// ```
+/// use burn_tsallis::math::{Gap, RatioCurve, Tsallis};
+///
+/// // u = (1 + gap / 2)^-2 at alpha = 1/2 and u_max = 1.
+/// let curve = RatioCurve::new(&Tsallis::new(0.5), 0.0_f64);
+/// assert!((curve.at(Gap::between(6.0, 0.0)).log_u - 0.0625_f64.ln()).abs() < 1e-14);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RatioCurve<F> {
     c: F,

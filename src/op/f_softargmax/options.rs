@@ -69,6 +69,15 @@ pub struct FSoftargmaxOptions<const D: usize> {
 impl<const D: usize> FSoftargmaxOptions<D> {
     /// Creates options with this divergence, the uniform reference, every entry allowed, temperature 1, and `NaN` as
     /// the result for an empty row.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{FDivergence, FSoftargmaxOptions};
+    ///
+    /// let options = FSoftargmaxOptions::<2>::new(FDivergence::Hellinger);
+    /// assert_eq!(options.divergence(), FDivergence::Hellinger);
+    /// ```
     pub fn new(divergence: FDivergence) -> Self {
         Self {
             divergence,
@@ -81,6 +90,23 @@ impl<const D: usize> FSoftargmaxOptions<D> {
     /// # Panics
     ///
     /// If a number of [`Reference::Values`] is negative or not finite.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+    /// use burn_tsallis::{FDivergence, FSoftargmaxOptions, Reference, f_softargmax};
+    ///
+    /// // With equal logits the probabilities are proportional to the reference.
+    /// let x = Tensor::<1>::zeros([3], &Device::flex());
+    /// let prior = Reference::Values(vec![0.5, 0.25, 0.25]);
+    /// let options = FSoftargmaxOptions::new(FDivergence::JensenShannon).with_reference(prior);
+    /// let p = f_softargmax(x, options, 0);
+    /// let expected = TensorData::from([0.5, 0.25, 0.25]);
+    /// p.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+    /// # }
+    /// ```
     pub fn with_reference(mut self, reference: Reference<D>) -> Self {
         self.tsallis = self.tsallis.with_reference(reference);
         self
@@ -91,12 +117,39 @@ impl<const D: usize> FSoftargmaxOptions<D> {
     /// # Errors
     ///
     /// Returns [`TsallisError::Reference`] if a number of [`Reference::Values`] is negative or not finite.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{FDivergence, FSoftargmaxOptions, Reference, TsallisError};
+    ///
+    /// let options = FSoftargmaxOptions::<2>::new(FDivergence::LeCam);
+    /// let error = options.try_with_reference(Reference::Values(vec![0.5, -0.5])).unwrap_err();
+    /// assert_eq!(error, TsallisError::Reference { index: 1, value: -0.5 });
+    /// ```
     pub fn try_with_reference(mut self, reference: Reference<D>) -> Result<Self, TsallisError> {
         self.tsallis = self.tsallis.try_with_reference(reference)?;
         Ok(self)
     }
 
     /// Sets the mask of allowed entries, which broadcasts to the logits. `true` is allowed.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Tensor, TensorData, Tolerance};
+    /// use burn_tsallis::{FDivergence, FSoftargmaxOptions, f_softargmax};
+    ///
+    /// let device = Device::flex();
+    /// let x = Tensor::<1>::from_data([2.0, 1.0, 0.1], &device);
+    /// let allowed = Tensor::<1, Bool>::from_data([true, true, false], &device);
+    /// let options = FSoftargmaxOptions::new(FDivergence::KullbackLeibler).with_allowed(allowed);
+    /// let p = f_softargmax(x, options, 0);
+    /// let expected = TensorData::from([0.7311, 0.2689, 0.0]);
+    /// p.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+    /// # }
+    /// ```
     pub fn with_allowed(mut self, allowed: Tensor<D, Bool>) -> Self {
         self.tsallis = self.tsallis.with_allowed(allowed);
         self
@@ -107,6 +160,21 @@ impl<const D: usize> FSoftargmaxOptions<D> {
     /// # Panics
     ///
     /// If `temperature` is not a positive normal number of `f32`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+    /// use burn_tsallis::{FDivergence, FSoftargmaxOptions, f_softargmax};
+    ///
+    /// let x = Tensor::<1>::from_data([4.0, 2.0, 0.2], &Device::flex());
+    /// let options = FSoftargmaxOptions::new(FDivergence::KullbackLeibler).with_temperature(2.0);
+    /// let p = f_softargmax(x, options, 0);
+    /// let expected = TensorData::from([0.6590, 0.2424, 0.0986]);
+    /// p.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+    /// # }
+    /// ```
     pub fn with_temperature(mut self, temperature: f64) -> Self {
         self.tsallis = self.tsallis.with_temperature(temperature);
         self
@@ -117,18 +185,50 @@ impl<const D: usize> FSoftargmaxOptions<D> {
     /// # Errors
     ///
     /// Returns [`TsallisError::Temperature`] if `temperature` is not a positive normal number of `f32`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{FDivergence, FSoftargmaxOptions, TsallisError};
+    ///
+    /// let options = FSoftargmaxOptions::<2>::new(FDivergence::LeCam);
+    /// let error = options.try_with_temperature(0.0).unwrap_err();
+    /// assert_eq!(error, TsallisError::Temperature(0.0));
+    /// ```
     pub fn try_with_temperature(mut self, temperature: f64) -> Result<Self, TsallisError> {
         self.tsallis = self.tsallis.try_with_temperature(temperature)?;
         Ok(self)
     }
 
     /// Sets the result for a row without an allowed entry.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::{EmptyRow, FDivergence, FSoftargmaxOptions, f_softargmax};
+    ///
+    /// let x = Tensor::<1>::full([3], f32::NEG_INFINITY, &Device::flex());
+    /// let options = FSoftargmaxOptions::new(FDivergence::LeCam).with_empty_row(EmptyRow::Zero);
+    /// assert_eq!(f_softargmax(x, options, 0).sum().into_scalar::<f32>(), 0.0);
+    /// # }
+    /// ```
     pub fn with_empty_row(mut self, empty_row: EmptyRow) -> Self {
         self.tsallis = self.tsallis.with_empty_row(empty_row);
         self
     }
 
     /// Returns the divergence.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn_tsallis::{FDivergence, FSoftargmaxOptions};
+    ///
+    /// let options: FSoftargmaxOptions<2> = FDivergence::LeCam.into();
+    /// assert_eq!(options.divergence(), FDivergence::LeCam);
+    /// ```
     pub fn divergence(&self) -> FDivergence {
         self.divergence
     }
