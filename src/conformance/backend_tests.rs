@@ -89,6 +89,24 @@ impl<B: Backend> BackendPath<B> {
         )
     }
 
+    fn run_backward(
+        &self,
+        batch: &Batch,
+        output: Output,
+        state: FloatTensor<B>,
+        wanted: GradientMask,
+    ) -> op::InputGradients<B> {
+        (self.backward)(
+            self.logits(batch),
+            self.alpha(batch),
+            self.reference(batch),
+            state,
+            self.rows(batch.cotangent(output), batch.rows().len()),
+            self.parameters(batch, output),
+            wanted,
+        )
+    }
+
     fn assert_within_bounds(&self, cases: &[Case], grouping: Grouping) {
         let batches = Batch::group(cases, grouping);
         for quantity in compare(self, &batches, &Bounds::for_dtype(self.dtype)) {
@@ -111,27 +129,15 @@ impl<B: Backend> Implementation for BackendPath<B> {
             reference: matches!(batch.reference(), RowReference::Values(_)),
         };
         let (_, state) = self.run(batch, output);
-        let op::InputGradients {
-            logits,
-            alpha,
-            reference,
-        } = (self.backward)(
-            self.logits(batch),
-            self.alpha(batch),
-            self.reference(batch),
-            state,
-            self.rows(batch.cotangent(output), batch.rows().len()),
-            self.parameters(batch, output),
-            wanted,
-        );
-        let [logits, alpha, reference] = [logits, alpha, reference].map(|gradient| {
+        let gradients = self.run_backward(batch, output, state, wanted);
+        let read = |gradient: op::OptionalTensor<B>| {
             let gradient = (self.from_primitive)(gradient.into_option()?);
             Some(gradient.into_data().iter().collect())
-        });
+        };
         Gradients {
-            logits,
-            alpha,
-            reference,
+            logits: read(gradients.logits),
+            alpha: read(gradients.alpha),
+            reference: read(gradients.reference),
         }
     }
 }
@@ -271,15 +277,7 @@ mod on_wgpu {
                 alpha: true,
                 reference: false,
             };
-            let gradients = (path.backward)(
-                path.logits(&batch),
-                path.alpha(&batch),
-                path.reference(&batch),
-                state,
-                path.rows(batch.cotangent(Output::Probabilities), batch.rows().len()),
-                path.parameters(&batch, Output::Probabilities),
-                wanted,
-            );
+            let gradients = path.run_backward(&batch, Output::Probabilities, state, wanted);
             assert_eq!(wgsl::LAUNCHES.get(), before + 1);
             assert!(gradients.alpha.into_option().is_some());
         }

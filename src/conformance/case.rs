@@ -42,20 +42,9 @@ impl Case {
         let logits: Vec<f64> = logits.into_iter().map(|x| rounded(x, dtype)).collect();
         let reference = match reference {
             // The reference is f32 if the logits have half precision.
-            RowReference::Values(q) => RowReference::Values(
-                q.into_iter()
-                    .map(|q| {
-                        rounded(
-                            q,
-                            if dtype == DType::F64 {
-                                dtype
-                            } else {
-                                DType::F32
-                            },
-                        )
-                    })
-                    .collect(),
-            ),
+            RowReference::Values(q) if dtype != DType::F64 => {
+                RowReference::Values(q.into_iter().map(|q| rounded(q, DType::F32)).collect())
+            }
             other => other,
         };
         Self {
@@ -193,11 +182,8 @@ pub enum CaseError {
         what: String,
     },
     /// The file has no case.
-    #[error("{} has no case", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("{} has no case", .0.display())]
+    Empty(PathBuf),
 }
 
 /// One line of a file, in the format of `tests/vectors/README.md`.
@@ -244,11 +230,8 @@ pub fn read(path: &Path, dtype: DType) -> Result<Vec<Case>, CaseError> {
 /// Returns a [`CaseError`] if a line is invalid.
 pub fn vectors(dtype: DType) -> Result<Vec<Case>, CaseError> {
     let text = include_str!("../../tests/vectors/tsallis_softargmax.jsonl");
-    parse(
-        text,
-        Path::new("tests/vectors/tsallis_softargmax.jsonl"),
-        dtype,
-    )
+    let path = Path::new("tests/vectors/tsallis_softargmax.jsonl");
+    parse(text, path, dtype)
 }
 
 fn parse(text: &str, path: &Path, dtype: DType) -> Result<Vec<Case>, CaseError> {
@@ -267,9 +250,7 @@ fn parse(text: &str, path: &Path, dtype: DType) -> Result<Vec<Case>, CaseError> 
         })?);
     }
     if cases.is_empty() {
-        return Err(CaseError::Empty {
-            path: path.to_owned(),
-        });
+        return Err(CaseError::Empty(path.to_owned()));
     }
     Ok(cases)
 }

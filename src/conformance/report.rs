@@ -58,7 +58,7 @@ impl Gradients {
 #[derive(Clone, Debug)]
 pub struct Quantity {
     /// The name of the output or the derivative.
-    pub name: &'static str,
+    pub name: String,
     /// The number of rows that were compared.
     pub rows: usize,
     /// The largest error relative to its bound.
@@ -77,7 +77,7 @@ pub struct WorstError {
 }
 
 impl Quantity {
-    fn new(name: &'static str) -> Self {
+    fn new(name: String) -> Self {
         Self {
             name,
             rows: 0,
@@ -169,8 +169,11 @@ pub fn compare(
 ) -> Vec<Quantity> {
     let mut quantities = Vec::new();
     for output in Output::ALL {
-        let mut values = Quantity::new(output_name(output));
-        let mut gradients = Input::ALL.map(|input| Quantity::new(gradient_name(output, input)));
+        let mut values = Quantity::new(output_name(output).to_owned());
+        let mut gradients = Input::ALL.map(|input| {
+            let name = format!("d{}/d{}", output_name(output), input_name(input));
+            Quantity::new(name)
+        });
         for batch in batches {
             if let Some(got) = implementation.output(batch, output) {
                 for (row, got) in rows_of(batch, &got) {
@@ -229,19 +232,10 @@ fn output_name(output: Output) -> &'static str {
     }
 }
 
-fn gradient_name(output: Output, input: Input) -> &'static str {
-    match (output, input) {
-        (Output::Probabilities, Input::Logits) => "dp/dx",
-        (Output::Probabilities, Input::Alpha) => "dp/dalpha",
-        (Output::Probabilities, Input::Reference) => "dp/dq",
-        (Output::LogProbabilities, Input::Logits) => "dln p/dx",
-        (Output::LogProbabilities, Input::Alpha) => "dln p/dalpha",
-        (Output::LogProbabilities, Input::Reference) => "dln p/dq",
-        (Output::Value, Input::Logits) => "dV/dx",
-        (Output::Value, Input::Alpha) => "dV/dalpha",
-        (Output::Value, Input::Reference) => "dV/dq",
-        (Output::Divergence, Input::Logits) => "dD/dx",
-        (Output::Divergence, Input::Alpha) => "dD/dalpha",
-        (Output::Divergence, Input::Reference) => "dD/dq",
+fn input_name(input: Input) -> &'static str {
+    match input {
+        Input::Logits => "x",
+        Input::Alpha => "alpha",
+        Input::Reference => "q",
     }
 }

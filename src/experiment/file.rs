@@ -1,8 +1,7 @@
 use super::error::FileError;
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Writes `bytes` to a file atomically: the file holds either its previous content or all of `bytes`, even if
 /// the process is killed or the power fails.
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 ///
 /// If the file cannot be written. The partial file is then removed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let partial = with_suffix(path, ".partial");
+    let partial = path.with_added_extension("partial");
     let write = || {
         write_synced(&partial, bytes)?;
         fs::rename(&partial, path)?;
@@ -43,13 +42,6 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
         File::open(here)?.sync_all()?;
     }
     Ok(())
-}
-
-/// Returns the path with `suffix` appended to its file name.
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name: OsString = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Locks a file against other processes until it is closed or the process ends.

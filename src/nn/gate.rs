@@ -1,6 +1,7 @@
 use super::error::or_panic;
 use super::one_hot::one_hot;
 use super::{AlphaConfig, ModuleConfigError, TsallisAlpha};
+use crate::nn::display::one_line;
 use crate::op::computed_dtype;
 use crate::{EmptyRow, Reference, TsallisOptions, tsallis_softargmax};
 use burn::Tensor;
@@ -143,9 +144,7 @@ pub struct TsallisGate {
 
 impl ModuleDisplay for TsallisGate {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        one_line()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {

@@ -49,6 +49,7 @@ pub mod transformer;
 
 mod alpha;
 mod cache;
+mod display;
 mod distribution;
 mod error;
 mod gate;

@@ -1,6 +1,7 @@
 use super::error::or_panic;
 use super::{AlphaConfig, ModuleConfigError, ReferenceConfig, TsallisAlpha};
 use crate::math::EmptyRow;
+use crate::nn::display::one_line;
 use crate::{TsallisOptions, tsallis_softargmax};
 use burn::Tensor;
 use burn::config::Config;
@@ -146,9 +147,7 @@ pub struct TsallisSoftargmax {
 
 impl ModuleDisplay for TsallisSoftargmax {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        one_line()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {

@@ -3,7 +3,7 @@
 use super::CommandError;
 use super::band::{BandPoint, band};
 use super::describe::describe_config;
-use super::plot::{Axis, CATEGORIES, Figure, Line, LinePlot};
+use super::plot::{Axis, CATEGORIES, Figure, Line, LinePlot, with_extension};
 use super::print_paragraph::print_paragraph;
 use super::sweep;
 use burn_tsallis::experiment::write_atomically;
@@ -134,7 +134,7 @@ impl Plot {
             .panel(plot)
             .save(&stem)?;
         let csv = table(&groups, &labels, &bands);
-        write_atomically(&with_suffix(&stem, ".csv"), csv.as_bytes())?;
+        write_atomically(&with_extension(&stem, "csv"), csv.as_bytes())?;
         for ((group, label), points) in groups.iter().zip(&labels).zip(&bands) {
             let count = group.curves.len();
             let seeds = if count == 1 { "seed" } else { "seeds" };
@@ -410,12 +410,6 @@ fn stem(out: &Path) -> PathBuf {
     } else {
         out.to_owned()
     }
-}
-
-fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
-    let mut name = stem.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 #[cfg(test)]

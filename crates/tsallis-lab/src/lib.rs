@@ -15,6 +15,7 @@
 pub mod algorithms;
 pub mod bandit;
 pub mod divergence;
+mod draw;
 pub mod exact;
 pub mod mdp;
 pub mod policy;

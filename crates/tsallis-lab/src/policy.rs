@@ -14,8 +14,10 @@ pub trait Policy {
     /// Returns the probabilities `pi(a | s)`, state by state.
     fn probabilities(&self) -> &[f64];
 
-    /// Returns the divergence `D(pi(. | s))` of each state. It is zero for a policy without regularization.
-    fn divergences(&self) -> &[f64];
+    /// Returns the divergence `D(pi(. | s))` of a state. It is zero for a policy without regularization.
+    fn state_divergence(&self, _state: usize) -> f64 {
+        0.0
+    }
 
     /// Returns the probabilities `pi(. | s)` of a state.
     fn row(&self, state: usize) -> &[f64] {
@@ -29,7 +31,6 @@ pub trait Policy {
 pub struct TablePolicy {
     actions: usize,
     probabilities: Vec<f64>,
-    divergences: Vec<f64>,
 }
 
 impl TablePolicy {
@@ -38,7 +39,6 @@ impl TablePolicy {
         Self {
             actions,
             probabilities: vec![1.0 / actions as f64; states * actions],
-            divergences: vec![0.0; states],
         }
     }
 
@@ -56,7 +56,6 @@ impl TablePolicy {
         Self {
             actions,
             probabilities,
-            divergences: vec![0.0; choices.len()],
         }
     }
 }
@@ -68,9 +67,5 @@ impl Policy for TablePolicy {
 
     fn probabilities(&self) -> &[f64] {
         &self.probabilities
-    }
-
-    fn divergences(&self) -> &[f64] {
-        &self.divergences
     }
 }

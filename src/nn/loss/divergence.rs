@@ -1,5 +1,6 @@
 use super::Reduction;
 use crate::nn::ModuleConfigError;
+use crate::nn::display::one_line;
 use crate::nn::error::or_panic;
 use crate::op::computed_dtype;
 use crate::{EmptyRow, Reference, TsallisOptions, tsallis_divergence_from_probabilities};
@@ -93,9 +94,7 @@ pub struct TsallisDivergenceLoss {
 
 impl ModuleDisplay for TsallisDivergenceLoss {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        one_line()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {

@@ -1,5 +1,6 @@
 use super::Reduction;
 use super::solved_rows::SolvedRows;
+use crate::nn::display::one_line;
 use crate::nn::error::or_panic;
 use crate::nn::one_hot::one_hot;
 use crate::nn::{ModuleConfigError, ReferenceConfig};
@@ -171,9 +172,7 @@ pub struct FenchelYoungLoss {
 
 impl ModuleDisplay for FenchelYoungLoss {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        one_line()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {

@@ -1,8 +1,10 @@
-use super::layer::{LayerConfig, residual, with_caches};
+use super::encoder::TsallisTransformerEncoderConfig;
+use super::layer::{residual, with_caches};
 #[cfg(doc)]
 use crate::nn::attention::TsallisMultiHeadAttentionConfig;
 use crate::nn::attention::{TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttention};
 use crate::nn::cache::TensorCache;
+use crate::nn::display::one_line;
 use crate::nn::error::or_panic;
 use crate::nn::{AlphaConfig, ModuleConfigError};
 use burn::Tensor;
@@ -124,16 +126,19 @@ impl TsallisTransformerDecoderConfig {
         })
     }
 
-    fn layer(&self) -> LayerConfig<'_> {
-        LayerConfig {
+    /// Returns the configuration of the encoder with the same components.
+    fn encoder(&self) -> TsallisTransformerEncoderConfig {
+        TsallisTransformerEncoderConfig {
             d_model: self.d_model,
             d_ff: self.d_ff,
             n_heads: self.n_heads,
-            alpha: &self.alpha,
+            n_layers: self.n_layers,
+            alpha: self.alpha.clone(),
             dropout: self.dropout,
+            norm_first: self.norm_first,
             quiet_softmax: self.quiet_softmax,
-            initializer: &self.initializer,
-            activation: &self.activation,
+            initializer: self.initializer.clone(),
+            activation: self.activation.clone(),
             layer_norm_eps: self.layer_norm_eps,
         }
     }
@@ -201,9 +206,7 @@ pub struct TsallisTransformerDecoder {
 
 impl ModuleDisplay for TsallisTransformerDecoder {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        one_line()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
@@ -498,11 +501,10 @@ impl TsallisTransformerDecoder {
     /// ```
     pub fn new_autoregressive_cache(&self) -> TsallisTransformerDecoderAutoregressiveCache {
         TsallisTransformerDecoderAutoregressiveCache {
-            layers: self
-                .layers
-                .iter()
-                .map(|_| TsallisTransformerDecoderLayerAutoregressiveCache::empty())
-                .collect(),
+            layers: vec![
+                TsallisTransformerDecoderLayerAutoregressiveCache::empty();
+                self.layers.len()
+            ],
         }
     }
 }
@@ -587,15 +589,15 @@ impl TsallisTransformerDecoderLayer {
         config: &TsallisTransformerDecoderConfig,
         device: &Device,
     ) -> Result<Self, ModuleConfigError> {
-        let layer = config.layer();
+        let components = config.encoder();
         Ok(Self {
-            cross_attn: layer.attention(device)?,
-            self_attn: layer.attention(device)?,
-            pwff: layer.feed_forward(device),
-            norm_1: layer.norm(device),
-            norm_2: layer.norm(device),
-            norm_3: layer.norm(device),
-            dropout: layer.dropout(),
+            cross_attn: components.attention(device)?,
+            self_attn: components.attention(device)?,
+            pwff: components.feed_forward(device),
+            norm_1: components.norm(device),
+            norm_2: components.norm(device),
+            norm_3: components.norm(device),
+            dropout: components.layer_dropout(),
             norm_first: config.norm_first,
         })
     }

@@ -1,8 +1,9 @@
-use super::layer::{LayerConfig, residual, with_caches};
+use super::layer::{residual, with_caches};
 #[cfg(doc)]
 use crate::nn::attention::TsallisMultiHeadAttentionConfig;
 use crate::nn::attention::{TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttention};
 use crate::nn::cache::TensorCache;
+use crate::nn::display::one_line;
 use crate::nn::error::or_panic;
 use crate::nn::{AlphaConfig, ModuleConfigError};
 use burn::Tensor;
@@ -123,20 +124,6 @@ impl TsallisTransformerEncoderConfig {
             quiet_softmax: self.quiet_softmax,
         })
     }
-
-    fn layer(&self) -> LayerConfig<'_> {
-        LayerConfig {
-            d_model: self.d_model,
-            d_ff: self.d_ff,
-            n_heads: self.n_heads,
-            alpha: &self.alpha,
-            dropout: self.dropout,
-            quiet_softmax: self.quiet_softmax,
-            initializer: &self.initializer,
-            activation: &self.activation,
-            layer_norm_eps: self.layer_norm_eps,
-        }
-    }
 }
 
 /// A transformer encoder whose attention is [`TsallisMultiHeadAttention`].
@@ -195,9 +182,7 @@ pub struct TsallisTransformerEncoder {
 
 impl ModuleDisplay for TsallisTransformerEncoder {
     fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new()
-            .with_new_line_after_attribute(false)
-            .optional()
+        one_line()
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
@@ -413,11 +398,10 @@ impl TsallisTransformerEncoder {
     /// ```
     pub fn new_autoregressive_cache(&self) -> TsallisTransformerEncoderAutoregressiveCache {
         TsallisTransformerEncoderAutoregressiveCache {
-            layers: self
-                .layers
-                .iter()
-                .map(|_| TsallisTransformerEncoderLayerAutoregressiveCache::empty())
-                .collect(),
+            layers: vec![
+                TsallisTransformerEncoderLayerAutoregressiveCache::empty();
+                self.layers.len()
+            ],
         }
     }
 }
@@ -499,13 +483,12 @@ impl TsallisTransformerEncoderLayer {
         config: &TsallisTransformerEncoderConfig,
         device: &Device,
     ) -> Result<Self, ModuleConfigError> {
-        let layer = config.layer();
         Ok(Self {
-            mha: layer.attention(device)?,
-            pwff: layer.feed_forward(device),
-            norm_1: layer.norm(device),
-            norm_2: layer.norm(device),
-            dropout: layer.dropout(),
+            mha: config.attention(device)?,
+            pwff: config.feed_forward(device),
+            norm_1: config.norm(device),
+            norm_2: config.norm(device),
+            dropout: config.layer_dropout(),
             norm_first: config.norm_first,
         })
     }

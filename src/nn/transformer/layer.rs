@@ -1,29 +1,16 @@
 //! Components shared by the layers of the encoder and the decoder.
 
+use super::encoder::TsallisTransformerEncoderConfig;
+use crate::nn::ModuleConfigError;
 use crate::nn::attention::{TsallisMultiHeadAttention, TsallisMultiHeadAttentionConfig};
-use crate::nn::{AlphaConfig, ModuleConfigError};
 use burn::Tensor;
-use burn::module::Initializer;
-use burn::nn::activation::ActivationConfig;
 use burn::nn::transformer::{PositionWiseFeedForward, PositionWiseFeedForwardConfig};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::Device;
 
-/// The part of the configuration that the components of a layer need.
-pub(super) struct LayerConfig<'a> {
-    pub d_model: usize,
-    pub d_ff: usize,
-    pub n_heads: usize,
-    pub alpha: &'a AlphaConfig,
-    pub dropout: f64,
-    pub quiet_softmax: bool,
-    pub initializer: &'a Initializer,
-    pub activation: &'a ActivationConfig,
-    pub layer_norm_eps: f64,
-}
-
-impl LayerConfig<'_> {
-    pub fn attention(
+/// The components of a layer.
+impl TsallisTransformerEncoderConfig {
+    pub(super) fn attention(
         &self,
         device: &Device,
     ) -> Result<TsallisMultiHeadAttention, ModuleConfigError> {
@@ -35,7 +22,7 @@ impl LayerConfig<'_> {
             .try_init(device)
     }
 
-    pub fn feed_forward(&self, device: &Device) -> PositionWiseFeedForward {
+    pub(super) fn feed_forward(&self, device: &Device) -> PositionWiseFeedForward {
         PositionWiseFeedForwardConfig::new(self.d_model, self.d_ff)
             .with_initializer(self.initializer.clone())
             .with_dropout(self.dropout)
@@ -43,13 +30,13 @@ impl LayerConfig<'_> {
             .init(device)
     }
 
-    pub fn norm(&self, device: &Device) -> LayerNorm {
+    pub(super) fn norm(&self, device: &Device) -> LayerNorm {
         LayerNormConfig::new(self.d_model)
             .with_epsilon(self.layer_norm_eps)
             .init(device)
     }
 
-    pub fn dropout(&self) -> Dropout {
+    pub(super) fn layer_dropout(&self) -> Dropout {
         DropoutConfig::new(self.dropout).init()
     }
 }

@@ -35,11 +35,7 @@ pub(crate) fn forward<B: Backend>(
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let dtype = logits.dtype();
     let rows = Rows::<B>::new(logits, alpha, reference, parameters);
-    let Rows {
-        generator,
-        reference,
-        ..
-    } = &rows;
+    let (generator, reference) = (&rows.generator, &rows.reference);
     let state = rows.solve(parameters.solver);
     let ratio = rows.ratio(&state);
     let off = off_support(&ratio.log_u);
@@ -108,7 +104,7 @@ fn logits_gradient<B: Backend>(
     output: Output,
     cotangent: &Values<B>,
 ) -> Values<B> {
-    let Rows { reference, .. } = support.rows;
+    let reference = &support.rows.reference;
     let gradient = match output {
         Output::Probabilities => &support.k * support.centered(cotangent),
         Output::LogProbabilities => support.log_gradient(cotangent),
@@ -128,11 +124,7 @@ fn alpha_gradient<B: Backend>(
     output: Output,
     cotangent: &Values<B>,
 ) -> Values<B> {
-    let Rows {
-        generator,
-        reference,
-        ..
-    } = support.rows;
+    let (generator, reference) = (&support.rows.generator, &support.rows.reference);
     let direct =
         || reference.over_allowed(&reference.q * generator.alpha_derivative_at_log(&ratio.log_u));
     match output {
@@ -149,11 +141,7 @@ fn reference_gradient<B: Backend>(
     output: Output,
     cotangent: &Values<B>,
 ) -> Values<B> {
-    let Rows {
-        generator,
-        reference,
-        ..
-    } = support.rows;
+    let (generator, reference) = (&support.rows.generator, &support.rows.reference);
     // Off the support, only the terms of the generator depend on the reference.
     match output {
         Output::Probabilities => {

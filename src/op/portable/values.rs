@@ -40,13 +40,8 @@ impl<B: Backend> Values<B> {
 
     /// Creates a tensor of the shape of `self` filled with this number.
     pub fn filled(&self, value: f64) -> Self {
-        let dtype = FloatDType::from(self.0.dtype());
-        Self(B::float_full(
-            self.shape(),
-            value.into(),
-            &self.0.device(),
-            dtype,
-        ))
+        let (device, dtype) = (self.0.device(), FloatDType::from(self.0.dtype()));
+        Self(B::float_full(self.shape(), value.into(), &device, dtype))
     }
 
     pub fn cast(self, dtype: DType) -> Self {
@@ -122,59 +117,31 @@ impl<B: Backend> Values<B> {
     }
 
     pub fn gt(&self, other: &Self) -> Mask<B> {
-        Mask(B::float_greater(
-            self.0.clone(),
-            other.0.clone(),
-            self.bool_dtype(),
-        ))
+        self.compare(|x, dtype| B::float_greater(x, other.0.clone(), dtype))
     }
 
     pub fn lt(&self, other: &Self) -> Mask<B> {
-        Mask(B::float_lower(
-            self.0.clone(),
-            other.0.clone(),
-            self.bool_dtype(),
-        ))
+        self.compare(|x, dtype| B::float_lower(x, other.0.clone(), dtype))
     }
 
     pub fn above(&self, value: f64) -> Mask<B> {
-        Mask(B::float_greater_elem(
-            self.0.clone(),
-            value.into(),
-            self.bool_dtype(),
-        ))
+        self.compare(|x, dtype| B::float_greater_elem(x, value.into(), dtype))
     }
 
     pub fn at_or_above(&self, value: f64) -> Mask<B> {
-        Mask(B::float_greater_equal_elem(
-            self.0.clone(),
-            value.into(),
-            self.bool_dtype(),
-        ))
+        self.compare(|x, dtype| B::float_greater_equal_elem(x, value.into(), dtype))
     }
 
     pub fn below(&self, value: f64) -> Mask<B> {
-        Mask(B::float_lower_elem(
-            self.0.clone(),
-            value.into(),
-            self.bool_dtype(),
-        ))
+        self.compare(|x, dtype| B::float_lower_elem(x, value.into(), dtype))
     }
 
     pub fn at_or_below(&self, value: f64) -> Mask<B> {
-        Mask(B::float_lower_equal_elem(
-            self.0.clone(),
-            value.into(),
-            self.bool_dtype(),
-        ))
+        self.compare(|x, dtype| B::float_lower_equal_elem(x, value.into(), dtype))
     }
 
     pub fn equals(&self, value: f64) -> Mask<B> {
-        Mask(B::float_equal_elem(
-            self.0.clone(),
-            value.into(),
-            self.bool_dtype(),
-        ))
+        self.compare(|x, dtype| B::float_equal_elem(x, value.into(), dtype))
     }
 
     /// Replaces the values at which the mask is set by this number.
@@ -192,8 +159,9 @@ impl<B: Backend> Values<B> {
         sum
     }
 
-    fn bool_dtype(&self) -> BoolDType {
-        get_device_settings::<B>(&self.0.device()).bool_dtype
+    fn compare(&self, compare: impl FnOnce(FloatTensor<B>, BoolDType) -> BoolTensor<B>) -> Mask<B> {
+        let dtype = get_device_settings::<B>(&self.0.device()).bool_dtype;
+        Mask(compare(self.0.clone(), dtype))
     }
 }
 

@@ -176,23 +176,16 @@ impl RowKernel {
             (true, false) => ("f32(cotangent[base + column])", ""),
         };
         let when = |writes: bool, statement: String| if writes { statement } else { String::new() };
+        let write_entry = format!("entries[at] = {stored}(value);");
+        let write_reference = "reference_gradient[at] = value;".to_owned();
         let mut replacements = vec![
             ("workgroup", self.workgroup.to_string()),
             ("cotangent_at", cotangent_at.to_owned()),
             ("read_cotangent", read_cotangent.to_owned()),
-            (
-                "write_entry",
-                when(
-                    self.writes_entries(),
-                    format!("entries[at] = {stored}(value);"),
-                ),
-            ),
+            ("write_entry", when(self.writes_entries(), write_entry)),
             (
                 "write_reference",
-                when(
-                    self.writes_reference(),
-                    "reference_gradient[at] = value;".to_owned(),
-                ),
+                when(self.writes_reference(), write_reference),
             ),
         ];
         match self.layout {
@@ -238,17 +231,13 @@ impl RowKernel {
     }
 
     fn pass_replacements(&self) -> Vec<Replacement> {
-        // The values of the constants in row.wgsl.
-        let output = match self.output {
-            Output::Probabilities => "0",
-            Output::LogProbabilities => "1",
-            Output::Value => "2",
-            Output::Divergence => "3",
-        };
+        // The constants in row.wgsl have the order of the variants.
+        let output = self.output as u32;
         let wanted = match self.pass {
             Pass::Forward => GradientMask::default(),
             Pass::Backward(wanted) => wanted,
         };
+        let enable = if self.half { "enable f16;" } else { "" };
         let row_cotangent = if self.output.is_per_entry() {
             "0.0"
         } else {
@@ -260,12 +249,9 @@ impl RowKernel {
             (true, Pass::Backward(_)) => "row_numbers[row_index] = value;".to_owned(),
         };
         vec![
-            (
-                "enable",
-                if self.half { "enable f16;" } else { "" }.to_owned(),
-            ),
+            ("enable", enable.to_owned()),
             ("stored", self.stored().to_owned()),
-            ("output", output.to_owned()),
+            ("output", output.to_string()),
             ("is_per_entry", self.output.is_per_entry().to_string()),
             ("wants_logits", wanted.logits.to_string()),
             ("wants_alpha", wanted.alpha.to_string()),
@@ -281,6 +267,7 @@ impl RowKernel {
             ReferenceKind::Vector => "reference[column]",
             ReferenceKind::Rows => "reference[base + column]",
         };
+        let uniform = self.reference_kind == ReferenceKind::Uniform;
         let (alpha, c) = if self.alpha_rows {
             ("alpha_rows[row_index]", "1.0 - row.alpha")
         } else {
@@ -288,10 +275,7 @@ impl RowKernel {
         };
         vec![
             ("given", self.reads_reference().to_string()),
-            (
-                "uniform",
-                (self.reference_kind == ReferenceKind::Uniform).to_string(),
-            ),
+            ("uniform", uniform.to_string()),
             ("q", q.to_owned()),
             ("alpha", alpha.to_owned()),
             ("c", c.to_owned()),
@@ -301,14 +285,12 @@ impl RowKernel {
     /// The constants of [`crate::math`].
     fn constants() -> Vec<Replacement> {
         let float = |value: f64| format!("{:?}", value as f32);
+        let radius_steps = Solver::SUPPORT_RADIUS_STEPS;
         let tolerance = Solver::TOLERANCE_ULPS * f64::from(f32::EPSILON);
         vec![
             ("tolerance", float(tolerance)),
             ("bisection_steps", f32::BISECTION_STEPS.to_string()),
-            (
-                "support_radius_steps",
-                Solver::SUPPORT_RADIUS_STEPS.to_string(),
-            ),
+            ("support_radius_steps", radius_steps.to_string()),
             ("log_space", float(f32::LOG_SPACE.into_f64())),
             ("max_alpha", float(MAX_ALPHA)),
             ("newton_max_alpha", float(Solver::NEWTON_MAX_ALPHA)),

@@ -1,12 +1,16 @@
-use super::number_format::Compact;
+use super::number_format::{Compact, or_dash};
 use super::text_table::TextTable;
-use super::{LabError, check, check_count, make_folder, mean_of_seeds, print_written, write_table};
+use super::{
+    LabError, check, check_count, check_within, make_folder, mean_of_seeds, print_written,
+    write_table,
+};
 use crate::plot::{Axis, CATEGORIES, Figure, GRAY, Line, LinePlot, decade_above};
 use crate::seeds;
 use clap::Args;
 use rayon::prelude::*;
 use std::path::PathBuf;
 use tsallis_lab::bandit::{Losses, Regret, play};
+use tsallis_lab::sweep::mean_and_std;
 
 /// Play Tsallis-INF, the bandit algorithm with alpha 1/2, against stochastic and stochastically constrained adversarial
 /// losses.
@@ -39,12 +43,7 @@ pub(crate) struct Bandit {
 
 impl Bandit {
     pub(crate) fn run(self) -> Result<(), LabError> {
-        check(
-            (2..=10_000).contains(&self.arms),
-            "--arms",
-            "from 2 to 10000",
-            self.arms,
-        )?;
+        check_within("--arms", self.arms, 2..=10_000)?;
         check(
             self.gap > 0.0 && self.gap <= 0.5,
             "--gap",
@@ -52,12 +51,7 @@ impl Bandit {
             self.gap,
         )?;
         check_count("--rounds", self.rounds)?;
-        check(
-            (1..=10_000).contains(&self.seeds),
-            "--seeds",
-            "from 1 to 10000",
-            self.seeds,
-        )?;
+        check_within("--seeds", self.seeds, 1..=10_000)?;
         make_folder(&self.out)?;
 
         let mut means = vec![0.5; self.arms];
@@ -87,15 +81,7 @@ impl Bandit {
         // The stochastic bound up to a constant factor: the sum of ln(T) / gap over the suboptimal arms.
         let stochastic_rate = |t: usize| (arms - 1.0) * (t as f64).ln() / self.gap;
 
-        let curve = |runs: &[Regret], i: usize| {
-            let count = runs.len() as f64;
-            let mean = runs.iter().map(|run| run.regret[i]).sum::<f64>() / count;
-            let spread = runs
-                .iter()
-                .map(|run| (run.regret[i] - mean).powi(2))
-                .sum::<f64>();
-            (mean, (spread / (count - 1.0).max(1.0)).sqrt())
-        };
+        let curve = |runs: &[Regret], i: usize| mean_and_std(runs.iter().map(|run| run.regret[i]));
         let reference = |f: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> {
             rounds.iter().map(|&t| (t as f64, f(t))).collect()
         };
@@ -119,15 +105,7 @@ impl Bandit {
                     (t as f64, mean, deviation)
                 })
                 .collect();
-            let band = points
-                .iter()
-                .map(|&(t, m, d)| (t, m - d, m + d))
-                .collect::<Vec<_>>();
-            plot = plot.line(
-                Line::new(points.iter().map(|&(t, m, _)| (t, m)), color)
-                    .band(band)
-                    .label(*name),
-            );
+            plot = plot.line(Line::mean(&points, color).label(*name));
         }
         Figure::new((900, 600))
             .title(format!(
@@ -139,15 +117,7 @@ impl Bandit {
             .panel(plot)
             .save(&self.out.join("regret"))?;
 
-        let columns = [
-            "round",
-            "stochastic_mean",
-            "stochastic_std",
-            "adversarial_mean",
-            "adversarial_std",
-            "adversarial_bound",
-        ]
-        .map(str::to_owned);
+        let header = "round,stochastic_mean,stochastic_std,adversarial_mean,adversarial_std,adversarial_bound";
         let rows = rounds.iter().enumerate().map(|(i, &t)| {
             let (stochastic, adversarial) = (curve(&played[0], i), curve(&played[1], i));
             (
@@ -159,19 +129,10 @@ impl Bandit {
                 adversarial_bound(t),
             )
         });
-        write_table(&self.out.join("regret.csv"), &columns, rows)?;
+        write_table(&self.out.join("regret.csv"), header, rows)?;
 
-        let mut table = TextTable::new(
-            0,
-            &[
-                "round T",
-                "stochastic",
-                "/ ln T",
-                "adversarial",
-                "/ sqrt(K T)",
-                "4 sqrt(K T) + 1",
-            ],
-        );
+        let names = "round T, stochastic, / ln T, adversarial, / sqrt(K T), 4 sqrt(K T) + 1";
+        let mut table = TextTable::new(0, names);
         for (i, &t) in rounds.iter().enumerate() {
             // Print the last round, and from round 100 on about one per factor of ten.
             let before_last = rounds.len() - 1 - i;
@@ -183,11 +144,7 @@ impl Bandit {
             table.row([
                 t.to_string(),
                 Compact(stochastic).to_string(),
-                if t > 1 {
-                    Compact(per_log).to_string()
-                } else {
-                    "-".to_owned()
-                },
+                or_dash((t > 1).then_some(Compact(per_log))),
                 Compact(adversarial).to_string(),
                 Compact(adversarial / (arms * t as f64).sqrt()).to_string(),
                 Compact(adversarial_bound(t)).to_string(),

@@ -1,4 +1,4 @@
-use super::number_format::Compact;
+use super::number_format::{Compact, or_dash};
 use super::progress::Progress;
 use super::text_table::TextTable;
 use super::{
@@ -164,9 +164,10 @@ impl Converge {
         } else {
             None
         };
+        let constants = constants.ok();
         Ok(Setup {
             policy,
-            constants: constants.ok(),
+            constants,
             floor,
         })
     }
@@ -179,12 +180,7 @@ impl Converge {
 
     fn trace(&self, evaluator: &Evaluator<'_>, start: Setup, progress: &Mutex<Progress>) -> Trace {
         let mdp = evaluator.mdp();
-        let Setup {
-            policy,
-            constants,
-            floor,
-        } = start;
-        let divergence = policy.divergence();
+        let divergence = start.policy.divergence();
         let chunk = (self.iterations / 100).max(1);
         let report = |n: usize| {
             if n > 0 && n.is_multiple_of(chunk) {
@@ -192,7 +188,7 @@ impl Converge {
                 progress.advance(chunk, || divergence_label(divergence));
             }
         };
-        let best = optimum(evaluator, &policy, self.temperature).objective;
+        let best = optimum(evaluator, &start.policy, self.temperature).objective;
         let rule = if self.armijo {
             StepRule::Armijo {
                 first: self.step_size,
@@ -205,16 +201,16 @@ impl Converge {
         } else {
             Direction::Gradient
         };
-        let mut ascent = ExactAscent::new(evaluator, policy.clone(), self.temperature, rule)
+        let mut ascent = ExactAscent::new(evaluator, start.policy.clone(), self.temperature, rule)
             .with_direction(direction)
-            .with_floor(floor);
+            .with_floor(start.floor);
         let gaps: Vec<f64> = (0..=self.iterations)
             .map(|n| {
                 report(n);
                 best - ascent.step().objective
             })
             .collect();
-        let mut sweeps = value_iteration(mdp, &policy, self.temperature);
+        let mut sweeps = value_iteration(mdp, &start.policy, self.temperature);
         let sweeps = (0..self.sweeps(mdp))
             .map(|n| {
                 report(n + 1);
@@ -229,7 +225,7 @@ impl Converge {
             .copied()
             .fold(f64::INFINITY, f64::min);
         // The inequality applies only to the plain gradient with a fixed step.
-        let constants = constants.filter(|_| !self.natural && !self.armijo);
+        let constants = start.constants.filter(|_| !self.natural && !self.armijo);
         let pl_bound = |of: &Constants| 0.25 * self.step_size * of.polyak_lojasiewicz(smallest);
         Trace {
             divergence,
@@ -289,10 +285,9 @@ impl Converge {
     }
 
     fn write(&self, traces: &[Trace]) -> Result<(), LabError> {
-        let mut columns = vec!["iteration".to_owned()];
-        for trace in traces {
-            columns.push(format!("fpg_{}", trace.divergence));
-            columns.push(format!("value_iteration_{}", trace.divergence));
+        let mut header = "iteration".to_owned();
+        for Trace { divergence, .. } in traces {
+            header += &format!(",fpg_{divergence},value_iteration_{divergence}");
         }
         let rows = log_spaced(self.iterations).map(|n| {
             let mut row = vec![Some(n as f64)];
@@ -302,15 +297,8 @@ impl Converge {
             }
             row
         });
-        write_table(&self.out.join("suboptimality.csv"), &columns, rows)?;
-        let columns = [
-            "divergence",
-            "final_gap",
-            "measured_rate",
-            "pl_bound",
-            "step_bound",
-        ]
-        .map(str::to_owned);
+        write_table(&self.out.join("suboptimality.csv"), &header, rows)?;
+        let header = "divergence,final_gap,measured_rate,pl_bound,step_bound";
         let rows = traces.iter().map(|trace| {
             let last = trace.gaps[self.iterations];
             (
@@ -321,32 +309,21 @@ impl Converge {
                 trace.step_bound,
             )
         });
-        write_table(&self.out.join("rates.csv"), &columns, rows)
+        write_table(&self.out.join("rates.csv"), header, rows)
     }
 
     fn print_table(&self, traces: &[Trace]) {
-        let mut table = TextTable::new(
-            0,
-            &[
-                "divergence",
-                "gap at end",
-                "gap < 1e-6",
-                "measured rate",
-                "PL bound",
-                "1 / (2 L)",
-            ],
-        );
+        let names = "divergence, gap at end, gap < 1e-6, measured rate, PL bound, 1 / (2 L)";
+        let mut table = TextTable::new(0, names);
         for trace in traces {
             let reached = trace.gaps.iter().position(|gap| *gap < 1e-6);
-            let words =
-                |value: Option<f64>| value.map_or("-".to_owned(), |v| Compact(v).to_string());
             table.row([
                 trace.divergence.to_string(),
                 Compact(trace.gaps[self.iterations]).to_string(),
                 reached.map_or("never".to_owned(), |n| format!("after {n}")),
-                words(trace.rate),
-                words(trace.pl_bound),
-                words(trace.step_bound),
+                or_dash(trace.rate.map(Compact)),
+                or_dash(trace.pl_bound.map(Compact)),
+                or_dash(trace.step_bound.map(Compact)),
             ]);
         }
         table.print();

@@ -54,7 +54,7 @@ pub(super) fn report(folder: &Path, alphas: &[f64]) -> Result<(), LabError> {
         .panel(by_probability)
         .save(&folder.join("escape"))?;
 
-    let columns = ["alpha", "gap", "probability", "time", "limit"].map(str::to_owned);
+    let header = "alpha,gap,probability,time,limit";
     let rows = alphas.iter().flat_map(|&alpha| {
         GAPS.iter().map(move |&gap| {
             [
@@ -66,19 +66,15 @@ pub(super) fn report(folder: &Path, alphas: &[f64]) -> Result<(), LabError> {
             ]
         })
     });
-    write_table(&folder.join("escape.csv"), &columns, rows)?;
+    write_table(&folder.join("escape.csv"), header, rows)?;
 
     println!();
     print_paragraph(
         "Time that the gradient flow of two arms takes from a logit gap G in favor of the wrong arm to the uniform \
          policy, and the exponent of B = 2^(alpha-1) + (1-alpha) G with which it grows:",
     );
-    let mut table = TextTable::new(
-        0,
-        &[
-            "alpha", "G = 2", "G = 10", "G = 20", "G = 40", "measured", "theory",
-        ],
-    );
+    let names = "alpha, G = 2, G = 10, G = 20, G = 40, measured, theory";
+    let mut table = TextTable::new(0, names);
     for &alpha in alphas {
         let times = [2.0, 10.0, 20.0, 40.0].map(|gap| Compact(escape_time(alpha, gap, 0.0)));
         let (measured, theory) = exponents(alpha);

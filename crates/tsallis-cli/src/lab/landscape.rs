@@ -1,4 +1,6 @@
-use super::{LabError, check, check_positive, make_folder, print_written, write_table};
+use super::{
+    LabError, check, check_positive, check_within, make_folder, print_written, write_table,
+};
 use crate::plot::{Axis, Figure, Surface, decade_above};
 use burn_tsallis::math::{
     Output, Row, RowGradients, RowReference, Solver, Tsallis, is_valid_alpha,
@@ -78,12 +80,7 @@ impl Landscape {
         )?;
         check_positive("--temperature", self.temperature)?;
         check_positive("--range", self.range)?;
-        check(
-            (2..=500).contains(&self.points),
-            "--points",
-            "from 2 to 500",
-            self.points,
-        )?;
+        check_within("--points", self.points, 2..=500)?;
         for reward in &self.rewards {
             check(reward.is_finite(), "--rewards", "finite", reward)?;
         }
@@ -116,18 +113,17 @@ impl Landscape {
 
         let grid = self.grid(self.points);
         let surfaces = self.surfaces(&couplings, &grid);
-        let mut columns = vec!["theta_1".to_owned(), "theta_2".to_owned()];
+        let mut header = "theta_1,theta_2".to_owned();
         for coupling in &couplings {
             let name = coupling.name.replace(" policy, ", "_").replace(' ', "_");
-            columns.push(format!("objective_{name}"));
-            columns.push(format!("gradient_norm_{name}"));
+            header += &format!(",objective_{name},gradient_norm_{name}");
         }
         let rows = (0..grid.len() * grid.len()).map(|n| {
             let mut row = vec![grid[n % grid.len()], grid[n / grid.len()]];
             row.extend(surfaces.iter().flat_map(|s| [s[n].value, s[n].gradient]));
             row
         });
-        write_table(&self.out.join("landscape.csv"), &columns, rows)?;
+        write_table(&self.out.join("landscape.csv"), &header, rows)?;
 
         println!("Share of the logit square with a gradient norm below 1e-6:");
         for (coupling, surface) in couplings.iter().zip(&surfaces) {

@@ -16,7 +16,9 @@ use super::plot::PlotError;
 use super::print_paragraph::print_paragraph;
 use burn_tsallis::experiment::{FileError, write_atomically};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::Path;
 use tsallis_lab::algorithms::SettingsError;
 use tsallis_lab::exact::AssumptionError;
 use tsallis_lab::mdp::{MdpError, NameError};
@@ -43,13 +45,8 @@ pub(super) enum LabError {
     #[error("{what} must be {needs}, not {got}")]
     Value {
         what: &'static str,
-        needs: &'static str,
+        needs: String,
         got: String,
-    },
-    #[error("cannot create the folder {}: {source}", path.display())]
-    Folder {
-        path: PathBuf,
-        source: std::io::Error,
     },
     #[error(transparent)]
     Plot(#[from] PlotError),
@@ -85,52 +82,48 @@ MDPs (discount 0.99, garnet 0.8):
 fn check(
     holds: bool,
     what: &'static str,
-    needs: &'static str,
+    needs: impl Into<String>,
     got: impl ToString,
 ) -> Result<(), LabError> {
     if holds {
         return Ok(());
     }
-    Err(LabError::Value {
-        what,
-        needs,
-        got: got.to_string(),
-    })
+    let (needs, got) = (needs.into(), got.to_string());
+    Err(LabError::Value { what, needs, got })
+}
+
+fn check_within<T: PartialOrd + Display>(
+    what: &'static str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<(), LabError> {
+    let needs = format!("from {} to {}", range.start(), range.end());
+    check(range.contains(&value), what, needs, value)
 }
 
 fn check_positive(what: &'static str, value: f64) -> Result<(), LabError> {
-    check(
-        value > 0.0 && value.is_finite(),
-        what,
-        "positive and finite",
-        value,
-    )
+    let holds = value > 0.0 && value.is_finite();
+    check(holds, what, "positive and finite", value)
 }
 
 fn check_count(what: &'static str, value: usize) -> Result<(), LabError> {
-    check(
-        (1..=10_000_000).contains(&value),
-        what,
-        "from 1 to 10 million",
-        value,
-    )
+    let holds = (1..=10_000_000).contains(&value);
+    check(holds, what, "from 1 to 10 million", value)
 }
 
 fn make_folder(path: &Path) -> Result<(), LabError> {
-    std::fs::create_dir_all(path).map_err(|source| LabError::Folder {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::create_dir_all(path).map_err(FileError::io("create the folder", path))?;
+    Ok(())
 }
 
-/// Writes a CSV table with these columns.
+/// Writes a CSV table. `header` is its first line.
 fn write_table<R: Serialize>(
     path: &Path,
-    columns: &[String],
+    header: &str,
     rows: impl IntoIterator<Item = R>,
 ) -> Result<(), LabError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(columns)?;
+    writer.write_record(header.split(','))?;
     for row in rows {
         writer.serialize(row)?;
     }

@@ -50,6 +50,11 @@ impl fmt::Display for FullPrecision {
     }
 }
 
+/// Formats a number that may not exist.
+pub(super) fn or_dash(value: Option<impl fmt::Display>) -> String {
+    value.map_or("-".to_owned(), |value| value.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

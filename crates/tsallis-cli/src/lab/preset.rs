@@ -31,11 +31,8 @@ pub(super) struct PresetValues {
 
 impl PresetValues {
     pub(super) fn divergences(&self) -> Vec<Divergence> {
-        self.alphas
-            .iter()
-            .copied()
-            .map(Divergence::Tsallis)
-            .collect()
+        let alphas = self.alphas.iter().copied();
+        alphas.map(Divergence::Tsallis).collect()
     }
 }
 

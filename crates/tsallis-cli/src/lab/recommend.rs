@@ -111,7 +111,7 @@ impl Recommend {
         }
         FORMULAS.iter().for_each(|formula| print_paragraph(formula));
         println!();
-        let mut table = TextTable::new(0, &["alpha", "D_max", "lambda", "tau", "1 / (2 L)", "mu"]);
+        let mut table = TextTable::new(0, "alpha, D_max, lambda, tau, 1 / (2 L), mu");
         for (alpha, lambda, constants) in settings {
             let mu = constants.polyak_lojasiewicz(constants.smallest_weight());
             table.row([

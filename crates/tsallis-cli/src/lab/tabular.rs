@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use indicatif::{HumanCount, HumanDuration};
 use std::path::PathBuf;
 use std::time::Instant;
-use tsallis_lab::algorithms::Sampling;
-use tsallis_lab::sweep::{Grid, Method, Table, sweep};
+use tsallis_lab::algorithms::{Algorithm, Sampling};
+use tsallis_lab::sweep::{Grid, Table, sweep};
 use tsallis_lab::{Divergence, Mdp};
 
 /// Learn policies for finite MDPs from sampled episodes, with every setting of a grid.
@@ -94,22 +94,15 @@ impl Tabular {
     /// Runs the command and returns whether every run of the grid is in the table.
     pub(crate) fn run(self) -> Result<bool, LabError> {
         let values = self.preset.values();
-        let or = |given: &[f64], preset: Vec<f64>| {
-            if given.is_empty() {
-                preset
-            } else {
-                given.to_vec()
-            }
-        };
-        let alphas = if self.alpha.is_empty() {
-            values.divergences()
-        } else {
-            self.alpha.clone()
-        };
+        let alphas = given_or(self.alpha, values.divergences());
+        let mut algorithms = Vec::new();
+        for name in self.algorithm {
+            algorithms.extend(name.with_alphas(&alphas)?);
+        }
         let grid = Grid {
-            methods: self.methods(&alphas)?,
-            step_sizes: or(&self.step_size, values.step_sizes.clone()),
-            temperatures: or(&self.temperature, values.temperatures.clone()),
+            algorithms,
+            step_sizes: given_or(self.step_size, values.step_sizes),
+            temperatures: given_or(self.temperature, values.temperatures),
             seeds: self.seeds.unwrap_or(values.seeds),
             iterations: self.iterations.unwrap_or(values.iterations),
             sampling: Sampling {
@@ -120,27 +113,17 @@ impl Tabular {
             project: self.project,
         };
         grid.validate()?;
-        let names = if self.mdp.is_empty() {
-            &values.processes
-        } else {
-            &self.mdp
-        };
-        let processes = names
+        let processes = given_or(self.mdp, values.processes)
             .iter()
             .map(|name| Mdp::from_name(name))
             .collect::<Result<Vec<_>, _>>()?;
         for (i, mdp) in processes.iter().enumerate() {
-            let twice = processes[..i]
-                .iter()
-                .any(|other| other.name() == mdp.name());
-            check(
-                !twice,
-                "each process",
-                "named once",
-                format!("\"{}\" twice", mdp.name()),
-            )?;
+            let name = mdp.name();
+            let twice = processes[..i].iter().any(|other| other.name() == name);
+            let got = format!("\"{name}\" twice");
+            check(!twice, "each process", "named once", got)?;
         }
-        let folder = self.out.clone().unwrap_or_else(|| {
+        let folder = self.out.unwrap_or_else(|| {
             let preset = format!("{:?}", self.preset).to_lowercase();
             PathBuf::from("runs").join(format!("tabular-{preset}"))
         });
@@ -194,34 +177,36 @@ impl Tabular {
         sweep_report::write(&folder, &processes, &grid, &planned, table.rows())?;
         Ok(finished == left)
     }
+}
 
-    fn methods(&self, alphas: &[Divergence]) -> Result<Vec<Method>, LabError> {
-        self.algorithm
-            .iter()
-            .map(|name| {
-                Ok(match name {
-                    AlgorithmName::Fpg => Method::FPg(alphas.to_vec()),
-                    AlgorithmName::Natural => Method::Natural(alphas.to_vec()),
-                    AlgorithmName::LogBarrier => Method::LogBarrier,
-                    AlgorithmName::Escort => Method::Escort(
-                        alphas
-                            .iter()
-                            .map(|divergence| match divergence {
-                                Divergence::Tsallis(power) => Ok(*power),
-                                other => Err(LabError::Value {
-                                    what: "--alpha with escort",
-                                    needs: "a number, the power of the transform",
-                                    got: other.to_string(),
-                                }),
-                            })
-                            .collect::<Result<_, _>>()?,
-                    ),
-                    AlgorithmName::Hadamard => Method::Hadamard,
-                    AlgorithmName::Adaptive => Method::Adaptive,
-                })
-            })
-            .collect()
+impl AlgorithmName {
+    /// Returns the method with each alpha, or once if it has none.
+    fn with_alphas(self, alphas: &[Divergence]) -> Result<Vec<Algorithm>, LabError> {
+        let each = alphas.iter().copied();
+        Ok(match self {
+            Self::Fpg => each.map(Algorithm::FPg).collect(),
+            Self::Natural => each.map(Algorithm::Natural).collect(),
+            Self::LogBarrier => vec![Algorithm::LogBarrier],
+            Self::Escort => {
+                let powers = each.map(|divergence| match divergence {
+                    Divergence::Tsallis(power) => Ok(Algorithm::Escort(power)),
+                    other => Err(LabError::Value {
+                        what: "--alpha with escort",
+                        needs: "a number, the power of the transform".to_owned(),
+                        got: other.to_string(),
+                    }),
+                });
+                powers.collect::<Result<_, _>>()?
+            }
+            Self::Hadamard => vec![Algorithm::Hadamard],
+            Self::Adaptive => vec![Algorithm::Adaptive],
+        })
     }
+}
+
+/// Returns the values of an option, or those of the preset if the option is not given.
+fn given_or<T>(given: Vec<T>, preset: Vec<T>) -> Vec<T> {
+    if given.is_empty() { preset } else { given }
 }
 
 fn runs(count: usize) -> String {

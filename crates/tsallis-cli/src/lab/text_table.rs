@@ -6,9 +6,9 @@ pub(super) struct TextTable {
 }
 
 impl TextTable {
-    /// Creates a table with these column names. The first `left_aligned` columns hold text.
-    pub(super) fn new(left_aligned: usize, names: &[&str]) -> Self {
-        let names = names.iter().map(|&name| name.to_owned()).collect();
+    /// Creates a table with these column names, separated by `, `. The first `left_aligned` columns hold text.
+    pub(super) fn new(left_aligned: usize, names: &str) -> Self {
+        let names = names.split(", ").map(str::to_owned).collect();
         Self {
             left_aligned,
             rows: vec![names],
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_what_they_hold() {
-        let mut columns = TextTable::new(1, &["process", "value"]);
+        let mut columns = TextTable::new(1, "process, value");
         columns.row(["deepsea-stochastic:20".to_owned(), "1".to_owned()]);
         columns.row(["λ".to_owned(), "-10.5".to_owned()]);
         assert_eq!(

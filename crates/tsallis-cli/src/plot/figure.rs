@@ -1,6 +1,7 @@
 use super::{FONT, LinePlot, Surface, TITLE_SIZE};
 use burn_tsallis::experiment::{FileError, write_atomically};
 use plotters::coord::Shift;
+use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 use std::path::Path;
@@ -15,8 +16,14 @@ pub(crate) enum PlotError {
 }
 
 impl PlotError {
-    pub(super) fn refused(error: impl std::fmt::Display) -> Self {
+    fn refused(error: impl std::fmt::Display) -> Self {
         Self::Draw(error.to_string())
+    }
+}
+
+impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for PlotError {
+    fn from(error: DrawingAreaErrorKind<E>) -> Self {
+        Self::refused(error)
     }
 }
 
@@ -117,12 +124,11 @@ impl Figure {
     }
 
     fn draw<B: DrawingBackend>(&self, page: &Area<B>, medium: Medium) -> Result<(), PlotError> {
-        page.fill(&WHITE).map_err(PlotError::refused)?;
+        page.fill(&WHITE)?;
         let below_title = match &self.title {
             Some(title) => page
                 .margin(10, 0, 0, 0)
-                .titled(title, (FONT, title_size(title, self.size.0)))
-                .map_err(PlotError::refused)?,
+                .titled(title, (FONT, title_size(title, self.size.0)))?,
             None => page.clone(),
         };
         let rows = self.panels.len().div_ceil(self.columns).max(1);
@@ -133,7 +139,7 @@ impl Figure {
                 Panel::Surface(surface) => surface.draw(area, medium)?,
             }
         }
-        page.present().map_err(PlotError::refused)
+        Ok(page.present()?)
     }
 }
 
@@ -144,7 +150,7 @@ fn title_size(title: &str, width: u32) -> i32 {
 }
 
 /// Appends the extension. `Path::with_extension` would cut a stem such as `alpha0.5` at its dot.
-fn with_extension(stem: &Path, extension: &str) -> std::path::PathBuf {
+pub(crate) fn with_extension(stem: &Path, extension: &str) -> std::path::PathBuf {
     let mut name = stem.as_os_str().to_owned();
     name.push(".");
     name.push(extension);

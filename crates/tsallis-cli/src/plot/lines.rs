@@ -57,6 +57,12 @@ impl Line {
         }
     }
 
+    /// A line through the points `(x, mean)` of `(x, mean, deviation)`, with a band of one deviation on either side.
+    pub(crate) fn mean(points: &[(f64, f64, f64)], color: RGBColor) -> Self {
+        let band = points.iter().map(|&(x, mean, d)| (x, mean - d, mean + d));
+        Self::new(points.iter().map(|&(x, mean, _)| (x, mean)), color).band(band)
+    }
+
     /// Sets the label of the line in the legend.
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
@@ -150,9 +156,7 @@ impl LinePlot {
         if let Some(title) = &self.title {
             builder.caption(title, (FONT, PANEL_TITLE_SIZE));
         }
-        let mut chart = builder
-            .build_cartesian_2d(x.clone(), y.clone())
-            .map_err(PlotError::refused)?;
+        let mut chart = builder.build_cartesian_2d(x.clone(), y.clone())?;
         chart
             .configure_mesh()
             .bold_line_style(RGBColor(228, 228, 228))
@@ -160,8 +164,7 @@ impl LinePlot {
             .y_desc(&self.y.name)
             .axis_desc_style((FONT, AXIS_SIZE))
             .label_style((FONT, LABEL_SIZE))
-            .draw()
-            .map_err(PlotError::refused)?;
+            .draw()?;
         // Bands first, so that none covers a line.
         for line in &self.lines {
             self.draw_band(&mut chart, line, &x, &y)?;
@@ -190,8 +193,8 @@ impl LinePlot {
             .background_style(WHITE.mix(0.85))
             .border_style(RGBColor(200, 200, 200))
             .label_font((FONT, LABEL_SIZE))
-            .draw()
-            .map_err(PlotError::refused)
+            .draw()?;
+        Ok(())
     }
 
     /// The position at which a legend of this size covers the fewest points of the lines. The size is given in shares
@@ -250,9 +253,7 @@ impl LinePlot {
         if outline.is_empty() {
             return Ok(());
         }
-        chart
-            .draw_series([Polygon::new(outline, line.color.mix(0.16).filled())])
-            .map_err(PlotError::refused)?;
+        chart.draw_series([Polygon::new(outline, line.color.mix(0.16).filled())])?;
         Ok(())
     }
 
@@ -273,10 +274,10 @@ impl LinePlot {
         for piece in pieces.filter(|piece| piece.len() > 1) {
             if let Some((dash, gap)) = line.dashes {
                 let dashes = DashedLineSeries::new(piece, dash, gap, style);
-                chart.draw_series(dashes).map_err(PlotError::refused)?;
+                chart.draw_series(dashes)?;
             } else {
                 let solid = LineSeries::new(piece, style);
-                chart.draw_series(solid).map_err(PlotError::refused)?;
+                chart.draw_series(solid)?;
             }
         }
         let lone = line.points.len() == 1;
@@ -287,13 +288,12 @@ impl LinePlot {
                 .iter()
                 .filter(shown)
                 .map(|&(a, b)| Circle::new(place(a, b), radius, line.color.filled()));
-            chart.draw_series(dots).map_err(PlotError::refused)?;
+            chart.draw_series(dots)?;
         }
         if let Some(label) = &line.label {
             // An empty series, because the line may have no visible piece.
             let named = chart
-                .draw_series(std::iter::empty::<PathElement<(f64, f64)>>())
-                .map_err(PlotError::refused)?
+                .draw_series(std::iter::empty::<PathElement<(f64, f64)>>())?
                 .label(label);
             let ends = |(x, y)| [(x, y), (x + LEGEND_STROKE, y)];
             match line.dashes {
@@ -321,5 +321,5 @@ fn right_overhang<B: DrawingBackend>(area: &Area<B>, x: &Coordinate) -> Result<u
 fn label_width<B: DrawingBackend>(area: &Area<B>, label: &str) -> Result<u32, PlotError> {
     let style = (FONT, LABEL_SIZE).into_text_style(area);
     let size = area.estimate_text_size(label, &style);
-    Ok(size.map_err(PlotError::refused)?.0)
+    Ok(size?.0)
 }

@@ -102,9 +102,7 @@ impl Surface {
         if let Some(title) = &self.title {
             builder.caption(title, (FONT, PANEL_TITLE_SIZE));
         }
-        let mut chart = builder
-            .build_cartesian_2d(x, y)
-            .map_err(PlotError::refused)?;
+        let mut chart = builder.build_cartesian_2d(x, y)?;
         match (self.fill, medium) {
             (Fill::Contours(steps), Medium::Vector) => {
                 self.outline(&mut chart, scale, steps.max(1))?;
@@ -119,7 +117,7 @@ impl Surface {
                     let color = ViridisRGB::get_color(scale.share(self.values[n]));
                     Rectangle::new(corners, color.filled())
                 });
-                chart.draw_series(cells).map_err(PlotError::refused)?;
+                chart.draw_series(cells)?;
             }
         }
         chart
@@ -129,8 +127,8 @@ impl Surface {
             .y_desc(&self.y.name)
             .axis_desc_style((FONT, AXIS_SIZE))
             .label_style((FONT, LABEL_SIZE))
-            .draw()
-            .map_err(PlotError::refused)
+            .draw()?;
+        Ok(())
     }
 
     fn grid<'a>(&'a self, shares: &'a [f64]) -> Grid<'a> {
@@ -165,9 +163,7 @@ impl Surface {
                 continue;
             }
             let color = step_color(step, steps);
-            chart
-                .draw_series([Polygon::new(region, color.filled())])
-                .map_err(PlotError::refused)?;
+            chart.draw_series([Polygon::new(region, color.filled())])?;
         }
         Ok(())
     }
@@ -192,9 +188,7 @@ impl Surface {
                 };
                 let share = grid.interpolate(point);
                 let step = (share * steps as f64).clamp(0.0, steps as f64 - 1.0) as usize;
-                plain
-                    .draw_pixel((column - left, row - top), &step_color(step, steps))
-                    .map_err(PlotError::refused)?;
+                plain.draw_pixel((column - left, row - top), &step_color(step, steps))?;
             }
         }
         Ok(())
@@ -217,8 +211,7 @@ impl Surface {
             .margin_left(8)
             .margin_right(10)
             .right_y_label_area_size(SCALE_WIDTH - 8 - 10 - 18)
-            .build_cartesian_2d(0.0..1.0, scale.clone())
-            .map_err(PlotError::refused)?;
+            .build_cartesian_2d(0.0..1.0, scale.clone())?;
         let steps = match self.fill {
             Fill::Contours(steps) => steps.max(1),
             Fill::Cells => 64,
@@ -228,7 +221,7 @@ impl Surface {
             let corners = [(0.0, at(step)), (1.0, at(step + 1))];
             Rectangle::new(corners, step_color(step, steps).filled())
         });
-        chart.draw_series(bars).map_err(PlotError::refused)?;
+        chart.draw_series(bars)?;
         chart
             .configure_mesh()
             .disable_mesh()
@@ -238,8 +231,8 @@ impl Surface {
             .y_desc(&self.value.name)
             .axis_desc_style((FONT, AXIS_SIZE))
             .label_style((FONT, LABEL_SIZE))
-            .draw()
-            .map_err(PlotError::refused)
+            .draw()?;
+        Ok(())
     }
 }
 

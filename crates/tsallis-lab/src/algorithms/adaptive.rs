@@ -109,10 +109,7 @@ mod tests {
     use super::*;
     use crate::mdp::nchain;
 
-    const SAMPLING: Sampling = Sampling {
-        batch: 2,
-        horizon: 25,
-    };
+    const SAMPLING: Sampling = Sampling::new(2, 25);
 
     #[test]
     fn it_learns_and_prefers_what_earns() {

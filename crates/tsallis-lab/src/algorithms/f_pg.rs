@@ -128,8 +128,8 @@ impl Policy for FPg {
         self.policy.probabilities()
     }
 
-    fn divergences(&self) -> &[f64] {
-        self.policy.divergences()
+    fn state_divergence(&self, state: usize) -> f64 {
+        self.policy.state_divergence(state)
     }
 }
 
@@ -165,10 +165,7 @@ mod tests {
         let mdp = garnet(1, 4, 1, 0.5, 2).expect("sizes");
         let mut policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 1, 4);
         policy.set_logits(&[0.4, -0.3, 0.1, 0.9]);
-        let sampling = Sampling {
-            batch: 30,
-            horizon: 5,
-        };
+        let sampling = Sampling::new(30, 5);
         let learner = FPg::new(policy.clone(), 0.2);
         let random = stream(3, Purpose::TabularEpisodes, 0);
         let mut run = Reinforce::new(&mdp, learner, sampling, random);

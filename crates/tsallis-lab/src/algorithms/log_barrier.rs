@@ -7,7 +7,6 @@ use crate::{Divergence, Policy, SoftargmaxPolicy};
 pub struct LogBarrier {
     policy: SoftargmaxPolicy,
     temperature: f64,
-    zero_divergences: Vec<f64>,
     gradient: Vec<f64>,
     zeros: Vec<f64>,
 }
@@ -18,7 +17,6 @@ impl LogBarrier {
         Self {
             policy: SoftargmaxPolicy::uniform(Divergence::Tsallis(1.0), states, actions),
             temperature,
-            zero_divergences: vec![0.0; states],
             gradient: vec![0.0; actions],
             zeros: vec![0.0; actions],
         }
@@ -32,10 +30,6 @@ impl Policy for LogBarrier {
 
     fn probabilities(&self) -> &[f64] {
         self.policy.probabilities()
-    }
-
-    fn divergences(&self) -> &[f64] {
-        &self.zero_divergences
     }
 }
 

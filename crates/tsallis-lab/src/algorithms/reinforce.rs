@@ -1,6 +1,6 @@
+use crate::draw::draw;
 use crate::{Mdp, Policy};
 use burn_tsallis::experiment::Stream;
-use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 /// How rewards are credited to earlier actions.
@@ -81,6 +81,13 @@ pub struct Sampling {
     pub horizon: usize,
 }
 
+impl Sampling {
+    /// Samples `batch` episodes of at most `horizon` steps.
+    pub const fn new(batch: usize, horizon: usize) -> Self {
+        Self { batch, horizon }
+    }
+}
+
 /// The REINFORCE loop: it samples a batch of episodes with the current policy, then the learner takes a step.
 ///
 /// For f-PG ([`FPg`](super::FPg)) the gradient estimator is
@@ -119,10 +126,7 @@ impl<L: TabularLearner> Reinforce<L> {
         Self {
             dynamics: Dynamics::new(mdp),
             learner,
-            sampling: Sampling {
-                horizon,
-                ..sampling
-            },
+            sampling: Sampling::new(sampling.batch, horizon),
             batch: Batch::new(mdp.states(), mdp.actions()),
             steps: Vec::with_capacity(horizon),
             random,
@@ -194,7 +198,6 @@ impl<L: TabularLearner> Reinforce<L> {
     /// Adds the episode to the batch, from its last step to its first, and returns its discounted return.
     fn accumulate(&mut self, share: f64) -> f64 {
         let (gamma, lambda) = (self.dynamics.discount, self.learner.temperature());
-        let divergences = self.learner.divergences();
         let (mut earned, mut to_go) = (0.0, 0.0);
         for step in self.steps.iter().rev() {
             let state = step.state as usize;
@@ -202,45 +205,38 @@ impl<L: TabularLearner> Reinforce<L> {
             let paid = if lambda == 0.0 {
                 0.0
             } else {
-                lambda * divergences[state]
+                lambda * self.learner.state_divergence(state)
             };
-            let credit = match L::CREDIT {
-                Credit::Objective => {
-                    to_go += step.weight * (step.reward - paid);
-                    to_go
-                }
-                Credit::ToGo => {
-                    to_go = step.reward - paid + gamma * to_go;
-                    to_go
-                }
+            to_go = match L::CREDIT {
+                Credit::Objective => to_go + step.weight * (step.reward - paid),
+                Credit::ToGo => step.reward - paid + gamma * to_go,
             };
             if !self.batch.is_visited[state] {
                 self.batch.is_visited[state] = true;
                 self.batch.visited.push(state);
             }
-            self.batch.credit[state * self.batch.actions + step.action as usize] += share * credit;
+            self.batch.credit[state * self.batch.actions + step.action as usize] += share * to_go;
             self.batch.visits[state] += share * step.weight;
         }
         earned
     }
 }
 
-/// Draws a uniform number in `[0, 1)`.
-fn uniform(random: &mut Stream) -> f64 {
-    (random.next_u64() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
-}
-
 /// Draws an action with the probabilities in `row`.
 fn sample_action(row: &[f64], random: &mut Stream) -> usize {
-    let mut left = uniform(random);
-    for (action, &p) in row.iter().enumerate() {
-        left -= p;
-        if left < 0.0 {
-            return action;
-        }
+    // If the sum is below one by rounding, the last action with a positive probability is taken.
+    draw(row.iter().copied(), random)
+        .or_else(|| row.iter().rposition(|&p| p > 0.0))
+        .unwrap_or(row.len() - 1)
+}
+
+/// Draws one of the entries with these probabilities. A single entry takes no random number.
+fn choose<'a, T>(entries: &'a [T], probability: impl Fn(&T) -> f64, random: &mut Stream) -> &'a T {
+    let last = entries.len() - 1;
+    if last == 0 {
+        return &entries[0];
     }
-    // The sum was below one by rounding: take the last action with a positive probability.
-    row.iter().rposition(|&p| p > 0.0).unwrap_or(row.len() - 1)
+    &entries[draw(entries.iter().map(probability), random).unwrap_or(last)]
 }
 
 /// A process in the form that sampling uses.
@@ -299,35 +295,13 @@ impl Dynamics {
     }
 
     fn sample_start(&self, random: &mut Stream) -> usize {
-        if let [(state, _)] = self.start[..] {
-            return state;
-        }
-        let mut left = uniform(random);
-        for &(state, p) in &self.start {
-            left -= p;
-            if left < 0.0 {
-                return state;
-            }
-        }
-        self.start[self.start.len() - 1].0
+        choose(&self.start, |&(_, p)| p, random).0
     }
 
     fn step(&self, state: usize, action: usize, random: &mut Stream) -> (Option<usize>, f64) {
         let row = state * self.actions + action;
         let possible = &self.outcomes[self.offsets[row] as usize..self.offsets[row + 1] as usize];
-        let outcome = match possible {
-            [outcome] => outcome,
-            _ => {
-                let mut left = uniform(random);
-                possible
-                    .iter()
-                    .find(|outcome| {
-                        left -= outcome.probability;
-                        left < 0.0
-                    })
-                    .unwrap_or(&possible[possible.len() - 1])
-            }
-        };
+        let outcome = choose(possible, |outcome| outcome.probability, random);
         let mut reward = outcome.reward;
         if outcome.reward_std > 0.0 {
             let noise: f64 = StandardNormal.sample(random);
@@ -422,10 +396,7 @@ mod tests {
         // The states of the later steps are visited with weight zero.
         let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 3, 2);
         let learner = FPg::new(policy, 0.3).with_direction(Direction::Natural);
-        let sampling = Sampling {
-            batch: 1,
-            horizon: 9,
-        };
+        let sampling = Sampling::new(1, 9);
         let random = stream(5, Purpose::TabularEpisodes, 0);
         let mut run = Reinforce::new(&mdp, learner, sampling, random);
         (0..20).for_each(|_| {

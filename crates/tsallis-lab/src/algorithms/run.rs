@@ -118,25 +118,17 @@ impl RunSettings {
     /// Returns an error that names the setting if a number is out of range, or if `project` is set for a method or a
     /// divergence without a projection.
     pub fn validate(&self) -> Result<(), SettingsError> {
+        let check = |holds: bool, what, needs, got: String| {
+            let error = SettingsError::OutOfRange { what, needs, got };
+            holds.then_some(()).ok_or(error)
+        };
         let positive = |what, value: f64| {
-            if value > 0.0 && value.is_finite() {
-                return Ok(());
-            }
-            Err(SettingsError::OutOfRange {
-                what,
-                needs: "positive and finite",
-                got: value.to_string(),
-            })
+            let holds = value > 0.0 && value.is_finite();
+            check(holds, what, "positive and finite", value.to_string())
         };
         let counted = |what, value: usize, (most, needs)| {
-            if (1..=most).contains(&value) {
-                return Ok(());
-            }
-            Err(SettingsError::OutOfRange {
-                what,
-                needs,
-                got: value.to_string(),
-            })
+            let holds = (1..=most).contains(&value);
+            check(holds, what, needs, value.to_string())
         };
         positive("step size", self.step_size)?;
         if self.algorithm.has_temperature() {
@@ -148,11 +140,8 @@ impl RunSettings {
         counted("number of iterations", self.iterations, MAX_COUNT)?;
         counted("batch size", self.sampling.batch, MAX_COUNT)?;
         counted("horizon", self.sampling.horizon, MAX_HORIZON)?;
-        counted(
-            "number of iterations between two points",
-            self.every,
-            MAX_COUNT,
-        )?;
+        let every = "number of iterations between two points";
+        counted(every, self.every, MAX_COUNT)?;
         match self.algorithm {
             Algorithm::FPg(divergence) if self.project => Ok(Constants::check_covers(divergence)?),
             _ if self.project => Err(SettingsError::NoProjection(self.algorithm.name())),
@@ -209,11 +198,8 @@ pub fn run(mdp: &Mdp, settings: &RunSettings) -> Result<Curve, SettingsError> {
             } else {
                 None
             };
-            run_reinforce(
-                mdp,
-                settings,
-                FPg::new(policy, settings.temperature).with_floor(floor),
-            )
+            let learner = FPg::new(policy, settings.temperature).with_floor(floor);
+            run_reinforce(mdp, settings, learner)
         }
         Algorithm::Natural(divergence) => {
             let policy = SoftargmaxPolicy::uniform(divergence, states, actions);
@@ -235,12 +221,8 @@ pub fn run(mdp: &Mdp, settings: &RunSettings) -> Result<Curve, SettingsError> {
         Algorithm::Adaptive => {
             let adaptive =
                 AdaptiveAlpha::new(mdp, settings.temperature, settings.sampling, settings.seed);
-            record(
-                settings,
-                adaptive,
-                AdaptiveAlpha::value,
-                AdaptiveAlpha::iterate,
-            )
+            let value = AdaptiveAlpha::value;
+            record(settings, adaptive, value, AdaptiveAlpha::iterate)
         }
     })
 }
@@ -291,10 +273,7 @@ mod tests {
             step_size: 0.1,
             temperature: 0.01,
             iterations: 3000,
-            sampling: Sampling {
-                batch: 2,
-                horizon: 25,
-            },
+            sampling: Sampling::new(2, 25),
             every: 1000,
             project: false,
             seed: 3,

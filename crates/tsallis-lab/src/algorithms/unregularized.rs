@@ -24,7 +24,6 @@ pub struct Unregularized<P> {
     actions: usize,
     parameters: Vec<f64>,
     probabilities: Vec<f64>,
-    zero_divergences: Vec<f64>,
 }
 
 impl<P: Parameterization> Unregularized<P> {
@@ -39,7 +38,6 @@ impl<P: Parameterization> Unregularized<P> {
             actions,
             parameters: (0..states * actions).map(draw).collect(),
             probabilities: vec![0.0; states * actions],
-            zero_divergences: vec![0.0; states],
         };
         (0..states).for_each(|state| this.refresh(state));
         this
@@ -60,10 +58,6 @@ impl<P> Policy for Unregularized<P> {
 
     fn probabilities(&self) -> &[f64] {
         &self.probabilities
-    }
-
-    fn divergences(&self) -> &[f64] {
-        &self.zero_divergences
     }
 }
 

@@ -1,3 +1,4 @@
+use crate::draw::draw;
 use burn_tsallis::experiment::{Purpose, Stream, stream};
 use burn_tsallis::math::{Row, RowReference, Solver};
 use rand::RngExt;
@@ -54,14 +55,7 @@ impl TsallisInf {
 
     /// Draws an arm with the probabilities of [`weights`](Self::weights).
     pub fn choose(&self, random: &mut Stream) -> usize {
-        let mut left: f64 = random.random();
-        for (arm, w) in self.weights.iter().enumerate() {
-            left -= w;
-            if left < 0.0 {
-                return arm;
-            }
-        }
-        self.weights.len() - 1
+        draw(self.weights.iter().copied(), random).unwrap_or(self.weights.len() - 1)
     }
 
     /// Updates the weights with the loss of the arm that was drawn.

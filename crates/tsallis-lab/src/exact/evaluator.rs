@@ -172,7 +172,7 @@ pub(super) fn step_reward(mdp: &Mdp, policy: &impl Policy, temperature: f64, sta
     if temperature == 0.0 {
         earned
     } else {
-        earned - temperature * policy.divergences()[state]
+        earned - temperature * policy.state_divergence(state)
     }
 }
 

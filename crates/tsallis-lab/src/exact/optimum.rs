@@ -111,7 +111,7 @@ impl Iterator for ValueIteration<'_> {
                     *logit = q / self.temperature;
                 }
             });
-            let paid = self.temperature * self.policy.divergences()[state];
+            let paid = self.temperature * self.policy.state_divergence(state);
             *value = dot(self.policy.row(state), &q) - paid;
         }
         let change = distance(&next, &self.values);

@@ -140,7 +140,8 @@ fn enumerated(mdp: &Mdp, policy: &SoftargmaxPolicy, temperature: f64) -> Vec<f64
                 let p = probability * policy.row(state)[action];
                 for outcome in mdp.outcomes(state, action) {
                     let p = p * outcome.probability;
-                    let earned = weight * (outcome.reward - lambda * policy.divergences()[state]);
+                    let earned =
+                        weight * (outcome.reward - lambda * policy.state_divergence(state));
                     for (mean, score) in self.mean.iter_mut().zip(&with) {
                         *mean += p * earned * score;
                     }

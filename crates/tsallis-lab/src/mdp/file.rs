@@ -1,4 +1,5 @@
 use super::{Mdp, MdpError, Outcome};
+use burn_tsallis::experiment::FileError;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -70,13 +71,8 @@ fn one() -> f64 {
 #[non_exhaustive]
 pub enum ReadError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file is not JSON, or does not hold a valid process.
     #[error("{}: {reason}", path.display())]
     Malformed {
@@ -93,10 +89,7 @@ pub enum ReadError {
 ///
 /// Returns an error if the file cannot be read, is not JSON, or does not hold a valid process.
 pub fn read(path: &Path) -> Result<Mdp, ReadError> {
-    let text = std::fs::read(path).map_err(|source| ReadError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read(path).map_err(FileError::io("read", path))?;
     let mut mdp: Mdp = serde_json::from_slice(&text).map_err(|error| ReadError::Malformed {
         path: path.to_owned(),
         reason: error.to_string(),

@@ -124,8 +124,14 @@ pub fn best_settings(rows: &[RunRow]) -> Vec<BestSetting> {
         .collect()
 }
 
-/// Returns the mean and the standard deviation.
-fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+/// Returns the mean and the standard deviation of a sample, with the divisor `n - 1`.
+///
+/// ```
+/// use tsallis_lab::sweep::mean_and_std;
+///
+/// assert_eq!(mean_and_std([1.0, 3.0].into_iter()), (2.0, 2_f64.sqrt()));
+/// ```
+pub fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let count = values.clone().count() as f64;
     let mean = values.clone().sum::<f64>() / count;
     let squares: f64 = values.map(|value| (value - mean) * (value - mean)).sum();

@@ -1,47 +1,5 @@
 use crate::algorithms::{Algorithm, RunSettings, Sampling, SettingsError};
-use crate::unique;
-use crate::{Divergence, Mdp};
-
-/// A method with the parameters that a grid runs it with.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Method {
-    /// f-PG with each of these divergences.
-    FPg(Vec<Divergence>),
-    /// f-PG with each of these divergences and the natural gradient.
-    Natural(Vec<Divergence>),
-    /// The softmax with a logarithmic barrier.
-    LogBarrier,
-    /// The escort transform with each of these powers.
-    Escort(Vec<f64>),
-    /// The Hadamard parameterization.
-    Hadamard,
-    /// f-PG that chooses alpha while it learns.
-    Adaptive,
-}
-
-impl Method {
-    fn algorithms(&self) -> Vec<Algorithm> {
-        match self {
-            Self::FPg(of) => of.iter().map(|&f| Algorithm::FPg(f)).collect(),
-            Self::Natural(of) => of.iter().map(|&f| Algorithm::Natural(f)).collect(),
-            Self::LogBarrier => vec![Algorithm::LogBarrier],
-            Self::Escort(powers) => powers.iter().map(|&p| Algorithm::Escort(p)).collect(),
-            Self::Hadamard => vec![Algorithm::Hadamard],
-            Self::Adaptive => vec![Algorithm::Adaptive],
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::FPg(_) => "fpg",
-            Self::Natural(_) => "natural",
-            Self::LogBarrier => "log-barrier",
-            Self::Escort(_) => "escort",
-            Self::Hadamard => "hadamard",
-            Self::Adaptive => "adaptive",
-        }
-    }
-}
+use crate::{Mdp, unique};
 
 /// Largest number of runs on each process.
 const MAX_RUNS: u128 = 10_000_000;
@@ -50,7 +8,7 @@ const MAX_RUNS: u128 = 10_000_000;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     /// The methods.
-    pub methods: Vec<Method>,
+    pub algorithms: Vec<Algorithm>,
     /// The step sizes `eta`.
     pub step_sizes: Vec<f64>,
     /// The temperatures `lambda`. Methods without a temperature are run once, not for each temperature.
@@ -83,7 +41,7 @@ pub struct PlannedRun {
 pub enum GridError {
     /// A part of the grid has no value.
     #[error("the grid has no {0}")]
-    Empty(String),
+    Empty(&'static str),
     /// There are more runs than a table can hold.
     #[error("the grid has {0} runs on each process: a table can have at most {MAX_RUNS}")]
     TooLarge(u128),
@@ -100,30 +58,23 @@ impl Grid {
     /// Returns an error if a part of the grid is empty, there are too many runs, a number is out of range, or `project`
     /// is set and not possible.
     pub fn validate(&self) -> Result<(), GridError> {
-        let some = |there: bool, what: &str| {
-            if there {
-                Ok(())
-            } else {
-                Err(GridError::Empty(what.to_owned()))
-            }
-        };
-        some(!self.methods.is_empty(), "method")?;
-        for method in &self.methods {
-            let has_values = !method.algorithms().is_empty();
-            some(has_values, &format!("alpha for {}", method.name()))?;
-        }
+        let some = |there: bool, what| there.then_some(()).ok_or(GridError::Empty(what));
+        some(!self.algorithms.is_empty(), "method")?;
         some(!self.step_sizes.is_empty(), "step size")?;
         some(!self.temperatures.is_empty(), "temperature")?;
         some(self.seeds > 0, "seed")?;
-        let each = [self.step_sizes.len(), self.temperatures.len()];
-        let size = each.iter().fold(
-            u128::from(self.seeds) * self.algorithms().len() as u128,
-            |size, &side| size.saturating_mul(side as u128),
-        );
+        let algorithms = unique(self.algorithms.iter().copied());
+        let sides = [
+            algorithms.len(),
+            self.step_sizes.len(),
+            self.temperatures.len(),
+        ];
+        let size = sides.iter().fold(u128::from(self.seeds), |size, &side| {
+            size.saturating_mul(side as u128)
+        });
         if size > MAX_RUNS {
             return Err(GridError::TooLarge(size));
         }
-        let algorithms = self.algorithms();
         let projected = |algorithm: &Algorithm| matches!(algorithm, Algorithm::FPg(_));
         if self.project && !algorithms.iter().any(projected) {
             return Err(SettingsError::NoProjection(algorithms[0].name()).into());
@@ -132,10 +83,6 @@ impl Grid {
             settings.validate()?;
         }
         Ok(())
-    }
-
-    fn algorithms(&self) -> Vec<Algorithm> {
-        unique(self.methods.iter().flat_map(Method::algorithms))
     }
 
     /// Returns the runs on `processes`. The seeds of a setting follow each other.
@@ -156,7 +103,7 @@ impl Grid {
         let mut all = Vec::new();
         let step_sizes = unique(self.step_sizes.iter().copied());
         let some = unique(self.temperatures.iter().copied());
-        for algorithm in self.algorithms() {
+        for algorithm in unique(self.algorithms.iter().copied()) {
             let none = [0.0];
             let temperatures: &[f64] = if algorithm.has_temperature() {
                 &some

@@ -4,8 +4,8 @@ mod best;
 mod grid;
 mod table;
 
-pub use best::{BestSetting, Setting, best_settings, settings};
-pub use grid::{Grid, GridError, Method, PlannedRun};
+pub use best::{BestSetting, Setting, best_settings, mean_and_std, settings};
+pub use grid::{Grid, GridError, PlannedRun};
 pub use table::{RunKey, RunRow, SixDigits, Table, TableError};
 
 use super::Mdp;
@@ -73,27 +73,23 @@ pub fn sweep(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Divergence;
     use crate::algorithms::{Algorithm, Curve, Sampling};
     use crate::mdp::nchain;
     use std::path::PathBuf;
 
     fn grid() -> Grid {
         Grid {
-            methods: vec![
-                Method::FPg(vec![
-                    "0.5".parse().expect("an alpha"),
-                    "1".parse().expect("an alpha"),
-                ]),
-                Method::Hadamard,
+            algorithms: vec![
+                Algorithm::FPg(Divergence::Tsallis(0.5)),
+                Algorithm::FPg(Divergence::Tsallis(1.0)),
+                Algorithm::Hadamard,
             ],
             step_sizes: vec![0.1, 1.0],
             temperatures: vec![0.01],
             seeds: 3,
             iterations: 200,
-            sampling: Sampling {
-                batch: 2,
-                horizon: 10,
-            },
+            sampling: Sampling::new(2, 10),
             every: 50,
             project: false,
         }
@@ -299,12 +295,9 @@ mod tests {
         };
         assert_eq!(error(|g| g.step_sizes.clear()), "the grid has no step size");
         assert_eq!(error(|g| g.seeds = 0), "the grid has no seed");
-        assert_eq!(
-            error(|g| g.methods = vec![Method::FPg(vec![])]),
-            "the grid has no alpha for fpg"
-        );
+        assert_eq!(error(|g| g.algorithms.clear()), "the grid has no method");
         let sparse = error(|g| {
-            g.methods = vec![Method::FPg(vec!["2".parse().expect("an alpha")])];
+            g.algorithms = vec![Algorithm::FPg(Divergence::Tsallis(2.0))];
             g.project = true;
         });
         assert!(
@@ -317,7 +310,7 @@ mod tests {
         );
         assert_eq!(
             error(|g| {
-                g.methods = vec![Method::Hadamard];
+                g.algorithms = vec![Algorithm::Hadamard];
                 g.project = true;
             }),
             "only fpg supports projection, not hadamard"
@@ -330,7 +323,7 @@ mod tests {
         // A repeated value is run once.
         let mut twice = grid();
         twice.step_sizes.push(0.1);
-        twice.methods.push(Method::Hadamard);
+        twice.algorithms.push(Algorithm::Hadamard);
         let processes = [nchain(3).expect("a length")];
         assert_eq!(twice.runs(&processes), grid().runs(&processes));
         // Hadamard has no temperature and no alpha, so these do not multiply its runs.

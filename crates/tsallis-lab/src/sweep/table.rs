@@ -5,7 +5,6 @@ use burn_tsallis::experiment::{CsvTable, FileError, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 const RESULTS: &str = "results.csv";
@@ -182,16 +181,16 @@ impl SweepSettings {
                 Ok(None)
             };
         }
-        let text = fs::read(&settings).map_err(refused("read", &settings))?;
-        let json: serde_json::Value =
-            serde_json::from_slice(&text).map_err(malformed(&settings))?;
+        let text = fs::read(&settings).map_err(FileError::io("read", &settings))?;
+        let malformed = |error| FileError::malformed(&settings, error);
+        let json: serde_json::Value = serde_json::from_slice(&text).map_err(malformed)?;
         if json.get("processes").is_none() {
             return Err(TableError::Other {
                 path: folder.to_owned(),
                 what: "the settings of another command".to_owned(),
             });
         }
-        let found: Self = serde_json::from_value(json).map_err(malformed(&settings))?;
+        let found: Self = serde_json::from_value(json).map_err(malformed)?;
         match found.differs(wanted) {
             Some(what) => Err(TableError::Other {
                 path: folder.to_owned(),
@@ -233,27 +232,9 @@ impl SweepSettings {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
-    /// A file or a folder cannot be used.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// The operation that failed.
-        action: &'static str,
-        /// The file or the folder.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// A file cannot be read or written.
+    /// A file or the folder cannot be read or written.
     #[error(transparent)]
-    Write(#[from] FileError),
-    /// The contents of a file are invalid.
-    #[error("{} cannot be read: {reason}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        reason: String,
-    },
+    File(#[from] FileError),
     /// The settings of a run are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -298,7 +279,7 @@ impl Table {
     /// Returns an error if the folder cannot be written, another process writes to it, the table cannot be read, or the
     /// settings of its runs are unknown or differ.
     pub fn open(folder: &Path, grid: &Grid, processes: &[Mdp]) -> Result<Self, TableError> {
-        fs::create_dir_all(folder).map_err(refused("create the folder", folder))?;
+        fs::create_dir_all(folder).map_err(FileError::io("create the folder", folder))?;
         let mut wanted = SweepSettings::of(grid, processes);
         // Checked before a partial line is removed, and again once no other process can write.
         SweepSettings::find(folder, &wanted)?;
@@ -310,7 +291,8 @@ impl Table {
         }
         if found.as_ref() != Some(&wanted) {
             let settings = folder.join(SWEEP);
-            let text = serde_json::to_vec_pretty(&wanted).map_err(malformed(&settings))?;
+            let text = serde_json::to_vec_pretty(&wanted)
+                .map_err(|error| FileError::malformed(&settings, error))?;
             write_atomically(&settings, &text)?;
         }
         let mut keys = BTreeSet::new();
@@ -334,23 +316,5 @@ impl Table {
         self.keys.insert(row.key());
         self.rows.push(row);
         Ok(&self.rows[self.rows.len() - 1])
-    }
-}
-
-fn refused<'a>(
-    action: &'static str,
-    path: &'a Path,
-) -> impl FnOnce(io::Error) -> TableError + use<'a> {
-    move |source| TableError::Io {
-        action,
-        path: path.to_owned(),
-        source,
-    }
-}
-
-fn malformed<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> TableError + use<'_, E> {
-    move |error| TableError::Malformed {
-        path: path.to_owned(),
-        reason: error.to_string(),
     }
 }

@@ -36,17 +36,12 @@ pub(super) fn draw_curves(
             .label(format!("best possible: {}", Decimals(best_value, 3))),
     );
     for best in best_settings {
-        let points = || best.iterations.iter().zip(&best.values);
-        let band = points().map(|(&n, &(mean, std))| (n as f64, mean - std, mean + std));
-        let line = Line::new(
-            points().map(|(&n, &(mean, _))| (n as f64, mean)),
-            color(best),
-        );
-        plot = plot.line(
-            line.dashes(dashes(best))
-                .band(band)
-                .label(label(best, seeds)),
-        );
+        let points = best.iterations.iter().zip(&best.values);
+        let points: Vec<_> = points
+            .map(|(&n, &(mean, std))| (n as f64, mean, std))
+            .collect();
+        let line = Line::mean(&points, color(best)).dashes(dashes(best));
+        plot = plot.line(line.label(label(best, seeds)));
     }
     Figure::new((1000, 640))
         .title(format!(
@@ -88,12 +83,8 @@ pub(super) fn draw_alphas(
         }
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         any |= points.len() > 1;
-        let band = points
-            .iter()
-            .map(|&(a, mean, error)| (a, mean - error, mean + error));
-        let line = Line::new(points.iter().map(|&(a, mean, _)| (a, mean)), *color);
-        let band: Vec<_> = band.collect();
-        plot = plot.line(line.band(band).dots().label(process.name()));
+        let line = Line::mean(&points, *color);
+        plot = plot.line(line.dots().label(process.name()));
     }
     if !any {
         return Ok(());

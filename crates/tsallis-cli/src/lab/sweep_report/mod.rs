@@ -3,7 +3,7 @@
 mod figures;
 mod tables;
 
-use super::number_format::{Compact, Decimals, FullPrecision};
+use super::number_format::{Compact, Decimals, FullPrecision, or_dash};
 use super::text_table::TextTable;
 use super::{LabError, print_written};
 use crate::print_paragraph::print_paragraph;
@@ -65,20 +65,8 @@ pub(super) fn write(
     }
     let settings = settings(&rows);
     tables::write(folder, &best_settings, &settings)?;
-    let mut table = TextTable::new(
-        2,
-        &[
-            "process",
-            "method",
-            "alpha",
-            "step",
-            "temperature",
-            "seeds",
-            "value",
-            "error",
-            "of best",
-        ],
-    );
+    let names = "process, method, alpha, step, temperature, seeds, value, error, of best";
+    let mut table = TextTable::new(2, names);
     let seeds = grid.seeds as usize;
     let processes: Vec<Process> = processes
         .iter()
@@ -90,19 +78,17 @@ pub(super) fn write(
             .filter(|best| best.mdp == process.name())
             .collect();
         for best in &of_process {
+            let share = process.share(best.final_value);
             table.row([
                 best.mdp.clone(),
                 best.algorithm.clone(),
-                best.alpha.clone().unwrap_or_else(|| "-".to_owned()),
+                or_dash(best.alpha.as_ref()),
                 FullPrecision(best.step_size).to_string(),
-                best.temperature
-                    .map_or("-".to_owned(), |t| FullPrecision(t).to_string()),
+                or_dash(best.temperature.map(FullPrecision)),
                 best.seeds.to_string(),
                 Compact(best.final_value).to_string(),
                 Compact(best.standard_error).to_string(),
-                process
-                    .share(best.final_value)
-                    .map_or("-".to_owned(), |share| format!("{} %", Decimals(share, 1))),
+                or_dash(share.map(|share| format!("{} %", Decimals(share, 1)))),
             ]);
         }
         if !of_process.is_empty() {

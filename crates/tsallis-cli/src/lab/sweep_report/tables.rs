@@ -16,19 +16,7 @@ pub(super) fn write(
 }
 
 fn write_best_settings(folder: &Path, best_settings: &[BestSetting]) -> Result<(), LabError> {
-    let columns = [
-        "mdp",
-        "algorithm",
-        "alpha",
-        "step_size",
-        "temperature",
-        "settings",
-        "seeds",
-        "final_value",
-        "standard_error",
-        "final_return",
-    ]
-    .map(str::to_owned);
+    let header = "mdp,algorithm,alpha,step_size,temperature,settings,seeds,final_value,standard_error,final_return";
     let rows = best_settings.iter().map(|best| {
         (
             &best.mdp,
@@ -43,19 +31,11 @@ fn write_best_settings(folder: &Path, best_settings: &[BestSetting]) -> Result<(
             best.final_return,
         )
     });
-    write_table(&folder.join("best.csv"), &columns, rows)
+    write_table(&folder.join("best.csv"), header, rows)
 }
 
 fn write_curves(folder: &Path, best_settings: &[BestSetting]) -> Result<(), LabError> {
-    let columns = [
-        "mdp",
-        "algorithm",
-        "alpha",
-        "iteration",
-        "value_mean",
-        "value_std",
-    ]
-    .map(str::to_owned);
+    let header = "mdp,algorithm,alpha,iteration,value_mean,value_std";
     let rows = best_settings.iter().flat_map(|best| {
         best.iterations
             .iter()
@@ -72,22 +52,12 @@ fn write_curves(folder: &Path, best_settings: &[BestSetting]) -> Result<(), LabE
                 )
             })
     });
-    write_table(&folder.join("curves.csv"), &columns, rows)
+    write_table(&folder.join("curves.csv"), header, rows)
 }
 
 fn write_settings(folder: &Path, settings: &[Vec<Setting<'_>>]) -> Result<(), LabError> {
-    let columns = [
-        "mdp",
-        "algorithm",
-        "alpha",
-        "step_size",
-        "temperature",
-        "seeds",
-        "final_value",
-        "standard_error",
-        "final_values",
-    ]
-    .map(str::to_owned);
+    let header =
+        "mdp,algorithm,alpha,step_size,temperature,seeds,final_value,standard_error,final_values";
     let rows = settings.iter().flatten().filter_map(|setting| {
         let first = setting.rows.first()?;
         let values = setting.rows.iter().map(|row| SixDigits(row.final_value));
@@ -104,5 +74,5 @@ fn write_settings(folder: &Path, settings: &[Vec<Setting<'_>>]) -> Result<(), La
             values.join(" "),
         ))
     });
-    write_table(&folder.join("settings.csv"), &columns, rows)
+    write_table(&folder.join("settings.csv"), header, rows)
 }
