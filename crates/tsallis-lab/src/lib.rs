@@ -20,6 +20,8 @@ pub mod exact;
 pub mod mdp;
 pub mod policy;
 pub mod sweep;
+#[cfg(test)]
+mod testing;
 mod unique;
 
 pub use divergence::Divergence;

@@ -305,18 +305,14 @@ impl<'a, F: Real> Row<'a, F> {
             return RowState::nan();
         }
         if self.uses_support_radius() {
+            let curve =
+                |root, remainder| RatioCurve::with_support_radius(&self.generator, root, remainder);
             let (root, remainder) = solve_support_radius(
                 self.alpha,
                 self.bracket,
                 self.max_gap,
                 solver,
-                |(root, remainder)| {
-                    self.mass(&RatioCurve::with_support_radius(
-                        &self.generator,
-                        root,
-                        remainder,
-                    ))
-                },
+                |(root, remainder)| self.mass(&curve(root, remainder)),
             );
             return RowState { root, remainder };
         }
@@ -452,13 +448,7 @@ impl<'a, F: Real> Row<'a, F> {
         let Some(curve) = self.curve(state) else {
             return self.fallback_value();
         };
-        let conjugates: f64 = (0..self.logits.len())
-            .filter(|&i| self.allowed(i))
-            .map(|i| {
-                let log_u = curve.at(self.gap(i)).log_u;
-                (self.q(i) * self.generator.conjugate_at_log(log_u)).into_f64()
-            })
-            .sum();
+        let conjugates = self.sum(&curve, |log_u| self.generator.conjugate_at_log(log_u));
         F::from_f64(self.mu(state).into_f64() + conjugates)
     }
 
@@ -477,14 +467,16 @@ impl<'a, F: Real> Row<'a, F> {
         let Some(curve) = self.curve(state) else {
             return self.fallback_value();
         };
-        let divergence = (0..self.logits.len())
-            .filter(|&i| self.allowed(i))
-            .map(|i| {
-                let log_u = curve.at(self.gap(i)).log_u;
-                (self.q(i) * self.generator.value_at_log(log_u)).into_f64()
-            })
-            .sum();
+        let divergence = self.sum(&curve, |log_u| self.generator.value_at_log(log_u));
         F::from_f64(non_negative(divergence))
+    }
+
+    /// Returns `sum_i q_i f(ln u_i)` over the allowed entries.
+    fn sum(&self, curve: &RatioCurve<F>, f: impl Fn(F) -> F) -> f64 {
+        (0..self.logits.len())
+            .filter(|&i| self.allowed(i))
+            .map(|i| (self.q(i) * f(curve.at(self.gap(i)).log_u)).into_f64())
+            .sum()
     }
 
     fn q(&self, i: usize) -> F {

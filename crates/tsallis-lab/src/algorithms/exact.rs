@@ -213,6 +213,7 @@ mod tests {
     use crate::Divergence;
     use crate::exact::{Constants, optimum};
     use crate::mdp::{bandit, garnet};
+    use crate::testing::policy_of_row;
 
     /// Returns the optimality gap after `steps` steps, and the largest distance of the logits from `Q* / lambda` up to
     /// a constant in each state.
@@ -227,12 +228,8 @@ mod tests {
         });
         let gap = best.objective - evaluator.objective(ascent.policy(), 0.1);
         let mut away = 0.0_f64;
-        for (theta, wanted) in ascent
-            .policy()
-            .logits()
-            .chunks(3)
-            .zip(best.policy.logits().chunks(3))
-        {
+        let rows = ascent.policy().logits().chunks(3);
+        for (theta, wanted) in rows.zip(best.policy.logits().chunks(3)) {
             let shift: f64 = theta.iter().zip(wanted).map(|(a, b)| a - b).sum::<f64>() / 3.0;
             for (a, b) in theta.iter().zip(wanted) {
                 away = away.max((a - b - shift).abs());
@@ -243,13 +240,8 @@ mod tests {
 
     #[test]
     fn the_fixed_point_is_reached() {
-        for (alpha, bound) in [
-            (0.1, 1e-11),
-            (0.3, 1e-10),
-            (0.5, 1e-9),
-            (0.9, 2e-7),
-            (1.0, 2e-6),
-        ] {
+        let bounds = [1e-11, 1e-10, 1e-9, 2e-7, 2e-6];
+        for (alpha, bound) in [0.1, 0.3, 0.5, 0.9, 1.0].into_iter().zip(bounds) {
             let (gap, away) = converge(alpha, 5000);
             println!("alpha {alpha}: gap {gap:e}, logits away from Q* / lambda {away:e}");
             assert!(gap.abs() < bound, "alpha {alpha}: {gap:e}");
@@ -322,8 +314,7 @@ mod tests {
         // lambda = 0, rewards 0 and 1, from a logit gap of -10 to 0 at alpha = 1/2: the flow takes a time of 540.24.
         let mdp = bandit(&[0.0, 1.0], 0.0).expect("arms");
         let evaluator = Evaluator::new(&mdp);
-        let mut policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 1, 2);
-        policy.set_logits(&[10.0, 0.0]);
+        let policy = policy_of_row(Divergence::Tsallis(0.5), &[10.0, 0.0]);
         let mut ascent = ExactAscent::new(&evaluator, policy, 0.0, StepRule::Fixed(0.1));
         let mut steps = 0;
         while ascent.policy().logits()[1] < ascent.policy().logits()[0] {

@@ -158,13 +158,13 @@ mod tests {
     use super::super::{Reinforce, Sampling};
     use super::*;
     use crate::mdp::garnet;
+    use crate::testing::policy_of_row;
     use burn_tsallis::experiment::{Purpose, stream};
 
     #[test]
     fn the_fisher_information_takes_the_natural_gradient_back_to_the_gradient() {
         let mdp = garnet(1, 4, 1, 0.5, 2).expect("sizes");
-        let mut policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 1, 4);
-        policy.set_logits(&[0.4, -0.3, 0.1, 0.9]);
+        let policy = policy_of_row(Divergence::Tsallis(0.5), &[0.4, -0.3, 0.1, 0.9]);
         let sampling = Sampling::new(30, 5);
         let learner = FPg::new(policy.clone(), 0.2);
         let random = stream(3, Purpose::TabularEpisodes, 0);
@@ -193,8 +193,7 @@ mod tests {
 
     #[test]
     fn the_logits_stay_when_the_divergence_changes() {
-        let mut policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), 1, 2);
-        policy.set_logits(&[3.0, 0.0]);
+        let policy = policy_of_row(Divergence::Tsallis(0.5), &[3.0, 0.0]);
         let mut learner = FPg::new(policy, 0.1);
         learner.set_divergence(Divergence::Tsallis(1.0));
         assert_eq!(learner.policy().logits(), [3.0, 0.0]);

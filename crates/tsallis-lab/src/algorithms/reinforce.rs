@@ -320,6 +320,7 @@ mod tests {
     use super::*;
     use crate::exact::FiniteHorizon;
     use crate::mdp::{deep_sea_stochastic, garnet, nchain};
+    use crate::testing::divergences;
     use crate::{Divergence, SoftargmaxPolicy};
     use burn_tsallis::experiment::{Purpose, stream};
 
@@ -335,12 +336,8 @@ mod tests {
         let exact = FiniteHorizon::new(mdp, steps).gradient(&policy, 0.3);
         let sampling = Sampling { batch: 1, horizon };
         let learner = FPg::new(policy, 0.3);
-        let mut run = Reinforce::new(
-            mdp,
-            learner,
-            sampling,
-            stream(5, Purpose::TabularEpisodes, 0),
-        );
+        let random = stream(5, Purpose::TabularEpisodes, 0);
+        let mut run = Reinforce::new(mdp, learner, sampling, random);
         let n = exact.len();
         let (mut sum, mut squares) = (vec![0.0; n], vec![0.0; n]);
         for _ in 0..batches {
@@ -375,15 +372,11 @@ mod tests {
         let chain = nchain(4).expect("a length");
         let sea = deep_sea_stochastic(3).expect("a size");
         let random = garnet(3, 3, 2, 0.8, 6).expect("sizes");
-        for divergence in [0.1, 0.5, 1.0].map(Divergence::Tsallis) {
+        for divergence in divergences(["0.1", "0.5", "1"]) {
             unbiased(&chain, divergence, 6, 100_000);
             unbiased(&sea, divergence, 25, 100_000);
         }
-        for divergence in [
-            Divergence::Tsallis(0.5),
-            Divergence::Tsallis(1.5),
-            Divergence::JensenShannon,
-        ] {
+        for divergence in divergences(["0.5", "1.5", "jensen-shannon"]) {
             unbiased(&random, divergence, 4, 100_000);
         }
     }

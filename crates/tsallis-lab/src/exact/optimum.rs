@@ -184,10 +184,11 @@ mod tests {
     use crate::Divergence;
     use crate::exact::FiniteHorizon;
     use crate::mdp::{deep_sea, garnet, nchain};
+    use crate::testing::{assert_close, divergences};
 
     #[test]
     fn best_values_of_the_chain_and_the_sea() {
-        let close = |got: f64, want: f64| assert!((got - want).abs() < 1e-6, "{got} {want}");
+        let close = |got, want| assert_close(got, want, 1e-6, "the value");
         let chain = |n| nchain(n).expect("a length");
         let sea = |n| deep_sea(n).expect("a size");
         // Truncated after 25 steps, or after the chain's own limit of n + 8.
@@ -204,14 +205,10 @@ mod tests {
             close(horizon.objective(&always(1), 0.0), best);
             close(horizon.objective(&always(0), 0.0), left);
             let got = horizon.objective(&TablePolicy::uniform(n, 2), 0.0);
-            assert!((got - uniform).abs() < 5e-5, "{got} {uniform}");
+            assert_close(got, uniform, 5e-5, "the uniform policy");
         }
-        for (n, best) in [
-            (10, 0.903955),
-            (15, 0.859416),
-            (20, 0.817064),
-            (30, 0.738495),
-        ] {
+        let best_of_sea = [0.903955, 0.859416, 0.817064, 0.738495];
+        for (n, best) in [10, 15, 20, 30].into_iter().zip(best_of_sea) {
             let mdp = sea(n);
             close(best_value(&Evaluator::new(&mdp)), best);
             close(best_finite_horizon_value(&mdp, n), best);
@@ -220,20 +217,14 @@ mod tests {
         }
         let uniform = TablePolicy::uniform(225, 2);
         let value = Evaluator::new(&sea(15)).objective(&uniform, 0.0);
-        assert!((value + 0.0047).abs() < 5e-4, "{value}");
+        assert_close(value, -0.0047, 5e-4, "the uniform policy");
     }
 
     #[test]
     fn policy_iteration_and_value_iteration_find_the_same_optimum() {
         let mdp = garnet(6, 3, 2, 0.8, 11).expect("sizes");
         let evaluator = Evaluator::new(&mdp);
-        for divergence in [
-            Divergence::Tsallis(0.1),
-            Divergence::Tsallis(1.0),
-            Divergence::Tsallis(2.0),
-            Divergence::JensenShannon,
-            Divergence::LeCam,
-        ] {
+        for divergence in divergences(["0.1", "1", "2", "jensen-shannon", "le-cam"]) {
             let policy = SoftargmaxPolicy::uniform(divergence, 6, 3);
             let optimum = optimum(&evaluator, &policy, 0.1);
             let mut sweeps = value_iteration(&mdp, &policy, 0.1);
@@ -243,7 +234,7 @@ mod tests {
                 assert!(pair[1] <= 0.8 * pair[0] + 1e-12, "{divergence}: {pair:?}");
             }
             for (a, b) in sweeps.values().iter().zip(&optimum.values.states) {
-                assert!((a - b).abs() < 1e-12, "{divergence}: {a} {b}");
+                assert_close(*a, *b, 1e-12, divergence);
             }
         }
     }

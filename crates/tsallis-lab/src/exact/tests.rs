@@ -3,20 +3,24 @@
 use super::*;
 use crate::mdp::{bandit, deep_sea, garnet, gridworld, nchain};
 use crate::policy::{Reference, project_logits};
+use crate::testing::{assert_close, divergences};
 use crate::{Divergence, Mdp, Policy, SoftargmaxPolicy};
 use burn_tsallis::experiment::{Purpose, Stream, stream};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
-const COVERED: [Divergence; 7] = [
-    Divergence::Tsallis(0.1),
-    Divergence::Tsallis(0.3),
-    Divergence::Tsallis(0.5),
-    Divergence::Tsallis(0.9),
-    Divergence::Tsallis(1.0),
-    Divergence::Hellinger,
-    Divergence::JensenShannon,
-];
+/// Divergences that the theory covers.
+fn covered() -> [Divergence; 7] {
+    divergences([
+        "0.1",
+        "0.3",
+        "0.5",
+        "0.9",
+        "1",
+        "hellinger",
+        "jensen-shannon",
+    ])
+}
 
 fn normal(random: &mut Stream) -> f64 {
     StandardNormal.sample(random)
@@ -29,20 +33,15 @@ fn random_policy(
     random: &mut Stream,
 ) -> SoftargmaxPolicy {
     let mut policy = SoftargmaxPolicy::uniform(divergence, mdp.states(), mdp.actions());
-    let logits: Vec<f64> = policy
-        .logits()
-        .iter()
-        .map(|_| scale * normal(random))
-        .collect();
-    policy.set_logits(&logits);
+    let logits = policy.logits().iter().map(|_| scale * normal(random));
+    policy.set_logits(&logits.collect::<Vec<f64>>());
     policy
 }
 
 fn moved(policy: &SoftargmaxPolicy, i: usize, by: f64) -> SoftargmaxPolicy {
     let mut policy = policy.clone();
-    let state = i / policy.actions();
-    let place = i % policy.actions();
-    policy.change(state, |logits| logits[place] += by);
+    let (state, action) = (i / policy.actions(), i % policy.actions());
+    policy.change(state, |logits| logits[action] += by);
     policy
 }
 
@@ -54,29 +53,19 @@ fn the_gradient_is_the_slope_of_the_value() {
         deep_sea(3).expect("a size"),
         gridworld(2, 3, 0.2).expect("a grid"),
     ];
-    let more = [
-        Divergence::Tsallis(0.0),
-        Divergence::Tsallis(1.4),
-        Divergence::LeCam,
-    ];
+    let more = divergences(["0", "1.4", "le-cam"]);
     for mdp in &processes {
         let evaluator = Evaluator::new(mdp);
         let horizon = FiniteHorizon::new(mdp, 4);
         for divergence in COVERED.into_iter().chain(more) {
-            let mut policy = random_policy(mdp, divergence, 0.4, &mut random);
+            let (states, actions) = (mdp.states(), mdp.actions());
             // A reference that is not uniform.
-            let q: Vec<f64> = (0..mdp.actions()).map(|a| (a + 1) as f64).collect();
-            let total: f64 = q.iter().sum();
-            let q = q.iter().map(|q| q / total).collect();
-            let mut other = SoftargmaxPolicy::new(
-                divergence,
-                mdp.states(),
-                mdp.actions(),
-                &Reference::Actions(q),
-            )
-            .expect("full support");
-            other.set_logits(policy.logits());
-            std::mem::swap(&mut policy, &mut other);
+            let total = (1..=actions).sum::<usize>() as f64;
+            let q = (1..=actions).map(|q| q as f64 / total).collect();
+            let reference = Reference::Actions(q);
+            let mut policy = SoftargmaxPolicy::new(divergence, states, actions, &reference)
+                .expect("full support");
+            policy.set_logits(random_policy(mdp, divergence, 0.4, &mut random).logits());
             let gradient = evaluator.gradient(&policy, 0.3).logits;
             let within = horizon.gradient(&policy, 0.3);
             let h = 1e-5;
@@ -84,19 +73,19 @@ fn the_gradient_is_the_slope_of_the_value() {
                 let (up, down) = (moved(&policy, i, h), moved(&policy, i, -h));
                 let slope =
                     (evaluator.objective(&up, 0.3) - evaluator.objective(&down, 0.3)) / (2.0 * h);
-                assert!(
-                    (gradient[i] - slope).abs() < 1e-8,
-                    "{} {divergence}: {} {slope}",
-                    mdp.name(),
-                    gradient[i]
+                assert_close(
+                    gradient[i],
+                    slope,
+                    1e-8,
+                    format_args!("{} {divergence}", mdp.name()),
                 );
                 let slope =
                     (horizon.objective(&up, 0.3) - horizon.objective(&down, 0.3)) / (2.0 * h);
-                assert!(
-                    (within[i] - slope).abs() < 1e-8,
-                    "{} {divergence}: {} {slope}",
-                    mdp.name(),
-                    within[i]
+                assert_close(
+                    within[i],
+                    slope,
+                    1e-8,
+                    format_args!("{} {divergence}", mdp.name()),
                 );
             }
         }
@@ -120,11 +109,8 @@ fn enumerated(mdp: &Mdp, policy: &SoftargmaxPolicy, temperature: f64) -> Vec<f64
             let actions = mdp.actions();
             let weight = mdp.discount().powi(t);
             let mut slope = vec![0.0; actions];
-            policy.jacobian_product(
-                state,
-                &policy.derivatives()[policy.range(state)],
-                &mut slope,
-            );
+            let y = &policy.derivatives()[policy.range(state)];
+            policy.jacobian_product(state, y, &mut slope);
             for (f, i) in slope.iter().zip(policy.range(state)) {
                 self.mean[i] -= probability * weight * lambda * f;
             }
@@ -177,11 +163,7 @@ fn every_trajectory_weighed_by_its_probability_gives_the_gradient() {
             let mean = enumerated(&mdp, &policy, 0.3);
             let exact = FiniteHorizon::new(&mdp, 3).gradient(&policy, 0.3);
             for (a, b) in mean.iter().zip(&exact) {
-                assert!(
-                    (a - b).abs() < 1e-12,
-                    "{} {divergence}: {a} {b}",
-                    mdp.name()
-                );
+                assert_close(*a, *b, 1e-12, format_args!("{} {divergence}", mdp.name()));
             }
         }
     }
@@ -198,7 +180,7 @@ fn a_long_horizon_matches_the_infinite_one() {
     let exact = Evaluator::new(&mdp).gradient(&policy, 0.2).logits;
     let cut = FiniteHorizon::new(&mdp, 110).gradient(&policy, 0.2);
     for (a, b) in exact.iter().zip(&cut) {
-        assert!((a - b).abs() < 1e-12);
+        assert_close(*a, *b, 1e-12, "the gradient");
     }
 }
 
@@ -207,10 +189,7 @@ fn the_optimum_is_a_zero_of_the_gradient() {
     for seed in 0..5 {
         let mdp = garnet(4, 3, 2, 0.8, seed).expect("sizes");
         let evaluator = Evaluator::new(&mdp);
-        for divergence in COVERED
-            .into_iter()
-            .chain([Divergence::Tsallis(1.5), Divergence::LeCam])
-        {
+        for divergence in covered().into_iter().chain(divergences(["1.5", "le-cam"])) {
             let policy = SoftargmaxPolicy::uniform(divergence, 4, 3);
             let optimum = optimum(&evaluator, &policy, 0.1);
             let gradient = evaluator.gradient(&optimum.policy, 0.1);
@@ -252,11 +231,8 @@ fn the_optimum_of_two_arms_is_the_closed_form() {
         for (alpha, probability) in closed {
             let policy = SoftargmaxPolicy::uniform(Divergence::Tsallis(alpha), 1, 2);
             let best = optimum(&evaluator, &policy, temperature).policy;
-            let (got, want) = (best.row(0)[0], probability(delta));
-            assert!(
-                (got - want).abs() < 1e-14,
-                "alpha {alpha}, delta {delta}: {got} {want}"
-            );
+            let what = format_args!("alpha {alpha}, delta {delta}");
+            assert_close(best.row(0)[0], probability(delta), 1e-14, what);
         }
     }
 }
@@ -294,7 +270,7 @@ fn the_polyak_lojasiewicz_inequality_and_the_two_it_is_made_of() {
         };
         let evaluator = Evaluator::new(&mdp);
         let rho = mdp.start().iter().copied().fold(1.0, f64::min);
-        for divergence in COVERED {
+        for divergence in covered() {
             let temperature = 10_f64.powf(random.random::<f64>() * 2.0 - 1.5);
             let uniform = SoftargmaxPolicy::uniform(divergence, mdp.states(), mdp.actions());
             let optimum = optimum(&evaluator, &uniform, temperature);
@@ -359,7 +335,7 @@ fn the_projection_never_lowers_the_value_and_keeps_its_floor() {
     for seed in 0..8 {
         let mdp = garnet(4, 3, 2, 0.8, seed).expect("sizes");
         let evaluator = Evaluator::new(&mdp);
-        for divergence in COVERED {
+        for divergence in covered() {
             for temperature in [0.1, 1.0] {
                 let policy = SoftargmaxPolicy::uniform(divergence, 4, 3);
                 let constants = Constants::for_policy(&mdp, &policy, temperature).expect("covered");
@@ -406,7 +382,7 @@ fn the_projection_never_lowers_the_value_and_keeps_its_floor() {
 /// Multiplying the rewards and the temperature by the same factor does not change the problem.
 #[test]
 fn the_floor_and_the_curvature_know_the_span_of_the_rewards() {
-    for divergence in COVERED {
+    for divergence in covered() {
         let of = |scale: f64| {
             Constants::new(divergence, 0.8, 0.1 * scale, scale, 0.25, 0.5).expect("covered")
         };
@@ -439,7 +415,7 @@ fn the_floor_and_the_curvature_know_the_span_of_the_rewards() {
 #[test]
 fn the_curvature_is_below_its_bound() {
     let mut random = stream(6, Purpose::Processes, 1);
-    for divergence in COVERED {
+    for divergence in covered() {
         let mdp = garnet(3, 2, 2, 0.8, 9).expect("sizes");
         let evaluator = Evaluator::new(&mdp);
         let bound = Constants::new(divergence, 0.8, 0.1, 1.0, 0.5, 1.0 / 3.0)

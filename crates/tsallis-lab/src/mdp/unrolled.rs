@@ -54,6 +54,7 @@ mod tests {
     use super::super::{deep_sea, garnet, nchain};
     use super::*;
     use crate::exact::{Evaluator, FiniteHorizon};
+    use crate::testing::assert_close;
     use crate::{Divergence, SoftargmaxPolicy};
 
     #[test]
@@ -62,27 +63,21 @@ mod tests {
             garnet(4, 3, 2, 0.8, 2).expect("sizes"),
             deep_sea(3).expect("a size"),
         ] {
-            let mut policy =
-                SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), mdp.states(), mdp.actions());
-            let logits: Vec<f64> = (0..policy.logits().len())
-                .map(|i| (i as f64).sin())
-                .collect();
-            policy.set_logits(&logits);
-            let steps = 7;
+            let policy_of = |logits: &[f64]| {
+                let (states, actions) = (logits.len() / mdp.actions(), mdp.actions());
+                let mut policy =
+                    SoftargmaxPolicy::uniform(Divergence::Tsallis(0.5), states, actions);
+                policy.set_logits(logits);
+                policy
+            };
+            let count = mdp.states() * mdp.actions();
+            let logits: Vec<f64> = (0..count).map(|i| (i as f64).sin()).collect();
+            let (policy, steps) = (policy_of(&logits), 7);
             let unrolled = mdp.unrolled(steps).expect("steps");
-            let mut repeated = SoftargmaxPolicy::uniform(
-                Divergence::Tsallis(0.5),
-                unrolled.states(),
-                mdp.actions(),
-            );
-            repeated.set_logits(&logits.repeat(steps));
+            let repeated = policy_of(&logits.repeat(steps));
             let value = Evaluator::new(&unrolled).objective(&repeated, 0.3);
             let want = FiniteHorizon::new(&mdp, steps).objective(&policy, 0.3);
-            assert!(
-                (value - want).abs() < 1e-12,
-                "{}: {value} {want}",
-                mdp.name()
-            );
+            assert_close(value, want, 1e-12, mdp.name());
         }
     }
 

@@ -328,18 +328,15 @@ impl Policy for SoftargmaxPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{assert_close, divergences};
 
-    const ALL: [Divergence; 9] = [
-        Divergence::Tsallis(-0.5),
-        Divergence::Tsallis(0.0),
-        Divergence::Tsallis(0.3),
-        Divergence::Tsallis(1.0),
-        Divergence::Tsallis(1.5),
-        Divergence::Tsallis(2.0),
-        Divergence::Hellinger,
-        Divergence::JensenShannon,
-        Divergence::LeCam,
-    ];
+    /// Every divergence, with two and with four actions.
+    fn all() -> impl Iterator<Item = (Divergence, usize)> {
+        let alphas = ["-0.5", "0", "0.3", "1", "1.5", "2"];
+        let others = ["hellinger", "jensen-shannon", "le-cam"];
+        let every = divergences(alphas).into_iter().chain(divergences(others));
+        every.flat_map(|divergence| [(divergence, 2), (divergence, 4)])
+    }
 
     fn policy(divergence: Divergence, actions: usize) -> SoftargmaxPolicy {
         let q: Vec<f64> = match actions {
@@ -354,78 +351,65 @@ mod tests {
 
     #[test]
     fn every_derivative_agrees_with_differences() {
-        for divergence in ALL {
-            for actions in [2, 4] {
-                let here = policy(divergence, actions);
-                let h = 1e-6;
-                let credit = &[0.7, -1.3, 0.2, 2.0][..actions];
-                let mut by_pi = vec![0.0; actions];
-                let mut by_log = vec![0.0; actions];
-                let mut by_divergence = vec![0.0; actions];
-                here.jacobian_product(0, credit, &mut by_pi);
-                here.score(0, credit, &mut by_log);
-                here.jacobian_product(0, here.derivatives(), &mut by_divergence);
-                for b in 0..actions {
-                    let moved = |by: f64| {
-                        let mut policy = here.clone();
-                        policy.change(0, |logits| logits[b] += by);
-                        policy
-                    };
-                    let (up, down) = (moved(h), moved(-h));
-                    let slope =
-                        |f: &dyn Fn(&SoftargmaxPolicy) -> f64| (f(&up) - f(&down)) / (2.0 * h);
-                    let dot = |f: fn(f64) -> f64| {
-                        move |policy: &SoftargmaxPolicy| {
-                            let terms = policy.probabilities().iter().zip(credit);
-                            terms.map(|(&p, c)| c * f(p)).sum::<f64>()
-                        }
-                    };
-                    let close = |got: f64, want: f64| {
-                        assert!(
-                            (got - want).abs() < 2e-8,
-                            "{divergence} of {actions}: {got} {want}"
-                        );
-                    };
-                    close(by_pi[b], slope(&dot(|p| p)));
-                    close(by_log[b], slope(&dot(f64::ln)));
-                    close(
-                        by_divergence[b],
-                        slope(&|policy| policy.state_divergence(0)),
-                    );
-                }
+        for (divergence, actions) in all() {
+            let here = policy(divergence, actions);
+            let h = 1e-6;
+            let credit = &[0.7, -1.3, 0.2, 2.0][..actions];
+            let mut by_pi = vec![0.0; actions];
+            let mut by_log = vec![0.0; actions];
+            let mut by_divergence = vec![0.0; actions];
+            here.jacobian_product(0, credit, &mut by_pi);
+            here.score(0, credit, &mut by_log);
+            here.jacobian_product(0, here.derivatives(), &mut by_divergence);
+            for b in 0..actions {
+                let moved = |by: f64| {
+                    let mut policy = here.clone();
+                    policy.change(0, |logits| logits[b] += by);
+                    policy
+                };
+                let (up, down) = (moved(h), moved(-h));
+                let slope = |f: &dyn Fn(&SoftargmaxPolicy) -> f64| (f(&up) - f(&down)) / (2.0 * h);
+                let dot = |f: fn(f64) -> f64| {
+                    move |policy: &SoftargmaxPolicy| {
+                        let terms = policy.probabilities().iter().zip(credit);
+                        terms.map(|(&p, c)| c * f(p)).sum::<f64>()
+                    }
+                };
+                let what = format_args!("{divergence} of {actions}");
+                let close = |got, want| assert_close(got, want, 2e-8, what);
+                close(by_pi[b], slope(&dot(|p| p)));
+                close(by_log[b], slope(&dot(f64::ln)));
+                let divergence = |policy: &SoftargmaxPolicy| policy.state_divergence(0);
+                close(by_divergence[b], slope(&divergence));
             }
         }
     }
 
     #[test]
     fn logits_of_zero_are_the_reference_and_cost_nothing() {
-        for divergence in ALL {
-            for actions in [2, 4] {
-                let mut policy = policy(divergence, actions);
-                policy.set_logits(&vec![5.0; actions]);
-                for (p, q) in policy.probabilities().iter().zip(policy.reference()) {
-                    assert!((p - q).abs() < 1e-14, "{divergence}");
-                }
-                assert!(policy.state_divergence(0) < 1e-14);
+        for (divergence, actions) in all() {
+            let mut policy = policy(divergence, actions);
+            policy.set_logits(&vec![5.0; actions]);
+            for (p, q) in policy.probabilities().iter().zip(policy.reference()) {
+                assert!((p - q).abs() < 1e-14, "{divergence}");
             }
+            assert!(policy.state_divergence(0) < 1e-14);
         }
     }
 
     #[test]
     fn logits_that_are_no_numbers_are_seen_everywhere() {
-        for divergence in ALL {
-            for actions in [2, 4] {
-                let mut policy = policy(divergence, actions);
-                policy.change(0, |logits| logits[1] = f64::NAN);
-                assert!(
-                    policy.probabilities().iter().all(|p| p.is_nan()),
-                    "{divergence}"
-                );
-                assert!(policy.state_divergence(0).is_nan(), "{divergence}");
-                // Finite logits make the policy finite again.
-                policy.change(0, |logits| logits.fill(0.0));
-                assert!(policy.state_divergence(0) < 1e-14, "{divergence}");
-            }
+        for (divergence, actions) in all() {
+            let mut policy = policy(divergence, actions);
+            policy.change(0, |logits| logits[1] = f64::NAN);
+            assert!(
+                policy.probabilities().iter().all(|p| p.is_nan()),
+                "{divergence}"
+            );
+            assert!(policy.state_divergence(0).is_nan(), "{divergence}");
+            // Finite logits make the policy finite again.
+            policy.change(0, |logits| logits.fill(0.0));
+            assert!(policy.state_divergence(0) < 1e-14, "{divergence}");
         }
     }
 

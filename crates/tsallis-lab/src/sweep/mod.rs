@@ -76,7 +76,7 @@ mod tests {
     use crate::Divergence;
     use crate::algorithms::{Algorithm, Curve, Sampling};
     use crate::mdp::nchain;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     fn grid() -> Grid {
         Grid {
@@ -102,14 +102,25 @@ mod tests {
         folder
     }
 
+    /// Runs the grid in a new table.
+    fn swept(folder: &Path, grid: &Grid, processes: &[Mdp]) -> Table {
+        let mut table = Table::open(folder, grid, processes).expect("a new table");
+        let never = AtomicBool::new(false);
+        sweep(processes, grid, &mut table, &never, |_| ()).expect("swept");
+        table
+    }
+
+    fn refused(folder: &Path, grid: &Grid, processes: &[Mdp]) -> String {
+        let table = Table::open(folder, grid, processes);
+        table.expect_err("the folder is refused").to_string()
+    }
+
     #[test]
     fn a_stopped_sweep_goes_on_where_it_was_and_gives_the_same_table() {
         let processes = [nchain(4).expect("a length"), nchain(5).expect("a length")];
         let grid = grid();
-        let never = AtomicBool::new(false);
         let whole = folder("whole");
-        let mut table = Table::open(&whole, &grid, &processes).expect("a new table");
-        sweep(&processes, &grid, &mut table, &never, |_| ()).expect("swept");
+        let table = swept(&whole, &grid, &processes);
         assert_eq!(table.rows().len(), 2 * (2 + 1) * 2 * 3);
 
         let parts = folder("parts");
@@ -128,9 +139,7 @@ mod tests {
         let mut text = std::fs::read_to_string(&path).expect("the table");
         text.push_str("nchain:4,fpg,0.5,0.1,0.0");
         std::fs::write(&path, text).expect("the table");
-        let mut table = Table::open(&parts, &grid, &processes).expect("the table, mended");
-        sweep(&processes, &grid, &mut table, &never, |_| ()).expect("swept");
-        drop(table);
+        drop(swept(&parts, &grid, &processes));
 
         let lines = |folder: &PathBuf| {
             let text = std::fs::read_to_string(folder.join("results.csv")).expect("the table");
@@ -142,18 +151,12 @@ mod tests {
 
         let mut other = grid.clone();
         other.iterations = 300;
-        let error = Table::open(&whole, &other, &processes)
-            .expect_err("other settings")
-            .to_string();
+        let error = refused(&whole, &other, &processes);
         assert!(error.contains("iterations 200, not 300"), "{error}");
         let longer = nchain(4).expect("a length").with_episode_steps(Some(30));
-        let error = Table::open(&parts, &grid, &[longer.expect("steps")])
-            .expect_err("another process")
-            .to_string();
-        assert!(
-            error.contains("a different process \"nchain:4\""),
-            "{error}"
-        );
+        let error = refused(&parts, &grid, &[longer.expect("steps")]);
+        let wanted = "a different process \"nchain:4\"";
+        assert!(error.contains(wanted), "{error}");
         for folder in [whole, parts] {
             std::fs::remove_dir_all(folder).expect("removed");
         }
@@ -164,19 +167,9 @@ mod tests {
         let processes = [nchain(4).expect("a length")];
         let grid = grid();
         let folder = folder("twice");
-        let mut table = Table::open(&folder, &grid, &processes).expect("a new table");
-        let error = Table::open(&folder, &grid, &processes)
-            .expect_err("two writers")
-            .to_string();
+        let table = swept(&folder, &grid, &processes);
+        let error = refused(&folder, &grid, &processes);
         assert!(error.contains("another process"), "{error}");
-        sweep(
-            &processes,
-            &grid,
-            &mut table,
-            &AtomicBool::new(false),
-            |_| (),
-        )
-        .expect("swept");
         let rows = table.rows().to_vec();
         drop(table);
         // Every run twice, as two writers left the table before it had a lock.
@@ -201,13 +194,9 @@ mod tests {
         drop(table);
         std::fs::remove_file(folder.join("sweep.json")).expect("removed");
         std::fs::write(&path, "mdp,algorithm\ntorn").expect("a file");
-        let error = Table::open(&folder, &grid(), &processes)
-            .expect_err("no settings")
-            .to_string();
-        assert!(
-            error.contains("results.csv holds runs") && error.contains("sweep.json"),
-            "{error}"
-        );
+        let error = refused(&folder, &grid(), &processes);
+        assert!(error.contains("results.csv holds runs"), "{error}");
+        assert!(error.contains("sweep.json"), "{error}");
         let kept = std::fs::read_to_string(&path).expect("the file");
         assert_eq!(kept, "mdp,algorithm\ntorn");
         std::fs::remove_dir_all(folder).expect("removed");
@@ -256,15 +245,7 @@ mod tests {
         let processes = [nchain(4).expect("a length")];
         let grid = grid();
         let folder = folder("best");
-        let mut table = Table::open(&folder, &grid, &processes).expect("a new table");
-        sweep(
-            &processes,
-            &grid,
-            &mut table,
-            &AtomicBool::new(false),
-            |_| (),
-        )
-        .expect("swept");
+        let table = swept(&folder, &grid, &processes);
         let best = best_settings(table.rows());
         assert_eq!(best.len(), 3);
         for best in &best {

@@ -28,20 +28,15 @@ impl<B: DenseBackend> Backward<B, 3> for DenseOp {
         _checkpointer: &mut Checkpointer,
     ) {
         let gradient = grads.consume::<B>(&ops.node);
-        let SavedTensors {
-            x,
-            weight,
-            y,
-            activation,
-        } = ops.state;
-        let (product_grad, bias_grad) = B::dense_backward(y, gradient, activation);
+        let saved = ops.state;
+        let (product_grad, bias_grad) = B::dense_backward(saved.y, gradient, saved.activation);
         let [x_node, weight_node, bias_node] = ops.parents;
         if let Some(node) = x_node {
-            let weight = B::float_swap_dims(weight, 0, 1);
+            let weight = B::float_swap_dims(saved.weight, 0, 1);
             grads.register::<B>(node.id, B::product(product_grad.clone(), weight));
         }
         if let Some(node) = weight_node {
-            let x = B::float_swap_dims(x, 0, 1);
+            let x = B::float_swap_dims(saved.x, 0, 1);
             grads.register::<B>(node.id, B::product(x, product_grad));
         }
         if let Some(node) = bias_node {

@@ -1,4 +1,4 @@
-use super::{ObjectiveBackend, ObjectiveParameters};
+use super::{ObjectiveBackend, ObjectiveParameters, ObjectiveTensors};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -10,15 +10,9 @@ use burn::tensor::Shape;
 #[derive(Clone, Copy, Debug)]
 struct ObjectiveOp;
 
-/// The derivatives of the loss, which are computed together with it.
-#[derive(Clone, Debug)]
-struct Derivatives<B: ObjectiveBackend> {
-    policy_grad: FloatTensor<B>,
-    value_grad: FloatTensor<B>,
-}
-
 impl<B: ObjectiveBackend> Backward<B, 2> for ObjectiveOp {
-    type State = Derivatives<B>;
+    /// The derivatives of the loss, which are computed together with it.
+    type State = [FloatTensor<B>; 2];
 
     fn backward(
         self,
@@ -28,8 +22,7 @@ impl<B: ObjectiveBackend> Backward<B, 2> for ObjectiveOp {
     ) {
         let cotangent = grads.consume::<B>(&ops.node);
         let cotangent = B::float_reshape(cotangent, Shape::new([1, 1]));
-        let derivatives = [ops.state.policy_grad, ops.state.value_grad];
-        for (node, derivative) in ops.parents.into_iter().zip(derivatives) {
+        for (node, derivative) in ops.parents.into_iter().zip(ops.state) {
             if let Some(node) = node {
                 let gradient = B::float_mul(derivative, cotangent.clone());
                 grads.register::<B>(node.id, gradient);
@@ -45,25 +38,20 @@ impl<B: ObjectiveBackend, C: CheckpointStrategy> ObjectiveBackend for Autodiff<B
         values: FloatTensor<Self>,
         samples: FloatTensor<Self>,
         parameters: ObjectiveParameters,
-    ) -> (
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-    ) {
-        let (loss, terms, policy_grad, value_grad) = B::objective_with_gradients(
+    ) -> ObjectiveTensors<Self> {
+        let output = B::objective_with_gradients(
             policy.into_primitive(),
             values.into_primitive(),
             samples.into_primitive(),
             parameters,
         );
         let constant = <Self as AutodiffBackend>::from_inner;
-        (
-            constant(loss),
-            constant(terms),
-            constant(policy_grad),
-            constant(value_grad),
-        )
+        ObjectiveTensors {
+            loss: constant(output.loss),
+            terms: constant(output.terms),
+            policy_grad: constant(output.policy_grad),
+            value_grad: constant(output.value_grad),
+        }
     }
 
     fn clipped_objective(
@@ -79,18 +67,14 @@ impl<B: ObjectiveBackend, C: CheckpointStrategy> ObjectiveBackend for Autodiff<B
             .prepare::<C>([policy_node, values_node])
             .compute_bound()
             .stateful();
-        let (loss, terms, policy_grad, value_grad) =
+        let output =
             B::objective_with_gradients(policy, values, samples.into_primitive(), parameters);
         let loss = match prepared {
             OpsKind::Tracked(prepared) => {
-                let derivatives = Derivatives {
-                    policy_grad,
-                    value_grad,
-                };
-                prepared.finish(derivatives, loss)
+                prepared.finish([output.policy_grad, output.value_grad], output.loss)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(loss),
+            OpsKind::UnTracked(prepared) => prepared.finish(output.loss),
         };
-        (loss, <Self as AutodiffBackend>::from_inner(terms))
+        (loss, <Self as AutodiffBackend>::from_inner(output.terms))
     }
 }

@@ -12,7 +12,21 @@
 
 use super::{ObjectiveParameters, portable};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, backend_extension};
+use burn::backend::{Backend, ExtensionType, backend_extension};
+
+/// The loss, its terms and its derivatives.
+#[derive(Clone, Debug, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "cube"))]
+pub struct ObjectiveTensors<B: Backend> {
+    /// The loss, `[1]`.
+    pub loss: FloatTensor<B>,
+    /// Its terms, `[batch, 3]`.
+    pub terms: FloatTensor<B>,
+    /// Its derivative with respect to the policy, `[batch, actions]`.
+    pub policy_grad: FloatTensor<B>,
+    /// Its derivative with respect to the values, `[batch, 1]`.
+    pub value_grad: FloatTensor<B>,
+}
 
 /// Extends Burn's backends with the clipped objective of PPO.
 #[backend_extension(
@@ -25,20 +39,14 @@ use burn::backend::{Backend, backend_extension};
     Remote: cfg(feature = "remote"),
 )]
 pub trait ObjectiveBackend: Backend {
-    /// Computes the loss `[1]`, its terms `[batch, 3]`, and its derivatives with respect to the policy
-    /// `[batch, actions]` and the values `[batch, 1]`.
+    /// Computes the loss, its terms and its derivatives.
     #[fusion(default)]
     fn objective_with_gradients(
         policy: FloatTensor<Self>,
         values: FloatTensor<Self>,
         samples: FloatTensor<Self>,
         parameters: ObjectiveParameters,
-    ) -> (
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-    ) {
+    ) -> ObjectiveTensors<Self> {
         portable::objective::<Self>(policy, values, samples, parameters)
     }
 
@@ -50,9 +58,8 @@ pub trait ObjectiveBackend: Backend {
         samples: FloatTensor<Self>,
         parameters: ObjectiveParameters,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (loss, terms, _, _) =
-            Self::objective_with_gradients(policy, values, samples, parameters);
-        (loss, terms)
+        let output = Self::objective_with_gradients(policy, values, samples, parameters);
+        (output.loss, output.terms)
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{ObjectiveBackend, ObjectiveParameters, TERM_COLUMNS, cpu, portable};
+use super::{ObjectiveBackend, ObjectiveParameters, ObjectiveTensors, TERM_COLUMNS, cpu, portable};
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::FloatTensor;
@@ -10,12 +10,7 @@ impl ObjectiveBackend for Flex {
         values: FloatTensor<Self>,
         samples: FloatTensor<Self>,
         parameters: ObjectiveParameters,
-    ) -> (
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-    ) {
+    ) -> ObjectiveTensors<Self> {
         let inputs = [policy, values, samples];
         if inputs.iter().any(|input| input.dtype() != DType::F32) {
             let [policy, values, samples] = inputs;
@@ -32,11 +27,11 @@ impl ObjectiveBackend for Flex {
             FlexTensor::from_data(TensorData::new(numbers, shape))
         };
         let batch = values.len();
-        (
-            tensor(vec![output.loss], Shape::new([1])),
-            tensor(output.terms, Shape::new([batch, TERM_COLUMNS])),
-            tensor(output.policy_grad, inputs[0].shape()),
-            tensor(output.value_grad, inputs[1].shape()),
-        )
+        ObjectiveTensors {
+            loss: tensor(vec![output.loss], Shape::new([1])),
+            terms: tensor(output.terms, Shape::new([batch, TERM_COLUMNS])),
+            policy_grad: tensor(output.policy_grad, inputs[0].shape()),
+            value_grad: tensor(output.value_grad, inputs[1].shape()),
+        }
     }
 }

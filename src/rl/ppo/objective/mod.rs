@@ -11,7 +11,7 @@ mod flex;
 mod ndarray;
 mod portable;
 
-pub use backend::ObjectiveBackend;
+pub use backend::{ObjectiveBackend, ObjectiveTensors};
 
 use burn::Tensor;
 use burn::backend::Dispatch;
@@ -159,17 +159,17 @@ mod tests {
                 let data = TensorData::new(numbers.to_vec(), [rows, columns]);
                 burn::backend::flex::FlexTensor::from_data(data)
             };
-            let (loss, terms, policy_grad, value_grad) = portable::objective::<Flex>(
+            let portable = portable::objective::<Flex>(
                 tensor(&policy, ACTIONS),
                 tensor(&values, 1),
                 tensor(&samples, SAMPLE_COLUMNS),
                 parameters,
             );
             let pairs = [
-                (loss, vec![kernel.loss]),
-                (terms, kernel.terms),
-                (policy_grad, kernel.policy_grad),
-                (value_grad, kernel.value_grad),
+                (portable.loss, vec![kernel.loss]),
+                (portable.terms, kernel.terms),
+                (portable.policy_grad, kernel.policy_grad),
+                (portable.value_grad, kernel.value_grad),
             ];
             for (portable, kernel) in pairs {
                 let shape = [kernel.len()];

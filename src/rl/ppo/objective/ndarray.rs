@@ -1,4 +1,4 @@
-use super::{ObjectiveBackend, ObjectiveParameters, TERM_COLUMNS, cpu, portable};
+use super::{ObjectiveBackend, ObjectiveParameters, ObjectiveTensors, TERM_COLUMNS, cpu, portable};
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{Shape, TensorData};
@@ -10,12 +10,7 @@ impl ObjectiveBackend for NdArray {
         values: FloatTensor<Self>,
         samples: FloatTensor<Self>,
         parameters: ObjectiveParameters,
-    ) -> (
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-    ) {
+    ) -> ObjectiveTensors<Self> {
         let (NdArrayTensor::F32(p), NdArrayTensor::F32(v), NdArrayTensor::F32(s)) =
             (&policy, &values, &samples)
         else {
@@ -28,11 +23,11 @@ impl ObjectiveBackend for NdArray {
         let tensor = |numbers: Vec<f32>, shape: Shape| {
             NdArrayTensor::from_data(TensorData::new(numbers, shape))
         };
-        (
-            tensor(vec![output.loss], Shape::new([1])),
-            tensor(output.terms, Shape::new([v.len(), TERM_COLUMNS])),
-            tensor(output.policy_grad, policy.shape()),
-            tensor(output.value_grad, values.shape()),
-        )
+        ObjectiveTensors {
+            loss: tensor(vec![output.loss], Shape::new([1])),
+            terms: tensor(output.terms, Shape::new([v.len(), TERM_COLUMNS])),
+            policy_grad: tensor(output.policy_grad, policy.shape()),
+            value_grad: tensor(output.value_grad, values.shape()),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The objective composed of Burn's own operations.
 
-use super::{ObjectiveParameters, PolicyForm, SampleColumn};
+use super::{ObjectiveParameters, ObjectiveTensors, PolicyForm, SampleColumn};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::{FloatDType, IndexingUpdateOp, Shape, Slice};
@@ -11,26 +11,16 @@ pub(super) fn objective<B: Backend>(
     values: FloatTensor<B>,
     samples: FloatTensor<B>,
     parameters: ObjectiveParameters,
-) -> (
-    FloatTensor<B>,
-    FloatTensor<B>,
-    FloatTensor<B>,
-    FloatTensor<B>,
-) {
+) -> ObjectiveTensors<B> {
     let device = policy.device();
     let settings = get_device_settings::<B>(&device);
     let dtype = FloatDType::from(policy.dtype());
     let batch = values.shape()[0];
     let scale = 1.0 / batch as f32;
     let column = |sample: SampleColumn| {
-        let start = sample as usize;
-        B::float_slice(
-            samples.clone(),
-            &[
-                Slice::from(0..batch as isize),
-                Slice::from(start as isize..start as isize + 1),
-            ],
-        )
+        let start = sample as isize;
+        let steps = Slice::from(0..batch as isize);
+        B::float_slice(samples.clone(), &[steps, Slice::from(start..start + 1)])
     };
     let actions = B::float_into_int(column(SampleColumn::Action), settings.int_dtype);
     let taken = B::float_gather(1, policy.clone(), actions.clone());
@@ -81,6 +71,10 @@ pub(super) fn objective<B: Backend>(
     let weighted = B::float_mul_scalar(value_loss.clone(), parameters.value_coefficient.into());
     let loss = B::float_sum(B::float_sub(weighted, surrogate.clone()));
     let loss = B::float_reshape(B::float_mul_scalar(loss, scale.into()), Shape::new([1]));
-    let terms = B::float_cat(vec![ratio, surrogate, value_loss], 1);
-    (loss, terms, policy_grad, value_grad)
+    ObjectiveTensors {
+        loss,
+        terms: B::float_cat(vec![ratio, surrogate, value_loss], 1),
+        policy_grad,
+        value_grad,
+    }
 }
