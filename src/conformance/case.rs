@@ -336,26 +336,10 @@ fn or_null(list: Vec<Option<f64>>, null: f64) -> Vec<f64> {
 
 /// The alphas of the built-in set: the range of the bounds, its special cases and the neighborhood of one.
 const ALPHAS: [f64; 19] = [
-    -2.0,
-    -1.0,
-    -0.5,
-    0.0,
-    0.1,
-    0.5,
-    2.0 / 3.0,
-    0.7,
-    0.75,
-    0.9,
-    0.999,
-    1.0,
-    1.001,
-    1.25,
-    1.5,
-    1.75,
-    2.0,
-    2.5,
-    3.0,
+    -2.0, -1.0, -0.5, 0.0, 0.1, 0.5, TWO_THIRDS, 0.7, 0.75, 0.9, 0.999, 1.0, 1.001, 1.25, 1.5,
+    1.75, 2.0, 2.5, 3.0,
 ];
+const TWO_THIRDS: f64 = 2.0 / 3.0;
 
 /// The lengths of the built-in rows. They select both kernels of a device and the ends of their chunks.
 const LENGTHS: [usize; 7] = [1, 2, 7, 18, 33, 257, 1000];

@@ -21,7 +21,9 @@ pub struct OnDevice {
 }
 
 impl OnDevice {
-    fn tensor(&self, values: Vec<f64>, rows: usize, device: &Device, dtype: DType) -> Tensor<2> {
+    /// Creates a tensor with one row for each row of the batch.
+    fn tensor(&self, values: Vec<f64>, batch: &Batch, device: &Device, dtype: DType) -> Tensor<2> {
+        let rows = batch.rows().len();
         let columns = values.len() / rows;
         let data = TensorData::new(values, [rows, columns]);
         Tensor::from_data(data, (device, dtype))
@@ -36,22 +38,16 @@ impl OnDevice {
     }
 
     fn logits(&self, batch: &Batch, device: &Device) -> Tensor<2> {
-        self.tensor(batch.logits(), batch.rows().len(), device, self.dtype)
-    }
-
-    fn alphas(&self, batch: &Batch, device: &Device) -> Tensor<2> {
-        self.tensor(
-            batch.alphas(),
-            batch.rows().len(),
-            device,
-            self.arithmetic(),
-        )
+        self.tensor(batch.logits(), batch, device, self.dtype)
     }
 
     fn alpha(&self, batch: &Batch, device: &Device) -> Alpha<2> {
         match batch.alpha_kind() {
             AlphaKind::Number => Alpha::Number(batch.rows()[0].alpha),
-            AlphaKind::Tensor => Alpha::Tensor(self.alphas(batch, device)),
+            AlphaKind::Tensor => {
+                let alphas = batch.alphas();
+                Alpha::Tensor(self.tensor(alphas, batch, device, self.arithmetic()))
+            }
         }
     }
 
@@ -63,8 +59,7 @@ impl OnDevice {
             RowReference::Uniform => Reference::Uniform,
             RowReference::Ones => Reference::Ones,
             RowReference::Values(q) => {
-                let q = self.tensor(q, batch.rows().len(), device, self.arithmetic());
-                Reference::Tensor(q)
+                Reference::Tensor(self.tensor(q, batch, device, self.arithmetic()))
             }
         }
     }
@@ -110,8 +105,7 @@ impl Implementation for OnDevice {
             constant => constant,
         };
         let y = self.call(x.clone(), alpha.clone(), reference.clone(), output);
-        let rows = batch.rows().len();
-        let cotangent = self.tensor(batch.cotangent(output), rows, device, self.dtype);
+        let cotangent = self.tensor(batch.cotangent(output), batch, device, self.dtype);
         // No sum before `backward`: Burn would tune it for every row length.
         let gradients = (y * cotangent).backward();
         let read = |tensor: Tensor<2>| {

@@ -86,22 +86,12 @@ impl Quantity {
     }
 
     fn compare_output(&mut self, row: &Case, output: Output, got: &[f64], bounds: &Bounds) {
-        let want = row.output(output);
-        self.rows += 1;
-        if got.len() != want.len() {
-            self.record(row, f64::NAN, 0.0);
-            return;
-        }
-        for (i, (&got, &want)) in got.iter().zip(&want).enumerate() {
+        self.compare(row, got, &row.output(output), |i, got, want| {
             let want = bounds.as_stored(want);
             let is_zero = want == f64::NEG_INFINITY && bounds.is_off_support(got);
-            let error = if got == want || is_zero {
-                0.0
-            } else {
-                (got - want).abs()
-            };
-            self.record(row, error, bounds.output(row, output, i, want));
-        }
+            let want_or_zero = if is_zero { got } else { want };
+            (want_or_zero, bounds.output(row, output, i, want))
+        });
     }
 
     fn compare_gradient(
@@ -114,17 +104,28 @@ impl Quantity {
     ) {
         let largest = want.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
         let bound = bounds.gradient(row, output, input, largest);
+        self.compare(row, got, want, |_, _, want| match input {
+            // Only the gradient in the logits has their storage type.
+            Input::Logits => (bounds.as_stored(want), bound),
+            Input::Alpha | Input::Reference => (want, bound),
+        });
+    }
+
+    /// Compares the numbers of a row. `accepted` returns the number that is compared with `got`, and its bound.
+    fn compare(
+        &mut self,
+        row: &Case,
+        got: &[f64],
+        want: &[f64],
+        accepted: impl Fn(usize, f64, f64) -> (f64, f64),
+    ) {
         self.rows += 1;
         if got.len() != want.len() {
             self.record(row, f64::NAN, 0.0);
             return;
         }
-        for (&got, &want) in got.iter().zip(want) {
-            // Only the gradient in the logits has their storage type.
-            let want = match input {
-                Input::Logits => bounds.as_stored(want),
-                Input::Alpha | Input::Reference => want,
-            };
+        for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
+            let (want, bound) = accepted(i, got, want);
             let error = if got == want { 0.0 } else { (got - want).abs() };
             self.record(row, error, bound);
         }

@@ -31,14 +31,12 @@ pub fn closed_form(alpha: f64) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::assert_close;
 
     #[test]
     fn each_integer_matches_its_alpha() {
         for (alpha, n) in CLOSED_FORMS {
-            assert!(
-                (f64::from(n) * (1.0 - alpha) - 1.0).abs() < 1e-15,
-                "{alpha}"
-            );
+            assert_close(f64::from(n) * (1.0 - alpha), 1.0, 1e-15, alpha);
             assert_eq!(closed_form(alpha), Some(n));
         }
         for alpha in [1.0, 0.5 + 1e-15, f64::NAN] {

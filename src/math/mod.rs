@@ -72,3 +72,9 @@ pub fn non_negative(divergence: f64) -> f64 {
 pub fn is_valid_alpha(alpha: f64) -> bool {
     (-MAX_ALPHA..=MAX_ALPHA).contains(&alpha)
 }
+
+#[cfg(test)]
+#[track_caller]
+fn assert_close(got: f64, want: f64, within: f64, what: impl std::fmt::Display) {
+    assert!((got - want).abs() <= within, "{what}: {got} is not {want}");
+}

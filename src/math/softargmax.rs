@@ -251,7 +251,7 @@ mod tests {
     use super::*;
     use crate::math::{
         Hellinger, JensenShannon, KullbackLeibler, LeCam, NeymanChiSquared, PearsonChiSquared,
-        ReverseKullbackLeibler, Row, RowReference, Solver, Tsallis,
+        ReverseKullbackLeibler, Row, RowReference, Solver, Tsallis, assert_close,
     };
 
     const X: [f64; 4] = [0.3, -1.2, 2.0, 0.7];
@@ -259,23 +259,15 @@ mod tests {
 
     fn check(f: &impl Generator<f64>, mu: f64, p: [f64; 4], value: Option<f64>) {
         let solution = FSoftargmax::new(f, &X, &Q).expect("finite inputs");
-        assert!((solution.mu() - mu).abs() < 1e-9, "{} {mu}", solution.mu());
+        assert_close(solution.mu(), mu, 1e-9, "mu");
         for (got, want) in solution.probabilities().iter().zip(p) {
-            assert!((got - want).abs() < 1e-10, "{got} {want}");
+            assert_close(*got, want, 1e-10, "a probability");
         }
         if let Some(value) = value {
-            assert!(
-                (solution.value() - value).abs() < 1e-9,
-                "{} {value}",
-                solution.value()
-            );
+            assert_close(solution.value(), value, 1e-9, "the value");
         }
-        let inner: f64 = solution
-            .probabilities()
-            .iter()
-            .zip(X)
-            .map(|(p, x)| p * x)
-            .sum();
+        let p = solution.probabilities().iter();
+        let inner: f64 = p.zip(X).map(|(p, x)| p * x).sum();
         assert!((inner - solution.divergence() - solution.value()).abs() < 1e-12);
     }
 
@@ -373,12 +365,8 @@ mod tests {
 
     #[test]
     fn masks_and_invalid_numbers() {
-        let solution = FSoftargmax::new(
-            &JensenShannon,
-            &[1.0, f64::NEG_INFINITY, 0.0],
-            &[1.0, 1.0, 0.0],
-        )
-        .expect("one entry is allowed");
+        let (x, q) = ([1.0, f64::NEG_INFINITY, 0.0], [1.0, 1.0, 0.0]);
+        let solution = FSoftargmax::new(&JensenShannon, &x, &q).expect("one entry is allowed");
         assert_eq!(solution.probabilities(), [1.0, 0.0, 0.0]);
         for (x, q) in [([f64::NAN, 0.0], [0.5, 0.5]), ([0.0, 0.0], [-0.5, 0.5])] {
             assert!(FSoftargmax::new(&LeCam, &x, &q).is_none());

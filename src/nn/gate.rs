@@ -402,13 +402,8 @@ impl<const D: usize> TsallisGateOutput<D> {
     }
 
     fn load_share(&self) -> Tensor<1> {
-        share(
-            self.weights
-                .clone()
-                .detach()
-                .zeros_like()
-                .mask_fill(self.support(), 1.0),
-        )
+        let zeros = self.weights.clone().detach().zeros_like();
+        share(zeros.mask_fill(self.support(), 1.0))
     }
 
     fn importance_share(&self) -> Tensor<1> {

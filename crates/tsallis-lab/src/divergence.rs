@@ -40,51 +40,37 @@ impl Divergence {
     pub fn is_sparse(&self) -> bool {
         self.derivative_at_zero().is_finite()
     }
-}
 
-/// Calls a method of the concrete generator.
-macro_rules! of_generator {
-    ($divergence:expr, $f:ident => $call:expr) => {
-        match *$divergence {
-            Divergence::Tsallis(alpha) => {
-                let $f = Tsallis::<f64>::new(alpha);
-                $call
-            }
-            Divergence::Hellinger => {
-                let $f = Hellinger;
-                $call
-            }
-            Divergence::JensenShannon => {
-                let $f = JensenShannon;
-                $call
-            }
-            Divergence::LeCam => {
-                let $f = LeCam;
-                $call
-            }
+    /// Calls `f` with the generator.
+    fn with<R>(&self, f: impl FnOnce(&dyn Generator<f64>) -> R) -> R {
+        match *self {
+            Self::Tsallis(alpha) => f(&Tsallis::new(alpha)),
+            Self::Hellinger => f(&Hellinger),
+            Self::JensenShannon => f(&JensenShannon),
+            Self::LeCam => f(&LeCam),
         }
-    };
+    }
 }
 
 impl Generator<f64> for Divergence {
     fn value(&self, u: f64) -> f64 {
-        of_generator!(self, f => f.value(u))
+        self.with(|f| f.value(u))
     }
 
     fn derivative(&self, u: f64) -> f64 {
-        of_generator!(self, f => f.derivative(u))
+        self.with(|f| f.derivative(u))
     }
 
     fn second_derivative(&self, u: f64) -> f64 {
-        of_generator!(self, f => f.second_derivative(u))
+        self.with(|f| f.second_derivative(u))
     }
 
     fn inverse_derivative(&self, y: f64) -> f64 {
-        of_generator!(self, f => f.inverse_derivative(y))
+        self.with(|f| f.inverse_derivative(y))
     }
 
     fn derivative_at_zero(&self) -> f64 {
-        of_generator!(self, f => Generator::<f64>::derivative_at_zero(&f))
+        self.with(|f| f.derivative_at_zero())
     }
 }
 

@@ -224,6 +224,7 @@ impl<F: Real> Generator<F> for LeCam {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::assert_close;
 
     fn all() -> [(&'static str, &'static dyn Generator<f64>); 7] {
         [
@@ -240,33 +241,22 @@ mod tests {
     #[test]
     fn normalized_and_consistent() {
         for (name, f) in all() {
-            assert!(
-                f.value(1.0).abs() < 1e-15 && f.derivative(1.0).abs() < 1e-15,
-                "{name}"
-            );
+            assert_close(f.value(1.0), 0.0, 1e-15, name);
+            assert_close(f.derivative(1.0), 0.0, 1e-15, name);
             for u in [0.05, 0.4, 1.0, 3.0] {
-                let y = f.derivative(u);
-                assert!(
-                    (f.inverse_derivative(y) - u).abs() < 1e-13 * u,
-                    "{name} {u}"
-                );
+                let (y, what) = (f.derivative(u), format_args!("{name} {u}"));
+                assert_close(f.inverse_derivative(y), u, 1e-13 * u, what);
                 let h = 1e-5 * u;
                 for gap in [0.0, 1e-9, 0.3, 2.0, 40.0] {
-                    let (got, want) = (f.ratio_below(u, gap), f.inverse_derivative(y - gap));
-                    assert!(
-                        (got - want).abs() < 1e-13 * u,
-                        "{name} {u} {gap}: {got} {want}"
-                    );
+                    let want = f.inverse_derivative(y - gap);
+                    assert_close(f.ratio_below(u, gap), want, 1e-13 * u, what);
                 }
                 let slope = (f.value(u + h) - f.value(u - h)) / (2.0 * h);
-                assert!((slope - y).abs() < 1e-6 * y.abs().max(1.0), "{name} {u}");
+                assert_close(slope, y, 1e-6 * y.abs().max(1.0), what);
                 let curvature = (f.derivative(u + h) - f.derivative(u - h)) / (2.0 * h);
-                assert!(
-                    (curvature / f.second_derivative(u) - 1.0).abs() < 1e-7,
-                    "{name} {u}"
-                );
+                assert_close(curvature / f.second_derivative(u), 1.0, 1e-7, what);
                 let conjugate = (f.conjugate(y + 1e-6) - f.conjugate(y - 1e-6)) / 2e-6;
-                assert!((conjugate - u).abs() < 1e-6 * u.max(1.0), "{name} {u}");
+                assert_close(conjugate, u, 1e-6 * u.max(1.0), what);
             }
         }
     }

@@ -283,31 +283,18 @@ impl<F: Real> Generator<F> for Tsallis<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::assert_close;
 
+    const BELOW_ONE: f64 = 1.0 - 1e-9;
+    const ABOVE_ONE: f64 = 1.0 + 1e-9;
     const ALPHAS: [f64; 12] = [
-        -1.0,
-        -0.3,
-        0.0,
-        1e-9,
-        0.1,
-        0.5,
-        0.9,
-        1.0 - 1e-9,
-        1.0,
-        1.0 + 1e-9,
-        1.5,
-        2.0,
+        -1.0, -0.3, 0.0, 1e-9, 0.1, 0.5, 0.9, BELOW_ONE, 1.0, ABOVE_ONE, 1.5, 2.0,
     ];
 
     #[test]
     fn closed_forms() {
         for u in [0.01, 0.4, 1.0, 3.0, 40.0_f64] {
-            let close = |got: f64, want: f64| {
-                assert!(
-                    (got - want).abs() <= 1e-12 * want.abs().max(1.0),
-                    "{got} {want}"
-                );
-            };
+            let close = |got, want: f64| assert_close(got, want, 1e-12 * want.abs().max(1.0), u);
             close(Tsallis::new(1.0).value(u), u * u.ln() - u + 1.0);
             close(Tsallis::new(0.0).value(u), u - 1.0 - u.ln());
             close(Tsallis::new(2.0).value(u), (u - 1.0).powi(2) / 2.0);
@@ -323,10 +310,8 @@ mod tests {
             for (v, u) in [(1.0, 0.3), (0.3, 1.0), (1e-3, 2.0), (0.7, 0.7), (5.0, 1e-4)] {
                 let want = f.value(v) - f.value(u) - f.derivative(u) * (v - u);
                 let got = f.bregman_at_logs(v.ln(), u.ln());
-                assert!(
-                    (got - want).abs() <= 1e-12 * want.abs().max(1.0),
-                    "alpha {alpha}, {v} against {u}: {got} {want}"
-                );
+                let what = format_args!("alpha {alpha}, {v} against {u}");
+                assert_close(got, want, 1e-12 * want.abs().max(1.0), what);
             }
             assert_eq!(f.bregman_at_logs(0.2, 0.2), 0.0);
             let near = f.bregman_at_logs(1e-6, 0.0);
@@ -346,10 +331,7 @@ mod tests {
             let f = Tsallis::<f64>::new(alpha);
             for u in [1e-3, 0.2, 1.0, 5.0] {
                 let back = f.inverse_derivative(f.derivative(u));
-                assert!(
-                    (back / u - 1.0).abs() < 1e-12,
-                    "alpha {alpha}, u {u}: {back}"
-                );
+                assert_close(back / u, 1.0, 1e-12, format_args!("alpha {alpha}, u {u}"));
             }
         }
     }
@@ -362,14 +344,9 @@ mod tests {
                 let h = 1e-5 * u;
                 let first = (f.value(u + h) - f.value(u - h)) / (2.0 * h);
                 let second = (f.derivative(u + h) - f.derivative(u - h)) / (2.0 * h);
-                assert!(
-                    (first - f.derivative(u)).abs() < 1e-6,
-                    "alpha {alpha}, u {u}"
-                );
-                assert!(
-                    (second / f.second_derivative(u) - 1.0).abs() < 1e-7,
-                    "alpha {alpha}, u {u}"
-                );
+                let what = format_args!("alpha {alpha}, u {u}");
+                assert_close(first, f.derivative(u), 1e-6, what);
+                assert_close(second / f.second_derivative(u), 1.0, 1e-7, what);
             }
         }
     }
@@ -389,9 +366,7 @@ mod tests {
         // (u - 1)^2 / (2 u), whose first derivative at e^-400 overflows.
         let at = Tsallis::<f64>::new(-1.0).value_at_log(-400.0);
         assert!((at / (400_f64.exp() / 2.0) - 1.0).abs() < 1e-12, "{at}");
-        assert_eq!(
-            Tsallis::<f64>::new(-50.0).value_at_log(-20.0),
-            f64::INFINITY
-        );
+        let beyond = Tsallis::<f64>::new(-50.0).value_at_log(-20.0);
+        assert_eq!(beyond, f64::INFINITY);
     }
 }

@@ -21,23 +21,16 @@ impl<B: Backend> Rows<B> {
     /// Finds the roots by [`crate::math::solve_log_ratio`] with a fixed number of steps, then by
     /// [`crate::math::solve_support_radius`] from its result.
     pub(super) fn solve(&self, solver: Solver) -> State<B> {
-        let newton = solver == Solver::Newton
-            && self
-                .generator
-                .number
-                .is_some_and(|alpha| NEWTON_ALPHA.contains(&alpha));
+        let generator = &self.generator;
+        let is_newton_alpha = |alpha| NEWTON_ALPHA.contains(&alpha);
+        let newton = solver == Solver::Newton && generator.number.is_some_and(is_newton_alpha);
         let mut l = self.hi.clone();
         if newton {
             for _ in 0..NEWTON_STEPS {
                 let (s, w) = self.mass(&self.by_log_ratio(&l));
-                let d = &s
-                    * self
-                        .generator
-                        .expm1_over(&self.generator.c, &self.generator.log(&s))
-                    / w;
-                l = (l - self.generator.log1p_over(&d))
-                    .max_pair(&self.lo)
-                    .min_pair(&self.hi);
+                let d = &s * generator.expm1_over(&generator.c, &generator.log(&s)) / w;
+                let next = l - generator.log1p_over(&d);
+                l = next.max_pair(&self.lo).min_pair(&self.hi);
             }
         } else {
             let bisection_steps = match self.dtype {
@@ -47,7 +40,8 @@ impl<B: Backend> Rows<B> {
             let (mut lo, mut hi) = (self.lo.clone(), self.hi.clone());
             for _ in 0..bisection_steps {
                 l = (&lo + &hi) * 0.5;
-                let above = self.mass(&self.by_log_ratio(&l)).0.at_or_above(1.0);
+                let (s, _) = self.mass(&self.by_log_ratio(&l));
+                let above = s.at_or_above(1.0);
                 hi = above.select(&l, &hi);
                 lo = above.select(&lo, &l);
             }
@@ -82,10 +76,8 @@ impl<B: Backend> Rows<B> {
         let mut remainder = &lo * 0.0;
         for _ in 0..SUPPORT_RADIUS_BISECTIONS {
             remainder = (&lo + &hi) * 0.5;
-            let above = self
-                .mass(&self.by_support_radius(&m, &remainder))
-                .0
-                .at_or_above(1.0);
+            let (s, _) = self.mass(&self.by_support_radius(&m, &remainder));
+            let above = s.at_or_above(1.0);
             hi = above.select(&remainder, &hi);
             lo = above.select(&lo, &remainder);
         }

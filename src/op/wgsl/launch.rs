@@ -101,13 +101,8 @@ impl Call {
         for output in written {
             arguments = arguments.with_buffer_io(binding(output), BufferIOAttr::WriteOnly);
         }
-        let RowParameters {
-            alpha,
-            solver,
-            empty_row,
-            ..
-        } = self.parameters;
-        let newton_steps = match solver {
+        let alpha = self.parameters.alpha;
+        let newton_steps = match self.parameters.solver {
             Solver::Newton => Solver::NEWTON_STEPS as u32,
             Solver::Bisection => 0,
         };
@@ -123,7 +118,7 @@ impl Call {
             alpha: alpha as f32,
             newton_steps,
             form,
-            empty_row_is_zero: empty_row == EmptyRow::Zero,
+            empty_row_is_zero: self.parameters.empty_row == EmptyRow::Zero,
         };
         let groups = match self.kernel.layout {
             Layout::Short { .. } => rows.div_ceil(self.kernel.workgroup as usize),

@@ -76,21 +76,16 @@ pub(crate) fn backward(
     parameters: RowParameters,
     wanted: GradientMask,
 ) -> InputGradients<CubeBackend> {
-    let pass = Pass::Backward(wanted);
-    let call = Call::new(
-        logits.clone(),
-        alpha.clone(),
-        reference.clone(),
-        parameters,
-        pass,
-    );
+    let inputs = || (logits.clone(), alpha.clone(), reference.clone());
+    let (x, alphas, q) = inputs();
+    let call = Call::new(x, alphas, q, parameters, Pass::Backward(wanted));
     let others = GradientMask {
         reference: false,
         ..wanted
     };
     if wanted.reference && others != GradientMask::default() && !call.fits() {
         let launch = |wanted| {
-            let (logits, alpha, reference) = (logits.clone(), alpha.clone(), reference.clone());
+            let (logits, alpha, reference) = inputs();
             let (state, cotangent) = (state.clone(), cotangent.clone());
             backward(
                 logits, alpha, reference, state, cotangent, parameters, wanted,

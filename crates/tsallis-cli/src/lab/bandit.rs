@@ -44,27 +44,18 @@ pub(crate) struct Bandit {
 impl Bandit {
     pub(crate) fn run(self) -> Result<(), LabError> {
         check_within("--arms", self.arms, 2..=10_000)?;
-        check(
-            self.gap > 0.0 && self.gap <= 0.5,
-            "--gap",
-            "above 0 and at most 0.5",
-            self.gap,
-        )?;
+        let holds = self.gap > 0.0 && self.gap <= 0.5;
+        check(holds, "--gap", "above 0 and at most 0.5", self.gap)?;
         check_count("--rounds", self.rounds)?;
         check_within("--seeds", self.seeds, 1..=10_000)?;
         make_folder(&self.out)?;
 
-        let mut means = vec![0.5; self.arms];
-        means[0] -= self.gap;
+        let (arms, gap) = (self.arms, self.gap);
+        let mut means = vec![0.5; arms];
+        means[0] -= gap;
         let regimes = [
             ("stochastic", Losses::Stochastic(means)),
-            (
-                "adversarial",
-                Losses::Adversarial {
-                    arms: self.arms,
-                    gap: self.gap,
-                },
-            ),
+            ("adversarial", Losses::Adversarial { arms, gap }),
         ];
         let played: Vec<Vec<Regret>> = regimes
             .iter()
@@ -151,7 +142,7 @@ impl Bandit {
             ]);
         }
         table.print();
-        print_written(&self.out, &["regret.svg", "regret.png", "regret.csv"]);
+        print_written(&self.out, "regret.svg, regret.png, regret.csv");
         Ok(())
     }
 }

@@ -146,7 +146,7 @@ impl Converge {
             names.extend(["escape.svg", "escape.csv"]);
         }
         names.push("the figures as PNG");
-        print_written(&self.out, &names);
+        print_written(&self.out, &names.join(", "));
         Ok(())
     }
 
@@ -218,12 +218,7 @@ impl Converge {
                 best - evaluator.objective(sweeps.policy(), self.temperature)
             })
             .collect();
-        let smallest = ascent
-            .policy()
-            .weights()
-            .iter()
-            .copied()
-            .fold(f64::INFINITY, f64::min);
+        let smallest = ascent.policy().smallest_weight();
         // The inequality applies only to the plain gradient with a fixed step.
         let constants = start.constants.filter(|_| !self.natural && !self.armijo);
         let pl_bound = |of: &Constants| 0.25 * self.step_size * of.polyak_lojasiewicz(smallest);

@@ -35,16 +35,11 @@ pub(super) fn report(folder: &Path, alphas: &[f64]) -> Result<(), LabError> {
         let points = fine.iter().map(|&gap| (gap, escape_time(alpha, gap, 0.0)));
         let points: Vec<_> = points.filter(|point| point.1 < 1e15).collect();
         let color = alpha_color(alpha);
-        by_probability = by_probability.line(
-            Line::new(
-                points
-                    .iter()
-                    .map(|&(gap, time)| (1.0 / probability_at(alpha, gap), time))
-                    .filter(|p| p.0 <= 1e10),
-                color,
-            )
-            .label(&label),
-        );
+        let inverse = points
+            .iter()
+            .map(|&(gap, time)| (1.0 / probability_at(alpha, gap), time));
+        let inverse = inverse.filter(|p| p.0 <= 1e10);
+        by_probability = by_probability.line(Line::new(inverse, color).label(&label));
         by_gap = by_gap.line(Line::new(points, color).label(label));
     }
     Figure::new((1320, 600))

@@ -58,7 +58,7 @@ enum RegularizerKind {
 
 /// A policy and a regularizer.
 struct Coupling {
-    name: &'static str,
+    name: String,
     policy_alpha: f64,
     regularizer: RegularizerKind,
 }
@@ -131,15 +131,8 @@ impl Landscape {
             let share = 100.0 * flat as f64 / surface.len() as f64;
             println!("{share:>5.0} %  {}", coupling.name);
         }
-        print_written(
-            &self.out,
-            &[
-                "landscape.svg",
-                "landscape-gradient.svg",
-                "the same as PNG",
-                "landscape.csv",
-            ],
-        );
+        let written = "landscape.svg, landscape-gradient.svg, the same as PNG, landscape.csv";
+        print_written(&self.out, written);
         Ok(())
     }
 
@@ -162,30 +155,21 @@ impl Landscape {
             .collect()
     }
 
-    fn couplings(&self) -> [Coupling; 4] {
-        let coupling = |name, policy_alpha, regularizer| Coupling {
-            name,
-            policy_alpha,
-            regularizer,
-        };
-        [
-            coupling("softmax policy, entropy", 1.0, RegularizerKind::Entropy),
-            coupling(
-                "softmax policy, Tsallis regularizer",
-                1.0,
-                RegularizerKind::Tsallis,
-            ),
-            coupling(
-                "Tsallis policy, entropy",
-                self.alpha,
-                RegularizerKind::Entropy,
-            ),
-            coupling(
-                "Tsallis policy, Tsallis regularizer",
-                self.alpha,
-                RegularizerKind::Tsallis,
-            ),
-        ]
+    fn couplings(&self) -> Vec<Coupling> {
+        let regularizers = [
+            ("entropy", RegularizerKind::Entropy),
+            ("Tsallis regularizer", RegularizerKind::Tsallis),
+        ];
+        [("softmax", 1.0), ("Tsallis", self.alpha)]
+            .into_iter()
+            .flat_map(|(policy, policy_alpha)| {
+                regularizers.map(|(name, regularizer)| Coupling {
+                    name: format!("{policy} policy, {name}"),
+                    policy_alpha,
+                    regularizer,
+                })
+            })
+            .collect()
     }
 
     /// Returns `<pi, r> - lambda sum_a f(pi_a)` and the norm of its gradient. The policy has the reference `ones`, as
@@ -240,7 +224,7 @@ impl Landscape {
         for (i, coupling) in couplings.iter().enumerate() {
             let axis = |name| (Axis::linear(name).ticks(6), grid.to_vec());
             let surface =
-                Surface::new(axis("θ₁"), axis("θ₂"), values(i, scale)).title(coupling.name);
+                Surface::new(axis("θ₁"), axis("θ₂"), values(i, scale)).title(&coupling.name);
             figure = figure.panel(surface);
         }
         Ok(figure.save(&self.out.join(stem))?)

@@ -143,10 +143,6 @@ fn mean_of_seeds(count: usize) -> String {
 }
 
 /// Prints the names of the files that were written.
-fn print_written(folder: &Path, names: &[&str]) {
-    print_paragraph(&format!(
-        "Written to {}: {}",
-        folder.display(),
-        names.join(", ")
-    ));
+fn print_written(folder: &Path, names: &str) {
+    print_paragraph(&format!("Written to {}: {names}", folder.display()));
 }

@@ -19,7 +19,7 @@ pub(super) enum Preset {
 /// The values of a preset.
 pub(super) struct PresetValues {
     pub(super) processes: Vec<String>,
-    pub(super) alphas: Vec<f64>,
+    pub(super) alphas: Vec<Divergence>,
     pub(super) step_sizes: Vec<f64>,
     pub(super) temperatures: Vec<f64>,
     pub(super) iterations: usize,
@@ -29,21 +29,15 @@ pub(super) struct PresetValues {
     pub(super) every: usize,
 }
 
-impl PresetValues {
-    pub(super) fn divergences(&self) -> Vec<Divergence> {
-        let alphas = self.alphas.iter().copied();
-        alphas.map(Divergence::Tsallis).collect()
-    }
-}
-
 impl Preset {
     pub(super) fn values(self) -> PresetValues {
         let of = |kind: &str, sizes: &[usize]| -> Vec<String> {
             sizes.iter().map(|size| format!("{kind}:{size}")).collect()
         };
+        let tsallis = Divergence::Tsallis;
         let paper = PresetValues {
             processes: [of("nchain", &[10, 15, 20]), of("deepsea", &[10, 15])].concat(),
-            alphas: vec![0.1, 0.3, 0.5, 0.7, 0.9, 1.0],
+            alphas: [0.1, 0.3, 0.5, 0.7, 0.9, 1.0].map(tsallis).to_vec(),
             step_sizes: vec![0.01, 0.1, 1.0],
             temperatures: vec![1e-4, 1e-3, 0.01, 0.1, 1.0],
             iterations: 20_000,
@@ -56,7 +50,7 @@ impl Preset {
             Self::Paper => paper,
             Self::Quick => PresetValues {
                 processes: of("nchain", &[10]),
-                alphas: vec![0.1, 0.5, 0.9, 1.0],
+                alphas: [0.1, 0.5, 0.9, 1.0].map(tsallis).to_vec(),
                 step_sizes: vec![0.1, 1.0],
                 temperatures: vec![0.01, 0.1],
                 seeds: 4,
@@ -64,7 +58,7 @@ impl Preset {
             },
             Self::Large => PresetValues {
                 processes: [of("nchain", &[15, 20]), of("deepsea", &[20, 25, 30])].concat(),
-                alphas: vec![0.1, 0.3, 0.5, 0.7, 0.9],
+                alphas: [0.1, 0.3, 0.5, 0.7, 0.9].map(tsallis).to_vec(),
                 temperatures: vec![0.01, 0.1, 1.0],
                 horizon: 30,
                 ..paper

@@ -53,18 +53,10 @@ pub(crate) struct Recommend {
 impl Recommend {
     pub(crate) fn run(self) -> Result<(), LabError> {
         let epsilon = self.epsilon;
-        check(
-            epsilon > 0.0 && epsilon < 1.0,
-            "--epsilon",
-            "above 0 and below 1",
-            epsilon,
-        )?;
-        check(
-            (0.0..1.0).contains(&self.gamma),
-            "--gamma",
-            "at least 0 and below 1",
-            self.gamma,
-        )?;
+        let holds = epsilon > 0.0 && epsilon < 1.0;
+        check(holds, "--epsilon", "above 0 and below 1", epsilon)?;
+        let holds = (0.0..1.0).contains(&self.gamma);
+        check(holds, "--gamma", "at least 0 and below 1", self.gamma)?;
         check(self.actions >= 2, "--actions", "at least 2", self.actions)?;
 
         let recommended = optimal_alpha(epsilon);
@@ -80,12 +72,9 @@ impl Recommend {
                 Constants::check_covers(divergence)?;
                 let dearest = largest_divergence(divergence, q_min);
                 let lambda = temperature_for(epsilon, self.gamma, dearest);
-                check(
-                    lambda > 0.0,
-                    "--epsilon",
-                    "large enough that lambda = (1 - gamma) epsilon / (2 D_max) is positive",
-                    epsilon,
-                )?;
+                let needs =
+                    "large enough that lambda = (1 - gamma) epsilon / (2 D_max) is positive";
+                check(lambda > 0.0, "--epsilon", needs, epsilon)?;
                 let constants =
                     Constants::new(divergence, self.gamma, lambda, 1.0, q_min, self.start_min)?;
                 Ok((alpha, lambda, constants))

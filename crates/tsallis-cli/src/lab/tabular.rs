@@ -94,7 +94,7 @@ impl Tabular {
     /// Runs the command and returns whether every run of the grid is in the table.
     pub(crate) fn run(self) -> Result<bool, LabError> {
         let values = self.preset.values();
-        let alphas = given_or(self.alpha, values.divergences());
+        let alphas = given_or(self.alpha, values.alphas);
         let mut algorithms = Vec::new();
         for name in self.algorithm {
             algorithms.extend(name.with_alphas(&alphas)?);

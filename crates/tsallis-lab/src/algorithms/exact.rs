@@ -1,4 +1,4 @@
-use crate::exact::{Evaluator, Gradient, regularized_advantage};
+use crate::exact::{Evaluator, Gradient, dot, regularized_advantage};
 use crate::policy::project_logits;
 use crate::{Policy, SoftargmaxPolicy};
 
@@ -124,11 +124,7 @@ impl<'a> ExactAscent<'a> {
     pub fn step(&mut self) -> ExactStep {
         let gradient = self.evaluator.gradient(&self.policy, self.temperature);
         let start = self.evaluator.mdp().start();
-        let objective = start
-            .iter()
-            .zip(&gradient.values.states)
-            .map(|(r, v)| r * v)
-            .sum();
+        let objective = dot(start, &gradient.values.states);
         let norm_squared = gradient.norm_squared();
         let direction = match self.direction {
             Direction::Gradient => gradient.logits.clone(),
@@ -140,11 +136,7 @@ impl<'a> ExactAscent<'a> {
                 eta
             }
             StepRule::Armijo { .. } => {
-                let slope: f64 = direction
-                    .iter()
-                    .zip(&gradient.logits)
-                    .map(|(d, g)| d * g)
-                    .sum();
+                let slope = dot(&direction, &gradient.logits);
                 self.search(&direction, objective, slope)
             }
         };
@@ -195,7 +187,7 @@ impl<'a> ExactAscent<'a> {
         for state in 0..policy.states() {
             let q = &gradient.values.actions;
             regularized_advantage(policy, state, q, self.temperature, &mut z);
-            let mean: f64 = policy.row(state).iter().zip(&z).map(|(p, z)| p * z).sum();
+            let mean = dot(policy.row(state), &z);
             for (z, i) in z.iter().zip(policy.range(state)) {
                 let k = policy.weights()[i];
                 if k > 0.0 {

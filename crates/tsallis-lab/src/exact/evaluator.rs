@@ -176,6 +176,6 @@ pub(super) fn step_reward(mdp: &Mdp, policy: &impl Policy, temperature: f64, sta
     }
 }
 
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -11,8 +11,8 @@ mod tests;
 pub use constants::{
     AssumptionError, Constants, largest_divergence, optimal_alpha, temperature_for,
 };
-pub(crate) use evaluator::regularized_advantage;
 pub use evaluator::{Evaluator, Gradient, Values};
+pub(crate) use evaluator::{dot, regularized_advantage};
 pub use finite_horizon::FiniteHorizon;
 pub use optimum::{
     Optimum, ValueIteration, best_finite_horizon_value, best_value, optimum, value_iteration,

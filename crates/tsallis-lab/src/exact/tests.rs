@@ -295,11 +295,7 @@ fn the_polyak_lojasiewicz_inequality_and_the_two_it_is_made_of() {
                 if gap < 1e-9 * (1.0 + optimum.objective.abs()) {
                     continue;
                 }
-                let smallest = policy
-                    .weights()
-                    .iter()
-                    .copied()
-                    .fold(f64::INFINITY, f64::min);
+                let smallest = policy.smallest_weight();
                 let q = &gradient.values.actions;
                 let norm = gradient.norm_squared();
                 let one_minus = 1.0 - mdp.discount();

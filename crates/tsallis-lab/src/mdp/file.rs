@@ -104,34 +104,25 @@ impl TryFrom<MdpFile> for Mdp {
     type Error = MdpError;
 
     fn try_from(file: MdpFile) -> Result<Self, MdpError> {
-        let MdpFile {
-            name,
-            discount,
-            states,
-            actions,
-            start,
-            episode_steps,
-            transitions,
-        } = file;
+        let (states, actions) = (file.states, file.actions);
         if states == 0 || actions == 0 {
             return Err(MdpError::Empty { states, actions });
         }
         super::check_size(states, actions)?;
-        let start = if start.is_empty() {
+        let start = if file.start.is_empty() {
             super::start_in(0, states)
         } else {
-            start
+            file.start
         };
         if start.len() != states {
-            return Err(MdpError::Start {
-                what: format!(
-                    "the number of probabilities is {}, not {states}",
-                    start.len()
-                ),
-            });
+            let what = format!(
+                "the number of probabilities is {}, not {states}",
+                start.len()
+            );
+            return Err(MdpError::Start { what });
         }
         let mut table = vec![Vec::new(); states.saturating_mul(actions)];
-        for transition in transitions {
+        for transition in file.transitions {
             let within = |what, index, count| {
                 if index < count {
                     Ok(())
@@ -148,10 +139,10 @@ impl TryFrom<MdpFile> for Mdp {
                 reward_std: transition.reward_std,
             });
         }
-        Self::new(name, discount, start, actions, |state, action| {
+        Self::new(file.name, file.discount, start, actions, |state, action| {
             std::mem::take(&mut table[state * actions + action])
         })?
-        .with_episode_steps(episode_steps)
+        .with_episode_steps(file.episode_steps)
     }
 }
 

@@ -169,6 +169,11 @@ impl SoftargmaxPolicy {
         &self.weights
     }
 
+    /// Returns the smallest of the [`weights`](Self::weights).
+    pub fn smallest_weight(&self) -> f64 {
+        self.weights.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
     /// Returns `y = f'(pi / q)`, state by state. An action with an infinite `y` is off the support.
     pub fn derivatives(&self) -> &[f64] {
         &self.derivatives

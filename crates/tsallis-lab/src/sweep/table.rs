@@ -202,29 +202,25 @@ impl SweepSettings {
 
     /// Returns the first difference from the wanted settings, or `None` if they agree.
     fn differs(&self, wanted: &Self) -> Option<String> {
-        let number = |what: &str, has: usize, wants: usize| {
-            (has != wants).then(|| format!("{what} {has}, not {wants}"))
+        let settings = |of: &Self| {
+            [
+                ("iterations", of.iterations.to_string()),
+                ("batch", of.batch.to_string()),
+                ("horizon", of.horizon.to_string()),
+                ("every", of.every.to_string()),
+                ("project", of.project.to_string()),
+            ]
         };
-        let projected = || {
-            let (has, wants) = (self.project, wanted.project);
-            (has != wants).then(|| format!("project {has}, not {wants}"))
-        };
-        let process = || {
-            let same = |(name, sum): &(&String, &u32)| wanted.processes.get(*name) == Some(sum);
-            let known = |(name, _): &(&String, &u32)| wanted.processes.contains_key(*name);
-            let (name, _) = self
-                .processes
-                .iter()
-                .filter(known)
-                .find(|entry| !same(entry))?;
-            Some(format!("a different process \"{name}\""))
-        };
-        number("iterations", self.iterations, wanted.iterations)
-            .or_else(|| number("batch", self.batch, wanted.batch))
-            .or_else(|| number("horizon", self.horizon, wanted.horizon))
-            .or_else(|| number("every", self.every, wanted.every))
-            .or_else(projected)
-            .or_else(process)
+        for ((what, has), (_, wants)) in settings(self).into_iter().zip(settings(wanted)) {
+            if has != wants {
+                return Some(format!("{what} {has}, not {wants}"));
+            }
+        }
+        let is_other =
+            |name: &String, sum: &u32| wanted.processes.get(name).is_some_and(|s| s != sum);
+        let mut processes = self.processes.iter();
+        let (name, _) = processes.find(|(name, sum)| is_other(name, sum))?;
+        Some(format!("a different process \"{name}\""))
     }
 }
 

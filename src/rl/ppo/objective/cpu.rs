@@ -30,12 +30,8 @@ pub(super) fn objective(
     let actions = policy.len() / batch.max(1);
     assert_eq!(policy.len(), batch * actions, "one policy for each value");
     let scale = 1.0 / batch as f32;
-    let ObjectiveParameters {
-        form,
-        clip,
-        value_clip,
-        value_coefficient,
-    } = parameters;
+    let (clip, value_clip) = (parameters.clip, parameters.value_clip);
+    let value_coefficient = parameters.value_coefficient;
     let mut output = ObjectiveOutput {
         loss: 0.0,
         terms: Vec::with_capacity(batch * TERM_COLUMNS),
@@ -49,7 +45,7 @@ pub(super) fn objective(
         };
         let taken = i * actions + action as usize;
         // The derivative of the ratio with respect to the policy in its form.
-        let (ratio, slope) = match form {
+        let (ratio, slope) = match parameters.form {
             PolicyForm::Log => {
                 let ratio = (policy[taken] - log_prob).exp();
                 (ratio, ratio)
@@ -61,16 +57,12 @@ pub(super) fn objective(
         };
         let unclipped = ratio * advantage;
         let clipped = ratio.clamp(1.0 - clip, 1.0 + clip) * advantage;
-        if clipped < unclipped {
-            output.policy_grad[taken] = 0.0;
+        let (surrogate, policy_grad) = if clipped < unclipped {
+            (clipped, 0.0)
         } else {
-            output.policy_grad[taken] = -scale * advantage * slope;
-        }
-        let surrogate = if clipped < unclipped {
-            clipped
-        } else {
-            unclipped
+            (unclipped, -scale * advantage * slope)
         };
+        output.policy_grad[taken] = policy_grad;
 
         let error = value - target;
         // Add only the change made by the clip, which is exactly zero within its range. The sum of the old
@@ -79,17 +71,12 @@ pub(super) fn objective(
         let moved = value - old_value;
         let clipped_error = error + (moved.clamp(-value_clip, value_clip) - moved);
         let (unclipped, clipped) = (error * error, clipped_error * clipped_error);
-        let value_loss = 0.5
-            * if clipped > unclipped {
-                clipped
-            } else {
-                unclipped
-            };
-        output.value_grad.push(if clipped > unclipped {
-            0.0
+        let (value_loss, value_grad) = if clipped > unclipped {
+            (0.5 * clipped, 0.0)
         } else {
-            scale * value_coefficient * error
-        });
+            (0.5 * unclipped, scale * value_coefficient * error)
+        };
+        output.value_grad.push(value_grad);
         loss += f64::from(value_coefficient * value_loss - surrogate);
         output.terms.extend([ratio, surrogate, value_loss]);
     }

@@ -104,15 +104,7 @@ pub(super) fn write(
          the settings that were run with the most seeds. The error is the standard error of the value. The last column \
          is its share of the best possible value.",
     );
-    print_written(
-        folder,
-        &[
-            "results.csv",
-            "settings.csv",
-            "best.csv",
-            "curves.csv",
-            "a figure for each process",
-        ],
-    );
+    let written = "results.csv, settings.csv, best.csv, curves.csv, a figure for each process";
+    print_written(folder, written);
     Ok(())
 }
