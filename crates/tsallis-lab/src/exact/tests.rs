@@ -57,7 +57,7 @@ fn the_gradient_is_the_slope_of_the_value() {
     for mdp in &processes {
         let evaluator = Evaluator::new(mdp);
         let horizon = FiniteHorizon::new(mdp, 4);
-        for divergence in COVERED.into_iter().chain(more) {
+        for divergence in covered().into_iter().chain(more) {
             let (states, actions) = (mdp.states(), mdp.actions());
             // A reference that is not uniform.
             let total = (1..=actions).sum::<usize>() as f64;
