@@ -2,7 +2,7 @@ use super::super::number_format::{Decimals, FullPrecision};
 use super::super::{LabError, mean_of_seeds};
 use super::Process;
 use crate::plot::{
-    Axis, CATEGORIES, Figure, Fill, GRAY, Line, LinePlot, Surface, divergence_color,
+    Axis, CATEGORIES, Figure, Fill, GRAY, Line, LinePlot, Surface, category, divergence_color,
 };
 use plotters::style::RGBColor;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,7 +72,7 @@ pub(super) fn draw_alphas(
         Axis::linear("mean return, % of the best possible").range(0.0..102.0),
     );
     let mut any = false;
-    for (process, color) in processes.iter().zip(CATEGORIES.iter().cycle()) {
+    for (index, process) in processes.iter().enumerate() {
         let mut points: Vec<(f64, f64, f64)> = best_settings
             .iter()
             .filter(|best| best.mdp == process.name() && best.algorithm == "fpg")
@@ -91,9 +91,10 @@ pub(super) fn draw_alphas(
         let band = points
             .iter()
             .map(|&(a, mean, error)| (a, mean - error, mean + error));
-        let line = Line::new(points.iter().map(|&(a, mean, _)| (a, mean)), *color);
+        let (color, dashes) = category(index);
+        let line = Line::new(points.iter().map(|&(a, mean, _)| (a, mean)), color);
         let band: Vec<_> = band.collect();
-        plot = plot.line(line.band(band).dots().label(process.name()));
+        plot = plot.line(line.dashes(dashes).band(band).dots().label(process.name()));
     }
     if !any {
         return Ok(());
