@@ -394,6 +394,14 @@ mod tests {
         assert!(last > 0.9 * best, "{last} of {best}");
     }
 
+    /// The weights are loaded next: orthogonal ones would be drawn in vain.
+    #[test]
+    fn a_run_to_restore_has_zero_weights() {
+        let learner = Learner::to_restore(small(0.5), &Device::flex()).expect("valid");
+        let mean = learner.optimizer.half_mean_magnitude();
+        assert_eq!(mean.into_scalar::<f32>(), 0.0);
+    }
+
     #[test]
     fn updates_after_the_last_change_nothing() {
         let config = PpoConfig {

@@ -6,6 +6,7 @@ use burn_tsallis::math::{
 use clap::Args;
 use rayon::prelude::*;
 use std::path::PathBuf;
+use tsallis_lab::mdp::MAX_REWARD;
 
 const SIZE: (u32, u32) = (1280, 1060);
 
@@ -85,7 +86,13 @@ impl Landscape {
             self.points,
         )?;
         for reward in &self.rewards {
-            check(reward.is_finite(), "--rewards", "finite", reward)?;
+            let holds = reward.abs() <= MAX_REWARD;
+            check(
+                holds,
+                "--rewards",
+                "from -1e100 to 1e100",
+                format!("{reward:e}"),
+            )?;
         }
         make_folder(&self.out)?;
 

@@ -19,7 +19,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tsallis_lab::algorithms::SettingsError;
 use tsallis_lab::exact::AssumptionError;
-use tsallis_lab::mdp::{MdpError, NameError};
+use tsallis_lab::mdp::{MAX_REWARD, MdpError, NameError};
 use tsallis_lab::policy::ReferenceError;
 use tsallis_lab::sweep::{GridError, TableError};
 
@@ -100,10 +100,10 @@ fn check(
 
 fn check_positive(what: &'static str, value: f64) -> Result<(), LabError> {
     check(
-        value > 0.0 && value.is_finite(),
+        value > 0.0 && value <= MAX_REWARD,
         what,
-        "positive and finite",
-        value,
+        "positive and at most 1e100",
+        format!("{value:?}").trim_end_matches(".0"),
     )
 }
 
@@ -121,6 +121,23 @@ fn make_folder(path: &Path) -> Result<(), LabError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Returns a file name for a process, without its extension. The names of processes from JSON files are free.
+fn file_name(process: &str) -> String {
+    let name = process
+        .chars()
+        .map(|c| match c {
+            c if c.is_alphanumeric() || "._- ()=+".contains(c) => c,
+            _ => '-',
+        })
+        .take(60)
+        .collect::<String>();
+    if name.starts_with('.') || name.is_empty() {
+        format!("-{name}")
+    } else {
+        name
+    }
 }
 
 /// Writes a CSV table with these columns.
@@ -156,4 +173,24 @@ fn print_written(folder: &Path, names: &[&str]) {
         folder.display(),
         names.join(", ")
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_gives_a_name_of_one_file() {
+        for (process, name) in [
+            ("nchain:15", "nchain-15"),
+            ("bandit:0,1", "bandit-0-1"),
+            ("two rooms", "two rooms"),
+            ("../a\\b", "-..-a-b"),
+            ("", "-"),
+            ("a\u{1b}", "a-"),
+        ] {
+            assert_eq!(file_name(process), name);
+        }
+        assert_eq!(file_name(&"ä".repeat(400)).len(), 120);
+    }
 }

@@ -165,6 +165,9 @@ impl Tabular {
                 folder.display()
             );
         }
+        if let Some(note) = self.projection_note() {
+            eprintln!("note: {note}");
+        }
         let stop = stop::stop_flag();
         let started = Instant::now();
         let mut progress = Progress::new(left, "runs");
@@ -193,6 +196,22 @@ impl Tabular {
         }
         sweep_report::write(&folder, &processes, &grid, &planned, table.rows())?;
         Ok(finished == left)
+    }
+
+    /// Returns a note about methods that ignore `--project`.
+    fn projection_note(&self) -> Option<String> {
+        let others: Vec<String> = self
+            .algorithm
+            .iter()
+            .filter(|name| **name != AlgorithmName::Fpg)
+            .filter_map(|name| Some(name.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        (self.project && !others.is_empty()).then(|| {
+            format!(
+                "--project changes fpg only: {} without a projection",
+                others.join(", ")
+            )
+        })
     }
 
     fn methods(&self, alphas: &[Divergence]) -> Result<Vec<Method>, LabError> {

@@ -206,8 +206,11 @@ pub(super) fn print_results(
             print_paragraph(&line);
         }
         if not_started > 0 {
-            let seeds = if not_started == 1 { "seed" } else { "seeds" };
-            println!("{not_started} {seeds} did not start.");
+            match (reporter.multiple, not_started) {
+                (false, _) => println!("Stopped before the first update."),
+                (true, 1) => println!("1 seed did not start."),
+                (true, _) => println!("{not_started} seeds did not start."),
+            }
         }
         if unfinished {
             println!("Resume with: tsallis train --resume {}", shell_quoted(out));

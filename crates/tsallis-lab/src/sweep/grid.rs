@@ -1,6 +1,8 @@
+use super::RunKey;
 use crate::algorithms::{Algorithm, RunSettings, Sampling, SettingsError};
 use crate::unique;
 use crate::{Divergence, Mdp};
+use std::collections::BTreeSet;
 
 /// A method with the parameters that a grid runs it with.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +45,7 @@ impl Method {
     }
 }
 
-/// Largest number of runs on each process.
+/// Largest number of runs in a table.
 const MAX_RUNS: u128 = 10_000_000;
 
 /// A grid of runs: every method with every step size, temperature and seed, on every process.
@@ -85,11 +87,18 @@ pub enum GridError {
     #[error("the grid has no {0}")]
     Empty(String),
     /// There are more runs than a table can hold.
-    #[error("the grid has {0} runs on each process: a table can have at most {MAX_RUNS}")]
+    #[error("the sweep has {0} runs: a table can have at most {MAX_RUNS}")]
     TooLarge(u128),
     /// The settings of a run are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+}
+
+fn check_count(runs: u128) -> Result<(), GridError> {
+    if runs > MAX_RUNS {
+        return Err(GridError::TooLarge(runs));
+    }
+    Ok(())
 }
 
 impl Grid {
@@ -120,9 +129,7 @@ impl Grid {
             u128::from(self.seeds) * self.algorithms().len() as u128,
             |size, &side| size.saturating_mul(side as u128),
         );
-        if size > MAX_RUNS {
-            return Err(GridError::TooLarge(size));
-        }
+        check_count(size)?;
         let algorithms = self.algorithms();
         let projected = |algorithm: &Algorithm| matches!(algorithm, Algorithm::FPg(_));
         if self.project && !algorithms.iter().any(projected) {
@@ -132,6 +139,24 @@ impl Grid {
             settings.validate()?;
         }
         Ok(())
+    }
+
+    /// Checks the number of runs in a table with the runs of this grid on `processes` and the rows that it has.
+    pub(super) fn check_table(&self, processes: &[Mdp], rows: &[RunKey]) -> Result<(), GridError> {
+        let one_seed = Self {
+            seeds: 1,
+            ..self.clone()
+        };
+        let settings: BTreeSet<RunKey> = one_seed
+            .runs(processes)
+            .iter()
+            .map(PlannedRun::key)
+            .collect();
+        let others = rows
+            .iter()
+            .filter(|row| row.seed >= self.seeds || !settings.contains(&row.with_seed(0)));
+        let planned = settings.len() as u128 * u128::from(self.seeds);
+        check_count(planned + others.count() as u128)
     }
 
     fn algorithms(&self) -> Vec<Algorithm> {

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tsallis_lab::sweep::{BestSetting, Setting};
 
-/// Draws the curve of each best setting of a process.
+/// Draws the curve of each best setting of a process to files of this name.
 pub(super) fn draw_curves(
     folder: &Path,
     process: &Process,
+    name: &str,
     best_settings: &[&BestSetting],
     seeds: usize,
 ) -> Result<(), LabError> {
@@ -55,7 +56,7 @@ pub(super) fn draw_curves(
             mean_of_seeds(seeds)
         ))
         .panel(plot)
-        .save(&folder.join(process.name().replace([':', ',', '/'], "-")))?;
+        .save(&folder.join(name))?;
     Ok(())
 }
 
