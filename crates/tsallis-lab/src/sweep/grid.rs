@@ -135,19 +135,24 @@ impl Grid {
         if self.project && !algorithms.iter().any(projected) {
             return Err(SettingsError::NoProjection(algorithms[0].name()).into());
         }
-        for settings in self.settings() {
+        // The seeds of a setting are alike.
+        for settings in self.with_one_seed().settings() {
             settings.validate()?;
         }
         Ok(())
     }
 
-    /// Checks the number of runs in a table with the runs of this grid on `processes` and the rows that it has.
-    pub(super) fn check_table(&self, processes: &[Mdp], rows: &[RunKey]) -> Result<(), GridError> {
-        let one_seed = Self {
+    fn with_one_seed(&self) -> Self {
+        Self {
             seeds: 1,
             ..self.clone()
-        };
-        let settings: BTreeSet<RunKey> = one_seed
+        }
+    }
+
+    /// Checks the number of runs in a table with the runs of this grid on `processes` and the rows that it has.
+    pub(super) fn check_table(&self, processes: &[Mdp], rows: &[RunKey]) -> Result<(), GridError> {
+        let settings: BTreeSet<RunKey> = self
+            .with_one_seed()
             .runs(processes)
             .iter()
             .map(PlannedRun::key)

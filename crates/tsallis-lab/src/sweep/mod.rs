@@ -335,7 +335,6 @@ mod tests {
         many.methods = vec![Method::Hadamard];
         many.step_sizes = vec![0.1];
         many.seeds = 5_000_000;
-        many.validate().expect("few enough runs on one process");
         let processes = [nchain(3).expect("a length"), nchain(4).expect("a length")];
         let key = |seed| {
             let one_seed = Grid {
