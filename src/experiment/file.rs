@@ -3,6 +3,19 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+/// Reads a file without the byte-order mark that some editors write before JSON and TOML.
+///
+/// # Errors
+///
+/// If the file cannot be read.
+pub fn read_without_bom(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = fs::read(path)?;
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    Ok(bytes)
+}
+
 /// Writes `bytes` to a file atomically: the file holds either its previous content or all of `bytes`, even if
 /// the process is killed or the power fails.
 ///

@@ -6,6 +6,7 @@
 //! | [`stream`], [`Purpose`] | a random stream for each seed and purpose |
 //! | [`CsvTable`], [`read_table`] | a CSV file to which whole rows are appended |
 //! | [`renamed`] | a hint for users of a former name of a setting |
+//! | [`read_without_bom`] | the content of a file that an editor may have marked as UTF-8 |
 //! | [`write_atomically`] | a file that holds either its old content or all of the new content |
 
 mod error;
@@ -15,9 +16,11 @@ mod renamed;
 mod table;
 
 pub use error::FileError;
-pub use file::write_atomically;
 #[cfg(feature = "rl")]
 pub(crate) use file::{lock, sync_folder, write_synced};
+pub use file::{read_without_bom, write_atomically};
 pub use random::{Purpose, Stream, stream};
 pub use renamed::renamed;
+#[cfg(feature = "rl")]
+pub(crate) use table::OpenTable;
 pub use table::{CsvTable, read_table};

@@ -26,18 +26,18 @@ impl<R: Serialize> CsvTable<R> {
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, FileError> {
         let path = path.into();
         let file = File::create_new(&path).map_err(FileError::io("create", &path))?;
-        Self::from_file(path, file, true)
+        lock(&file, path.parent().unwrap_or(&path))?;
+        Ok(Self::from_locked(path, file, true))
     }
 
-    fn from_file(path: PathBuf, file: File, empty: bool) -> Result<Self, FileError> {
-        lock(&file, path.parent().unwrap_or(&path))?;
-        Ok(Self {
+    fn from_locked(path: PathBuf, file: File, empty: bool) -> Self {
+        Self {
             path,
             writer: csv::WriterBuilder::new()
                 .has_headers(empty)
                 .from_writer(file),
             rows: PhantomData,
-        })
+        }
     }
 
     /// Appends a row completely or not at all.
@@ -76,15 +76,33 @@ impl<R: Serialize + DeserializeOwned> CsvTable<R> {
         path: impl Into<PathBuf>,
         keep: impl Fn(&R) -> bool,
     ) -> Result<(Self, Vec<R>), FileError> {
+        OpenTable::open(path, keep)?.cut()
+    }
+}
+
+/// A table that is open and locked, but from which nothing has been removed yet.
+pub(crate) struct OpenTable<R> {
+    path: PathBuf,
+    file: File,
+    rows: Vec<R>,
+    /// The length of the rows to keep, with their header.
+    length: u64,
+}
+
+impl<R: Serialize + DeserializeOwned> OpenTable<R> {
+    /// Does everything that [`CsvTable::reopen`] does before it removes rows.
+    pub(crate) fn open(
+        path: impl Into<PathBuf>,
+        keep: impl Fn(&R) -> bool,
+    ) -> Result<Self, FileError> {
         let path = path.into();
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(&path)
             .map_err(FileError::io("open", &path))?;
-        // Lock before anything is removed.
         lock(&file, path.parent().unwrap_or(&path))?;
         let (mut rows, mut length) = (Vec::new(), 0);
         for row in whole_rows(&path)? {
@@ -99,12 +117,23 @@ impl<R: Serialize + DeserializeOwned> CsvTable<R> {
             rows.push(row);
             length = end;
         }
+        Ok(Self {
+            path,
+            file,
+            rows,
+            length,
+        })
+    }
+
+    /// Removes the rows after those to keep.
+    pub(crate) fn cut(mut self) -> Result<(CsvTable<R>, Vec<R>), FileError> {
         let mut cut = || {
-            file.set_len(length)?;
-            file.seek(SeekFrom::End(0))
+            self.file.set_len(self.length)?;
+            self.file.seek(SeekFrom::End(0))
         };
-        cut().map_err(FileError::io("write", &path))?;
-        Ok((Self::from_file(path, file, length == 0)?, rows))
+        cut().map_err(FileError::io("write", &self.path))?;
+        let table = CsvTable::from_locked(self.path, self.file, self.length == 0);
+        Ok((table, self.rows))
     }
 }
 
@@ -227,6 +256,18 @@ mod tests {
         assert_eq!(fs::read(&path).expect("kept").len(), 28);
         fs::remove_file(&path).expect("removed");
         assert!(read_table::<Row>(&path).expect("none").is_empty());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_column() {
+        let path = path("mark");
+        fs::write(&path, "\u{feff}step,value\n1,2.0\n2,").expect("a file");
+        let (mut table, rows) = CsvTable::reopen(&path, |_: &Row| true).expect("opened");
+        assert_eq!((rows.len(), rows[0].value), (1, Some(2.0)));
+        table.append(&row(2)).expect("appended");
+        drop(table);
+        assert_eq!(read_table::<Row>(&path).expect("rows").len(), 2);
+        fs::remove_file(&path).expect("removed");
     }
 
     #[test]

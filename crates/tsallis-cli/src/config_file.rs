@@ -1,7 +1,9 @@
-use burn_tsallis::experiment::renamed;
+use burn_tsallis::experiment::{read_without_bom, renamed};
 use burn_tsallis::rl::ppo::PpoConfig;
-use serde_json::{Map, Value};
-use std::fs;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Number, Value};
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -29,9 +31,16 @@ pub(super) enum ConfigFileError {
 impl ConfigFile {
     /// Reads a file as JSON if its extension is `json`, otherwise as TOML.
     pub(super) fn read(path: &Path) -> Result<Self, ConfigFileError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigFileError::Io {
+        let io = |source| ConfigFileError::Io {
             path: path.to_owned(),
             source,
+        };
+        let bytes = read_without_bom(path).map_err(io)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            io(io::Error::new(
+                io::ErrorKind::InvalidData,
+                error.utf8_error(),
+            ))
         })?;
         let is_json = path
             .extension()
@@ -41,10 +50,12 @@ impl ConfigFile {
             format,
             reason,
         };
-        let mut settings: Map<String, Value> = if is_json {
-            serde_json::from_str(&text).map_err(|error| syntax("JSON", error.to_string()))?
+        let settings: Value = if is_json {
+            let unique: Unique =
+                serde_json::from_str(&text).map_err(|error| syntax("JSON", error.to_string()))?;
+            unique.0
         } else {
-            toml::from_str(&text).map_err(|error| {
+            let table: toml::Table = toml::from_str(&text).map_err(|error| {
                 let line = error.span().map_or(String::new(), |span| {
                     let before = &text.as_bytes()[..span.start.min(text.len())];
                     let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
@@ -52,7 +63,14 @@ impl ConfigFile {
                 });
                 let words = error.message().replace('\n', ", ");
                 syntax("TOML", format!("{line}{words}"))
+            })?;
+            from_toml("", table.into()).map_err(|reason| ConfigFileError::Setting {
+                path: path.to_owned(),
+                reason,
             })?
+        };
+        let Value::Object(mut settings) = settings else {
+            return Err(syntax("JSON", "expected an object of settings".to_owned()));
         };
         // The config.json of a run has its settings under `config`.
         if settings.contains_key("version")
@@ -103,6 +121,92 @@ impl ConfigFile {
     }
 }
 
+/// Converts a value of TOML. JSON, in which the settings are merged, has no numbers that are not finite.
+fn from_toml(name: &str, value: toml::Value) -> Result<Value, String> {
+    Ok(match value {
+        toml::Value::Float(number) => Number::from_f64(number)
+            .map(Value::Number)
+            .ok_or_else(|| format!("{name} is {number}: it must be a finite number"))?,
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Boolean(value) => value.into(),
+        toml::Value::String(text) => text.into(),
+        toml::Value::Datetime(date) => date.to_string().into(),
+        toml::Value::Array(values) => values
+            .into_iter()
+            .map(|value| from_toml(name, value))
+            .collect::<Result<Vec<_>, _>>()?
+            .into(),
+        toml::Value::Table(table) => Value::Object(
+            table
+                .into_iter()
+                .map(|(name, value)| Ok((name.clone(), from_toml(&name, value)?)))
+                .collect::<Result<_, String>>()?,
+        ),
+    })
+}
+
+/// A JSON value in which no object has the same key twice. Of equal keys, `serde_json::Value` keeps the last.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Unique(value)) = items.next_element()? {
+            values.push(value);
+        }
+        Ok(values.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((key, Unique(value))) = entries.next_entry::<String, _>()? {
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format_args!("duplicate key `{key}`")));
+            }
+            object.insert(key, value);
+        }
+        Ok(object.into())
+    }
+}
+
 /// Replaces `none`, as written on the command line, by the value of the configuration. TOML has no null.
 fn without_none(name: &str, value: &Value) -> Value {
     match (name, value) {
@@ -133,6 +237,7 @@ fn plain_message(error: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn read(name: &str, text: &str) -> Result<PpoConfig, String> {
         let name = format!("tsallis-config-{}-{name}", std::process::id());
@@ -172,6 +277,20 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_skipped() {
+        let expected = PpoConfig {
+            alpha: 0.7,
+            ..PpoConfig::paper()
+        };
+        for (name, text) in [
+            ("mark.toml", "\u{feff}alpha = 0.7\n"),
+            ("mark.json", "\u{feff}{\"alpha\": 0.7}"),
+        ] {
+            assert_eq!(read(name, text).as_ref(), Ok(&expected), "{name}");
+        }
+    }
+
+    #[test]
     fn an_invalid_file_prints_one_line() {
         for (name, text, words) in [
             ("b.toml", "alpha = \n", "is not valid TOML: line 1: "),
@@ -187,6 +306,33 @@ mod tests {
                 "environment = \"pong\"\n",
                 "invalid environment \"pong\"",
             ),
+            (
+                "g.json",
+                "{\"alpha\": 0.7, \"beta\": 1, \"alpha\": 1.5}",
+                "duplicate key `alpha` at line 1",
+            ),
+            (
+                "h.json",
+                "{\"network\": {\"shared\": true, \"shared\": false}}",
+                "duplicate key `shared`",
+            ),
+            (
+                "i.json",
+                "{\"version\": \"0.1.0\", \"config\": {\"alpha\": 1, \"alpha\": 1}}",
+                "duplicate key `alpha`",
+            ),
+            ("j.toml", "alpha = 1\nalpha = 2\n", "duplicate key"),
+            (
+                "k.toml",
+                "alpha = nan\n",
+                "alpha is NaN: it must be a finite number",
+            ),
+            (
+                "l.toml",
+                "[network]\nhidden = [inf]\n",
+                "hidden is inf: it must be a finite number",
+            ),
+            ("m.json", "[1]", "expected an object of settings"),
             (
                 "f.toml",
                 "epochs = -1\n",

@@ -5,21 +5,33 @@ use burn_tsallis::rl::run::{RunStatus, RunSummary, Verdict};
 use indicatif::{HumanCount, HumanDuration};
 use std::time::Duration;
 
+/// Formats a setting with all its digits, and with a power of ten if they are many: it can be part of the name of a
+/// file.
+pub(super) fn number(value: f64) -> String {
+    let digits = value.to_string();
+    if digits.len() > 24 {
+        format!("{value:e}")
+    } else {
+        digits
+    }
+}
+
 /// Describes the configuration of a run in a few words, without its seed.
 pub(super) fn describe_config(config: &PpoConfig) -> String {
     let alpha = if config.alpha == config.regularizer_alpha {
-        format!("alpha {}", config.alpha)
+        format!("alpha {}", number(config.alpha))
     } else {
         format!(
             "alpha {} (regularizer {})",
-            config.alpha, config.regularizer_alpha
+            number(config.alpha),
+            number(config.regularizer_alpha)
         )
     };
     format!(
         "{}, {alpha}, beta {}, noise {}",
         config.environment.title(),
-        config.beta,
-        config.noise_std
+        number(config.beta),
+        number(config.noise_std)
     )
 }
 

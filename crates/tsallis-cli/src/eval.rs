@@ -1,6 +1,7 @@
 use super::describe::format_return;
 use super::parallel::{cores, parallel_map};
 use super::print_paragraph::print_paragraph;
+use super::train::report::lossy;
 use super::{CommandError, device};
 use burn::tensor::Device;
 use burn_tsallis::rl::run::{CheckpointChoice, SavedRun};
@@ -65,6 +66,7 @@ fn checkpoint(text: &str) -> Result<CheckpointChoice, String> {
 /// The results of the episodes that were played with one run.
 #[derive(Clone, Debug, Serialize)]
 struct EvaluationReport {
+    #[serde(serialize_with = "lossy")]
     run: PathBuf,
     seed: u64,
     environment: String,
@@ -90,7 +92,7 @@ impl Eval {
         let played: Vec<EvaluationReport> = played.into_iter().collect::<Result<_, _>>()?;
         if self.json {
             for played in &played {
-                // Only a path that is not UTF-8 can fail to serialize.
+                // No field can fail to serialize.
                 println!("{}", serde_json::to_string(played).unwrap_or_default());
             }
             return Ok(());

@@ -2,20 +2,21 @@
 
 use super::CommandError;
 use super::band::{BandPoint, band};
-use super::describe::describe_config;
-use super::plot::{Axis, CATEGORIES, Figure, Line, LinePlot, with_extension};
+use super::describe::{self, describe_config};
+use super::plot::{Axis, Figure, Line, LinePlot, category, with_extension};
 use super::print_paragraph::print_paragraph;
 use super::sweep;
-use burn_tsallis::experiment::write_atomically;
+use burn_tsallis::experiment::{FileError, write_atomically};
 use burn_tsallis::rl::ppo::{PpoConfig, UpdateMetrics};
-use burn_tsallis::rl::run::SavedRun;
+use burn_tsallis::rl::run::{RunSummary, SavedRun};
 use clap::{Args, ValueEnum};
 use indicatif::HumanCount;
 use serde_json::{Map, Value};
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 
 /// Draw curves of training runs.
 ///
@@ -39,7 +40,7 @@ pub(super) struct Plot {
     #[arg(long, value_name = "QUANTITY", default_value = "steps")]
     x: XAxis,
 
-    /// Output path without .svg, .png or .csv; existing files are replaced.
+    /// Output path without .svg, .png or .csv, or a folder for the files curves.*; existing files are replaced.
     #[arg(long, value_name = "FILE", default_value = "curves")]
     out: PathBuf,
 }
@@ -81,8 +82,12 @@ impl XAxis {
 pub(super) enum PlotRunsError {
     #[error("no metric {name:?}; the metrics are {}", known.join(", "))]
     Metric { name: String, known: Vec<String> },
-    #[error("{} has no {what} yet", path.display())]
-    NoData { path: PathBuf, what: String },
+    #[error("{} has no {what}: {why}", path.display())]
+    NoData {
+        path: PathBuf,
+        what: String,
+        why: String,
+    },
     #[error(
         "{} and {} have the same configuration and seed {seed}: pass only one of them",
         one.display(),
@@ -107,20 +112,22 @@ struct Group {
 impl Plot {
     pub(super) fn run(self) -> Result<(), CommandError> {
         let metric = metric(&self.metric)?;
-        let groups = self.groups(&metric)?;
+        let mut groups = self.groups(&metric)?;
+        groups.sort_by(|a, b| compare_settings(&flatten(&a.config), &flatten(&b.config)));
         let labels = labels(&groups);
         let legend = labels.iter().map(|label| truncate(label, MAX_LABEL_WIDTH));
         let bands: Vec<Vec<BandPoint>> = groups.iter().map(|group| band(&group.curves)).collect();
         let stem = stem(&self.out);
+        if let Some(folder) = stem.parent() {
+            fs::create_dir_all(folder).map_err(FileError::io("create the folder", folder))?;
+        }
         let title = title(&metric);
         let mut plot = LinePlot::new(Axis::linear(self.x.title()), Axis::linear(&title));
         for (index, (points, label)) in bands.iter().zip(legend).enumerate() {
-            let line = Line::new(
-                points.iter().map(|p| (p.x, p.mean)),
-                CATEGORIES[index % CATEGORIES.len()],
-            );
+            let (color, dashes) = category(index);
+            let line = Line::new(points.iter().map(|p| (p.x, p.mean)), color);
             let band = points.iter().filter_map(BandPoint::edges);
-            plot = plot.line(line.band(band).label(label));
+            plot = plot.line(line.dashes(dashes).band(band).label(label));
         }
         let seeds = groups.iter().map(|g| g.curves.len()).max().unwrap_or(0);
         let title = match (&groups[..], seeds) {
@@ -225,14 +232,32 @@ impl Plot {
             })
             .collect();
         if points.is_empty() {
-            let what = match self.x {
-                XAxis::Seconds if seconds.is_empty() => "timing.csv".to_owned(),
-                _ => metric.to_owned(),
+            let (what, why) = match self.x {
+                _ if metrics.is_empty() => (metric, no_update(run.summary()?.as_ref())),
+                XAxis::Seconds if seconds.is_empty() => {
+                    ("timing.csv", "the run was trained without it".to_owned())
+                }
+                _ => (metric, "none of its updates has a value".to_owned()),
             };
-            let path = run.path().to_owned();
-            return Err(PlotRunsError::NoData { path, what }.into());
+            return Err(PlotRunsError::NoData {
+                path: run.path().to_owned(),
+                what: what.to_owned(),
+                why,
+            }
+            .into());
         }
         Ok(points)
+    }
+}
+
+/// Returns why a run has no update.
+fn no_update(summary: Option<&RunSummary>) -> String {
+    match summary {
+        None => "the run has not made its first update yet".to_owned(),
+        Some(summary) => {
+            let reason = summary.reason.as_deref().unwrap_or("unknown reason");
+            format!("the run ended before its first update ({reason})")
+        }
     }
 }
 
@@ -348,6 +373,46 @@ fn labels(groups: &[Group]) -> Vec<String> {
         .collect()
 }
 
+/// Compares two configurations by the settings of a label, in their order, and then by all others. Numbers are compared
+/// by value, so that 2 comes before 10.
+fn compare_settings(one: &Map<String, Value>, other: &Map<String, Value>) -> Ordering {
+    let names = LABEL_PRIORITY
+        .into_iter()
+        .chain(one.keys().map(String::as_str));
+    names
+        .map(|name| compare_values(&one[name], &other[name]))
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal)
+}
+
+fn compare_values(one: &Value, other: &Value) -> Ordering {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            let [one, other] = [one, other].map(|number| number.as_f64().unwrap_or(f64::NAN));
+            one.total_cmp(&other)
+        }
+        (Value::String(one), Value::String(other)) => {
+            // The name and the size of an environment.
+            let parts = |text: &str| {
+                let (name, size) = text.split_once(':').unwrap_or((text, ""));
+                (name.to_owned(), size.parse::<usize>().ok(), size.to_owned())
+            };
+            parts(one).cmp(&parts(other))
+        }
+        (Value::Array(one), Value::Array(other)) => one
+            .iter()
+            .zip(other)
+            .map(|(one, other)| compare_values(one, other))
+            .find(|order| order.is_ne())
+            .unwrap_or_else(|| one.len().cmp(&other.len())),
+        // `none` comes first, and false before true.
+        _ => {
+            let rank = |value: &Value| (!value.is_null(), value.as_bool());
+            rank(one).cmp(&rank(other))
+        }
+    }
+}
+
 /// Returns all settings by name, including the settings of the networks.
 fn flatten(config: &PpoConfig) -> Map<String, Value> {
     let mut settings = match serde_json::to_value(config) {
@@ -364,9 +429,7 @@ fn format_setting(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(word) => word.clone(),
-        Value::Number(number) => number
-            .as_f64()
-            .map_or(number.to_string(), |number| number.to_string()),
+        Value::Number(number) => number.as_f64().map_or(number.to_string(), describe::number),
         Value::Array(values) if values.is_empty() => "none".to_owned(),
         Value::Array(values) => values
             .iter()
@@ -400,8 +463,12 @@ fn table(groups: &[Group], labels: &[String], bands: &[Vec<BandPoint>]) -> Strin
     csv
 }
 
-/// Returns the output path without the extension of an output file.
+/// Returns the output path without the extension of an output file, or the path of `curves` in a folder.
 fn stem(out: &Path) -> PathBuf {
+    let ends_with_separator = out.to_string_lossy().ends_with(is_separator);
+    if ends_with_separator || out.is_dir() {
+        return out.join("curves");
+    }
     let written = out
         .extension()
         .is_some_and(|extension| ["svg", "png", "csv"].iter().any(|name| extension == *name));
@@ -415,6 +482,7 @@ fn stem(out: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn metrics_are_known_by_their_ends_where_that_is_one() {
@@ -423,6 +491,36 @@ mod tests {
         let error = metric("entropy").expect_err("two").to_string();
         assert!(error.contains("losses/entropy, "), "{error}");
         assert!(metric("").is_err());
+    }
+
+    #[test]
+    fn curves_are_sorted_by_value() {
+        let sorted = |key: &str, values: &[Value]| {
+            let mut settings: Vec<Map<String, Value>> = values
+                .iter()
+                .map(|value| {
+                    let mut settings = flatten(&PpoConfig::default());
+                    settings.insert(key.to_owned(), value.clone());
+                    settings
+                })
+                .collect();
+            settings.reverse();
+            settings.sort_by(compare_settings);
+            settings.iter().map(|s| s[key].clone()).collect::<Vec<_>>()
+        };
+        for (key, values) in [
+            ("alpha", json!([-1.0, 0.5, 2, 10.0])),
+            (
+                "environment",
+                json!(["cartpole", "deepsea:2", "deepsea:10", "nchain:3"]),
+            ),
+            ("target_kl", json!([null, 0.01, 0.1])),
+            ("hidden", json!([[], [8], [8, 8], [64], [128]])),
+            ("shared", json!([false, true])),
+        ] {
+            let values = values.as_array().expect("a list");
+            assert_eq!(&sorted(key, values), values, "{key}");
+        }
     }
 
     #[test]

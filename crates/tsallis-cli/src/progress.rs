@@ -4,11 +4,16 @@ use burn_tsallis::rl::ppo::UpdateMetrics;
 use indicatif::{HumanCount, HumanDuration, HumanFloatCount};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use terminal_size::{Width, terminal_size_of};
 
 /// If stderr is not a terminal and there are at most this many runs, each run prints a line after every
-/// tenth of its steps.
+/// tenth of its steps and after every [`PAUSE`]. More runs print one line together after every pause.
 const RUNS_WITH_LINES: usize = 10;
+
+/// The longest time between two lines.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// Progress of the runs of a command.
 pub(super) struct Progress {
@@ -22,6 +27,8 @@ pub(super) struct Progress {
     /// Runs that are done.
     done: AtomicUsize,
     quiet: bool,
+    /// When the last line about all runs was printed.
+    printed: Mutex<Instant>,
 }
 
 /// Progress of one run. Dropping it removes its bar.
@@ -31,6 +38,8 @@ pub(super) struct RunProgress<'a> {
     bar: ProgressBar,
     /// Tenths of the run that are done.
     tenths: u64,
+    /// When the last line was printed.
+    printed: Instant,
 }
 
 /// A bar between its prefix and its message. The prefix takes at most a third of the terminal. A longer
@@ -74,6 +83,7 @@ impl Progress {
             steps,
             done: AtomicUsize::new(0),
             quiet,
+            printed: Mutex::new(Instant::now()),
         }
     }
 
@@ -104,6 +114,7 @@ impl Progress {
             name,
             bar,
             tenths: before * 10 / steps.max(1),
+            printed: Instant::now(),
         }
     }
 
@@ -112,6 +123,18 @@ impl Progress {
         let pace = pace(&self.overall);
         self.overall
             .set_message(format!("{done} of {runs} runs{pace}"));
+    }
+
+    /// Prints a line about all runs if they are too many for lines of their own and the last line is old.
+    fn print_overall(&self, now: Instant) {
+        if self.runs <= RUNS_WITH_LINES || !self.bars.is_hidden() {
+            return;
+        }
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.duration_since(*printed) >= PAUSE {
+            *printed = now;
+            self.print_line(&self.overall.message());
+        }
     }
 
     /// Prints a line above the bars.
@@ -128,6 +151,18 @@ impl Progress {
 }
 
 impl RunProgress<'_> {
+    /// Returns whether to print a line after `step` steps.
+    fn is_line_due(&mut self, step: u64, now: Instant) -> bool {
+        let progress = self.progress;
+        let tenths = step * 10 / (progress.steps as u64).max(1);
+        let due = tenths > self.tenths || now.duration_since(self.printed) >= PAUSE;
+        self.tenths = tenths;
+        if due {
+            self.printed = now;
+        }
+        due && progress.bars.is_hidden() && progress.runs <= RUNS_WITH_LINES
+    }
+
     pub(super) fn update(&mut self, metrics: &UpdateMetrics) {
         let (step, steps) = (metrics.global_step as u64, self.progress.steps as u64);
         let made = step.saturating_sub(self.bar.position());
@@ -137,18 +172,14 @@ impl RunProgress<'_> {
             format!("{:.3}", HumanFloatCount(mean))
         });
         let message = format!("return {mean}{}", pace(&self.bar));
-        let tenths = step * 10 / steps.max(1);
-        if tenths > self.tenths
-            && self.progress.bars.is_hidden()
-            && self.progress.runs <= RUNS_WITH_LINES
-        {
+        if self.is_line_due(step, Instant::now()) {
             let (step, steps) = (HumanCount(step), HumanCount(steps));
             let line = format!("{step} of {steps} steps, {message}");
             self.print_line(&line);
         }
-        self.tenths = tenths;
         self.bar.set_message(message);
         self.progress.show_overall();
+        self.progress.print_overall(Instant::now());
     }
 
     /// Ends a run with its result; a run that was stopped is dropped instead.
@@ -187,6 +218,24 @@ impl Drop for RunProgress<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slow_run_prints_a_line_after_each_pause() {
+        let progress = Progress::new(1, 1000, true);
+        let mut run = progress.begin(String::new(), 0);
+        let start = run.printed;
+        let mut due = |step, seconds| {
+            let now = start + Duration::from_secs(seconds);
+            run.is_line_due(step, now)
+        };
+        assert!(!due(1, 29));
+        assert!(due(2, 30));
+        assert!(!due(3, 59));
+        // A tenth of the steps.
+        assert!(due(100, 59));
+        assert!(!due(101, 88));
+        assert!(due(102, 89));
+    }
 
     /// The total excludes the steps of an earlier command and the steps that a finished run does not make.
     #[test]

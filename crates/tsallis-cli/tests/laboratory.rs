@@ -586,3 +586,50 @@ fn invalid_arguments_print_one_line() {
         }
     }
 }
+
+/// The name of a process from a file is part of the names of figures.
+#[test]
+fn a_process_with_slashes_is_drawn() {
+    let out = folder("slashes");
+    let transitions = r#""transitions": [{"state": 0, "action": 0, "next": null},
+                         {"state": 0, "action": 1, "next": null, "reward": 1}]"#;
+    let file = |file: &str, name: &str, reward: &str| {
+        let path = out.join(file);
+        let head = format!(r#""name": "{name}", "discount": 0.9, "states": 1, "actions": 2"#);
+        let text = format!("{{{head}, {transitions}}}").replace("\"reward\": 1", reward);
+        fs::write(&path, text).expect("a file");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let one = file("one.json", "a/b", "\"reward\": 1");
+    let other = file("other.json", "a:b", "\"reward\": 1");
+    let sweep = out.join("sweep");
+    let small = [
+        "tabular",
+        "--iterations",
+        "1",
+        "--seeds",
+        "1",
+        "--alpha",
+        "0.5",
+        "--project",
+    ];
+    let methods = ["--algorithm", "fpg", "hadamard", "--mdp", &one, &other];
+    let said = run(&[&small[..], &methods].concat(), &sweep);
+    assert!(
+        said.contains("note: --project changes fpg only: hadamard without a projection"),
+        "{said}"
+    );
+    written(&sweep, &["a-b.svg", "a-b-2.svg"]);
+    let control = file("control.json", "a\\nb", "\"reward\": 1");
+    let said = refusal(&["tabular", "--mdp", &control]);
+    assert!(
+        said.contains("cannot contain the control character '\\n'"),
+        "{said}"
+    );
+    let large = file("large.json", "large", "\"reward\": 1e308");
+    let said = refusal(&["tabular", "--mdp", &large]);
+    assert!(
+        said.contains("its reward is 1e308, not from -1e100 to 1e100"),
+        "{said}"
+    );
+}

@@ -1,5 +1,5 @@
 use super::network::forward;
-use super::orthogonal::orthogonal_linear;
+use super::orthogonal::{Initializer, linear};
 use crate::experiment::Stream;
 use crate::{
     TsallisOptions, tsallis_divergence, tsallis_divergence_from_probabilities,
@@ -9,6 +9,7 @@ use burn::Tensor;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Bool, Device, Int};
+use std::convert::Infallible;
 
 /// A policy over finitely many actions: a linear layer whose outputs are the logits of a Tsallis softargmax
 /// with the uniform reference.
@@ -33,10 +34,26 @@ impl TsallisPolicyHead {
         device: &Device,
         weights: &mut Stream,
     ) -> Self {
-        Self {
-            linear: orthogonal_linear(features, actions, 0.01, device, weights),
+        let mut initializer = Initializer::Orthogonal {
+            weights,
+            check: &|| Ok::<_, Infallible>(()),
+        };
+        let Ok(head) = Self::initialized(features, actions, alpha, device, &mut initializer);
+        head
+    }
+
+    /// Creates a head with the weights of `initializer`, whose error ends the initialization.
+    pub(super) fn initialized<E>(
+        features: usize,
+        actions: usize,
+        alpha: f64,
+        device: &Device,
+        initializer: &mut Initializer<'_, E>,
+    ) -> Result<Self, E> {
+        Ok(Self {
+            linear: linear(features, actions, 0.01, device, initializer)?,
             alpha,
-        }
+        })
     }
 
     /// Returns the alpha of the policy.

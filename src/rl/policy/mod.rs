@@ -17,4 +17,5 @@ pub use head::TsallisPolicyHead;
 pub use network::{ActorCritic, Features, NetworkConfig};
 pub use observations::Observations;
 pub(super) use observations::select_mask;
+pub(super) use orthogonal::Initializer;
 pub use tsallis_policy::{TsallisPolicy, TsallisPolicyState};

@@ -1,5 +1,5 @@
 use super::dense::dense;
-use super::orthogonal::orthogonal_linear;
+use super::orthogonal::{Initializer, linear};
 use super::{Activation, TsallisPolicyHead};
 use crate::experiment::Stream;
 use burn::Tensor;
@@ -7,6 +7,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 
 /// The architecture of the networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,15 +40,20 @@ pub struct Features {
 }
 
 impl Features {
-    fn new(input: usize, config: &NetworkConfig, device: &Device, weights: &mut Stream) -> Self {
+    fn new<E>(
+        input: usize,
+        config: &NetworkConfig,
+        device: &Device,
+        weights: &mut Initializer<'_, E>,
+    ) -> Result<Self, E> {
         let inputs = std::iter::once(&input).chain(&config.hidden);
-        Self {
+        Ok(Self {
             layers: inputs
                 .zip(&config.hidden)
-                .map(|(&i, &o)| orthogonal_linear(i, o, std::f64::consts::SQRT_2, device, weights))
-                .collect(),
+                .map(|(&i, &o)| linear(i, o, std::f64::consts::SQRT_2, device, weights))
+                .collect::<Result<_, _>>()?,
             activation: config.activation,
-        }
+        })
     }
 
     /// `[batch, input]` to `[batch, features]`.
@@ -89,14 +95,38 @@ impl ActorCritic {
         device: &Device,
         weights: &mut Stream,
     ) -> Self {
+        let Ok(networks) = Self::initialized(
+            observation_size,
+            actions,
+            config,
+            alpha,
+            device,
+            &mut Initializer::Orthogonal {
+                weights,
+                check: &|| Ok::<_, Infallible>(()),
+            },
+        );
+        networks
+    }
+
+    /// Creates the networks with the weights of `initializer`, whose error ends the initialization.
+    pub(in crate::rl) fn initialized<E>(
+        observation_size: usize,
+        actions: usize,
+        config: &NetworkConfig,
+        alpha: f64,
+        device: &Device,
+        initializer: &mut Initializer<'_, E>,
+    ) -> Result<Self, E> {
         let features = config.hidden.last().copied().unwrap_or(observation_size);
-        Self {
-            actor: Features::new(observation_size, config, device, weights),
-            policy: TsallisPolicyHead::new(features, actions, alpha, device, weights),
+        Ok(Self {
+            actor: Features::new(observation_size, config, device, initializer)?,
+            policy: TsallisPolicyHead::initialized(features, actions, alpha, device, initializer)?,
             critic: (!config.shared)
-                .then(|| Features::new(observation_size, config, device, weights)),
-            value: orthogonal_linear(features, 1, 1.0, device, weights),
-        }
+                .then(|| Features::new(observation_size, config, device, initializer))
+                .transpose()?,
+            value: linear(features, 1, 1.0, device, initializer)?,
+        })
     }
 
     /// Returns the head that turns logits into the policy.

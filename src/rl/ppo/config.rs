@@ -130,6 +130,9 @@ const MAX_BATCH: usize = 100_000_000;
 /// Largest width of a layer. A larger value is taken to be a typo.
 const MAX_WIDTH: usize = 65_536;
 
+/// Largest number of weights of the networks. With their gradients and moments, they take 20 GB.
+const MAX_PARAMETERS: usize = 1_000_000_000;
+
 impl Default for PpoConfig {
     fn default() -> Self {
         Self {
@@ -240,6 +243,17 @@ impl PpoConfig {
         Err(ConfigError::new("environments", self.environments, &wanted))
     }
 
+    /// Returns the number of weights of the networks.
+    fn parameters(&self) -> usize {
+        let inputs = std::iter::once(self.environment.observation_size());
+        let inputs = inputs.chain(self.network.hidden.iter().copied());
+        let outputs = self.network.hidden.iter();
+        let features = inputs.zip(outputs).fold(0_usize, |sum, (input, &output)| {
+            sum.saturating_add(input.saturating_mul(output))
+        });
+        features.saturating_mul(if self.network.shared { 1 } else { 2 })
+    }
+
     /// Checks every value, so that a run with an invalid value does not start.
     ///
     /// # Errors
@@ -250,20 +264,24 @@ impl PpoConfig {
             if holds {
                 Ok(())
             } else {
-                Err(ConfigError::new(field, value, wanted))
+                Err(ConfigError::new(field, short(value), wanted))
             }
         };
+        // The tensors are f32, in which a smaller number can be 0 and a larger one is infinite.
+        let normal = |x: f64| (x as f32).is_normal();
         let alpha_in_range = |field, x: f64| {
             let wanted = format!("a number from -{MAX_ALPHA} to {MAX_ALPHA}");
             check(field, x, x.abs() <= MAX_ALPHA, &wanted)
         };
         let at_least_zero = |field, x: f64| {
-            let holds = (0.0..f64::INFINITY).contains(&x);
-            check(field, x, holds, "a number of at least 0")
+            check(field, x, x >= 0.0, "a number of at least 0")?;
+            let wanted = "0 or a number from 1.2e-38 to 3.4e38, the range of f32";
+            check(field, x, x == 0.0 || normal(x), wanted)
         };
         let above_zero = |field, x: f64| {
-            let holds = x > 0.0 && x < f64::INFINITY;
-            check(field, x, holds, "a number above 0")
+            check(field, x, x > 0.0, "a number above 0")?;
+            let wanted = "a number from 1.2e-38 to 3.4e38, the range of f32";
+            check(field, x, normal(x), wanted)
         };
         let fraction = |field, x: f64| {
             let holds = (0.0..=1.0).contains(&x);
@@ -327,20 +345,49 @@ impl PpoConfig {
             let wanted = format!("a layer width from 1 to {MAX_WIDTH}");
             return Err(ConfigError::new("hidden", width, &wanted));
         }
-        // The advantage of a single step has no variance to normalize by.
-        let least = if self.normalize_advantages { 2 } else { 1 };
-        if !self.batch().is_multiple_of(self.minibatches) || self.batch() < least * self.minibatches
-        {
+        if self.parameters() > MAX_PARAMETERS {
             return Err(ConfigError::new(
-                "minibatches",
-                self.minibatches,
+                "hidden",
+                format!("{:?}", self.network.hidden),
                 &format!(
-                    "a divisor of the {} steps of a rollout, with at least {least} steps in each minibatch",
-                    self.batch()
+                    "narrower, because networks of {} parameters exceed the limit of {MAX_PARAMETERS}",
+                    self.parameters()
                 ),
             ));
         }
+        // The advantage of a single step has no variance to normalize by.
+        if self.normalize_advantages && self.batch() == 1 {
+            let wanted =
+                "false, because the advantages of a rollout of a single step have no variance";
+            return Err(ConfigError::new("normalize_advantages", true, wanted));
+        }
+        let (least, steps) = if self.normalize_advantages {
+            (
+                2,
+                ", with at least 2 steps in each minibatch to normalize the advantages",
+            )
+        } else {
+            (1, "")
+        };
+        if !self.batch().is_multiple_of(self.minibatches) || self.batch() < least * self.minibatches
+        {
+            let wanted = format!(
+                "a divisor of the {} steps of a rollout{steps}",
+                self.batch()
+            );
+            return Err(ConfigError::new("minibatches", self.minibatches, &wanted));
+        }
         Ok(())
+    }
+}
+
+/// Formats a number, with a power of ten if it has many digits otherwise.
+fn short(value: f64) -> String {
+    let digits = value.to_string();
+    if digits.len() > 24 {
+        format!("{value:e}")
+    } else {
+        digits
     }
 }
 
@@ -384,7 +431,52 @@ mod tests {
         assert_eq!(
             message(|c| c.minibatches = 7),
             "minibatches is 7: it must be a divisor of the 512 steps of a rollout, with at least 2 steps \
-             in each minibatch"
+             in each minibatch to normalize the advantages"
+        );
+        assert_eq!(
+            message(|c| {
+                c.minibatches = 7;
+                c.normalize_advantages = false;
+            }),
+            "minibatches is 7: it must be a divisor of the 512 steps of a rollout"
+        );
+        // No number of minibatches would do.
+        assert_eq!(
+            message(|c| (c.environments, c.rollout_steps) = (1, 1)),
+            "normalize_advantages is true: it must be false, because the advantages of a rollout of a single \
+             step have no variance"
+        );
+        assert_eq!(
+            message(|c| c.clip = f64::INFINITY),
+            "clip is inf: it must be a number from 1.2e-38 to 3.4e38, the range of f32"
+        );
+        assert_eq!(
+            message(|c| c.adam_epsilon = 1e-50),
+            "adam_epsilon is 1e-50: it must be a number from 1.2e-38 to 3.4e38, the range of f32"
+        );
+        let out_of_f32: [fn(&mut PpoConfig, f64); 9] = [
+            |c, x| c.beta = x,
+            |c, x| c.noise_std = x,
+            |c, x| c.learning_rate = x,
+            |c, x| c.max_grad_norm = x,
+            |c, x| c.clip = x,
+            |c, x| c.value_clip = Some(x),
+            |c, x| c.target_kl = Some(x),
+            |c, x| c.entropy_coefficient = x,
+            |c, x| c.value_coefficient = x,
+        ];
+        for set in out_of_f32 {
+            for x in [1e-50, 1e39, f64::INFINITY] {
+                let mut config = PpoConfig::default();
+                set(&mut config, x);
+                let error = config.validate().expect_err("no f32").to_string();
+                assert!(error.contains("the range of f32"), "{error}");
+            }
+        }
+        assert_eq!(
+            message(|c| c.network.hidden = vec![65_536, 65_536]),
+            "hidden is [65536, 65536]: it must be narrower, because networks of 8590458880 parameters exceed \
+             the limit of 1000000000"
         );
         assert!(message(|c| c.gamma = 1.1).starts_with("gamma is 1.1"));
         assert_eq!(

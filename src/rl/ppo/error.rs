@@ -2,6 +2,10 @@ use super::ConfigError;
 use crate::rl::env::EnvironmentError;
 use crate::rl::transfer::ReadError;
 
+/// Larger rewards may be the reason for a loss that is not finite: the square of a return, the sum of a few
+/// hundred rewards, overflows `f32` from 1.8e19 on.
+const MAX_REWARD: f64 = 1e16;
+
 /// An error that stops a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,6 +29,20 @@ pub enum LearnerError {
         "the {0} is not finite: training has diverged; try a smaller learning rate or a smaller beta"
     )]
     NotFinite(&'static str),
+    /// Training has failed because the rewards are too large for the value loss.
+    #[error(
+        "the {name} is not finite: the rewards, with their noise and regularizer, reach {reward:.0e}, too large for \
+         their squares in f32; use less noise or a smaller beta, or scale the rewards down"
+    )]
+    Rewards {
+        /// The number that is not finite.
+        name: &'static str,
+        /// The largest absolute reward of the rollout.
+        reward: f64,
+    },
+    /// The initialization of the networks has been stopped.
+    #[error("stopped before the first update")]
+    Stopped,
     /// A checkpoint does not match the configuration.
     #[error("the checkpoint does not match the configuration: {0}")]
     Checkpoint(String),
@@ -37,6 +55,15 @@ impl LearnerError {
     /// Creates the error of an environment after `steps` steps of all environments.
     pub(super) fn environment(error: EnvironmentError, steps: usize) -> Self {
         Self::Environment { steps, error }
+    }
+
+    /// Names the rewards of the rollout as the cause if they are too large.
+    pub(super) fn caused_by(self, rewards: &[f64]) -> Self {
+        let reward = rewards.iter().fold(0.0, |most, r| f64::max(most, r.abs()));
+        match self {
+            Self::NotFinite(name) if reward > MAX_REWARD => Self::Rewards { name, reward },
+            other => other,
+        }
     }
 
     /// Adds the steps before the rollout.

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::experiment::{Purpose, Stream, stream};
 use crate::rl::env::{Episode, VectorEnvironment};
-use crate::rl::policy::ActorCritic;
+use crate::rl::policy::{ActorCritic, Initializer};
 use crate::rl::transfer::read;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -69,9 +69,29 @@ impl Learner {
     ///
     /// [`LearnerError::Config`] if the configuration is invalid.
     pub fn new(config: PpoConfig, device: &Device) -> Result<Self, LearnerError> {
+        Self::new_unless(config, device, &|| false)
+    }
+
+    /// Creates a run like [`new`](Self::new). Returns [`LearnerError::Stopped`] once `stop` returns true while
+    /// the networks are initialized.
+    pub(in crate::rl) fn new_unless(
+        config: PpoConfig,
+        device: &Device,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Self, LearnerError> {
         config.validate()?;
         let environments = VectorEnvironment::new(config.make_environments())?;
-        Self::with_environments(config, environments, device)
+        Self::initialized(config, environments, device, Some(stop))
+    }
+
+    /// Creates a run to be [restored](Self::restore), whose networks are zero.
+    pub(in crate::rl) fn to_restore(
+        config: PpoConfig,
+        device: &Device,
+    ) -> Result<Self, LearnerError> {
+        config.validate()?;
+        let environments = VectorEnvironment::new(config.make_environments())?;
+        Self::initialized(config, environments, device, None)
     }
 
     /// Creates a run in the given environments. They are used as they are and not seeded
@@ -88,17 +108,40 @@ impl Learner {
         environments: VectorEnvironment,
         device: &Device,
     ) -> Result<Self, LearnerError> {
+        Self::initialized(config, environments, device, Some(&|| false))
+    }
+
+    /// Creates a run in the given environments. Its networks are initialized unless `stop` returns true, and
+    /// are zero without `stop`.
+    pub(in crate::rl) fn initialized(
+        config: PpoConfig,
+        environments: VectorEnvironment,
+        device: &Device,
+        stop: Option<&dyn Fn() -> bool>,
+    ) -> Result<Self, LearnerError> {
         config.validate()?;
         config.check_environments(environments.len())?;
         let device = device.clone().autodiff();
-        let model = ActorCritic::new(
+        let mut weights = stream(config.seed, Purpose::Weights, 0);
+        let check = || match stop {
+            Some(stop) if stop() => Err(LearnerError::Stopped),
+            _ => Ok(()),
+        };
+        let mut initializer = match stop {
+            Some(_) => Initializer::Orthogonal {
+                weights: &mut weights,
+                check: &check,
+            },
+            None => Initializer::Zeros,
+        };
+        let model = ActorCritic::initialized(
             environments.observation_size(),
             environments.actions(),
             &config.network,
             config.alpha,
             &device,
-            &mut stream(config.seed, Purpose::Weights, 0),
-        );
+            &mut initializer,
+        )?;
         let optimizer = ClippedAdam::new(&model, &config);
         Ok(Self {
             actions: (0..config.environments as u32)
@@ -214,7 +257,8 @@ impl Learner {
             &mut metrics,
             &mut self.times,
             &self.device,
-        )?;
+        )
+        .map_err(|error| error.caused_by(&rollout.rewards))?;
         self.updates += 1;
         self.times.total = started.elapsed();
         Ok(metrics)
@@ -256,8 +300,8 @@ impl Learner {
     ///
     /// If the device failed.
     pub fn is_finite(&self) -> Result<bool, LearnerError> {
-        let [sum] = read([self.optimizer.l1_norm().unsqueeze()])?;
-        Ok(sum.iter().all(|sum| sum.is_finite()))
+        let [mean] = read([self.optimizer.half_mean_magnitude().unsqueeze()])?;
+        Ok(mean.iter().all(|mean| mean.is_finite()))
     }
 
     /// Returns whether every update of the configuration has been made.
@@ -348,6 +392,14 @@ mod tests {
         }
         let last = learner.recent_return().expect("episodes ended");
         assert!(last > 0.9 * best, "{last} of {best}");
+    }
+
+    /// The weights are loaded next: orthogonal ones would be drawn in vain.
+    #[test]
+    fn a_run_to_restore_has_zero_weights() {
+        let learner = Learner::to_restore(small(0.5), &Device::flex()).expect("valid");
+        let mean = learner.optimizer.half_mean_magnitude();
+        assert_eq!(mean.into_scalar::<f32>(), 0.0);
     }
 
     #[test]
@@ -449,6 +501,19 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    /// A smaller learning rate would not help.
+    #[test]
+    fn rewards_that_overflow_are_named() {
+        let config = PpoConfig {
+            noise_std: 1e30,
+            ..small(0.5)
+        };
+        let mut learner = Learner::new(config, &Device::flex()).expect("valid");
+        let error = learner.update().expect_err("an infinite loss").to_string();
+        assert!(error.contains("the rewards, with their noise"), "{error}");
+        assert!(!error.contains("learning rate"), "{error}");
     }
 
     #[test]

@@ -84,10 +84,11 @@ impl ClippedAdam {
         (module, norm)
     }
 
-    /// Returns the sum of the absolute values of all parameters, `[1]`, which is finite if every parameter
-    /// is.
-    pub(super) fn l1_norm(&self) -> Tensor<1> {
-        self.parameters.clone().abs().sum()
+    /// Returns half the mean of the absolute values of all parameters, `[1]`, which is finite if and only if
+    /// every parameter is. Their sum can overflow although each is finite.
+    pub(super) fn half_mean_magnitude(&self) -> Tensor<1> {
+        let count = self.parameters.dims()[0] as f64;
+        self.parameters.clone().abs().mul_scalar(0.5 / count).sum()
     }
 
     /// Returns the number of steps made.
@@ -296,6 +297,29 @@ pub(super) mod tests {
         assert_eq!(clipped.steps(), 5);
         for (ours, theirs) in flat_parameters(&ours).iter().zip(flat_parameters(&theirs)) {
             assert!((ours - theirs).abs() < 1e-6, "{ours} {theirs}");
+        }
+    }
+
+    /// The sum of these parameters overflows, and an infinite one is not hidden by the others.
+    #[test]
+    fn finite_parameters_are_finite_at_any_size() {
+        let device = Device::flex().autodiff();
+        let optimizer = |value: f32, first: f32| {
+            let fill = |p: Tensor<1>, begin: usize| {
+                let filled = p.zeros_like().add_scalar(value);
+                if begin == 0 {
+                    filled.slice_assign(0..1, Tensor::from_data([first], &p.device()))
+                } else {
+                    filled
+                }
+            };
+            let model = model(&device).map(&mut Map(fill, 0));
+            let mean = ClippedAdam::new(&model, &PpoConfig::default()).half_mean_magnitude();
+            mean.into_scalar::<f32>()
+        };
+        assert!(optimizer(f32::MAX, f32::MAX).is_finite());
+        for first in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            assert!(!optimizer(1.0, first).is_finite());
         }
     }
 

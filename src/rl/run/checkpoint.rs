@@ -1,15 +1,18 @@
-use super::RunError;
+use super::{RunConfig, RunError};
 use crate::experiment::{sync_folder, write_synced};
 use crate::rl::ppo::{Checkpoint, LearnerState, Moments};
 use burn::module::Module;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Bytes, Device};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 const MODEL: &str = "model.bpk";
 const MOMENTS: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
+/// Not `config.json`, so that a checkpoint does not look like a run.
+const SETTINGS: &str = "settings.json";
 const STEP_PREFIX: &str = "step-";
 
 /// The names of a checkpoint while it is written and while it is removed.
@@ -32,10 +35,15 @@ pub(super) struct CheckpointFiles {
     model: Bytes,
     moments: Option<Bytes>,
     state: Vec<u8>,
+    settings: Vec<u8>,
 }
 
 impl CheckpointFiles {
-    pub(super) fn new(checkpoint: Checkpoint, folder: &Path) -> Result<Self, RunError> {
+    pub(super) fn new(
+        checkpoint: Checkpoint,
+        config: &RunConfig,
+        folder: &Path,
+    ) -> Result<Self, RunError> {
         let refused = |error: &dyn std::fmt::Display| RunError::malformed(folder, error);
         let encoded = |record: ModuleRecord| record.into_bytes().map_err(|e| refused(&e));
         Ok(Self {
@@ -45,6 +53,7 @@ impl CheckpointFiles {
                 .map(|moments| encoded(moments.into_record()))
                 .transpose()?,
             state: serde_json::to_vec(&checkpoint.state).map_err(|e| refused(&e))?,
+            settings: serde_json::to_vec(config).map_err(|e| refused(&e))?,
         })
     }
 }
@@ -104,6 +113,7 @@ impl Checkpoints {
             (MODEL, Some(&files.model[..])),
             (MOMENTS, files.moments.as_deref()),
             (STATE, Some(&files.state[..])),
+            (SETTINGS, Some(&files.settings[..])),
         ]
         .into_iter()
         .filter_map(|(name, bytes)| Some((name, bytes?)))
@@ -188,6 +198,19 @@ impl Checkpoints {
                 .transpose()?,
             state,
         })
+    }
+
+    /// Reads the configuration with which a checkpoint was made, or returns `None` if an earlier version of the
+    /// crate wrote the checkpoint.
+    pub(super) fn settings(&self, step: usize) -> Result<Option<RunConfig>, RunError> {
+        let file = self.path(step).join(SETTINGS);
+        match fs::read(&file) {
+            Ok(json) => serde_json::from_slice(&json)
+                .map(Some)
+                .map_err(|error| RunError::malformed(&file, error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(RunError::io("read", &file)(error)),
+        }
     }
 
     /// Reads the state of a checkpoint other than its tensors.

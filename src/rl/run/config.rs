@@ -1,8 +1,8 @@
 use super::{CONFIG, RunError};
-use crate::experiment::write_atomically;
+use crate::experiment::{read_without_bom, write_atomically};
 use crate::rl::ppo::PpoConfig;
 use serde::{Deserialize, Serialize};
-use std::fs;
+use serde_json::Value;
 use std::path::Path;
 
 /// The content of `config.json`.
@@ -81,12 +81,9 @@ impl RunConfig {
     pub fn read(folder: &Path) -> Result<Self, RunError> {
         let file = folder.join(CONFIG);
         if !file.is_file() {
-            return Err(RunError::NotARun {
-                path: folder.to_owned(),
-                missing: CONFIG,
-            });
+            return Err(RunError::not_a_run(folder));
         }
-        let text = fs::read(&file).map_err(RunError::io("read", &file))?;
+        let text = read_without_bom(&file).map_err(RunError::io("read", &file))?;
         // Read only the version first, because other versions may write other fields.
         let found: VersionOnly =
             serde_json::from_slice(&text).map_err(|error| RunError::malformed(&file, error))?;
@@ -106,6 +103,27 @@ impl RunConfig {
         Ok(config)
     }
 
+    /// Checks that the configuration of the learner, which the file in `folder` holds, is that of a checkpoint,
+    /// `trained`. Only the number of steps may differ.
+    pub(super) fn check_unchanged(&self, trained: &Self, folder: &Path) -> Result<(), RunError> {
+        let trained = PpoConfig {
+            total_steps: self.config.total_steps,
+            ..trained.config.clone()
+        };
+        if trained == self.config {
+            return Ok(());
+        }
+        let value = |config| serde_json::to_value(config).unwrap_or_default();
+        let (key, now, before) = first_difference("", &value(&self.config), &value(&trained))
+            .unwrap_or_else(|| ("config".to_owned(), Value::Null, Value::Null));
+        Err(RunError::Edited {
+            path: folder.join(CONFIG),
+            key,
+            now: now.to_string(),
+            before: before.to_string(),
+        })
+    }
+
     /// Writes the configuration to a folder.
     ///
     /// # Errors
@@ -116,6 +134,17 @@ impl RunConfig {
         let json =
             serde_json::to_vec_pretty(self).map_err(|error| RunError::malformed(&file, error))?;
         Ok(write_atomically(&file, &json)?)
+    }
+}
+
+/// Returns the key of the first difference, with the two values.
+fn first_difference(key: &str, one: &Value, other: &Value) -> Option<(String, Value, Value)> {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => one.iter().find_map(|(name, value)| {
+            let key = format!("{key}{}{name}", if key.is_empty() { "" } else { "." });
+            first_difference(&key, value, other.get(name).unwrap_or(&Value::Null))
+        }),
+        _ => (one != other).then(|| (key.to_owned(), one.clone(), other.clone())),
     }
 }
 

@@ -1,4 +1,6 @@
+use super::CONFIG;
 use crate::experiment::FileError;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,12 +15,27 @@ pub enum RunError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The folder is not a run folder.
-    #[error("{} is not a run folder: it has no {missing}", path.display())]
+    #[error("{} is not a run folder: it has no config.json{hint}", path.display())]
     NotARun {
         /// The folder.
         path: PathBuf,
-        /// The name of the missing file.
-        missing: &'static str,
+        /// The run that was probably meant, after a semicolon, or nothing.
+        hint: String,
+    },
+    /// The configuration file differs from the configuration of the checkpoint.
+    #[error(
+        "{} has {key} {now}, but the run has been trained with {before}: restore the value, or train another run",
+        path.display()
+    )]
+    Edited {
+        /// The configuration file.
+        path: PathBuf,
+        /// The setting that differs.
+        key: String,
+        /// Its value in the file.
+        now: String,
+        /// Its value in the checkpoint.
+        before: String,
     },
     /// The run was written by an incompatible version of this crate.
     #[error(
@@ -46,6 +63,38 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Creates the error of a path that is not a run, with a hint if a run is near.
+    pub(super) fn not_a_run(path: &Path) -> Self {
+        let is_run = |folder: &Path| folder.join(CONFIG).is_file();
+        let children = |folder: &Path| -> Vec<PathBuf> {
+            let entries = fs::read_dir(folder).into_iter().flatten();
+            let mut paths: Vec<_> = entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .collect();
+            paths.sort();
+            paths
+        };
+        // A run, or the folder of its seeds.
+        let holds_run =
+            |folder: &PathBuf| is_run(folder) || children(folder).iter().any(|child| is_run(child));
+        let above = path.ancestors().skip(1).find(|folder| is_run(folder));
+        // The runs of a sweep are in its subfolder `runs`.
+        let mut below = children(path);
+        below.extend(children(&path.join("runs")));
+        let hint = match (above, below.into_iter().find(holds_run)) {
+            (Some(run), _) if run.as_os_str().is_empty() => "; the run is .".to_owned(),
+            (Some(run), _) => format!("; the run is {}", run.display()),
+            (None, Some(run)) => {
+                format!("; choose one of the runs in it, such as {}", run.display())
+            }
+            (None, None) => String::new(),
+        };
+        Self::NotARun {
+            path: path.to_owned(),
+            hint,
+        }
+    }
+
     /// See [`FileError::io`].
     pub(super) fn io<'a>(
         action: &'static str,

@@ -1,20 +1,22 @@
 use super::checkpoint::{CheckpointFiles, Checkpoints};
-use super::events::EventFile;
+use super::events::{EventFile, OpenEvents};
 use super::{
-    BEST, CHECKPOINTS, EVENTS, METRICS, Recording, RunConfig, RunError, RunSummary, SUMMARY,
-    TIMING, Timing,
+    BEST, CHECKPOINTS, EVENTS, METRICS, RunConfig, RunError, RunSummary, SUMMARY, TIMING, Timing,
 };
-use crate::experiment::{CsvTable, read_table, write_atomically};
+use crate::experiment::{CsvTable, OpenTable, lock, read_table, write_atomically};
 use crate::rl::ppo::{Learner, UpdateMetrics};
 use serde_json::Value;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The name of the configuration while it is written.
+const PARTIAL_CONFIG: &str = "config.json.partial";
+
 /// The folder of a run in progress.
 pub struct RunFolder {
     path: PathBuf,
-    recording: Recording,
+    config: RunConfig,
     metrics: CsvTable<UpdateMetrics>,
     timing: Option<CsvTable<Timing>>,
     events: Option<EventFile>,
@@ -65,10 +67,24 @@ impl RunFolder {
         if !path.is_dir() {
             return Ok(());
         }
-        let mut entries = fs::read_dir(path).map_err(RunError::io("read the folder", path))?;
-        match entries.next() {
-            Some(_) => Err(RunError::Occupied(path.to_owned())),
-            None => Ok(()),
+        for entry in fs::read_dir(path).map_err(RunError::io("read the folder", path))? {
+            let name = entry
+                .map_err(RunError::io("read the folder", path))?
+                .file_name();
+            // A process that was killed while it prepared the run leaves this file.
+            if name != PARTIAL_CONFIG {
+                return Err(RunError::Occupied(path.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that no other process writes to the folder.
+    pub(super) fn check_not_in_use(path: &Path) -> Result<(), RunError> {
+        match fs::File::open(path.join(METRICS)) {
+            Ok(metrics) => Ok(lock(&metrics, path)?),
+            // The run has not started, or `open` reports the error.
+            Err(_) => Ok(()),
         }
     }
 
@@ -77,11 +93,11 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// If the folder cannot be written, if another process writes to it, or if its metrics do not lead up to
-    /// the step. In the last two cases nothing has been changed.
+    /// If the folder cannot be written, if another process writes to it, if one of its files cannot be read, or
+    /// if its metrics do not lead up to the step. In all cases but the first nothing has been removed.
     pub(super) fn open(
         path: &Path,
-        recording: Recording,
+        config: &RunConfig,
         updates: usize,
         last_step: usize,
     ) -> Result<(Self, Vec<UpdateMetrics>, f64), RunError> {
@@ -97,16 +113,23 @@ impl RunFolder {
                 ),
             ));
         }
-        let (metrics, rows) = CsvTable::reopen(metrics, until)?;
+        // Open and check everything before anything is removed.
+        let metrics = OpenTable::open(metrics, until)?;
+        let diagnostics = if config.recording.diagnostics {
+            let until = |row: &Timing| row.global_step <= last_step;
+            let timing = OpenTable::open(path.join(TIMING), until)?;
+            Some((timing, OpenEvents::open(&path.join(EVENTS), last_step)?))
+        } else {
+            None
+        };
+        let (metrics, rows) = metrics.cut()?;
         let mut seconds = 0.0;
         let (mut timing, mut events) = (None, None);
-        if recording.diagnostics {
-            let (table, rows) = CsvTable::reopen(path.join(TIMING), |row: &Timing| {
-                row.global_step <= last_step
-            })?;
+        if let Some((table, file)) = diagnostics {
+            let (table, rows) = table.cut()?;
             seconds = rows.last().map_or(0.0, |row| row.seconds);
             timing = Some(table);
-            events = Some(EventFile::open(&path.join(EVENTS), last_step)?);
+            events = Some(file.cut()?);
         }
         let (checkpoints, best) = checkpoints(path);
         for checkpoints in [&checkpoints, &best] {
@@ -120,7 +143,7 @@ impl RunFolder {
         }
         let folder = Self {
             path: path.to_owned(),
-            recording,
+            config: config.clone(),
             metrics,
             timing,
             events,
@@ -160,13 +183,15 @@ impl RunFolder {
     /// Writes a checkpoint of the learner, also as the best one if `is_best`, and then removes the oldest
     /// checkpoints.
     pub(super) fn checkpoint(&mut self, learner: &Learner, is_best: bool) -> Result<(), RunError> {
-        if self.recording.checkpoints == 0 {
+        let checkpoints = self.config.recording.checkpoints;
+        if checkpoints == 0 {
             return Ok(());
         }
         // The rows that lead to a checkpoint must be on disk before the checkpoint.
         self.metrics.sync()?;
         let step = learner.global_step();
-        let files = CheckpointFiles::new(learner.checkpoint(), &self.checkpoints.path(step))?;
+        let path = self.checkpoints.path(step);
+        let files = CheckpointFiles::new(learner.checkpoint(), &self.config, &path)?;
         // Write the best checkpoint first: if the process is killed between the two, the resumed run makes
         // the same best checkpoint again.
         if is_best {
@@ -174,7 +199,7 @@ impl RunFolder {
         }
         self.checkpoints
             .save(&files, step, is_best.then_some(&self.best))?;
-        self.checkpoints.prune(self.recording.checkpoints)?;
+        self.checkpoints.prune(checkpoints)?;
         self.best.prune(1)
     }
 

@@ -6,7 +6,7 @@
 //! | `metrics.csv` | one [`UpdateMetrics`](super::ppo::UpdateMetrics) per row; the same seed gives the same bytes |
 //! | `timing.csv` | values that depend on the clock: one [`Timing`] per row of `metrics.csv` |
 //! | `tensorboard/` | the same numbers as scalar events for TensorBoard |
-//! | `checkpoints/step-N/` | `model.bpk`, `optimizer.bpk`, `state.json` after `N` environment steps; the newest few |
+//! | `checkpoints/step-N/` | `model.bpk`, `optimizer.bpk`, `state.json` after `N` environment steps, and the configuration as `settings.json`; the newest few |
 //! | `checkpoints/best/step-N/` | the checkpoint with the highest recent return |
 //! | `summary.json` | [`RunSummary`]: the results in numbers |
 //!

@@ -4,11 +4,11 @@ use super::{
     TIMING, Timing,
 };
 use crate::experiment::read_table;
-use crate::experiment::{Purpose, stream};
-use crate::rl::policy::ActorCritic;
+use crate::rl::policy::{ActorCritic, Initializer};
 use crate::rl::ppo::UpdateMetrics;
 use burn::module::Module;
 use burn::tensor::Device;
+use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -128,31 +128,48 @@ impl SavedRun {
             .map_err(|error| RunError::malformed(&file, error))
     }
 
-    /// Returns the networks of a checkpoint, and the number of environment steps for which they were trained.
+    /// Returns the networks of a checkpoint, and the number of environment steps for which they were trained. If
+    /// a run in progress removes the checkpoint meanwhile, the next one is taken.
     ///
     /// # Errors
     ///
-    /// If the checkpoint does not exist or cannot be read, or if its networks do not match the configuration.
+    /// If the checkpoint does not exist or cannot be read, or if the configuration has changed since.
     pub fn model(
         &self,
         choice: CheckpointChoice,
         device: &Device,
     ) -> Result<(ActorCritic, usize), RunError> {
-        let (checkpoints, step) = self.find(choice)?;
+        loop {
+            let (checkpoints, step) = self.find(choice)?;
+            match self.load(&checkpoints, step, device) {
+                Err(_) if !checkpoints.path(step).exists() => {}
+                model => return Ok((model?, step)),
+            }
+        }
+    }
+
+    fn load(
+        &self,
+        checkpoints: &Checkpoints,
+        step: usize,
+        device: &Device,
+    ) -> Result<ActorCritic, RunError> {
+        if let Some(trained) = checkpoints.settings(step)? {
+            self.config.check_unchanged(&trained, &self.path)?;
+        }
         let config = &self.config.config;
         let environment = config.environment;
-        let model = ActorCritic::new(
+        let record = checkpoints.model(step)?;
+        let Ok(model) = ActorCritic::initialized::<Infallible>(
             environment.observation_size(),
             environment.actions(),
             &config.network,
             config.alpha,
             device,
-            &mut stream(0, Purpose::Weights, 0),
+            &mut Initializer::Zeros,
         );
-        let record = checkpoints.model(step)?;
         model
             .try_load_record(record)
-            .map(|model| (model, step))
             .map_err(|error| RunError::malformed(&checkpoints.path(step), error))
     }
 
@@ -160,13 +177,26 @@ impl SavedRun {
         let folder = self.path.join(CHECKPOINTS);
         let all = Checkpoints::new(&folder);
         let best = Checkpoints::new(folder.join(BEST));
-        let steps = all.steps()?;
+        let mut steps = all.steps()?;
+        if steps.is_empty() {
+            // While a run replaces its only checkpoint, a listing may show neither.
+            steps = all.steps()?;
+        }
+        let ended = self.path.join(SUMMARY).is_file();
         let (wanted, found) = match choice {
-            CheckpointChoice::Last => ("yet".to_owned(), steps.last().map(|&step| (all, step))),
-            CheckpointChoice::Best => (
-                "after 100 episodes yet, so there is no best one".to_owned(),
-                best.steps()?.last().map(|&step| (best, step)),
-            ),
+            CheckpointChoice::Last => {
+                let wanted = if ended {
+                    "any more: the run has ended, and its checkpoints have been removed"
+                } else {
+                    "yet"
+                };
+                (wanted.to_owned(), steps.last().map(|&step| (all, step)))
+            }
+            CheckpointChoice::Best => {
+                let yet = if ended { "" } else { " yet" };
+                let wanted = format!("after 100 episodes{yet}, so there is no best one");
+                (wanted, best.steps()?.last().map(|&step| (best, step)))
+            }
             CheckpointChoice::Step(step) if steps.contains(&step) => {
                 return Ok((all, step));
             }

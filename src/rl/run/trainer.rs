@@ -105,10 +105,14 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// If the configuration is invalid.
-    pub fn without_folder(config: PpoConfig, device: &Device) -> Result<Self, TrainerError> {
+    /// If the configuration is invalid, or if `stop` returns true while the networks are initialized.
+    pub fn without_folder(
+        config: PpoConfig,
+        device: &Device,
+        stop: impl Fn() -> bool,
+    ) -> Result<Self, TrainerError> {
         Ok(Self {
-            learner: Learner::new(config, device)?,
+            learner: Learner::new_unless(config, device, &stop)?,
             recording: super::Recording::metrics(),
             folder: None,
             history: History::default(),
@@ -125,7 +129,7 @@ impl Trainer {
     pub fn create(path: &Path, config: RunConfig, device: &Device) -> Result<Self, TrainerError> {
         let learner = Learner::new(config.config.clone(), device)?;
         RunFolder::prepare(path, &config)?;
-        Self::open(path, &config, learner)
+        Self::open(path, config, learner)
     }
 
     /// Resumes a run from its newest readable checkpoint. From there, a run on a CPU produces the same
@@ -134,15 +138,19 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// If the folder is not a run of a compatible version, if no checkpoint can be used, if an option is
-    /// invalid, or if the folder cannot be written. Nothing in the folder is changed on an error.
+    /// If the folder is not a run of a compatible version, if another process writes to it, if its configuration
+    /// has been edited, if no checkpoint can be used, if an option is invalid, or if `stop` returns true while
+    /// the networks are initialized; in these cases nothing in the folder has been changed. Also if the folder
+    /// cannot be written.
     pub fn resume(
         path: &Path,
         options: &ResumeOptions,
         device: &Device,
+        stop: impl Fn() -> bool,
     ) -> Result<(Self, Vec<Notice>), TrainerError> {
-        let before = RunConfig::read(path)?;
-        let mut config = before.clone();
+        let found = RunConfig::read(path)?;
+        RunFolder::check_not_in_use(path)?;
+        let mut config = found.clone();
         let mut notices = Vec::new();
         if let Some(steps) = options.total_steps {
             config.config.total_steps = steps;
@@ -151,7 +159,9 @@ impl Trainer {
         if let Some(device) = &options.device {
             config.device.clone_from(device);
         }
-        let (learner, saved) = restore(path, &config.config, device, &mut notices)?;
+        let restored = restore(path, &config, device, &stop, &mut notices)?;
+        let learner = restored.learner;
+        let before = restored.settings.unwrap_or_else(|| found.clone());
         let before_steps = before.config.updates() * before.config.batch();
         let steps = config.config.updates() * config.config.batch();
         if steps != before_steps && learner.updates() > 0 {
@@ -174,23 +184,20 @@ impl Trainer {
                 now: config.device.clone(),
             });
         }
-        if !saved {
+        if !restored.environments {
             notices.push(Notice::NewEpisodes);
         }
-        let trainer = Self::open(path, &config, learner)?;
-        if config != before {
+        let changed = config != found;
+        let trainer = Self::open(path, config.clone(), learner)?;
+        if changed {
             config.write(path)?;
         }
         Ok((trainer, notices))
     }
 
-    fn open(path: &Path, config: &RunConfig, learner: Learner) -> Result<Self, TrainerError> {
-        let (folder, rows, seconds) = RunFolder::open(
-            path,
-            config.recording,
-            learner.updates(),
-            learner.global_step(),
-        )?;
+    fn open(path: &Path, config: RunConfig, learner: Learner) -> Result<Self, TrainerError> {
+        let (folder, rows, seconds) =
+            RunFolder::open(path, &config, learner.updates(), learner.global_step())?;
         let mut history = History::default();
         let mut best = None;
         let best_step = folder.best_step()?;
@@ -313,18 +320,37 @@ impl Trainer {
     }
 }
 
-/// Returns a learner restored from the newest readable checkpoint of a run, and whether its environments
-/// were restored.
+/// A learner at the beginning of a run or at a checkpoint.
+struct Restored {
+    learner: Learner,
+    /// Whether the environments were restored.
+    environments: bool,
+    /// The configuration with which the checkpoint was made.
+    settings: Option<RunConfig>,
+}
+
+/// Restores a learner from the newest readable checkpoint of a run.
 fn restore(
     path: &Path,
-    config: &PpoConfig,
+    config: &RunConfig,
     device: &Device,
+    stop: &dyn Fn() -> bool,
     notices: &mut Vec<Notice>,
-) -> Result<(Learner, bool), TrainerError> {
+) -> Result<Restored, TrainerError> {
     let (checkpoints, _) = checkpoints(path);
     let mut first_error: Option<RunError> = None;
     for step in checkpoints.steps()?.into_iter().rev() {
-        let mut learner = Learner::new(config.clone(), device)?;
+        let settings = match checkpoints.settings(step) {
+            Ok(settings) => settings,
+            Err(error) => {
+                first_error.get_or_insert(error);
+                continue;
+            }
+        };
+        if let Some(trained) = &settings {
+            config.check_unchanged(trained, path)?;
+        }
+        let mut learner = Learner::to_restore(config.config.clone(), device)?;
         let parameters = learner.model().num_params();
         let restored = checkpoints
             .load(step, parameters, &device.clone().inner())
@@ -340,12 +366,16 @@ fn restore(
                 }
             });
         match restored {
-            Ok(saved) => {
+            Ok(environments) => {
                 notices.extend(first_error.map(|error| Notice::Fallback {
                     reason: error.to_string(),
                     step,
                 }));
-                return Ok((learner, saved));
+                return Ok(Restored {
+                    learner,
+                    environments,
+                    settings,
+                });
             }
             Err(error) => {
                 first_error.get_or_insert(error);
@@ -364,5 +394,9 @@ fn restore(
         }
         .into());
     }
-    Ok((Learner::new(config.clone(), device)?, true))
+    Ok(Restored {
+        learner: Learner::new_unless(config.config.clone(), device, stop)?,
+        environments: true,
+        settings: None,
+    })
 }

@@ -98,7 +98,8 @@ impl PpoAgent {
             }
         }
         let device = self.device.clone().inner();
-        let mut learner = Learner::with_environments(config, environments, &device)?;
+        // The networks are those of the agent.
+        let mut learner = Learner::initialized(config, environments, &device, None)?;
         let PpoAgentRecord { moments, state } = self.record.clone();
         let moments = moments
             .map(|record| {

@@ -8,6 +8,7 @@ use burn_tsallis::math::{
 use clap::Args;
 use rayon::prelude::*;
 use std::path::PathBuf;
+use tsallis_lab::mdp::MAX_REWARD;
 
 const SIZE: (u32, u32) = (1280, 1060);
 
@@ -82,7 +83,13 @@ impl Landscape {
         check_positive("--range", self.range)?;
         check_within("--points", self.points, 2..=500)?;
         for reward in &self.rewards {
-            check(reward.is_finite(), "--rewards", "finite", reward)?;
+            let holds = reward.abs() <= MAX_REWARD;
+            check(
+                holds,
+                "--rewards",
+                "from -1e100 to 1e100",
+                format!("{reward:e}"),
+            )?;
         }
         make_folder(&self.out)?;
 

@@ -21,7 +21,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use tsallis_lab::algorithms::SettingsError;
 use tsallis_lab::exact::AssumptionError;
-use tsallis_lab::mdp::{MdpError, NameError};
+use tsallis_lab::mdp::{MAX_REWARD, MdpError, NameError};
 use tsallis_lab::policy::ReferenceError;
 use tsallis_lab::sweep::{GridError, TableError};
 
@@ -102,8 +102,10 @@ fn check_within<T: PartialOrd + Display>(
 }
 
 fn check_positive(what: &'static str, value: f64) -> Result<(), LabError> {
-    let holds = value > 0.0 && value.is_finite();
-    check(holds, what, "positive and finite", value)
+    let holds = value > 0.0 && value <= MAX_REWARD;
+    let got = format!("{value:?}");
+    let got = got.trim_end_matches(".0");
+    check(holds, what, "positive and at most 1e100", got)
 }
 
 fn check_count(what: &'static str, value: usize) -> Result<(), LabError> {
@@ -114,6 +116,23 @@ fn check_count(what: &'static str, value: usize) -> Result<(), LabError> {
 fn make_folder(path: &Path) -> Result<(), LabError> {
     std::fs::create_dir_all(path).map_err(FileError::io("create the folder", path))?;
     Ok(())
+}
+
+/// Returns a file name for a process, without its extension. The names of processes from JSON files are free.
+fn file_name(process: &str) -> String {
+    let name = process
+        .chars()
+        .map(|c| match c {
+            c if c.is_alphanumeric() || "._- ()=+".contains(c) => c,
+            _ => '-',
+        })
+        .take(60)
+        .collect::<String>();
+    if name.starts_with('.') || name.is_empty() {
+        format!("-{name}")
+    } else {
+        name
+    }
 }
 
 /// Writes a CSV table. `header` is its first line.
@@ -145,4 +164,24 @@ fn mean_of_seeds(count: usize) -> String {
 /// Prints the names of the files that were written.
 fn print_written(folder: &Path, names: &str) {
     print_paragraph(&format!("Written to {}: {names}", folder.display()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_gives_a_name_of_one_file() {
+        for (process, name) in [
+            ("nchain:15", "nchain-15"),
+            ("bandit:0,1", "bandit-0-1"),
+            ("two rooms", "two rooms"),
+            ("../a\\b", "-..-a-b"),
+            ("", "-"),
+            ("a\u{1b}", "a-"),
+        ] {
+            assert_eq!(file_name(process), name);
+        }
+        assert_eq!(file_name(&"ä".repeat(400)).len(), 120);
+    }
 }

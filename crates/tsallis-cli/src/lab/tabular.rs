@@ -93,6 +93,7 @@ enum AlgorithmName {
 impl Tabular {
     /// Runs the command and returns whether every run of the grid is in the table.
     pub(crate) fn run(self) -> Result<bool, LabError> {
+        let note = self.projection_note();
         let values = self.preset.values();
         let alphas = given_or(self.alpha, values.alphas);
         let mut algorithms = Vec::new();
@@ -148,6 +149,9 @@ impl Tabular {
                 folder.display()
             );
         }
+        if let Some(note) = note {
+            eprintln!("note: {note}");
+        }
         let stop = stop::stop_flag();
         let started = Instant::now();
         let mut progress = Progress::new(left, "runs");
@@ -176,6 +180,22 @@ impl Tabular {
         }
         sweep_report::write(&folder, &processes, &grid, &planned, table.rows())?;
         Ok(finished == left)
+    }
+
+    /// Returns a note about methods that ignore `--project`.
+    fn projection_note(&self) -> Option<String> {
+        let others: Vec<String> = self
+            .algorithm
+            .iter()
+            .filter(|name| **name != AlgorithmName::Fpg)
+            .filter_map(|name| Some(name.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        (self.project && !others.is_empty()).then(|| {
+            format!(
+                "--project changes fpg only: {} without a projection",
+                others.join(", ")
+            )
+        })
     }
 }
 

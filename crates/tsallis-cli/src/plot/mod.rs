@@ -19,7 +19,7 @@ mod surface;
 pub(super) use axis::{Axis, decade_above};
 pub(super) use figure::{Figure, PlotError, with_extension};
 pub(super) use lines::{Line, LinePlot};
-pub(super) use palette::{CATEGORIES, GRAY, alpha_color, divergence_color};
+pub(super) use palette::{CATEGORIES, GRAY, alpha_color, category, divergence_color};
 pub(super) use surface::{Fill, Surface};
 
 /// The font family under which the embedded font is registered with plotters.

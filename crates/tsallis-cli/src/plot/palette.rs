@@ -15,9 +15,20 @@ pub(crate) const CATEGORIES: [RGBColor; 7] = [
     RGBColor(60, 60, 60),
 ];
 
+/// The dash and the gap in pixels of the lines of categories beyond the colors.
+const DASHES: [Option<(u32, u32)>; 4] = [None, Some((12, 4)), Some((6, 5)), Some((2, 4))];
+
+/// Returns the color and the dashes of a category. The first 28 differ from each other.
+pub(crate) fn category(index: usize) -> (RGBColor, Option<(u32, u32)>) {
+    let (round, color) = (index / CATEGORIES.len(), index % CATEGORIES.len());
+    (CATEGORIES[color], DASHES[round % DASHES.len()])
+}
+
 /// Colors from heavy tails (alpha below 1) over softmax (alpha = 1, black) to sparse policies. The stops are not evenly
 /// spaced, so the `DerivedColorMap` of plotters cannot hold them.
-const ALPHA_STOPS: [(f64, RGBColor); 9] = [
+const ALPHA_STOPS: [(f64, RGBColor); 13] = [
+    (-50.0, RGBColor(70, 70, 30)),
+    (-1.0, RGBColor(90, 20, 130)),
     (0.0, RGBColor(120, 15, 75)),
     (0.1, RGBColor(165, 30, 60)),
     (0.3, RGBColor(228, 115, 30)),
@@ -27,6 +38,8 @@ const ALPHA_STOPS: [(f64, RGBColor); 9] = [
     (1.0, RGBColor(30, 30, 30)),
     (1.5, RGBColor(115, 85, 175)),
     (2.0, RGBColor(60, 45, 130)),
+    (5.0, RGBColor(0, 130, 130)),
+    (50.0, RGBColor(0, 60, 40)),
 ];
 
 /// The color of `alpha`, the same in every figure.
@@ -56,11 +69,25 @@ pub(crate) fn divergence_color(divergence: Divergence) -> RGBColor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn colors_interpolate_between_stops_and_clamp() {
         assert_eq!(alpha_color(1.0), RGBColor(30, 30, 30));
-        assert_eq!(alpha_color(-3.0), ALPHA_STOPS[0].1);
-        assert_eq!(alpha_color(9.0), ALPHA_STOPS[8].1);
+        assert_eq!(alpha_color(-60.0), ALPHA_STOPS[0].1);
+        assert_eq!(alpha_color(60.0), ALPHA_STOPS[12].1);
+    }
+
+    #[test]
+    fn no_two_of_many_lines_look_alike() {
+        let rgb = |RGBColor(r, g, b)| (r, g, b);
+        let styles: HashSet<_> = (0..28)
+            .map(category)
+            .map(|(color, dashes)| (rgb(color), dashes))
+            .collect();
+        assert_eq!(styles.len(), 28);
+        let alphas = [-3.0, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
+        let colors: HashSet<_> = alphas.map(alpha_color).into_iter().map(rgb).collect();
+        assert_eq!(colors.len(), alphas.len());
     }
 }

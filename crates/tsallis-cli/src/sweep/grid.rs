@@ -1,3 +1,4 @@
+use crate::describe::number;
 use crate::hyperparameters::{BaseConfig, ConfigSource, TrainingFlags};
 use crate::seeds::Seeds;
 use burn_tsallis::rl::ppo::{EnvironmentKind, PpoConfig};
@@ -77,11 +78,12 @@ impl Setting {
 
     pub(super) fn alpha_label(&self) -> String {
         if self.alpha == self.regularizer_alpha {
-            format!("alpha {}", self.alpha)
+            format!("alpha {}", number(self.alpha))
         } else {
             format!(
                 "alpha {}, regularizer {}",
-                self.alpha, self.regularizer_alpha
+                number(self.alpha),
+                number(self.regularizer_alpha)
             )
         }
     }
@@ -91,10 +93,12 @@ impl Setting {
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let environment = self.environment.to_string().replace(':', "-");
-        write!(f, "{environment}-noise{}-beta{}", self.noise_std, self.beta)?;
-        write!(f, "-lr{}-alpha{}", self.learning_rate, self.alpha)?;
+        let (noise, beta) = (number(self.noise_std), number(self.beta));
+        write!(f, "{environment}-noise{noise}-beta{beta}")?;
+        let (rate, alpha) = (number(self.learning_rate), number(self.alpha));
+        write!(f, "-lr{rate}-alpha{alpha}")?;
         if self.alpha != self.regularizer_alpha {
-            write!(f, "-regularizer{}", self.regularizer_alpha)?;
+            write!(f, "-regularizer{}", number(self.regularizer_alpha))?;
         }
         Ok(())
     }
@@ -194,6 +198,26 @@ mod tests {
             config: PpoConfig::default(),
             coupled: true,
         })
+    }
+
+    /// A file name has at most 255 bytes.
+    #[test]
+    fn the_name_of_a_setting_is_short() {
+        let tiny = configs(&[
+            "--alpha",
+            "-1e-300",
+            "--beta",
+            "1.2345678901234567e-30",
+            "--noise-std",
+            "1e-35",
+            "--learning-rate",
+            "1e-31",
+        ]);
+        let name = Setting::from_config(&tiny[0]).to_string();
+        assert_eq!(
+            name,
+            "cartpole-noise1e-35-beta1.2345678901234567e-30-lr1e-31-alpha-1e-300"
+        );
     }
 
     #[test]

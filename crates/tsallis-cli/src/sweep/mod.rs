@@ -12,18 +12,18 @@ use super::progress::Progress;
 use super::{CommandError, device, learning_curve, stop};
 use burn::tensor::Device;
 use burn_tsallis::experiment::{FileError, write_atomically};
-use burn_tsallis::rl::ppo::{ConfigError, PpoConfig};
+use burn_tsallis::rl::ppo::{ConfigError, LearnerError, PpoConfig};
 use burn_tsallis::rl::run::{
     Recording, ResumeOptions, RunConfig, RunError, RunFolder, RunStatus, RunSummary, SavedRun,
-    Trainer,
+    Trainer, TrainerError,
 };
 use clap::{Args, ValueEnum};
 use grid::{Grid, Setting, base};
 use indicatif::HumanCount;
 use results::{ResultRow, Results};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::{fs, io};
 
 /// Train every combination of settings with several seeds.
 ///
@@ -131,6 +131,11 @@ impl Score {
 pub(super) enum SweepError {
     #[error("{} holds another sweep: {difference}; choose another folder with --out", folder.display())]
     Other { folder: PathBuf, difference: String },
+    #[error(
+        "{} holds a run with other settings: move it away to train this run, or choose another folder with --out",
+        .0.display()
+    )]
+    OtherRun(PathBuf),
     #[error("the sweep has no runs")]
     Empty,
     #[error(transparent)]
@@ -185,8 +190,18 @@ impl Sweep {
             if stop() {
                 return Ok(());
             }
+            let path = run_folder(&self.out, &Setting::from_config(config), config.seed);
+            if let Some(summary) = ended(&path, config)? {
+                lock().add(&summary)?;
+                self.tidy(&path, config)?;
+                progress.skip();
+                return Ok(());
+            }
             let name = format!("{}, seed {}", Setting::from_config(config), config.seed);
-            let (mut trainer, path) = self.trainer(config, device)?;
+            let mut trainer = match self.trainer(&path, config, device, stop) {
+                Err(CommandError::Learner(LearnerError::Stopped)) => return Ok(()),
+                trainer => trainer?,
+            };
             let mut shown = progress.begin(name, trainer.learner().global_step());
             let summary = trainer.train(stop, |metrics, _| shown.update(metrics))?;
             drop(trainer);
@@ -194,13 +209,7 @@ impl Sweep {
                 return Ok(());
             }
             lock().add(&summary)?;
-            if let Some(path) = path {
-                let run = SavedRun::open(&path)?;
-                match self.keep {
-                    Keep::All => learning_curve::draw(&path, config, &run.metrics()?)?,
-                    Keep::Metrics | Keep::None => run.remove_checkpoints()?,
-                }
-            }
+            self.tidy(&path, config)?;
             shown.finish(&describe_result(&summary));
             Ok::<_, CommandError>(())
         });
@@ -208,14 +217,29 @@ impl Sweep {
         outcomes.into_iter().collect()
     }
 
-    /// Returns the trainer of a run, and the folder of the run if it has one.
+    /// Draws the learning curve of a run whose row is in the table, or removes its checkpoints.
+    fn tidy(&self, path: &Path, config: &PpoConfig) -> Result<(), CommandError> {
+        match self.keep {
+            Keep::All => {
+                let metrics = SavedRun::open(path)?.metrics()?;
+                learning_curve::draw(path, config, &metrics)?;
+            }
+            Keep::Metrics => SavedRun::open(path)?.remove_checkpoints()?,
+            Keep::None => {}
+        }
+        Ok(())
+    }
+
+    /// Returns the trainer of a run, which continues the run in its folder.
     fn trainer(
         &self,
+        path: &Path,
         config: &PpoConfig,
         device: &Device,
-    ) -> Result<(Trainer, Option<PathBuf>), CommandError> {
+        stop: fn() -> bool,
+    ) -> Result<Trainer, CommandError> {
         let recording = match self.keep {
-            Keep::None => return Ok((Trainer::without_folder(config.clone(), device)?, None)),
+            Keep::None => return Ok(Trainer::without_folder(config.clone(), device, stop)?),
             // Lets a stopped sweep resume within the run. Removed once the run is in the table.
             Keep::Metrics => Recording {
                 checkpoints: 1,
@@ -223,25 +247,26 @@ impl Sweep {
             },
             Keep::All => Recording::default(),
         };
-        let path = run_folder(&self.out, &Setting::from_config(config), config.seed);
         let run = RunConfig::new(&self.device, config.clone(), recording);
-        let begun = match RunConfig::read(&path) {
-            Ok(found) => found == run,
-            Err(_) => false,
-        };
-        if begun {
-            let (trainer, _) = Trainer::resume(&path, &ResumeOptions::default(), device)?;
-            return Ok((trainer, Some(path)));
+        match RunConfig::read(path) {
+            Ok(found) if found.config != run.config || found.device != run.device => {
+                return Err(SweepError::OtherRun(path.to_owned()).into());
+            }
+            // Only the files to keep differ, or the version.
+            Ok(found) if found != run => run.write(path)?,
+            Ok(_) => {}
+            Err(RunError::NotARun { .. }) => RunFolder::prepare(path, &run)?,
+            Err(error) => return Err(error.into()),
         }
-        // The folder holds a run with other settings, or one that never started.
-        match fs::remove_dir_all(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(FileError::io("remove", &path)(error).into()),
+        match Trainer::resume(path, &ResumeOptions::default(), device, stop) {
+            // The run ended, and its row and its summary have been lost.
+            Err(TrainerError::Run(RunError::NoCheckpoint { .. })) => {
+                fs::remove_dir_all(path).map_err(FileError::io("remove", path))?;
+                RunFolder::prepare(path, &run)?;
+                Ok(Trainer::resume(path, &ResumeOptions::default(), device, stop)?.0)
+            }
+            resumed => Ok(resumed?.0),
         }
-        RunFolder::prepare(&path, &run)?;
-        let (trainer, _) = Trainer::resume(&path, &ResumeOptions::default(), device)?;
-        Ok((trainer, Some(path)))
     }
 
     fn write_report(&self, configs: &[PpoConfig], results: &Results) -> Result<(), CommandError> {
@@ -273,6 +298,22 @@ impl Sweep {
         }
         Ok(())
     }
+}
+
+/// Returns the summary of a run that has ended, or `None` if the run must be trained. The row of such a run is missing
+/// from the table if the process was killed before it wrote the row.
+fn ended(path: &Path, config: &PpoConfig) -> Result<Option<RunSummary>, RunError> {
+    let run = match SavedRun::open(path) {
+        Err(RunError::NotARun { .. }) => return Ok(None),
+        run => run?,
+    };
+    let Ok(Some(summary)) = run.summary() else {
+        return Ok(None);
+    };
+    let whole = run.config().config == *config
+        && summary.status != RunStatus::Stopped
+        && run.metrics()?.len() == summary.updates;
+    Ok(whole.then_some(summary))
 }
 
 /// The subfolder of a sweep that holds its runs, grouped by setting.

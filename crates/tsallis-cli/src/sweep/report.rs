@@ -2,8 +2,8 @@ use super::Score;
 use super::grid::Setting;
 use super::results::ResultRow;
 use crate::band::{BandPoint, band};
-use crate::describe::format_return;
-use crate::plot::{Axis, CATEGORIES, Figure, Line, LinePlot, PlotError, alpha_color};
+use crate::describe::{format_return, number};
+use crate::plot::{Axis, Figure, Line, LinePlot, PlotError, alpha_color, category};
 use crate::statistics::{bootstrap_interval, interquartile_mean};
 use burn_tsallis::rl::ppo::PpoConfig;
 use burn_tsallis::rl::run::{RunError, RunStatus, SavedRun, Verdict};
@@ -108,9 +108,9 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
             let mean = words(cell.mean);
             let mut row = vec![
                 setting.environment.title(),
-                setting.noise_std.to_string(),
-                setting.beta.to_string(),
-                setting.learning_rate.to_string(),
+                number(setting.noise_std),
+                number(setting.beta),
+                number(setting.learning_rate),
                 setting.alpha_label(),
                 cell.runs.to_string(),
                 if is_best { format!("**{mean}**") } else { mean },
@@ -189,13 +189,14 @@ pub(super) fn figure(
         if points.is_empty() {
             continue;
         }
-        let color = if decoupled {
-            CATEGORIES[index % CATEGORIES.len()]
+        let (color, dashes) = if decoupled {
+            category(index)
         } else {
-            alpha_color(setting.alpha)
+            (alpha_color(setting.alpha), None)
         };
         let line = Line::new(points.iter().map(|p| (p.x, p.mean)), color)
             .band(points.iter().filter_map(BandPoint::edges))
+            .dashes(dashes)
             .label(setting.alpha_label());
         let place = panels
             .iter()
@@ -206,13 +207,13 @@ pub(super) fn figure(
                 let mut title = format!(
                     "{}, noise {}",
                     setting.environment.title(),
-                    setting.noise_std
+                    number(setting.noise_std)
                 );
                 if beta {
-                    let _ = write!(title, ", beta {}", setting.beta);
+                    let _ = write!(title, ", beta {}", number(setting.beta));
                 }
                 if rate {
-                    let _ = write!(title, ", learning rate {}", setting.learning_rate);
+                    let _ = write!(title, ", learning rate {}", number(setting.learning_rate));
                 }
                 let panel = LinePlot::new(
                     Axis::linear("environment steps").ticks(6),

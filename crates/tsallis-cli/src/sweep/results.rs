@@ -1,6 +1,8 @@
 use super::SweepError;
 use super::grid::Setting;
-use burn_tsallis::experiment::{CsvTable, FileError, read_table, write_atomically};
+use burn_tsallis::experiment::{
+    CsvTable, FileError, read_table, read_without_bom, write_atomically,
+};
 use burn_tsallis::rl::env::EnvironmentKind;
 use burn_tsallis::rl::ppo::PpoConfig;
 use burn_tsallis::rl::run::{RunError, RunStatus, RunSummary, Verdict};
@@ -38,6 +40,12 @@ impl SweepConfig {
             },
         }
     }
+}
+
+/// The part of `sweep.json` by which the two sweep commands tell their folders apart.
+#[derive(Deserialize)]
+struct SweepKind {
+    processes: Option<serde::de::IgnoredAny>,
 }
 
 /// A row of `results.csv`: a completed run.
@@ -129,17 +137,17 @@ impl Results {
         };
         let ours = SweepConfig::new(device, config);
         if plan.exists() {
-            let json = fs::read(&plan).map_err(FileError::io("read", &plan))?;
-            let json: serde_json::Value =
+            let json = read_without_bom(&plan).map_err(FileError::io("read", &plan))?;
+            let kind: SweepKind =
                 serde_json::from_slice(&json).map_err(|e| FileError::malformed(&plan, e))?;
-            if json.get("processes").is_some() {
+            if kind.processes.is_some() {
                 return Err(SweepError::Other {
                     folder: folder.to_owned(),
                     difference: "it was made by `tsallis tabular`".to_owned(),
                 });
             }
             let theirs: SweepConfig =
-                serde_json::from_value(json).map_err(|e| FileError::malformed(&plan, e))?;
+                serde_json::from_slice(&json).map_err(|e| FileError::malformed(&plan, e))?;
             if let Some(difference) = difference(&theirs, &ours) {
                 return Err(SweepError::Other {
                     folder: folder.to_owned(),
@@ -196,6 +204,8 @@ impl Results {
     pub(super) fn add(&mut self, summary: &RunSummary) -> Result<(), FileError> {
         let row = ResultRow::new(summary);
         self.table.append(&row)?;
+        // The checkpoints of the run are removed next.
+        self.table.sync()?;
         self.rows.push(row);
         Ok(())
     }

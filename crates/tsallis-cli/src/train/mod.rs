@@ -1,8 +1,8 @@
 //! `tsallis train`.
 
-mod report;
+pub(super) mod report;
 
-use super::describe::describe_config;
+use super::describe::{describe_config, number};
 use super::hyperparameters::{
     ConfigSource, SweepableFlags, TrainingFlags, configuration, coupling_note,
 };
@@ -11,10 +11,10 @@ use super::progress::Progress;
 use super::seeds::Seeds;
 use super::{CommandError, device, learning_curve, stop};
 use burn::tensor::Device;
-use burn_tsallis::rl::ppo::{ConfigError, PpoConfig};
+use burn_tsallis::rl::ppo::{ConfigError, LearnerError, PpoConfig};
 use burn_tsallis::rl::run::{
     Recording, ResumeOptions, RunConfig, RunError, RunFolder, RunStatus, RunSummary, SavedRun,
-    Trainer,
+    Trainer, TrainerError,
 };
 use clap::Args;
 use indicatif::HumanCount;
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 ///
 /// Without flags, it trains on Noisy CartPole with alpha 0.5. It writes a folder with the configuration, the metrics of
 /// each update (CSV and TensorBoard), checkpoints, the learning curve as SVG and PNG, and a summary as JSON. Ctrl-C
-/// saves and stops the run; `--resume` continues it.
+/// saves and stops the run with exit code 130; `--resume` continues it.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Train {
@@ -293,7 +293,10 @@ fn run(
     if stop() {
         return Ok(None);
     }
-    let (mut trainer, notices) = Trainer::resume(&job.path, options, device)?;
+    let (mut trainer, notices) = match Trainer::resume(&job.path, options, device, stop) {
+        Err(TrainerError::Learner(LearnerError::Stopped)) => return Ok(None),
+        resumed => resumed?,
+    };
     let mut shown = reporter.begin(job, trainer.learner().global_step());
     for notice in notices {
         reporter.warn(job.seed, &notice.to_string());
@@ -333,8 +336,8 @@ fn claim_folder(config: &PpoConfig, seeds: Option<&Seeds>) -> Result<PathBuf, Ru
     let name = format!(
         "{}-alpha{}-noise{}-{seeds}",
         config.environment.to_string().replace(':', "-"),
-        config.alpha,
-        config.noise_std
+        number(config.alpha),
+        number(config.noise_std)
     );
     let mut folder = PathBuf::from("runs").join(&name);
     for i in 2.. {

@@ -1,14 +1,14 @@
 use super::{Job, Outcome};
-use crate::CommandError;
 use crate::describe::{describe_summaries, describe_summary};
 use crate::print_paragraph::print_paragraph;
 use crate::progress::{Progress, RunProgress};
+use crate::{CommandError, stop};
 use burn_tsallis::rl::ppo::UpdateMetrics;
 use burn_tsallis::rl::run::{RunStatus, RunSummary};
-use serde::Serialize;
-use std::io::Write;
+use serde::{Serialize, Serializer};
+use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 
 /// One line of the `--json` output.
 #[derive(Serialize)]
@@ -16,6 +16,7 @@ use std::sync::Once;
 pub(super) enum Event<'a> {
     Begin {
         seed: u64,
+        #[serde(serialize_with = "lossy")]
         run: &'a Path,
         global_step: usize,
     },
@@ -32,9 +33,15 @@ pub(super) enum Event<'a> {
     },
     End {
         seed: u64,
+        #[serde(serialize_with = "lossy")]
         run: &'a Path,
         summary: &'a RunSummary,
     },
+}
+
+/// Serializes a path as text. Bytes that are not UTF-8 become the replacement character.
+pub(crate) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    path.to_string_lossy().serialize(serializer)
 }
 
 /// Reports the progress of training as text or JSON.
@@ -47,6 +54,8 @@ pub(super) struct Reporter {
     quiet: bool,
     json: bool,
     multiple: bool,
+    /// Why an event could not be written. No event follows it.
+    broken: OnceLock<io::ErrorKind>,
 }
 
 impl Reporter {
@@ -59,6 +68,7 @@ impl Reporter {
             quiet: false,
             json: false,
             multiple: false,
+            broken: OnceLock::new(),
         }
     }
 
@@ -128,11 +138,30 @@ impl Reporter {
         if !self.json {
             return;
         }
-        if let Ok(mut line) = serde_json::to_vec(event) {
-            line.push(b'\n');
-            // A closed reader does not stop the training.
-            let _ = std::io::stdout().lock().write_all(&line);
+        let mut output = io::stdout().lock();
+        if self.broken.get().is_some() {
+            return;
         }
+        let written = serde_json::to_vec(event)
+            .map_err(io::Error::from)
+            .and_then(|mut line| {
+                line.push(b'\n');
+                output.write_all(&line)?;
+                output.flush()
+            });
+        // A closed reader or a full disk does not stop the training.
+        if let Err(error) = written {
+            let kind = self.broken.get_or_init(|| error.kind());
+            if *kind != io::ErrorKind::BrokenPipe {
+                eprintln!("error: cannot write to standard output: {error}");
+            }
+        }
+    }
+
+    /// Returns whether events are missing from the output, other than after a reader that has closed it.
+    fn lost_events(&self) -> bool {
+        let broken = self.broken.get();
+        broken.is_some_and(|kind| *kind != io::ErrorKind::BrokenPipe)
     }
 
     pub(super) fn finish(&self) {
@@ -140,7 +169,7 @@ impl Reporter {
     }
 }
 
-/// Prints the results of all runs and returns the first failure.
+/// Prints the results of all runs and returns the first failure, or an error with the exit code of a stopped command.
 pub(super) fn print_results(
     reporter: &Reporter,
     out: &Path,
@@ -169,6 +198,7 @@ pub(super) fn print_results(
             Err(error) => errors.push((name, error)),
         }
     }
+    let unfinished = not_started > 0 || summaries.iter().any(|s| s.status == RunStatus::Stopped);
     if words {
         if reporter.multiple
             && let Some(line) = describe_summaries(&summaries)
@@ -176,11 +206,12 @@ pub(super) fn print_results(
             print_paragraph(&line);
         }
         if not_started > 0 {
-            let seeds = if not_started == 1 { "seed" } else { "seeds" };
-            println!("{not_started} {seeds} did not start.");
+            match (reporter.multiple, not_started) {
+                (false, _) => println!("Stopped before the first update."),
+                (true, 1) => println!("1 seed did not start."),
+                (true, _) => println!("{not_started} seeds did not start."),
+            }
         }
-        let unfinished =
-            not_started > 0 || summaries.iter().any(|s| s.status == RunStatus::Stopped);
         if unfinished {
             println!("Resume with: tsallis train --resume {}", shell_quoted(out));
         } else if errors.is_empty() {
@@ -195,6 +226,9 @@ pub(super) fn print_results(
     }
     match errors.pop() {
         Some((_, error)) => Err(error),
+        None if reporter.lost_events() => Err(CommandError::Reported(2)),
+        // The exit code keeps scripts from mistaking a stopped run for a finished one.
+        None if unfinished => Err(CommandError::Reported(stop::EXIT_CODE)),
         None => Ok(()),
     }
 }

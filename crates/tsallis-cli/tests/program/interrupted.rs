@@ -8,7 +8,7 @@ use super::{
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn start(arguments: &[&str]) -> Child {
     program()
@@ -17,6 +17,16 @@ fn start(arguments: &[&str]) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("the program starts")
+}
+
+/// Sends a signal. The tests stop commands by TERM, because a shell without job control ignores INT for the jobs in its
+/// background, and their children inherit that.
+#[cfg(unix)]
+pub(super) fn send(signal: &str, child: &Child) {
+    let sent = std::process::Command::new("kill")
+        .args([&format!("-{signal}"), &child.id().to_string()])
+        .status();
+    assert!(sent.expect("kill runs").success());
 }
 
 /// Returns delays from a fixed sequence, so that a failure can be reproduced.
@@ -75,7 +85,10 @@ fn partial_checkpoints_are_removed_on_resume() {
     train(&straight, &every);
     let whole = straight.join("checkpoints/step-528");
     let files = names(&whole);
-    assert_eq!(files, ["model.bpk", "optimizer.bpk", "state.json"]);
+    assert_eq!(
+        files,
+        ["model.bpk", "optimizer.bpk", "settings.json", "state.json"]
+    );
     let attempt = |which: &str, harm: &dyn Fn(&Path)| {
         let run = folder.join(which);
         copy(&straight, &run);
@@ -173,13 +186,9 @@ fn an_interrupt_saves_and_stops_all_seeds() {
         std::thread::sleep(Duration::from_millis(5));
     }
     std::thread::sleep(Duration::from_millis(100));
-    let interrupted = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .expect("kill runs");
-    assert!(interrupted.success());
+    send("TERM", &child);
     let ended = child.wait_with_output().expect("the program ends");
-    assert!(ended.status.success(), "{}", stderr(&ended));
+    assert_eq!(ended.status.code(), Some(130), "{}", stderr(&ended));
     let said = stdout(&ended);
     assert!(said.contains("\n1 seed did not start.\n"), "{said}");
     assert!(
@@ -203,4 +212,97 @@ fn an_interrupt_saves_and_stops_all_seeds() {
     let said = succeed(&["train", "--resume", name(&run), "--steps", &steps]);
     assert!(said.contains("3 seeds: 0 of 3 solved"), "{said}");
     assert_eq!(json(run.join("seed-2/summary.json"))["steps"], most + 512);
+}
+
+/// `nohup` ignores hang-ups, and a shell without job control ignores Ctrl-C for background jobs.
+#[cfg(unix)]
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    let folder = folder("ignored");
+    for ignored in ["HUP", "INT"] {
+        let run = folder.join(ignored);
+        let program = program();
+        let script = format!("trap '' {ignored}; exec \"$0\" \"$@\"");
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .arg(program.get_program())
+            .args(tiny(&run, &["--steps", "100000000", "--json"]))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shell");
+        while !run.join("checkpoints/step-0").exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        send(ignored, &child);
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(child.try_wait().expect("a process"), None, "{ignored}");
+        send("TERM", &child);
+        let ended = child.wait().expect("the program ends");
+        assert_eq!(ended.code(), Some(130), "{ignored}");
+        assert_eq!(json(run.join("summary.json"))["status"], "stopped");
+    }
+}
+
+/// The initialization of wide networks takes minutes, and the run has not made an update yet.
+#[cfg(unix)]
+#[test]
+fn networks_that_are_initialized_can_be_stopped() {
+    let folder = folder("wide");
+    let run = folder.join("run");
+    let config = run.join("config.json");
+    let wide = ["--hidden", "8192,8192", "--out", name(&run)];
+    for arguments in [
+        [&["train"], &wide[..]].concat(),
+        vec!["train", "--resume", name(&run)],
+    ] {
+        let child = program()
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        while !config.exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(700));
+        let sent = Instant::now();
+        send("TERM", &child);
+        let ended = child.wait_with_output().expect("the program ends");
+        assert!(
+            sent.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            sent.elapsed()
+        );
+        assert_eq!(ended.status.code(), Some(130), "{}", stderr(&ended));
+        let said = stdout(&ended);
+        assert!(said.contains("Stopped before the first update."), "{said}");
+        assert_eq!(names(&run), ["config.json"]);
+    }
+}
+
+/// A run that keeps one checkpoint removes it as soon as it has the next one.
+#[test]
+fn a_run_in_progress_can_be_evaluated() {
+    let folder = folder("beside");
+    let run = folder.join("run");
+    let often = [
+        "--checkpoint-every",
+        "16",
+        "--checkpoints",
+        "1",
+        "--steps",
+        "100000000",
+    ];
+    let mut child = start(&tiny(&run, &often));
+    // The first checkpoint is written before the first row.
+    let begun = || fs::metadata(run.join("metrics.csv")).is_ok_and(|table| table.len() > 0);
+    while !begun() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for _ in 0..40 {
+        succeed(&["eval", name(&run), "--episodes", "1"]);
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
 }

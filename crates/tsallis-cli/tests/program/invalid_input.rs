@@ -48,6 +48,19 @@ fn invalid_input_prints_one_line() {
         (&["--epochs", "0"], "epochs is 0"),
         (&["--minibatches", "7"], "minibatches is 7"),
         (&["--hidden", "64,0"], "hidden is 0"),
+        (&["--hidden", "65536,65536"], "hidden is [65536, 65536]"),
+        (
+            &["--adam-epsilon", "1e-50"],
+            "adam_epsilon is 1e-50: it must be a number from 1.2e-38",
+        ),
+        (
+            &["--clip", "inf"],
+            "clip is inf: it must be a number from 1.2e-38 to 3.4e38",
+        ),
+        (
+            &["--envs", "1", "--rollout-steps", "1", "--minibatches", "1"],
+            "normalize_advantages is true: it must be false",
+        ),
         (
             &["--regularizer-alpha", "0", "--alpha", "2"],
             "regularizer_alpha is 0",
@@ -217,7 +230,7 @@ fn a_damaged_run_is_named() {
     );
     let said = eval(&["--checkpoint", "best"]);
     assert!(
-        said.contains("has no checkpoint after 100 episodes yet"),
+        said.contains("has no checkpoint after 100 episodes, so there is no best one"),
         "{said}"
     );
 
@@ -230,7 +243,7 @@ fn a_damaged_run_is_named() {
     fs::remove_file(&model).expect("the model is removed");
     assert!(eval(&[]).contains("cannot read "));
     fs::remove_dir_all(run.join("checkpoints")).expect("the checkpoints are removed");
-    assert!(eval(&[]).contains("has no checkpoint yet"));
+    assert!(eval(&[]).contains("has no checkpoint any more: the run has ended"));
     let config = String::from_utf8(read(run.join("config.json"))).expect("UTF-8");
     let other = config.replace(env!("CARGO_PKG_VERSION"), "7.3.0");
     fs::write(run.join("config.json"), other).expect("the version is changed");
@@ -238,6 +251,60 @@ fn a_damaged_run_is_named() {
     assert!(refuse(&["plot", name(&run)]).contains("is a run of version 7.3.0"));
     fs::write(run.join("config.json"), "{}").expect("the configuration is damaged");
     assert!(eval(&[]).contains("config.json cannot be read"));
+}
+
+/// A path near a run gets a pointer to the run.
+#[test]
+fn a_path_near_a_run_names_the_run() {
+    let folder = folder("near");
+    let run = folder.join("run");
+    train(&run, &["--quiet", "--steps", "16"]);
+    let inside = format!("; the run is {}\n", name(&run));
+    for path in [
+        "checkpoints",
+        "checkpoints/step-16",
+        "metrics.csv",
+        "nowhere",
+    ] {
+        let path = run.join(path);
+        for command in [&["eval"][..], &["plot"], &["train", "--resume"]] {
+            let said = refuse(&[command, &[name(&path)]].concat());
+            assert!(
+                said.contains("is not a run folder: it has no config.json"),
+                "{said}"
+            );
+            assert!(said.ends_with(&inside), "{said}");
+        }
+    }
+    let said = refuse(&["eval", name(&folder)]);
+    let such = format!("; choose one of the runs in it, such as {}\n", name(&run));
+    assert!(said.ends_with(&such), "{said}");
+
+    let sweep = folder.join("sweep");
+    let small = [
+        "--envs",
+        "2",
+        "--rollout-steps",
+        "8",
+        "--minibatches",
+        "2",
+        "--steps",
+        "16",
+        "--hidden",
+        "8",
+    ];
+    succeed(
+        &[
+            &["sweep", "--seeds", "1", "--out", name(&sweep)],
+            &small[..],
+        ]
+        .concat(),
+    );
+    for command in [&["eval"][..], &["train", "--resume"]] {
+        let said = refuse(&[command, &[name(&sweep)]].concat());
+        let setting = "sweep/runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5\n";
+        assert!(said.ends_with(setting), "{said}");
+    }
 }
 
 /// A limit on the file size interrupts a write in the middle, like a full disk.

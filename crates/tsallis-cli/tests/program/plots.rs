@@ -1,4 +1,5 @@
-use super::{folder, name, names, read, refuse, succeed, train};
+use super::{folder, name, names, read, refuse, succeed, tiny, train, tsallis};
+use std::fs;
 
 #[test]
 fn runs_are_drawn_by_their_configuration() {
@@ -73,6 +74,24 @@ fn runs_are_drawn_by_their_configuration() {
         said.contains("no metric \"speed\"; the metrics are"),
         "{said}"
     );
+    // Curves are sorted by alpha, not by the order of the arguments.
+    let said = succeed(&["plot", name(&soft), name(&heavy), "--out", name(&stem)]);
+    assert!(said.find("alpha 0.5: ") < said.find("alpha 1: "), "{said}");
+    // A folder gets files with the default name.
+    let [existing, new] = ["existing", "new"].map(|out| folder.join(out));
+    fs::create_dir(&existing).expect("a folder");
+    for out in [name(&existing).to_owned(), format!("{}/", name(&new))] {
+        succeed(&["plot", name(&soft), "--out", &out]);
+        assert_eq!(names(&out), ["curves.csv", "curves.png", "curves.svg"]);
+    }
+    // A run without an update has no curve.
+    let failed = folder.join("failed");
+    let output = tsallis(&tiny(&failed, &["--noise-std", "1e30"]));
+    assert_eq!(output.status.code(), Some(1));
+    let said = refuse(&["plot", name(&failed), "--out", name(&stem)]);
+    let words =
+        "has no charts/episodic_return_100: the run ended before its first update (the value loss";
+    assert!(said.contains(words), "{said}");
     // A run counts once, even under two names. Two runs with the same seed are an error.
     let again = soft.join("..").join("soft");
     let said = succeed(&["plot", name(&soft), name(&again), "--out", name(&stem)]);

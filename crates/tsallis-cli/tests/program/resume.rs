@@ -161,7 +161,18 @@ fn a_failed_resume_changes_nothing() {
                 "[\n        9\n      ]",
             );
         },
-        "optimizer.bpk cannot be read",
+        "config.json has network.hidden [9], but the run has been trained with [8]",
+    );
+    attempt(
+        "edited",
+        &|run| {
+            replace(
+                &run.join("config.json"),
+                "\"gamma\": 0.99",
+                "\"gamma\": 0.9",
+            )
+        },
+        "config.json has gamma 0.9, but the run has been trained with 0.99",
     );
     attempt(
         "version",
@@ -178,6 +189,15 @@ fn a_failed_resume_changes_nothing() {
         "metrics",
         &|run| fs::write(run.join("metrics.csv"), "").expect("emptied"),
         "it has 0 rows up to the checkpoint",
+    );
+    // The metrics after the checkpoint are cut only once every file has been checked.
+    attempt(
+        "timing",
+        &|run| {
+            fs::remove_dir_all(run.join("checkpoints/step-1024")).expect("removed");
+            replace(&run.join("timing.csv"), "\n3,", "\nthree,");
+        },
+        "timing.csv cannot be read",
     );
     attempt(
         "table",
@@ -203,6 +223,28 @@ fn a_failed_resume_changes_nothing() {
     }
     let said = refuse(&["train", "--resume", name(&folder.join("nowhere"))]);
     assert!(said.contains("is not a run folder"), "{said}");
+}
+
+/// The configuration in the folder is that of the next checkpoints, so a changed number of steps is a note.
+#[test]
+fn an_edited_configuration_is_noticed() {
+    let folder = folder("edited");
+    let run = folder.join("run");
+    train(&run, &["--quiet"]);
+    let config = run.join("config.json");
+    replace(&config, "\"total_steps\": 1024", "\"total_steps\": 1040");
+    let resumed = tsallis(&["train", "--resume", name(&run), "--quiet"]);
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    let said = stderr(&resumed);
+    assert!(said.contains("1040 steps instead of 1024"), "{said}");
+    let resumed = tsallis(&["train", "--resume", name(&run), "--quiet"]);
+    assert_eq!(stderr(&resumed), "");
+    replace(&config, "\"alpha\": 0.5", "\"alpha\": 0.7");
+    let said = refuse(&["eval", name(&run)]);
+    assert!(
+        said.contains("has alpha 0.7, but the run has been trained with 0.5"),
+        "{said}"
+    );
 }
 
 /// A seed that cannot resume is reported once, and the others resume.

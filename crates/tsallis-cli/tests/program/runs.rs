@@ -262,6 +262,81 @@ fn json_is_one_object_a_line() {
     }
 }
 
+/// A path that is not UTF-8 is part of the output, with a replacement character.
+#[cfg(target_os = "linux")]
+#[test]
+fn json_names_any_path() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = folder("bytes");
+    let run = folder.join(std::ffi::OsStr::from_bytes(b"x\xff"));
+    let lines = |command: &mut std::process::Command| -> Vec<serde_json::Value> {
+        let output = command.output().expect("the program starts");
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = stdout(&output);
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    };
+    let small = [
+        "--json",
+        "--steps",
+        "16",
+        "--envs",
+        "2",
+        "--rollout-steps",
+        "8",
+        "--minibatches",
+        "2",
+    ];
+    let events = lines(
+        super::program()
+            .args(["train", "--out"])
+            .arg(&run)
+            .args(small),
+    );
+    let names: Vec<_> = events.iter().map(|event| &event["event"]).collect();
+    assert_eq!(names, ["begin", "update", "end"]);
+    let played = lines(
+        super::program()
+            .arg("eval")
+            .arg(&run)
+            .args(["--json", "--episodes", "1"]),
+    );
+    assert_eq!(played.len(), 1);
+    for event in [&events[0], &events[2], &played[0]] {
+        let run = event["run"].as_str().expect("a path");
+        assert!(run.ends_with("x\u{fffd}"), "{run}");
+    }
+}
+
+/// The default folder of a run has a name that any file system accepts.
+#[test]
+fn a_small_alpha_has_a_short_name() {
+    let folder = folder("short");
+    let small = [
+        "--steps",
+        "16",
+        "--envs",
+        "2",
+        "--rollout-steps",
+        "8",
+        "--minibatches",
+        "2",
+        "--quiet",
+    ];
+    let trained = super::program()
+        .current_dir(&folder)
+        .args(["train", "--alpha", "1e-300"])
+        .args(small)
+        .output()
+        .expect("the program starts");
+    assert!(trained.status.success(), "{}", stderr(&trained));
+    assert_eq!(
+        names(folder.join("runs")),
+        ["cartpole-alpha1e-300-noise0.5-seed0"]
+    );
+}
+
 /// A closed reader or a full disk must not cause a panic.
 #[cfg(unix)]
 #[test]
@@ -277,6 +352,15 @@ fn output_that_cannot_be_written() {
             .output()
             .expect("a shell")
     };
+    if Path::new("/dev/full").exists() {
+        let full = folder.join("full");
+        let output = shell("exec \"$0\" \"$@\" >/dev/full", &tiny(&full, &["--json"]));
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("cannot write to standard output"), "{said}");
+        assert_eq!(json(full.join("summary.json"))["status"], "finished");
+    }
     // The reader exits before the first line.
     let gone = "{ \"$0\" \"$@\"; echo $? >&3; } 3>&2 | true";
     let output = shell(gone, &tiny(&run, &["--json"]));

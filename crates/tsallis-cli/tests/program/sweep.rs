@@ -1,4 +1,8 @@
-use super::{folder, name, names, program, read, refuse, stdout, succeed, tsallis};
+use super::interrupted::send;
+use super::{
+    assert_same_files, copy, folder, name, names, program, read, refuse, stdout, succeed, tsallis,
+};
+use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
@@ -180,10 +184,7 @@ fn a_stopped_sweep_goes_on_within_its_runs() {
     while saved().is_none_or(|step| step == 0) {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let interrupted = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(interrupted.expect("kill runs").success());
+    send("TERM", &child);
     let ended = child.wait_with_output().expect("the program ends");
     assert_eq!(ended.status.code(), Some(130), "{}", super::stderr(&ended));
     assert!(stdout(&ended).contains("1 of 1 runs remain"));
@@ -194,4 +195,100 @@ fn a_stopped_sweep_goes_on_within_its_runs() {
     assert!(ended.status.success(), "{}", super::stderr(&ended));
     assert_eq!(rows(&out).len(), 1);
     assert_eq!(names(&run), ["config.json", "metrics.csv", "summary.json"]);
+}
+
+/// A process that is killed after a run has ended, but before its row is in the table.
+#[test]
+fn a_missing_row_comes_from_the_run_or_from_training_again() {
+    let folder = folder("sweep-row");
+    let out = folder.join("sweep");
+    let grid = ["--alpha", "0.5", "--seeds", "0..2"];
+    let command = [TINY, &["--out", name(&out)], &grid].concat();
+    succeed(&command);
+    let table = out.join("results.csv");
+    let run = out.join("runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5/seed-1");
+    let whole = rows(&out);
+    let clockless = results(&out);
+    let lose_row = || {
+        let text = String::from_utf8(read(&table)).expect("UTF-8");
+        let kept: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.contains(",0.5,1,"))
+            .collect();
+        fs::write(&table, kept.join("\n") + "\n").expect("written");
+        assert_eq!(rows(&out).len(), 1);
+    };
+    lose_row();
+    // The row is that of the summary, also in its columns of the clock.
+    succeed(&command);
+    assert_eq!(sorted(rows(&out)), sorted(whole));
+    assert_eq!(names(&run), ["config.json", "metrics.csv", "summary.json"]);
+
+    for lost in ["summary.json", "metrics.csv"] {
+        lose_row();
+        fs::remove_file(run.join(lost)).expect("removed");
+        succeed(&command);
+        assert_eq!(results(&out), clockless, "{lost}");
+        assert_eq!(names(&run), ["config.json", "metrics.csv", "summary.json"]);
+    }
+
+    // A folder with a configuration that cannot be read, or with another one, is kept.
+    lose_row();
+    let config = String::from_utf8(read(run.join("config.json"))).expect("UTF-8");
+    for (content, words) in [
+        ("{\"version\": ", "config.json cannot be read"),
+        (
+            &*config.replace("\"gamma\": 0.99", "\"gamma\": 0.9"),
+            "holds a run with other settings",
+        ),
+    ] {
+        fs::write(run.join("config.json"), content).expect("written");
+        let kept = folder.join("kept");
+        let _ = fs::remove_dir_all(&kept);
+        copy(&run, &kept);
+        let said = refuse(&[&command[..], &["--quiet"]].concat());
+        assert!(said.contains(words), "{said}");
+        assert_same_files(&kept, &run);
+    }
+    fs::remove_file(run.join("config.json")).expect("removed");
+    let said = refuse(&[&command[..], &["--quiet"]].concat());
+    assert!(said.contains("already holds files"), "{said}");
+}
+
+fn sorted(mut rows: Vec<String>) -> Vec<String> {
+    rows.sort();
+    rows
+}
+
+/// A stopped sweep resumes its runs with other files to keep.
+#[cfg(unix)]
+#[test]
+fn the_files_to_keep_can_change() {
+    let folder = folder("sweep-keep");
+    let out = folder.join("sweep");
+    let tiny = &TINY[..TINY.len() - 2];
+    let command = |keep: &'static str| {
+        let steps = [
+            "--steps", "30000", "--alpha", "0.5", "--seeds", "1", "--keep", keep,
+        ];
+        [tiny, &["--out", name(&out)], &steps[..]].concat()
+    };
+    let child = program()
+        .args(command("metrics"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let run = out.join("runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5/seed-0");
+    while !run.join("metrics.csv").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    send("TERM", &child);
+    child.wait_with_output().expect("the program ends");
+    let begun = read(run.join("metrics.csv"));
+    assert!(!begun.is_empty());
+    succeed(&command("all"));
+    assert!(read(run.join("metrics.csv")).starts_with(&begun));
+    assert!(names(&run).contains(&"timing.csv".to_owned()));
 }

@@ -1,5 +1,5 @@
 use super::{Mdp, MdpError, Outcome};
-use burn_tsallis::experiment::FileError;
+use burn_tsallis::experiment::{FileError, read_without_bom};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -89,13 +89,16 @@ pub enum ReadError {
 ///
 /// Returns an error if the file cannot be read, is not JSON, or does not hold a valid process.
 pub fn read(path: &Path) -> Result<Mdp, ReadError> {
-    let text = std::fs::read(path).map_err(FileError::io("read", path))?;
-    let mut mdp: Mdp = serde_json::from_slice(&text).map_err(|error| ReadError::Malformed {
+    let text = read_without_bom(path).map_err(FileError::io("read", path))?;
+    let malformed = |reason| ReadError::Malformed {
         path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
+        reason,
+    };
+    let mut mdp: Mdp =
+        serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
     if mdp.name.is_empty() {
         mdp.name = path.file_stem().unwrap_or_default().display().to_string();
+        super::check_name(&mdp.name).map_err(|error| malformed(error.to_string()))?;
     }
     Ok(mdp)
 }
@@ -222,11 +225,30 @@ mod tests {
                 "missing field `next`",
             ),
             (r#"{"gamma": 0.9}"#, "unknown field `gamma`"),
+            (
+                r#"{"discount": 0.9, "discount": 0.8}"#,
+                "duplicate field `discount`",
+            ),
+            (
+                r#"{"discount": 0.9, "states": 1, "actions": 1, "transitions": [{"state": 0, "state": 0}]}"#,
+                "duplicate field `state`",
+            ),
+            (
+                r#"{"name": "a\nb", "discount": 0.9, "states": 1, "actions": 1, "transitions": [{"state": 0, "action": 0, "next": 0}]}"#,
+                "the name of a process cannot contain the control character '\\n'",
+            ),
         ];
         for (text, what) in cases {
             let error = serde_json::from_str::<Mdp>(text).expect_err(what);
             assert!(error.to_string().contains(what), "{error}");
         }
+        // Editors on Windows write a byte-order mark.
+        let path = std::env::temp_dir().join(format!("tsallis-mdp-{}.json", std::process::id()));
+        let mdp = nchain(3).expect("a length");
+        let text = serde_json::to_string(&mdp).expect("JSON");
+        std::fs::write(&path, format!("\u{feff}{text}")).expect("written");
+        assert_eq!(read(&path).expect("a process"), mdp);
+        std::fs::remove_file(&path).expect("removed");
         let missing = read(Path::new("/nowhere/mdp.json")).expect_err("no file");
         assert!(
             missing

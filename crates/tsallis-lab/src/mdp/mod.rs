@@ -21,7 +21,10 @@ use serde::{Deserialize, Serialize};
 const MAX_STATE_ACTIONS: usize = 10_000_000;
 
 /// Largest deviation from one of a sum of probabilities.
-const SUM_TOLERANCE: f64 = 1e-9;
+pub(crate) const SUM_TOLERANCE: f64 = 1e-9;
+
+/// Largest size of a reward and of its standard deviation. The squares of discounted sums of such rewards are finite.
+pub const MAX_REWARD: f64 = 1e100;
 
 /// A possible outcome of an action.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,6 +129,22 @@ pub enum MdpError {
         /// How many states or actions there are.
         count: usize,
     },
+    /// The name has a control character, which would break the lines of tables.
+    #[error("the name of a process cannot contain the control character {0:?}")]
+    Name(char),
+    /// There are too many outcomes.
+    #[error(
+        "{states} states times {actions} actions times {branches} branches are too many: the product must be at most \
+         {MAX_STATE_ACTIONS}"
+    )]
+    TooManyOutcomes {
+        /// The number of states.
+        states: usize,
+        /// The number of actions.
+        actions: usize,
+        /// The number of outcomes of each action.
+        branches: usize,
+    },
     /// There are too many states and actions.
     #[error(
         "{states} states times {actions} actions are too many: the product must be at most {MAX_STATE_ACTIONS}"
@@ -157,16 +176,19 @@ impl Mdp {
     ///
     /// # Errors
     ///
-    /// Returns an error if there is no state or no action, there are too many of them, the discount is not in `[0, 1)`,
-    /// an action has no outcome, a probability is not in `[0, 1]`, the probabilities do not sum to 1, a reward is not
-    /// finite, its standard deviation is negative or not finite, or an outcome leads to a state that does not exist.
+    /// Returns an error if the name has a control character, there is no state or no action, there are too many of
+    /// them, the discount is not in `[0, 1)`, an action has no outcome, a probability is not in `[0, 1]`, the
+    /// probabilities do not sum to 1 (both up to 1e-9), a reward or its standard deviation exceeds [`MAX_REWARD`] in
+    /// size, the standard deviation is negative, or an outcome leads to a state that does not exist.
     pub fn new(
         name: impl Into<String>,
         discount: f64,
-        start: Vec<f64>,
+        mut start: Vec<f64>,
         actions: usize,
         mut outcomes: impl FnMut(usize, usize) -> Vec<Outcome>,
     ) -> Result<Self, MdpError> {
+        let name = name.into();
+        check_name(&name)?;
         let states = start.len();
         if states == 0 || actions == 0 {
             return Err(MdpError::Empty { states, actions });
@@ -178,8 +200,9 @@ impl Mdp {
         if let Some(what) = distribution_error(&start, "state") {
             return Err(MdpError::Start { what });
         }
+        start.iter_mut().for_each(round);
         let mut mdp = Self {
-            name: name.into(),
+            name,
             discount,
             start,
             actions,
@@ -190,7 +213,7 @@ impl Mdp {
         };
         for state in 0..states {
             for action in 0..actions {
-                let outcomes = outcomes(state, action);
+                let mut outcomes = outcomes(state, action);
                 if let Some(what) = outcome_error(&outcomes, states) {
                     return Err(MdpError::Action {
                         state,
@@ -198,6 +221,7 @@ impl Mdp {
                         what,
                     });
                 }
+                outcomes.iter_mut().for_each(|o| round(&mut o.probability));
                 let mean = outcomes.iter().map(|o| o.probability * o.reward).sum();
                 mdp.rewards.push(mean);
                 mdp.outcomes.extend(outcomes);
@@ -333,12 +357,24 @@ fn check_size(states: usize, actions: usize) -> Result<(), MdpError> {
     Ok(())
 }
 
+fn check_name(name: &str) -> Result<(), MdpError> {
+    match name.chars().find(|c| c.is_control()) {
+        Some(control) => Err(MdpError::Name(control)),
+        None => Ok(()),
+    }
+}
+
+/// Removes the rounding error of a probability that is slightly below 0 or above 1.
+fn round(probability: &mut f64) {
+    *probability = probability.clamp(0.0, 1.0);
+}
+
 /// Returns why the probabilities are not a distribution, or `None` if they are. `of` is the name of an entry.
 fn distribution_error(probabilities: &[f64], of: &str) -> Option<String> {
     if let Some((i, p)) = probabilities
         .iter()
         .enumerate()
-        .find(|(_, p)| !(0.0..=1.0).contains(*p))
+        .find(|(_, p)| !(-SUM_TOLERANCE..=1.0 + SUM_TOLERANCE).contains(*p))
     {
         return Some(format!("{of} {i} has {p}"));
     }
@@ -351,12 +387,15 @@ fn outcome_error(outcomes: &[Outcome], states: usize) -> Option<String> {
         return Some("it has no outcome".to_owned());
     }
     for outcome in outcomes {
-        if !outcome.reward.is_finite() {
-            return Some(format!("its reward is {}", outcome.reward));
-        }
-        if !(outcome.reward_std >= 0.0 && outcome.reward_std.is_finite()) {
+        if !(outcome.reward.abs() <= MAX_REWARD) {
             return Some(format!(
-                "the standard deviation of its reward is {}",
+                "its reward is {:e}, not from -{MAX_REWARD:e} to {MAX_REWARD:e}",
+                outcome.reward
+            ));
+        }
+        if !(0.0..=MAX_REWARD).contains(&outcome.reward_std) {
+            return Some(format!(
+                "the standard deviation of its reward is {:e}, not from 0 to {MAX_REWARD:e}",
                 outcome.reward_std
             ));
         }
@@ -383,6 +422,7 @@ fn start_in(state: usize, states: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exact::{Evaluator, best_value};
 
     fn with(outcomes: Vec<Outcome>) -> Result<Mdp, MdpError> {
         Mdp::new("test", 0.9, vec![0.5, 0.5], 2, |state, action| {
@@ -415,6 +455,50 @@ mod tests {
         for (outcomes, what) in cases {
             let error = with(outcomes).expect_err(what);
             assert_eq!(error.to_string(), format!("action 0 in state 1: {what}"));
+        }
+    }
+
+    #[test]
+    fn a_rounding_error_of_a_probability_is_removed() {
+        let above = Outcome::certain(0, 1.0).with_probability(1.000_000_000_000_000_2);
+        let below = Outcome::certain(1, 1.0).with_probability(-1e-17);
+        let mdp = with(vec![above, below]).expect("a distribution up to rounding");
+        let probabilities: Vec<f64> = mdp.outcomes(1, 0).iter().map(|o| o.probability).collect();
+        assert_eq!(probabilities, [1.0, 0.0]);
+        let start = vec![1.000_000_000_000_000_2, -1e-17];
+        let mdp = Mdp::new("", 0.5, start, 1, |_, _| vec![Outcome::certain(None, 0.0)]);
+        assert_eq!(
+            mdp.expect("a distribution up to rounding").start(),
+            [1.0, 0.0]
+        );
+        assert!(with(vec![Outcome::certain(0, 1.0).with_probability(1.0 + 1e-8)]).is_err());
+    }
+
+    #[test]
+    fn large_rewards_do_not_overflow() {
+        let with_reward = |reward: f64| {
+            Mdp::new("", 0.99, vec![1.0], 2, |_, action| {
+                let sign = if action == 0 { 1.0 } else { -1.0 };
+                vec![Outcome::certain(0, sign * reward)]
+            })
+        };
+        let mdp = with_reward(MAX_REWARD).expect("the largest reward");
+        assert!(mdp.reward_span().powi(2).is_finite());
+        assert!(best_value(&Evaluator::new(&mdp)).powi(2).is_finite());
+        let error = with_reward(1e308).expect_err("too large").to_string();
+        assert_eq!(
+            error,
+            "action 0 in state 0: its reward is 1e308, not from -1e100 to 1e100"
+        );
+    }
+
+    #[test]
+    fn a_name_has_no_control_character() {
+        for name in ["a\nb", "a\u{1b}[31m", "\0"] {
+            let made = Mdp::new(name, 0.5, vec![1.0], 1, |_, _| {
+                vec![Outcome::certain(0, 0.0)]
+            });
+            assert!(matches!(made, Err(MdpError::Name(_))), "{name:?}");
         }
     }
 

@@ -138,6 +138,10 @@ mod tests {
             ("gridworld:3", "gridworld:ROWS,COLUMNS[,SLIP]"),
             ("bandit:a", "bandit:MEAN,MEAN,.."),
             ("bandit:NaN", "action 0 in state 0: its reward is NaN"),
+            (
+                "garnet:10000,10,500,1",
+                "10000 states times 10 actions times 500 branches are too many",
+            ),
             ("deepsea:4000000000", "are too many"),
             ("nchain:99999999", "are too many"),
             ("nowhere.json", "cannot read nowhere.json"),

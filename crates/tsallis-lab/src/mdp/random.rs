@@ -25,7 +25,14 @@ pub fn garnet(
             got: branches.to_string(),
         });
     }
-    check_size(states.saturating_mul(branches.max(1)), actions)?;
+    check_size(states, actions)?;
+    if check_size(states.saturating_mul(branches), actions).is_err() {
+        return Err(MdpError::TooManyOutcomes {
+            states,
+            actions,
+            branches,
+        });
+    }
     let mut random = stream(seed, Purpose::Processes, 0);
     let mut all: Vec<usize> = (0..states).collect();
     let mut swapped = Vec::with_capacity(branches);

@@ -1,5 +1,6 @@
 use super::Policy;
 use crate::Divergence;
+use crate::mdp::SUM_TOLERANCE;
 use burn_tsallis::math::{
     FSoftargmax, Generator, Pair, Row, RowReference, Solver, Tsallis, jacobian_product,
     non_negative,
@@ -33,7 +34,7 @@ pub enum ReferenceError {
     #[error(
         "the reference must be positive everywhere and at most 1: action {action} in state {state} has {value}"
     )]
-    NotPositive {
+    OutOfRange {
         /// The state.
         state: usize,
         /// The action.
@@ -89,7 +90,7 @@ impl SoftargmaxPolicy {
         reference: &Reference,
     ) -> Result<Self, ReferenceError> {
         let table = states * actions;
-        let reference = match reference {
+        let mut reference = match reference {
             Reference::Uniform => vec![1.0 / actions as f64; table],
             Reference::Actions(q) if q.len() == actions => q.repeat(states),
             Reference::Table(q) if q.len() == table => q.clone(),
@@ -105,19 +106,21 @@ impl SoftargmaxPolicy {
             if let Some((action, &value)) = row
                 .iter()
                 .enumerate()
-                .find(|(_, q)| !(**q > 0.0 && **q <= 1.0))
+                .find(|(_, q)| !(**q > 0.0 && **q <= 1.0 + SUM_TOLERANCE))
             {
-                return Err(ReferenceError::NotPositive {
+                return Err(ReferenceError::OutOfRange {
                     state,
                     action,
                     value,
                 });
             }
             let sum: f64 = row.iter().sum();
-            if (sum - 1.0).abs() > 1e-9 {
+            if (sum - 1.0).abs() > SUM_TOLERANCE {
                 return Err(ReferenceError::Sum { state, sum });
             }
         }
+        // A probability slightly above 1 has a rounding error.
+        reference.iter_mut().for_each(|q| *q = q.min(1.0));
         let mut policy = Self {
             divergence,
             actions,
@@ -423,7 +426,7 @@ mod tests {
         let new = |q: Reference| SoftargmaxPolicy::new(Divergence::Tsallis(0.5), 2, 2, &q);
         assert!(matches!(
             new(Reference::Actions(vec![1.0, 0.0])),
-            Err(ReferenceError::NotPositive {
+            Err(ReferenceError::OutOfRange {
                 state: 0,
                 action: 1,
                 ..

@@ -1,7 +1,9 @@
+use super::RunKey;
 use crate::algorithms::{Algorithm, RunSettings, Sampling, SettingsError};
 use crate::{Mdp, unique};
+use std::collections::BTreeSet;
 
-/// Largest number of runs on each process.
+/// Largest number of runs in a table.
 const MAX_RUNS: u128 = 10_000_000;
 
 /// A grid of runs: every method with every step size, temperature and seed, on every process.
@@ -43,11 +45,18 @@ pub enum GridError {
     #[error("the grid has no {0}")]
     Empty(&'static str),
     /// There are more runs than a table can hold.
-    #[error("the grid has {0} runs on each process: a table can have at most {MAX_RUNS}")]
+    #[error("the sweep has {0} runs: a table can have at most {MAX_RUNS}")]
     TooLarge(u128),
     /// The settings of a run are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+}
+
+fn check_count(runs: u128) -> Result<(), GridError> {
+    if runs > MAX_RUNS {
+        return Err(GridError::TooLarge(runs));
+    }
+    Ok(())
 }
 
 impl Grid {
@@ -69,20 +78,40 @@ impl Grid {
             self.step_sizes.len(),
             self.temperatures.len(),
         ];
-        let size = sides.iter().fold(u128::from(self.seeds), |size, &side| {
+        check_count(sides.iter().fold(u128::from(self.seeds), |size, &side| {
             size.saturating_mul(side as u128)
-        });
-        if size > MAX_RUNS {
-            return Err(GridError::TooLarge(size));
-        }
+        }))?;
         let projected = |algorithm: &Algorithm| matches!(algorithm, Algorithm::FPg(_));
         if self.project && !algorithms.iter().any(projected) {
             return Err(SettingsError::NoProjection(algorithms[0].name()).into());
         }
-        for settings in self.settings() {
+        // The seeds of a setting are alike.
+        for settings in self.with_one_seed().settings() {
             settings.validate()?;
         }
         Ok(())
+    }
+
+    fn with_one_seed(&self) -> Self {
+        Self {
+            seeds: 1,
+            ..self.clone()
+        }
+    }
+
+    /// Checks the number of runs in a table with the runs of this grid on `processes` and the rows that it has.
+    pub(super) fn check_table(&self, processes: &[Mdp], rows: &[RunKey]) -> Result<(), GridError> {
+        let settings: BTreeSet<RunKey> = self
+            .with_one_seed()
+            .runs(processes)
+            .iter()
+            .map(PlannedRun::key)
+            .collect();
+        let others = rows
+            .iter()
+            .filter(|row| row.seed >= self.seeds || !settings.contains(&row.with_seed(0)));
+        let planned = settings.len() as u128 * u128::from(self.seeds);
+        check_count(planned + others.count() as u128)
     }
 
     /// Returns the runs on `processes`. The seeds of a setting follow each other.

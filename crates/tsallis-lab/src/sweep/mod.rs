@@ -67,7 +67,10 @@ pub fn sweep(
             }
         }
     });
-    failed.map_or(Ok(()), Err)
+    match failed {
+        Some(error) => Err(error),
+        None => table.sync(),
+    }
 }
 
 #[cfg(test)]
@@ -300,6 +303,30 @@ mod tests {
         assert!(
             endless.ends_with("a table can have at most 10000000"),
             "{endless}"
+        );
+        // The runs of all processes and those that the table has already count.
+        let mut many = grid();
+        many.algorithms = vec![Algorithm::Hadamard];
+        many.step_sizes = vec![0.1];
+        many.seeds = 5_000_000;
+        let processes = [nchain(3).expect("a length"), nchain(4).expect("a length")];
+        let key = |seed| {
+            let one_seed = Grid {
+                seeds: 1,
+                ..many.clone()
+            };
+            one_seed.runs(&processes)[0].key().with_seed(seed)
+        };
+        let count = |rows: &[RunKey]| many.check_table(&processes, rows);
+        assert_eq!(count(&[key(0), key(4_999_999)]), Ok(()));
+        assert_eq!(
+            count(&[key(5_000_000)]),
+            Err(GridError::TooLarge(10_000_001))
+        );
+        many.step_sizes.push(1.0);
+        assert_eq!(
+            many.check_table(&processes, &[]),
+            Err(GridError::TooLarge(20_000_000))
         );
         // A repeated value is run once.
         let mut twice = grid();

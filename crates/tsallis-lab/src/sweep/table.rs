@@ -1,7 +1,7 @@
-use super::grid::{Grid, PlannedRun};
+use super::grid::{Grid, GridError, PlannedRun};
 use crate::Mdp;
 use crate::algorithms::{Curve, SettingsError};
-use burn_tsallis::experiment::{CsvTable, FileError, write_atomically};
+use burn_tsallis::experiment::{CsvTable, FileError, read_without_bom, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -105,7 +105,17 @@ pub struct RunKey {
     alpha: Option<String>,
     step_size: u64,
     temperature: Option<u64>,
-    seed: u64,
+    pub(super) seed: u64,
+}
+
+impl RunKey {
+    /// Returns the key of the same setting with another seed.
+    pub(super) fn with_seed(&self, seed: u64) -> Self {
+        Self {
+            seed,
+            ..self.clone()
+        }
+    }
 }
 
 impl PlannedRun {
@@ -137,6 +147,12 @@ fn parse_values<T: std::str::FromStr>(text: &str) -> Vec<T> {
     text.split(' ')
         .filter_map(|word| word.parse().ok())
         .collect()
+}
+
+/// The part of `sweep.json` by which the two sweep commands tell their folders apart.
+#[derive(Deserialize)]
+struct SweepKind {
+    processes: Option<serde::de::IgnoredAny>,
 }
 
 /// The settings that all runs of a table share.
@@ -181,16 +197,16 @@ impl SweepSettings {
                 Ok(None)
             };
         }
-        let text = fs::read(&settings).map_err(FileError::io("read", &settings))?;
+        let text = read_without_bom(&settings).map_err(FileError::io("read", &settings))?;
         let malformed = |error| FileError::malformed(&settings, error);
-        let json: serde_json::Value = serde_json::from_slice(&text).map_err(malformed)?;
-        if json.get("processes").is_none() {
+        let kind: SweepKind = serde_json::from_slice(&text).map_err(malformed)?;
+        if kind.processes.is_none() {
             return Err(TableError::Other {
                 path: folder.to_owned(),
                 what: "the settings of another command".to_owned(),
             });
         }
-        let found: Self = serde_json::from_value(json).map_err(malformed)?;
+        let found: Self = serde_json::from_slice(&text).map_err(malformed)?;
         match found.differs(wanted) {
             Some(what) => Err(TableError::Other {
                 path: folder.to_owned(),
@@ -234,6 +250,9 @@ pub enum TableError {
     /// The settings of a run are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The table would have too many runs.
+    #[error(transparent)]
+    Grid(#[from] GridError),
     /// The runs in the folder have other settings.
     #[error("{} holds runs with {what}: use another folder or the same settings", path.display())]
     Other {
@@ -272,8 +291,8 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// Returns an error if the folder cannot be written, another process writes to it, the table cannot be read, or the
-    /// settings of its runs are unknown or differ.
+    /// Returns an error if the folder cannot be written, another process writes to it, the table cannot be read, the
+    /// settings of its runs are unknown or differ, or the runs of the table and of the grid are too many.
     pub fn open(folder: &Path, grid: &Grid, processes: &[Mdp]) -> Result<Self, TableError> {
         fs::create_dir_all(folder).map_err(FileError::io("create the folder", folder))?;
         let mut wanted = SweepSettings::of(grid, processes);
@@ -281,6 +300,10 @@ impl Table {
         SweepSettings::find(folder, &wanted)?;
         let (file, mut rows) = CsvTable::reopen(folder.join(RESULTS), |_: &RunRow| true)?;
         let found = SweepSettings::find(folder, &wanted)?;
+        let mut keys = BTreeSet::new();
+        rows.retain(|row| keys.insert(row.key()));
+        let in_table: Vec<RunKey> = keys.iter().cloned().collect();
+        grid.check_table(processes, &in_table)?;
         if let Some(found) = &found {
             wanted.version.clone_from(&found.version);
             wanted.processes.extend(found.processes.clone());
@@ -291,8 +314,6 @@ impl Table {
                 .map_err(|error| FileError::malformed(&settings, error))?;
             write_atomically(&settings, &text)?;
         }
-        let mut keys = BTreeSet::new();
-        rows.retain(|row| keys.insert(row.key()));
         Ok(Self { file, rows, keys })
     }
 
@@ -304,6 +325,11 @@ impl Table {
     /// Returns `true` if the table contains the run.
     pub fn contains(&self, planned: &PlannedRun) -> bool {
         self.keys.contains(&planned.key())
+    }
+
+    /// Flushes the runs to disk.
+    pub(super) fn sync(&self) -> Result<(), TableError> {
+        Ok(self.file.sync()?)
     }
 
     /// Appends a run and returns its row.

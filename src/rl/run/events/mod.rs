@@ -20,16 +20,24 @@ pub(super) struct EventFile {
     file: File,
 }
 
-impl EventFile {
-    /// Opens the event file of a folder to append events. Creates the folder and the file if they do not
-    /// exist. Removes the events after `last_step` and an incomplete event that a killed process left.
+/// An event file that is open and locked, but from which nothing has been removed yet.
+pub(super) struct OpenEvents {
+    path: PathBuf,
+    file: File,
+    /// The length of the events to keep.
+    length: u64,
+}
+
+impl OpenEvents {
+    /// Opens the event file of a folder to keep the events up to `last_step`. Creates the folder and the file
+    /// if they do not exist.
     pub(super) fn open(folder: &Path, last_step: usize) -> Result<Self, RunError> {
         fs::create_dir_all(folder).map_err(RunError::io("create the folder", folder))?;
         let path = match existing(folder)? {
             Some(path) => path,
             None => folder.join(format!("{PREFIX}{:010}.tsallis", now() as u64)),
         };
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -43,19 +51,27 @@ impl EventFile {
                 message::step(payload).is_some_and(|step| step <= last_step as u64)
             })
             .last()
-            .map_or(0, |(_, end)| end);
+            .map_or(0, |(_, end)| end as u64);
+        Ok(Self { path, file, length })
+    }
+
+    /// Removes the later events and an incomplete event that a killed process left.
+    pub(super) fn cut(mut self) -> Result<EventFile, RunError> {
         let mut cut = || {
-            file.set_len(length as u64)?;
-            file.seek(SeekFrom::End(0))
+            self.file.set_len(self.length)?;
+            self.file.seek(SeekFrom::End(0))
         };
-        cut().map_err(RunError::io("write", &path))?;
-        let mut events = Self { path, file };
-        if length == 0 {
+        cut().map_err(RunError::io("write", &self.path))?;
+        let (path, file) = (self.path, self.file);
+        let mut events = EventFile { path, file };
+        if self.length == 0 {
             events.append(&Event::version(now()))?;
         }
         Ok(events)
     }
+}
 
+impl EventFile {
     /// Appends the scalars of a step.
     pub(super) fn record<'a>(
         &mut self,
@@ -102,7 +118,8 @@ mod tests {
     fn events_torn_anywhere_are_cut_to_whole_ones() {
         let folder = std::env::temp_dir().join(format!("tsallis-events-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
-        let mut events = EventFile::open(&folder, 0).expect("made");
+        let open = |last_step| OpenEvents::open(&folder, last_step).and_then(OpenEvents::cut);
+        let mut events = open(0).expect("made");
         for step in 1..=3 {
             let scalars = [("charts/SPS", step as f64), ("losses/entropy", 0.5)];
             events.record(step, scalars.into_iter()).expect("recorded");
@@ -115,7 +132,7 @@ mod tests {
         assert_eq!(ends[3], whole.len());
         for length in 0..=whole.len() {
             fs::write(&path, &whole[..length]).expect("torn");
-            drop(EventFile::open(&folder, 2).expect("opened"));
+            drop(open(2).expect("opened"));
             let kept = fs::read(&path).expect("the events");
             let expected = ends[..3].iter().rev().find(|&&end| end <= length);
             match expected {

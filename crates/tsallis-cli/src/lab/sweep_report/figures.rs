@@ -2,17 +2,18 @@ use super::super::number_format::{Decimals, FullPrecision};
 use super::super::{LabError, mean_of_seeds};
 use super::Process;
 use crate::plot::{
-    Axis, CATEGORIES, Figure, Fill, GRAY, Line, LinePlot, Surface, divergence_color,
+    Axis, CATEGORIES, Figure, Fill, GRAY, Line, LinePlot, Surface, category, divergence_color,
 };
 use plotters::style::RGBColor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tsallis_lab::sweep::{BestSetting, Setting};
 
-/// Draws the curve of each best setting of a process.
+/// Draws the curve of each best setting of a process to files of this name.
 pub(super) fn draw_curves(
     folder: &Path,
     process: &Process,
+    name: &str,
     best_settings: &[&BestSetting],
     seeds: usize,
 ) -> Result<(), LabError> {
@@ -50,7 +51,7 @@ pub(super) fn draw_curves(
             mean_of_seeds(seeds)
         ))
         .panel(plot)
-        .save(&folder.join(process.name().replace([':', ',', '/'], "-")))?;
+        .save(&folder.join(name))?;
     Ok(())
 }
 
@@ -67,7 +68,7 @@ pub(super) fn draw_alphas(
         Axis::linear("mean return, % of the best possible").range(0.0..102.0),
     );
     let mut any = false;
-    for (process, color) in processes.iter().zip(CATEGORIES.iter().cycle()) {
+    for (index, process) in processes.iter().enumerate() {
         let mut points: Vec<(f64, f64, f64)> = best_settings
             .iter()
             .filter(|best| best.mdp == process.name() && best.algorithm == "fpg")
@@ -83,7 +84,8 @@ pub(super) fn draw_alphas(
         }
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         any |= points.len() > 1;
-        let line = Line::mean(&points, *color);
+        let (color, dashes) = category(index);
+        let line = Line::mean(&points, color).dashes(dashes);
         plot = plot.line(line.dots().label(process.name()));
     }
     if !any {

@@ -5,7 +5,7 @@ mod tables;
 
 use super::number_format::{Compact, Decimals, FullPrecision, or_dash};
 use super::text_table::TextTable;
-use super::{LabError, print_written};
+use super::{LabError, file_name, print_written};
 use crate::print_paragraph::print_paragraph;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -72,7 +72,17 @@ pub(super) fn write(
         .iter()
         .map(|mdp| Process::new(mdp, grid.sampling.horizon))
         .collect();
+    let mut names: Vec<String> = Vec::new();
     for process in &processes {
+        // Two processes may have the same file name.
+        let name = file_name(process.name());
+        let same = names.iter().filter(|other| **other == name).count();
+        names.push(name.clone());
+        let name = if same == 0 {
+            name
+        } else {
+            format!("{name}-{}", same + 1)
+        };
         let of_process: Vec<&BestSetting> = best_settings
             .iter()
             .filter(|best| best.mdp == process.name())
@@ -92,7 +102,7 @@ pub(super) fn write(
             ]);
         }
         if !of_process.is_empty() {
-            figures::draw_curves(folder, process, &of_process, seeds)?;
+            figures::draw_curves(folder, process, &name, &of_process, seeds)?;
         }
     }
     figures::draw_alphas(folder, &processes, &best_settings, seeds)?;
