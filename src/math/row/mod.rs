@@ -85,6 +85,7 @@ pub enum EmptyRow {
 /// row.output(Output::Value, &row.solve(Solver::Newton), &mut value);
 /// assert!((value[0] - (2_f64.ln() - 1.0)).abs() < 1e-12);
 /// ```
+// The constants of the outputs in kernels/row.wgsl have this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// The probabilities `p`, of the logits' shape.
