@@ -387,7 +387,7 @@ fn outcome_error(outcomes: &[Outcome], states: usize) -> Option<String> {
         return Some("it has no outcome".to_owned());
     }
     for outcome in outcomes {
-        if !(outcome.reward.abs() <= MAX_REWARD) {
+        if !(-MAX_REWARD..=MAX_REWARD).contains(&outcome.reward) {
             return Some(format!(
                 "its reward is {:e}, not from -{MAX_REWARD:e} to {MAX_REWARD:e}",
                 outcome.reward
