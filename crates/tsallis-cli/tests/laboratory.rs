@@ -503,7 +503,10 @@ fn invalid_arguments_print_one_line() {
         ),
         ("landscape --range inf", "--range must be positive"),
         ("landscape --points 1", "--points must be from 2 to 500"),
-        ("landscape --rewards NaN 1", "--rewards must be finite"),
+        (
+            "landscape --rewards NaN 1",
+            "--rewards must be from -1e100 to 1e100",
+        ),
         ("landscape --out BELOW", "cannot create the folder"),
         (
             "converge --mdp maze",

@@ -204,8 +204,7 @@ mod tests {
     #[test]
     fn the_name_of_a_setting_is_short() {
         let tiny = configs(&[
-            "--alpha",
-            "-1e-300",
+            "--alpha=-1e-300",
             "--beta",
             "1.2345678901234567e-30",
             "--noise-std",

@@ -170,7 +170,7 @@ fn a_failed_resume_changes_nothing() {
                 &run.join("config.json"),
                 "\"gamma\": 0.99",
                 "\"gamma\": 0.9",
-            )
+            );
         },
         "config.json has gamma 0.9, but the run has been trained with 0.99",
     );

@@ -151,7 +151,7 @@ fn an_interrupted_sweep_goes_on_where_it_stood() {
     let table = out.join("results.csv");
     let mut bytes = read(&table);
     bytes.extend(b"cartpole,0.0,0.01,0.0");
-    std::fs::write(&table, bytes).expect("torn");
+    fs::write(&table, bytes).expect("torn");
     succeed(&[TINY, &["--out", name(&out)], GRID].concat());
     assert_eq!(results(&straight), results(&out));
 }
@@ -173,9 +173,7 @@ fn a_stopped_sweep_goes_on_within_its_runs() {
         .expect("the program starts");
     let run = out.join("runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5/seed-0");
     let saved = || {
-        let steps = std::fs::read_dir(run.join("checkpoints"))
-            .into_iter()
-            .flatten();
+        let steps = fs::read_dir(run.join("checkpoints")).into_iter().flatten();
         let names = steps.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         names
             .filter_map(|name| name.strip_prefix("step-")?.parse::<usize>().ok())

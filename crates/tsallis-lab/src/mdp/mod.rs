@@ -387,7 +387,7 @@ fn outcome_error(outcomes: &[Outcome], states: usize) -> Option<String> {
         return Some("it has no outcome".to_owned());
     }
     for outcome in outcomes {
-        if !(outcome.reward.abs() <= MAX_REWARD) {
+        if !(-MAX_REWARD..=MAX_REWARD).contains(&outcome.reward) {
             return Some(format!(
                 "its reward is {:e}, not from -{MAX_REWARD:e} to {MAX_REWARD:e}",
                 outcome.reward
@@ -446,7 +446,10 @@ mod tests {
                 vec![Outcome::certain(0, 1.0).with_probability(-0.5)],
                 "the probabilities of its outcomes must be from 0 to 1 and sum to 1: outcome 0 has -0.5",
             ),
-            (vec![Outcome::certain(0, f64::NAN)], "its reward is NaN"),
+            (
+                vec![Outcome::certain(0, f64::NAN)],
+                "its reward is NaN, not from -1e100 to 1e100",
+            ),
             (
                 vec![Outcome::certain(7, 0.0)],
                 "it leads to state 7, but the last state is 1",
