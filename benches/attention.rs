@@ -1,105 +1,221 @@
-//! Compares attention with Tsallis weights to softmax attention built from the same primitives of Burn, forward and
-//! forward with backward, on flex.
+//! Attention by blocks of queries beside its plain form and Burn's softmax attention, on flex.
 //!
-//! The samples of the two alternate, and the benchmark prints the ratios of their medians. On a shared machine the
-//! absolute times vary too much to be useful.
+//! ```text
+//! cargo bench --bench attention             # 512, 2048 and 8192 keys, and one sample of 32768
+//! cargo bench --bench attention -- 2048     # up to 2048 keys
+//! ```
+//!
+//! Each line is `CASE shape alpha ms_forward ms_both extra_MiB`: the medians of a forward pass and of a forward and a
+//! backward pass, and the peak of the memory of the latter beyond inputs, outputs, gradients and cotangents. The samples
+//! of the cases alternate. On a shared machine only ratios are useful.
+//!
+//! `blocks` is `tsallis_attention`, `plain` the product of `tsallis_attention_weights` with the values, and `burn`
+//! Burn's attention, which has no backward pass of its own. The benchmark fails if blocks need more memory than
+//! [`extra_limit`].
 
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Distribution, Tensor, activation};
-use burn_tsallis::nn::attention::tsallis_attention;
-use std::time::{Duration, Instant};
+use burn::tensor::{Device, Distribution, Tensor, module};
+use burn_tsallis::nn::attention::{tsallis_attention, tsallis_attention_weights};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
-/// The batch size, the number of heads, the number of positions and the size of a head.
-const SHAPE: [usize; 4] = [8, 8, 512, 64];
-const SAMPLE_COLUMNS: usize = 7;
-const ALPHAS: [f64; 5] = [0.5, 1.0, 1.25, 1.5, 2.0];
+/// Counts the live bytes and their peak.
+struct Counting;
 
-/// The same computation as `tsallis_attention`, with `softmax` for the weights.
-fn softmax_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
-    let scale = (SHAPE[3] as f64).sqrt().recip();
-    let scores = query.mul_scalar(scale).matmul(key.transpose());
-    activation::softmax(scores, 3).matmul(value)
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn add(bytes: usize) {
+    let live = LIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    PEAK.fetch_max(live, Ordering::Relaxed);
 }
 
-fn attention(alpha: Option<f64>, [query, key, value]: [Tensor<4>; 3]) -> Tensor<4> {
-    match alpha {
-        None => softmax_attention(query, key, value),
-        Some(alpha) => {
-            let options = AttentionModuleOptions::default();
-            tsallis_attention(query, key, value, alpha, None, None, options)
-        }
+// SAFETY: every call is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        add(layout.size());
+        // SAFETY: the caller's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        add(layout.size());
+        // SAFETY: the caller's.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's.
+        unsafe { System.dealloc(pointer, layout) }
     }
 }
 
-fn inputs(device: &Device) -> [Tensor<4>; 3] {
-    [(); 3].map(|()| Tensor::random(SHAPE, Distribution::Normal(0.0, 1.0), device))
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// The largest extra memory of blocks with two threads, in MiB.
+fn extra_limit(keys: usize) -> f64 {
+    match keys {
+        0..=2048 => 16.0,
+        2049..=8192 => 32.0,
+        _ => 64.0,
+    }
 }
 
-fn time(device: &Device, run: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    run();
-    device.sync().expect("the device can be synchronized");
-    start.elapsed()
+#[derive(Clone, Copy, PartialEq)]
+enum Case {
+    Blocks,
+    Plain,
+    Burn,
 }
 
-fn median(mut samples: Vec<Duration>) -> f64 {
-    samples.sort();
-    samples[samples.len() / 2].as_secs_f64()
+/// One line of the output.
+struct Line {
+    case: Case,
+    is_causal: bool,
+    alpha: f64,
+    with_backward: bool,
+    forward: Vec<f64>,
+    both: Vec<f64>,
+    extra: f64,
+}
+
+impl Line {
+    fn new(case: Case, alpha: f64, is_causal: bool, with_backward: bool) -> Self {
+        Self {
+            case,
+            is_causal,
+            alpha,
+            with_backward,
+            forward: Vec::new(),
+            both: Vec::new(),
+            extra: 0.0,
+        }
+    }
+
+    fn attention(&self, [query, key, value]: [Tensor<4>; 3]) -> Tensor<4> {
+        let options = AttentionModuleOptions {
+            is_causal: self.is_causal,
+            ..Default::default()
+        };
+        match self.case {
+            Case::Blocks => tsallis_attention(query, key, value, self.alpha, None, None, options),
+            Case::Plain => {
+                tsallis_attention_weights(query, key, self.alpha, None, None, options).matmul(value)
+            }
+            Case::Burn => module::attention(query, key, value, None, None, options),
+        }
+    }
+
+    fn sample(&mut self, inputs: &[Tensor<4>; 3]) {
+        let start = Instant::now();
+        let context = self.attention(inputs.clone());
+        self.forward.push(start.elapsed().as_secs_f64());
+        drop(context);
+        if !self.with_backward {
+            return;
+        }
+        let tracked = inputs
+            .clone()
+            .map(|x| Tensor::from_data(x.into_data(), &Device::flex().autodiff()).require_grad());
+        PEAK.store(LIVE.load(Ordering::Relaxed), Ordering::Relaxed);
+        let start = Instant::now();
+        let context = self.attention(tracked);
+        let gradients = context.backward();
+        self.both.push(start.elapsed().as_secs_f64());
+        // The gradients and the context are alive; the cotangent, of the shape of the context, no longer is.
+        let cotangent = context.dims().iter().product::<usize>() * size_of::<f32>();
+        let extra =
+            PEAK.load(Ordering::Relaxed) as f64 - (LIVE.load(Ordering::Relaxed) + cotangent) as f64;
+        self.extra = self.extra.max(extra / MIB);
+        drop(gradients);
+    }
+
+    fn print(&self, [batch, heads, keys, size]: [usize; 4]) {
+        let name = match self.case {
+            Case::Blocks => "blocks",
+            Case::Plain => "plain",
+            Case::Burn => "burn",
+        };
+        let causal = if self.is_causal { "-causal" } else { "" };
+        let (both, extra) = if self.with_backward {
+            (
+                format!("{:.1}", 1e3 * median(&self.both)),
+                format!("{:.1}", self.extra),
+            )
+        } else {
+            ("-".to_owned(), "-".to_owned())
+        };
+        println!(
+            "{name}{causal} {batch}x{heads}x{keys}x{size} {} {:.1} {both} {extra}",
+            self.alpha,
+            1e3 * median(&self.forward)
+        );
+    }
+}
+
+fn median(samples: &[f64]) -> f64 {
+    let mut samples = samples.to_vec();
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}
+
+fn run(shape: [usize; 4], samples: usize, mut lines: Vec<Line>) {
+    let inputs = [(); 3]
+        .map(|()| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex()));
+    for _ in 0..samples {
+        for line in &mut lines {
+            line.sample(&inputs);
+        }
+    }
+    for line in lines {
+        line.print(shape);
+        let limit = extra_limit(shape[2]);
+        assert!(
+            line.case != Case::Blocks || shape[0] > 1 || line.extra <= limit,
+            "{shape:?}: {:.1} MiB of extra memory, at most {limit}",
+            line.extra
+        );
+    }
 }
 
 fn main() {
-    // `cargo test --benches` runs this too, and one sample is enough there.
-    let samples = if std::env::args().any(|argument| argument == "--bench") {
-        SAMPLE_COLUMNS
-    } else {
-        1
-    };
-    let [batch, heads, positions, size] = SHAPE;
-    println!(
-        "batch {batch}, heads {heads}, {positions} x {positions}, head {size}; medians of {samples}"
-    );
-    println!(
-        "{:>10} {:>22} {:>22}",
-        "", "forward", "forward and backward"
-    );
-
-    let plain = inputs(&Device::flex());
-    let device = Device::flex().autodiff();
-    let tracked = inputs(&device).map(Tensor::require_grad);
-    let cotangent = Tensor::<4>::random(SHAPE, Distribution::Normal(0.0, 1.0), &device);
-    let forward = |alpha| {
-        time(&device, || {
-            attention(alpha, plain.clone());
-        })
-    };
-    let both = |alpha| {
-        time(&device, || {
-            let context = attention(alpha, tracked.clone());
-            (context * cotangent.clone()).sum().backward();
-        })
-    };
-    for alpha in ALPHAS {
-        let [mut softmax, mut tsallis] = [(); 2].map(|()| [Vec::new(), Vec::new()]);
-        for _ in 0..samples {
-            softmax[0].push(forward(None));
-            tsallis[0].push(forward(Some(alpha)));
-            softmax[1].push(both(None));
-            tsallis[1].push(both(Some(alpha)));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo test --benches` runs this too: one sample of 2048 keys is enough there.
+    let is_bench = arguments.iter().any(|argument| argument == "--bench");
+    let given = arguments.iter().find_map(|argument| argument.parse().ok());
+    println!("CASE shape alpha ms_forward ms_both extra_MiB");
+    if !is_bench {
+        let line = Line::new(Case::Blocks, 1.5, true, true);
+        return run([1, 8, 2048, 64], 1, vec![line]);
+    }
+    let longest = given.unwrap_or(32_768);
+    for (keys, batch, samples) in [(512, 8, 7), (2048, 1, 5), (8192, 1, 3), (32_768, 1, 1)] {
+        if keys > longest {
+            break;
         }
-        let column = |i: usize, softmax: &[Vec<Duration>; 2], tsallis: &[Vec<Duration>; 2]| {
-            let (softmax, tsallis) = (median(softmax[i].clone()), median(tsallis[i].clone()));
-            format!(
-                "{:.0} / {:.0} ms = {:.2}",
-                1e3 * tsallis,
-                1e3 * softmax,
-                tsallis / softmax
-            )
+        let few = keys > 2048;
+        let alphas: &[f64] = if few {
+            &[1.5]
+        } else {
+            &[0.5, 1.0, 1.25, 1.5, 2.0]
         };
-        println!(
-            "{:>10} {:>22} {:>22}",
-            format!("alpha {alpha}"),
-            column(0, &softmax, &tsallis),
-            column(1, &softmax, &tsallis)
-        );
+        let mut lines = Vec::new();
+        for &alpha in alphas {
+            lines.push(Line::new(Case::Blocks, alpha, false, true));
+            if !few {
+                lines.push(Line::new(Case::Plain, alpha, false, true));
+            }
+        }
+        lines.push(Line::new(Case::Burn, 1.0, false, !few));
+        if batch == 1 && keys <= 8192 {
+            lines.push(Line::new(Case::Blocks, 1.5, true, true));
+            lines.push(Line::new(Case::Burn, 1.0, true, false));
+        }
+        run([batch, 8, keys, 64], samples, lines);
     }
 }

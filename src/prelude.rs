@@ -1,8 +1,9 @@
 //! Imports for models that use the operator: `use burn_tsallis::prelude::*;`.
 
 pub use crate::nn::attention::{
-    MhaOutput, TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttention,
-    TsallisMultiHeadAttentionConfig, tsallis_attention, tsallis_attention_weights,
+    MhaOutput, TsallisAttentionOptions, TsallisAttentionOutput, TsallisMhaCache, TsallisMhaInput,
+    TsallisMultiHeadAttention, TsallisMultiHeadAttentionConfig, tsallis_attention,
+    tsallis_attention_weights, tsallis_attention_with, tsallis_attention_with_statistics,
 };
 pub use crate::nn::loss::{
     FenchelYoungLoss, FenchelYoungLossConfig, Reduction, TsallisDivergenceLoss,

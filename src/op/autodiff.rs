@@ -1,5 +1,8 @@
 //! The backward step of the operator, for any backend under Burn's autodiff.
 
+use super::attention::{
+    self, AttentionGradients, AttentionInputs, AttentionMask, AttentionOutput, AttentionParameters,
+};
 use super::backend::TsallisBackend;
 use super::request::{
     AlphaTensor, DivergenceTerm, GradientMask, InputGradients, OptionalTensor, ReferenceTensor,
@@ -274,5 +277,22 @@ impl<B: TsallisBackend, C: CheckpointStrategy> TsallisBackend for Autodiff<B, C>
             OpsKind::Tracked(prepared) => prepared.finish(saved, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
+    }
+
+    fn tsallis_attention(
+        inputs: AttentionInputs<Self>,
+        parameters: AttentionParameters,
+    ) -> AttentionOutput<Self> {
+        attention::autodiff::forward(inputs, parameters)
+    }
+
+    fn tsallis_attention_backward(
+        inputs: AttentionInputs<Self>,
+        state: FloatTensor<Self>,
+        cotangent: FloatTensor<Self>,
+        parameters: AttentionParameters,
+        wanted: AttentionMask,
+    ) -> AttentionGradients<Self> {
+        attention::autodiff::backward(inputs, state, cotangent, parameters, wanted)
     }
 }

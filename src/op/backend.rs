@@ -10,6 +10,9 @@
     allow(unused_variables, dead_code)
 )]
 
+use super::attention::{
+    AttentionGradients, AttentionInputs, AttentionMask, AttentionOutput, AttentionParameters,
+};
 use super::portable;
 use super::request::{
     AlphaTensor, DivergenceTerm, GradientMask, InputGradients, ReferenceTensor, RowParameters,
@@ -211,6 +214,34 @@ pub trait TsallisBackend: Backend {
         term: DivergenceTerm,
     ) -> FloatTensor<Self> {
         portable::divergence_terms::<Self>(probabilities, alpha, reference, parameters, term)
+    }
+
+    /// Computes attention by blocks of queries: the softargmax of `Q K^T scale + bias` with a reference of ones, times
+    /// the values. Neither the scores nor the weights of all queries exist at once.
+    #[fusion(meta = |inputs, parameters| {
+        AttentionOutput::<B>::metadata(inputs, parameters)
+    }, id = "burn_tsallis::attention")]
+    fn tsallis_attention(
+        #[extension_type] inputs: AttentionInputs<Self>,
+        parameters: AttentionParameters,
+    ) -> AttentionOutput<Self> {
+        portable::attention::forward::<Self>(inputs, parameters)
+    }
+
+    /// Computes the gradients of `<cotangent, context>` in the inputs of `wanted`.
+    ///
+    /// `state` is the state that the forward call returned. The scores are computed again and the roots are not.
+    #[fusion(meta = |inputs, _state, _cotangent, _parameters, wanted| {
+        AttentionGradients::<B>::metadata(inputs, *wanted)
+    }, id = "burn_tsallis::attention_backward")]
+    fn tsallis_attention_backward(
+        #[extension_type] inputs: AttentionInputs<Self>,
+        state: FloatTensor<Self>,
+        cotangent: FloatTensor<Self>,
+        parameters: AttentionParameters,
+        wanted: AttentionMask,
+    ) -> AttentionGradients<Self> {
+        portable::attention::backward::<Self>(inputs, state, cotangent, parameters, wanted)
     }
 }
 

@@ -246,7 +246,7 @@ pub(crate) fn expanded<const D: usize, K: Basic>(
 }
 
 /// Expands alpha to one value for each row: size 1 along `dim`.
-fn alpha_rows<const D: usize>(
+pub(crate) fn alpha_rows<const D: usize>(
     alpha: Tensor<D>,
     shape: [usize; D],
     dim: usize,
@@ -288,7 +288,7 @@ pub(super) fn reference_rows<const D: usize>(
     expanded(q, shape)
 }
 
-pub(super) fn check_broadcast<const D: usize>(given: [usize; D], shape: [usize; D], what: &str) {
+pub(crate) fn check_broadcast<const D: usize>(given: [usize; D], shape: [usize; D], what: &str) {
     let fits = given.iter().zip(shape).all(|(&n, m)| n == 1 || n == m);
     assert!(
         fits,

@@ -1,5 +1,8 @@
 //! The operator on Burn's CPU backend.
 
+use super::attention::{
+    self, AttentionGradients, AttentionInputs, AttentionMask, AttentionOutput, AttentionParameters,
+};
 use super::backend::TsallisBackend;
 use super::cpu::{Rows, Storage};
 use super::portable;
@@ -168,5 +171,22 @@ impl TsallisBackend for Flex {
         };
         let inputs = Inputs::new(logits, alpha, reference, parameters);
         run(&inputs, state, cotangent, wanted)
+    }
+
+    fn tsallis_attention(
+        inputs: AttentionInputs<Self>,
+        parameters: AttentionParameters,
+    ) -> AttentionOutput<Self> {
+        attention::flex::forward(inputs, parameters)
+    }
+
+    fn tsallis_attention_backward(
+        inputs: AttentionInputs<Self>,
+        state: FloatTensor<Self>,
+        cotangent: FloatTensor<Self>,
+        parameters: AttentionParameters,
+        wanted: AttentionMask,
+    ) -> AttentionGradients<Self> {
+        attention::flex::backward(inputs, state, cotangent, parameters, wanted)
     }
 }

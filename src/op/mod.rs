@@ -11,6 +11,7 @@
 //! | `options`, `error` | the options of the operator, validated when they are set |
 //! | `call` | conversion of tensors along any dimension to rows and back |
 //! | `request` | arguments and results of the backend functions |
+//! | `attention` | attention by blocks of queries |
 //! | `backend` | [`TsallisBackend`], the extension of Burn's backends |
 //! | `autodiff` | the backward step |
 //! | `cpu`, `flex`, `ndarray` | the row kernels of the CPU backends |
@@ -18,6 +19,7 @@
 //! | `kernel_path` | the implementation that a device uses |
 //! | `portable` | the operator in Burn's own tensor operations, for every other device |
 
+pub(crate) mod attention;
 mod autodiff;
 mod backend;
 mod call;
@@ -42,8 +44,12 @@ mod softargmax;
 pub(crate) mod wgsl;
 
 pub use crate::math::Output;
+pub use attention::{
+    AttentionGradients, AttentionInputs, AttentionMask, AttentionOutput, AttentionParameters,
+    OptionalMask,
+};
 pub use backend::TsallisBackend;
-pub(crate) use call::expanded;
+pub(crate) use call::{alpha_rows, check_broadcast, expanded};
 pub use divergence::tsallis_divergence_from_probabilities;
 pub use error::TsallisError;
 pub use f_softargmax::{FDivergence, FSoftargmaxOptions, f_softargmax};

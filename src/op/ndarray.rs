@@ -1,5 +1,8 @@
 //! The operator on the ndarray backend.
 
+use super::attention::{
+    self, AttentionGradients, AttentionInputs, AttentionMask, AttentionOutput, AttentionParameters,
+};
 use super::backend::TsallisBackend;
 use super::cpu::Rows;
 use super::portable;
@@ -168,5 +171,22 @@ impl TsallisBackend for NdArray {
                 logits, alpha, reference, state, cotangent, parameters, wanted,
             ),
         }
+    }
+
+    fn tsallis_attention(
+        inputs: AttentionInputs<Self>,
+        parameters: AttentionParameters,
+    ) -> AttentionOutput<Self> {
+        attention::ndarray::forward(inputs, parameters)
+    }
+
+    fn tsallis_attention_backward(
+        inputs: AttentionInputs<Self>,
+        state: FloatTensor<Self>,
+        cotangent: FloatTensor<Self>,
+        parameters: AttentionParameters,
+        wanted: AttentionMask,
+    ) -> AttentionGradients<Self> {
+        attention::ndarray::backward(inputs, state, cotangent, parameters, wanted)
     }
 }

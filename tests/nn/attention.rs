@@ -346,3 +346,58 @@ fn invalid_configurations_are_named_in_the_error() {
         "dropout is 1: it must be a number from 0 to 1, excluding 1"
     );
 }
+
+#[test]
+fn the_context_without_weights_is_the_same() {
+    for device in every_device() {
+        let x = tensor([2, 5, SIZE], 2.0, &device);
+        for &quiet in fewer_if_compiled(&[false, true], &device) {
+            let alpha = AlphaConfig::learned_each([0.7, 1.0, 1.6]);
+            let (_, ours) = pair(alpha, quiet, &device);
+            let input = || {
+                TsallisMhaInput::self_attn(x.clone())
+                    .mask_pad(pad_mask(&device))
+                    .mask_attn(generate_autoregressive_mask(1, 5, &device))
+            };
+            let want = values(ours.forward(input()).context);
+            close(&values(ours.forward_context(input())), &want, 2e-6);
+            let mut cache = TsallisMhaCache::autoregressive();
+            let cached = ours.forward_cache_context(input(), &mut cache);
+            close(&values(cached), &want, 2e-6);
+        }
+    }
+}
+
+#[test]
+fn dropout_acts_on_the_context_without_weights() {
+    let device = device().autodiff();
+    let attention = TsallisMultiHeadAttentionConfig::new(SIZE, HEADS)
+        .with_dropout(0.5)
+        .init(&device);
+    let x = tensor([1, 16, SIZE], 1.0, &device);
+    let context = || values(attention.forward_context(TsallisMhaInput::self_attn(x.clone())));
+    assert_ne!(context(), context());
+}
+
+#[test]
+fn empty_batches_and_sequences() {
+    for device in devices() {
+        let (_, ours) = pair(1.5.into(), false, &device);
+        let zeros = |batch, length| Tensor::<3>::zeros([batch, length, SIZE], &device);
+        for [batch, queries, keys] in [[0, 3, 4], [2, 0, 4], [2, 3, 0]] {
+            let input = || {
+                TsallisMhaInput::new(
+                    zeros(batch, queries),
+                    zeros(batch, keys),
+                    zeros(batch, keys),
+                )
+            };
+            let output = ours.forward(input());
+            assert_eq!(output.context.dims(), [batch, queries, SIZE]);
+            assert_eq!(output.weights.dims(), [batch, HEADS, queries, keys]);
+            let context = ours.forward_context(input());
+            assert_eq!(context.dims(), [batch, queries, SIZE]);
+            assert_eq!(values(context), values(output.context));
+        }
+    }
+}

@@ -4,6 +4,7 @@
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
 mod attention;
+mod attention_blocks;
 mod distribution;
 mod divergence_loss;
 mod f_softargmax;

@@ -1,15 +1,28 @@
-use crate::op::expanded;
+use super::{TsallisAttentionOptions, TsallisAttentionOutput};
+use crate::op::{
+    AlphaTensor, AttentionInputs, AttentionParameters, OptionalMask, OptionalTensor,
+    TsallisBackend, alpha_rows, check_broadcast, computed_dtype, expanded,
+};
 use crate::{Alpha, EmptyRow, Reference, TsallisOptions, tsallis_softargmax};
 use burn::Tensor;
+use burn::backend::Dispatch;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Int};
+use burn::tensor::{Bool, DType, Int, TensorData};
 
 /// Computes scaled dot-product attention with Tsallis softargmax weights:
 ///
 /// `softargmax_alpha(Q K^T scale + bias) V`, with the reference measure `q = 1`.
 ///
+/// The weights of all queries never exist at once: the memory beyond the inputs and the output grows with the number of
+/// keys, and not with its product with the number of queries. The same holds for the backward pass, which computes the
+/// scores again. [`tsallis_attention_with`] has more options, and [`tsallis_attention_weights`] returns the weights.
+///
 /// At `alpha = 1` it equals [`burn::tensor::module::attention`]. For `alpha > 1` keys with low scores get a weight
 /// of exactly zero. A query whose keys are all masked gets an output and a gradient of zero.
+///
+/// A key that every query masks leaves no trace, even if it or its value is not finite. On the CPU a value that is not
+/// finite reaches the queries that give it a positive weight; on other devices it makes the context of every query that
+/// does not mask it `NaN`.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -29,8 +42,9 @@ use burn::tensor::{Bool, Int};
 ///
 /// # Arguments
 /// - `query`: `[batch, heads, queries, size]`.
-/// - `key`: `[batch, heads, keys, size]`.
-/// - `value`: `[batch, heads, keys, value size]`.
+/// - `key`: `[batch, key heads, keys, size]`. The number of key heads divides the number of heads, and consecutive heads
+///   share one.
+/// - `value`: `[batch, key heads, keys, value size]`.
 /// - `alpha`: a number, or a tensor with size 1 along the keys and 1 or full along the other dimensions of the scores.
 ///   `[1, heads, 1, 1]` is one alpha for each head.
 /// - `mask`: `true` where a key is masked; broadcasts to `[batch, heads, queries, keys]`.
@@ -53,7 +67,272 @@ pub fn tsallis_attention(
     bias: Option<Tensor<4>>,
     options: AttentionModuleOptions,
 ) -> Tensor<4> {
-    tsallis_attention_weights(query, key, alpha, mask, bias, options).matmul(value)
+    let options = TsallisAttentionOptions {
+        mask,
+        bias,
+        ..TsallisAttentionOptions::new(alpha).with_options(options)
+    };
+    tsallis_attention_with(query, key, value, &options)
+}
+
+/// Computes [`tsallis_attention`] with more options: a window, the lengths of the sequences, and a null score.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::attention::{TsallisAttentionOptions, tsallis_attention_with};
+///
+/// let device = Device::flex();
+/// let zeros = Tensor::<4>::zeros([1, 1, 1, 4], &device);
+/// let value = Tensor::<4>::from_data([[[[6.0]]]], &device);
+/// // Two equal scores, one of them the null score.
+/// let options = TsallisAttentionOptions::new(1.5).with_null_score(0.0);
+/// let context = tsallis_attention_with(zeros.clone(), zeros, value, &options);
+/// assert_eq!(context.into_scalar::<f32>(), 3.0);
+/// # }
+/// ```
+///
+/// # Arguments
+/// - `query`: `[batch, heads, queries, size]`.
+/// - `key`: `[batch, key heads, keys, size]`. The number of key heads divides the number of heads, and consecutive heads
+///   share one.
+/// - `value`: `[batch, key heads, keys, value size]`.
+///
+/// # Returns
+/// The context, `[batch, heads, queries, value size]`.
+///
+/// # Panics
+/// If the shapes do not fit each other, if the soft cap is not positive, if the window is zero, if a key length is
+/// larger than the number of keys, or if the null score is not finite.
+pub fn tsallis_attention_with(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    options: &TsallisAttentionOptions,
+) -> Tensor<4> {
+    attend(query, key, value, options, false).0
+}
+
+/// Computes [`tsallis_attention_with`], the root of each query and the number of keys that it attends to.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use burn_tsallis::nn::attention::{TsallisAttentionOptions, tsallis_attention_with_statistics};
+///
+/// // Scores 2 and 0 at alpha = 2, the sparsemax: the second key gets no weight.
+/// let device = Device::flex();
+/// let query = Tensor::<4>::from_data([[[[2.0]]]], &device);
+/// let key = Tensor::<4>::from_data([[[[1.0], [0.0]]]], &device);
+/// let options = TsallisAttentionOptions::new(2.0);
+/// let output = tsallis_attention_with_statistics(query, key.clone(), key, &options);
+/// assert_eq!(output.support_size.into_scalar::<i64>(), 1);
+/// // 1 + (2 - mu) is the weight of the first key.
+/// assert_eq!(output.root.into_scalar::<f32>(), 2.0);
+/// # }
+/// ```
+///
+/// # Panics
+/// If [`tsallis_attention_with`] panics for the same arguments.
+pub fn tsallis_attention_with_statistics(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    options: &TsallisAttentionOptions,
+) -> TsallisAttentionOutput {
+    let (context, statistics) = attend(query, key, value, options, true);
+    let [batch, heads, queries, _] = context.dims();
+    let statistics = statistics.unwrap_or_else(|| {
+        let values = [f32::NEG_INFINITY, 0.0].repeat(batch * heads * queries);
+        let data = TensorData::new(values, [batch, heads, queries, 2]);
+        Tensor::from_data(data, (&context.device(), context.dtype()))
+    });
+    let column = |i| {
+        statistics
+            .clone()
+            .narrow(3, i, 1)
+            .reshape([batch, heads, queries])
+    };
+    TsallisAttentionOutput {
+        root: column(0),
+        support_size: column(1).int(),
+        context,
+    }
+}
+
+/// Computes the context and, if there are any rows, their roots and support sizes.
+fn attend(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    options: &TsallisAttentionOptions,
+    with_statistics: bool,
+) -> (Tensor<4>, Option<Tensor<4>>) {
+    let Scores {
+        batch,
+        heads,
+        key_heads,
+        queries,
+        keys,
+        size,
+    } = Scores::new(query.dims(), key.dims());
+    let value_dims = value.dims();
+    let [_, value_heads, _, value_size] = value_dims;
+    let key_heads = key_heads.max(value_heads);
+    let fits = [1, batch].contains(&value_dims[0])
+        && [1, key_heads].contains(&value_heads)
+        && value_dims[2] == keys
+        && heads.checked_rem(key_heads).unwrap_or(0) == 0;
+    assert!(
+        fits,
+        "a value of shape {value_dims:?} does not fit a query of shape {:?} and a key of shape {:?}",
+        query.dims(),
+        key.dims(),
+    );
+    options.check(batch, keys);
+    let shape = [batch, heads, queries, keys];
+    for mask in [&options.mask, &options.padding].into_iter().flatten() {
+        check_broadcast(mask.dims(), shape, "a mask");
+    }
+    if let Some(bias) = &options.bias {
+        check_broadcast(bias.dims(), shape, "a bias");
+    }
+    let storage = query.dtype();
+    let context_shape = [batch, heads, queries, value_size];
+    if context_shape.contains(&0) || keys == 0 {
+        let zeros = Tensor::zeros(context_shape, (&query.device(), storage));
+        return (zeros, None);
+    }
+    let arithmetic = computed_dtype(&query);
+    // The device may not compute in double precision.
+    let dtype = match storage {
+        DType::F64 => arithmetic,
+        _ => storage,
+    };
+    let input = |x: Tensor<4>, shape| x.cast(dtype).expand(shape).into_dispatch();
+    let mask = |mask: &Option<Tensor<4, Bool>>| match mask {
+        None => OptionalMask::None,
+        Some(mask) => OptionalMask::Some(mask.clone().into_dispatch()),
+    };
+    let rows = [batch, heads, queries, 1];
+    let inputs = AttentionInputs {
+        query: input(query, [batch, heads, queries, size]),
+        key: input(key, [batch, key_heads, keys, size]),
+        value: input(value, [batch, key_heads, keys, value_size]),
+        alpha: match &options.alpha {
+            Alpha::Number(_) => AlphaTensor::Number,
+            Alpha::Tensor(alpha) => {
+                AlphaTensor::Rows(alpha_rows(alpha.clone(), rows, 3, arithmetic).into_dispatch())
+            }
+        },
+        bias: match &options.bias {
+            None => OptionalTensor::None,
+            Some(bias) => OptionalTensor::Some(bias.clone().cast(arithmetic).into_dispatch()),
+        },
+        mask: mask(&options.mask),
+        padding: mask(&options.padding),
+    };
+    let parameters = AttentionParameters {
+        alpha: match options.alpha {
+            Alpha::Number(alpha) => alpha,
+            // Not used: each row has its own alpha.
+            Alpha::Tensor(_) => 1.0,
+        },
+        scale: scale(&options.options, size),
+        softcap: options.options.softcap,
+        is_causal: options.options.is_causal,
+        window: options.window,
+        key_lengths: options.key_lengths.clone(),
+        null_score: options.null_score,
+        with_statistics,
+    };
+    let output = Dispatch::tsallis_attention(inputs, parameters);
+    let statistics = output.statistics.into_option().map(Tensor::from_dispatch);
+    let context = Tensor::<4>::from_dispatch(output.context).cast(storage);
+    (context, statistics)
+}
+
+impl TsallisAttentionOptions {
+    fn check(&self, batch: usize, keys: usize) {
+        check_softcap(&self.options);
+        assert!(
+            self.window != Some(0),
+            "window is 0: it must be at least 1, since a window of 1 is the key at the query's own position"
+        );
+        if let Some(lengths) = &self.key_lengths {
+            assert!(
+                lengths.len() == batch,
+                "key_lengths has {} numbers: it must have one for each of the {batch} sequences",
+                lengths.len()
+            );
+            if let Some((i, length)) = lengths
+                .iter()
+                .enumerate()
+                .find(|&(_, &length)| length > keys)
+            {
+                panic!(
+                    "key_lengths[{i}] is {length}: it must be at most {keys}, the number of keys"
+                );
+            }
+        }
+        if let Some(null_score) = self.null_score {
+            assert!(
+                null_score.is_finite(),
+                "null_score is {null_score}: it must be a finite number"
+            );
+        }
+    }
+}
+
+fn check_softcap(options: &AttentionModuleOptions) {
+    if let Some(cap) = options.softcap {
+        assert!(cap > 0.0, "softcap is {cap}: it must be positive");
+    }
+}
+
+fn scale(options: &AttentionModuleOptions, size: usize) -> f64 {
+    options.scale.unwrap_or_else(|| 1.0 / (size as f64).sqrt())
+}
+
+/// The sizes of the scores of a query and a key.
+struct Scores {
+    batch: usize,
+    heads: usize,
+    key_heads: usize,
+    queries: usize,
+    keys: usize,
+    size: usize,
+}
+
+impl Scores {
+    /// A query and a key with one sequence or one head are used for all.
+    fn new(query: [usize; 4], key: [usize; 4]) -> Self {
+        let one_or_equal = |a: usize, b: usize| a == b || a == 1 || b == 1;
+        assert!(
+            one_or_equal(query[0], key[0]) && query[3] == key[3],
+            "a key of shape {key:?} does not fit a query of shape {query:?}: the first sizes must be equal or 1, and \
+             the last sizes must be equal"
+        );
+        assert!(
+            query[3] > 0,
+            "a query of shape {query:?} has no features: the last size must be at least 1"
+        );
+        let either = |a: usize, b: usize| if a == 1 { b } else { a };
+        let heads = either(query[1], key[1]);
+        assert!(
+            heads.checked_rem(key[1]).unwrap_or(0) == 0,
+            "the query has {heads} heads and the key has {}: the heads of the key must divide those of the query",
+            key[1]
+        );
+        Self {
+            batch: either(query[0], key[0]),
+            heads,
+            key_heads: key[1],
+            queries: query[2],
+            keys: key[2],
+            size: query[3],
+        }
+    }
 }
 
 /// Computes the weights of [`tsallis_attention`], `softargmax_alpha(Q K^T scale + bias)`.
@@ -102,12 +381,30 @@ pub(super) fn masked_scores(
     bias: Option<Tensor<4>>,
     options: AttentionModuleOptions,
 ) -> Tensor<4> {
-    let [_, _, _, size] = query.dims();
-    let scale = options.scale.unwrap_or_else(|| 1.0 / (size as f64).sqrt());
+    let Scores {
+        batch,
+        heads,
+        key_heads,
+        queries,
+        keys,
+        size,
+    } = Scores::new(query.dims(), key.dims());
+    check_softcap(&options);
     // Scale the queries, which have fewer elements than the scores.
-    let mut scores = query.mul_scalar(scale).matmul(key.transpose());
+    let query = query.mul_scalar(scale(&options, size));
+    let shape = [batch, heads, queries, keys];
+    let mut scores = if shape.contains(&0) {
+        // Burn's product of matrices without rows is not defined on every backend.
+        Tensor::zeros(shape, (&query.device(), query.dtype()))
+    } else if key_heads == 1 || key_heads == heads {
+        query.matmul(key.transpose())
+    } else {
+        let group = heads / key_heads;
+        let [query_batch, ..] = query.dims();
+        let query = query.reshape([query_batch, key_heads, group * queries, size]);
+        query.matmul(key.transpose()).reshape(shape)
+    };
     if let Some(cap) = options.softcap {
-        assert!(cap > 0.0, "softcap is {cap}: it must be positive");
         scores = scores.div_scalar(cap).tanh().mul_scalar(cap);
     }
     if let Some(bias) = bias {
@@ -129,6 +426,16 @@ pub(super) fn weights(scores: Tensor<4>, alpha: Alpha<4>) -> Tensor<4> {
         .with_reference(Reference::Ones)
         .with_empty_row(EmptyRow::Zero);
     tsallis_softargmax(scores, options, 3)
+}
+
+/// Multiplies the weights by the values. The result is zero if there is no key.
+pub(super) fn context(weights: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+    let [batch, heads, queries, keys] = weights.dims();
+    let shape = [batch, heads, queries, value.dims()[3]];
+    if shape.contains(&0) || keys == 0 {
+        return Tensor::zeros(shape, (&value.device(), value.dtype()));
+    }
+    weights.matmul(value)
 }
 
 /// Computes the weights with an additional key, whose score and value are zero, and drops that key: the quiet softmax

@@ -1,5 +1,5 @@
-use super::function::{masked_scores, quiet_weights, weights};
-use super::{MhaOutput, TsallisMhaCache};
+use super::function::{context, masked_scores, quiet_weights, weights};
+use super::{MhaOutput, TsallisAttentionOptions, TsallisMhaCache, tsallis_attention_with};
 use crate::nn::error::{check_dropout, or_panic};
 use crate::nn::{AlphaConfig, ModuleConfigError, TsallisAlpha};
 use burn::Tensor;
@@ -379,16 +379,42 @@ impl TsallisMultiHeadAttention {
     /// If a last dimension is not `d_model`, if the batch sizes of query, key and value or the lengths of key and value
     /// differ, or if a mask does not broadcast to the weights.
     pub fn forward(&self, input: TsallisMhaInput) -> MhaOutput {
-        self.check(&input);
-        let query = self.heads(input.query, &self.query);
-        let key = self.heads(input.key, &self.key);
-        let value = self.heads(input.value, &self.value);
-        let masks = masks(input.mask_pad, input.mask_attn);
-        let (weights, context) = self.attend(query, key, value, masks);
+        let (heads, masks) = self.split(input);
+        let (weights, context) = self.attend(heads, masks);
         MhaOutput {
             weights,
-            context: self.output.forward(context),
+            context: linear(&self.output, context),
         }
+    }
+
+    /// Computes the context without the attention weights: the memory grows with the number of keys, and not with its
+    /// product with the number of queries.
+    ///
+    /// The context is that of [`forward`](Self::forward) up to rounding. Dropout of the weights needs the weights, so a
+    /// module with `dropout > 0` computes them on an autodiff device.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::attention::{TsallisMhaInput, TsallisMultiHeadAttentionConfig};
+    ///
+    /// let device = Device::flex();
+    /// let attention = TsallisMultiHeadAttentionConfig::new(32, 4).init(&device);
+    /// let input = TsallisMhaInput::self_attn(Tensor::zeros([2, 7, 32], &device));
+    /// assert_eq!(attention.forward_context(input).dims(), [2, 7, 32]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - query: `[batch, queries, d_model]`
+    /// - key, value: `[batch, keys, d_model]`
+    /// - output: `[batch, queries, d_model]`
+    ///
+    /// # Panics
+    /// If [`forward`](Self::forward) panics for the same input.
+    pub fn forward_context(&self, input: TsallisMhaInput) -> Tensor<3> {
+        let (heads, masks) = self.split(input);
+        linear(&self.output, self.context(heads, masks))
     }
 
     /// Computes the context and the attention weights while a sequence is decoded one token at a time.
@@ -435,20 +461,72 @@ impl TsallisMultiHeadAttention {
     /// # Panics
     /// If [`forward`](Self::forward) panics for the same input.
     pub fn forward_cache(&self, input: TsallisMhaInput, cache: &mut TsallisMhaCache) -> MhaOutput {
-        self.check(&input);
-        let query = cache
-            .query
-            .forward(input.query, |x| self.heads(x, &self.query));
-        let key = cache.key.forward(input.key, |x| self.heads(x, &self.key));
-        let value = cache
-            .value
-            .forward(input.value, |x| self.heads(x, &self.value));
-        let masks = masks(input.mask_pad, input.mask_attn);
-        let (weights, context) = self.attend(query, key, value, masks);
+        let (heads, masks) = self.split_cached(input, cache);
+        let (weights, context) = self.attend(heads, masks);
         MhaOutput {
             weights,
-            context: cache.output.forward(context, |x| self.output.forward(x)),
+            context: cache.output.forward(context, |x| linear(&self.output, x)),
         }
+    }
+
+    /// Computes the context of [`forward_cache`](Self::forward_cache) without the attention weights, for the new
+    /// queries only.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use burn_tsallis::nn::attention::{
+    ///     TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttentionConfig,
+    /// };
+    ///
+    /// let device = Device::flex();
+    /// let attention = TsallisMultiHeadAttentionConfig::new(8, 2).init(&device);
+    /// let mut cache = TsallisMhaCache::autoregressive();
+    /// let input = |length| TsallisMhaInput::self_attn(Tensor::zeros([1, length, 8], &device));
+    /// attention.forward_cache_context(input(3), &mut cache);
+    /// let context = attention.forward_cache_context(input(5), &mut cache);
+    /// assert_eq!(context.dims(), [1, 5, 8]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - query: `[batch, queries, d_model]`
+    /// - key, value: `[batch, keys, d_model]`
+    /// - output: `[batch, queries, d_model]`
+    ///
+    /// # Panics
+    /// If [`forward`](Self::forward) panics for the same input.
+    pub fn forward_cache_context(
+        &self,
+        input: TsallisMhaInput,
+        cache: &mut TsallisMhaCache,
+    ) -> Tensor<3> {
+        let (heads, masks) = self.split_cached(input, cache);
+        let context = self.context(heads, masks);
+        cache.output.forward(context, |x| linear(&self.output, x))
+    }
+
+    /// Applies the layers of the inputs and splits the results into heads.
+    fn split(&self, input: TsallisMhaInput) -> (Heads, Masks) {
+        self.check(&input);
+        let heads = Heads {
+            query: self.heads(input.query, &self.query),
+            key: self.heads(input.key, &self.key),
+            value: self.heads(input.value, &self.value),
+        };
+        (heads, Masks::new(input.mask_pad, input.mask_attn))
+    }
+
+    /// Does the same for the new positions only.
+    fn split_cached(&self, input: TsallisMhaInput, cache: &mut TsallisMhaCache) -> (Heads, Masks) {
+        self.check(&input);
+        let (query, key, value) = (&mut cache.query, &mut cache.key, &mut cache.value);
+        let heads = Heads {
+            query: query.forward(input.query, |x| self.heads(x, &self.query)),
+            key: key.forward(input.key, |x| self.heads(x, &self.key)),
+            value: value.forward(input.value, |x| self.heads(x, &self.value)),
+        };
+        (heads, Masks::new(input.mask_pad, input.mask_attn))
     }
 
     fn check(&self, input: &TsallisMhaInput) {
@@ -460,17 +538,12 @@ impl TsallisMultiHeadAttention {
     }
 
     /// Computes the weights, and the contexts of the heads side by side.
-    fn attend(
-        &self,
-        query: Tensor<4>,
-        key: Tensor<4>,
-        value: Tensor<4>,
-        masks: impl Iterator<Item = Tensor<4, Bool>>,
-    ) -> (Tensor<4>, Tensor<3>) {
-        let [batch, _, queries, _] = query.dims();
+    fn attend(&self, heads: Heads, masks: Masks) -> (Tensor<4>, Tensor<3>) {
+        let Heads { query, key, value } = heads;
         let alpha = self
             .alpha
             .to_alpha([1, self.n_heads, 1, 1], &query.device());
+        let masks = [masks.padding, masks.attention].into_iter().flatten();
         let scores = masked_scores(query, key, masks, None, AttentionModuleOptions::default());
         let weights = if self.quiet_softmax {
             quiet_weights(scores, alpha)
@@ -478,31 +551,71 @@ impl TsallisMultiHeadAttention {
             weights(scores, alpha)
         };
         let weights = self.dropout.forward(weights);
-        let context =
-            weights
-                .clone()
-                .matmul(value)
-                .swap_dims(1, 2)
-                .reshape([batch, queries, self.d_model]);
-        (weights, context)
+        let context = context(weights.clone(), value);
+        (weights, self.side_by_side(context))
+    }
+
+    /// Computes the contexts of the heads side by side, without the weights if dropout does not need them.
+    fn context(&self, heads: Heads, masks: Masks) -> Tensor<3> {
+        let Heads { query, key, value } = heads;
+        let device = query.device();
+        if self.dropout.prob > 0.0 && device.is_autodiff() {
+            return self.attend(Heads { query, key, value }, masks).1;
+        }
+        let alpha = self.alpha.to_alpha([1, self.n_heads, 1, 1], &device);
+        let options = TsallisAttentionOptions {
+            mask: masks.attention,
+            padding: masks.padding,
+            null_score: self.quiet_softmax.then_some(0.0),
+            ..TsallisAttentionOptions::new(alpha)
+        };
+        self.side_by_side(tsallis_attention_with(query, key, value, &options))
+    }
+
+    fn side_by_side(&self, context: Tensor<4>) -> Tensor<3> {
+        let [batch, _, queries, _] = context.dims();
+        context
+            .swap_dims(1, 2)
+            .reshape([batch, queries, self.d_model])
     }
 
     /// Applies a layer and splits its output into heads: `[batch, length, d_model]` to `[batch, heads, length, d_k]`.
     fn heads(&self, x: Tensor<3>, layer: &Linear) -> Tensor<4> {
         let [batch, length, _] = x.dims();
-        layer
-            .forward(x)
+        linear(layer, x)
             .reshape([batch, length, self.n_heads, self.d_k])
             .swap_dims(1, 2)
     }
 }
 
-/// Returns both masks in shapes that broadcast to the scores.
-fn masks(
-    mask_pad: Option<Tensor<2, Bool>>,
-    mask_attn: Option<Tensor<3, Bool>>,
-) -> impl Iterator<Item = Tensor<4, Bool>> {
-    let pad = mask_pad.map(|mask| mask.unsqueeze_dim::<3>(1).unsqueeze_dim(1));
-    let attn = mask_attn.map(|mask| mask.unsqueeze_dim(1));
-    pad.into_iter().chain(attn)
+/// Applies a layer. Burn's product of matrices without rows is not defined on every backend.
+fn linear(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
+    let [batch, length, _] = x.dims();
+    if batch == 0 || length == 0 {
+        let [_, outputs] = layer.weight.dims();
+        return Tensor::zeros([batch, length, outputs], (&x.device(), x.dtype()));
+    }
+    layer.forward(x)
+}
+
+/// The queries, keys and values of the heads.
+struct Heads {
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+}
+
+/// Both masks in shapes that broadcast to the scores.
+struct Masks {
+    padding: Option<Tensor<4, Bool>>,
+    attention: Option<Tensor<4, Bool>>,
+}
+
+impl Masks {
+    fn new(mask_pad: Option<Tensor<2, Bool>>, mask_attn: Option<Tensor<3, Bool>>) -> Self {
+        Self {
+            padding: mask_pad.map(|mask| mask.unsqueeze_dim::<3>(1).unsqueeze_dim(1)),
+            attention: mask_attn.map(|mask| mask.unsqueeze_dim(1)),
+        }
+    }
 }

@@ -639,8 +639,8 @@ impl TsallisTransformerDecoderLayer {
             self.norm_first,
             &self.dropout,
             [
-                &mut |x| self.self_attn.forward(input.self_attn(x)).context,
-                &mut |x| self.cross_attn.forward(input.cross_attn(x)).context,
+                &mut |x| self.self_attn.forward_context(input.self_attn(x)),
+                &mut |x| self.cross_attn.forward_context(input.cross_attn(x)),
                 &mut |x| self.pwff.forward(x),
             ],
             [
@@ -707,15 +707,11 @@ impl TsallisTransformerDecoderLayer {
             [
                 &mut |x| {
                     let attention = &self.self_attn;
-                    attention
-                        .forward_cache(input.self_attn(x), self_attn)
-                        .context
+                    attention.forward_cache_context(input.self_attn(x), self_attn)
                 },
                 &mut |x| {
                     let attention = &self.cross_attn;
-                    attention
-                        .forward_cache(input.cross_attn(x), cross_attn)
-                        .context
+                    attention.forward_cache_context(input.cross_attn(x), cross_attn)
                 },
                 &mut |x| pwff.append(x, 1, |x| self.pwff.forward(x)),
             ],

@@ -530,7 +530,7 @@ impl TsallisTransformerEncoderLayer {
             input,
             self.norm_first,
             &self.dropout,
-            [&mut |x| self.mha.forward(masked(x)).context, &mut |x| {
+            [&mut |x| self.mha.forward_context(masked(x)), &mut |x| {
                 self.pwff.forward(x)
             }],
             [&mut |x| self.norm_1.forward(x), &mut |x| {
@@ -592,7 +592,7 @@ impl TsallisTransformerEncoderLayer {
             self.norm_first,
             &self.dropout,
             [
-                &mut |x| self.mha.forward_cache(masked(x), mha).context,
+                &mut |x| self.mha.forward_cache_context(masked(x), mha),
                 &mut |x| pwff.append(x, 1, |x| self.pwff.forward(x)),
             ],
             [

@@ -6,10 +6,12 @@
 //! | `long` | a row of `f32`, by vectors along it |
 //! | `scalar` | all other rows: `f64`, alpha above two, gradients in alpha and the reference |
 //! | `ratio` | the ratio as a function of the gap, for `short` and `long` |
+//! | `attention` | attention by blocks of queries |
 //! | `dispatch` | the alphas with their own ratio curve, each compiled into its own function |
 //! | `elementary`, `vector` | functions on vectors, and loads and stores |
 //! | `storage` | the types that rows are stored in |
 
+pub(super) mod attention;
 mod dispatch;
 pub(crate) mod elementary;
 mod long;

@@ -3,6 +3,7 @@
 //! The formulas are those of [`crate::math`], and each part names the functions that it implements. No value is read
 //! back from the device, so the number of solver steps is fixed.
 
+pub(super) mod attention;
 mod generator;
 mod gradient;
 mod ratio;

@@ -166,6 +166,11 @@ impl<B: Backend> Values<B> {
 }
 
 impl<B: Backend> Mask<B> {
+    /// Wraps a tensor of the backend.
+    pub fn new(mask: BoolTensor<B>) -> Self {
+        Self(mask)
+    }
+
     /// Returns `yes` if the mask is set, otherwise `no`.
     pub fn select(&self, yes: &Values<B>, no: &Values<B>) -> Values<B> {
         let shape = broadcast(broadcast(self.0.shape(), &yes.shape()), &no.shape());

@@ -1,0 +1,292 @@
+//! Attention by blocks of queries, in parallel over batch, heads and blocks.
+//!
+//! The blocks depend on the shapes only, and each sum has a fixed order, so the bits of a result do not depend on the
+//! number of threads.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `forward`, `backward` | the passes over all blocks |
+//! | `rows` | the row kernels on a block |
+//! | `product` | the matrix products |
+
+mod backward;
+mod forward;
+mod product;
+mod rows;
+
+#[cfg(feature = "flex")]
+pub(in crate::op) use product::Gemm;
+#[cfg(feature = "ndarray")]
+pub(in crate::op) use product::MatrixMultiply;
+pub(in crate::op) use product::Product;
+
+use super::Arithmetic;
+use crate::op::attention::{AttentionParameters, AttentionShape};
+use product::{Matrix, multiply};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// The inputs of a call, contiguous.
+pub(in crate::op) struct Attention<'a, F> {
+    pub shape: AttentionShape,
+    pub query: &'a [F],
+    pub key: &'a [F],
+    pub value: &'a [F],
+    /// Alpha of each row; `None` if it is the number in the parameters.
+    pub alpha: Option<&'a [F]>,
+    pub bias: Option<Broadcast<'a, F>>,
+    /// Not zero where a key is masked.
+    pub masks: [Option<Broadcast<'a, u8>>; 2],
+    pub parameters: &'a AttentionParameters,
+}
+
+/// A contiguous tensor that broadcasts to the scores.
+#[derive(Clone, Copy)]
+pub(in crate::op) struct Broadcast<'a, T> {
+    pub values: &'a [T],
+    pub shape: [usize; 4],
+}
+
+impl<'a, T: Copy> Broadcast<'a, T> {
+    /// The numbers of a row of scores, or the one number of all its entries.
+    fn row(&self, [batch, head, query]: [usize; 3]) -> &'a [T] {
+        let [batches, heads, queries, keys] = self.shape;
+        let row = ((batch % batches) * heads + head % heads) * queries + query % queries;
+        &self.values[row * keys..][..keys]
+    }
+
+    /// Calls `f` with each of the entries and the number for its key.
+    fn apply<F>(
+        &self,
+        row: [usize; 3],
+        keys: Range<usize>,
+        entries: &mut [F],
+        f: impl Fn(&mut F, T),
+    ) {
+        match self.row(row) {
+            [one] => entries.iter_mut().for_each(|entry| f(entry, *one)),
+            all => {
+                for (entry, &value) in entries.iter_mut().zip(&all[keys]) {
+                    f(entry, value);
+                }
+            }
+        }
+    }
+}
+
+/// A size of the scores of a block, in bytes.
+const BLOCK_BYTES: usize = 2 << 20;
+
+/// The smallest and the largest number of queries in a block. With fewer, most of the time of a product goes into
+/// reading the keys.
+const BLOCK_QUERIES: (usize, usize) = (32, 128);
+
+/// Some queries of a head.
+#[derive(Clone)]
+struct Queries {
+    batch: usize,
+    head: usize,
+    range: Range<usize>,
+}
+
+/// The keys of a block, and the length of a row of its scores, which have a column for the null score if there is one.
+struct Columns {
+    keys: Range<usize>,
+    count: usize,
+}
+
+/// The buffers of a thread.
+struct Scratch<F> {
+    scores: Vec<F>,
+    weights: Vec<F>,
+    cotangent: Vec<F>,
+    gradient: Vec<F>,
+    /// The derivative of the soft cap.
+    slope: Vec<F>,
+}
+
+impl<F> Default for Scratch<F> {
+    fn default() -> Self {
+        Self {
+            scores: Vec::new(),
+            weights: Vec::new(),
+            cotangent: Vec::new(),
+            gradient: Vec::new(),
+            slope: Vec::new(),
+        }
+    }
+}
+
+/// Returns a buffer of this length, with any contents.
+fn resized<F: Arithmetic>(buffer: &mut Vec<F>, length: usize) -> &mut [F] {
+    if buffer.len() < length {
+        // Not `resize`, which would copy the contents.
+        *buffer = vec![F::ZERO; length];
+    }
+    &mut buffer[..length]
+}
+
+impl<F: Arithmetic> Attention<'_, F> {
+    /// The number of queries in a block.
+    fn block_queries(&self) -> usize {
+        let keys = match self.parameters.window {
+            Some(window) => self.shape.keys.min(window.saturating_mul(2)),
+            None => self.shape.keys,
+        };
+        let (min, max) = BLOCK_QUERIES;
+        (BLOCK_BYTES / (size_of::<F>() * keys)).clamp(min, max)
+    }
+
+    /// The rows of a head in a tensor of the queries' shape, counted from the first row of the tensor.
+    fn rows_of(&self, queries: &Queries) -> Range<usize> {
+        let first = (queries.batch * self.shape.heads + queries.head) * self.shape.queries;
+        first + queries.range.start..first + queries.range.end
+    }
+
+    /// The rows of some keys in a tensor of the keys' shape.
+    fn key_rows(&self, queries: &Queries, keys: &Range<usize>) -> Range<usize> {
+        let key_head = queries.head / self.shape.group();
+        let first = (queries.batch * self.shape.key_heads + key_head) * self.shape.keys;
+        first + keys.start..first + keys.end
+    }
+
+    fn columns(&self, queries: &Queries) -> Columns {
+        let batches = queries.batch..queries.batch + 1;
+        let keys = self
+            .parameters
+            .keys_of_block(batches, queries.range.clone(), &self.shape);
+        Columns {
+            count: keys.len() + usize::from(self.parameters.null_score.is_some()),
+            keys,
+        }
+    }
+
+    fn alpha_of(&self, queries: &Queries) -> Option<&[F]> {
+        self.alpha.map(|alpha| &alpha[self.rows_of(queries)])
+    }
+
+    /// Computes the scores of a block, and the derivative of the soft cap if there is one.
+    fn scores<M: Product<F>>(
+        &self,
+        queries: &Queries,
+        columns: &Columns,
+        scores: &mut [F],
+        slope: &mut Vec<F>,
+    ) {
+        let Columns { keys, count } = columns;
+        let size = self.shape.size;
+        let query = rows(self.query, self.rows_of(queries), size);
+        let key = rows(self.key, self.key_rows(queries, keys), size);
+        let query = Matrix::new(query, size, size);
+        let key = Matrix::new(key, size, size).transposed();
+        let scale = F::from_f64(self.parameters.scale);
+        multiply::<F, M>(scale, query, key, false, scores, *count);
+        if let Some(cap) = self.parameters.softcap {
+            let cap = F::from_f64(cap);
+            let slope = resized(slope, scores.len());
+            for (score, slope) in scores.iter_mut().zip(slope) {
+                let tanh = (*score / cap).tanh();
+                *slope = F::one() - tanh * tanh;
+                *score = cap * tanh;
+            }
+        }
+        for (query, row) in queries.range.clone().zip(scores.chunks_exact_mut(*count)) {
+            let at = [queries.batch, queries.head, query];
+            let (row, null) = row.split_at_mut(keys.len());
+            if let Some(bias) = &self.bias {
+                bias.apply(at, keys.clone(), row, |score, bias| *score = *score + bias);
+            }
+            let masked = F::neg_infinity();
+            for mask in self.masks.iter().flatten() {
+                mask.apply(at, keys.clone(), row, |score, mask| {
+                    *score = if mask == 0 { *score } else { masked };
+                });
+            }
+            let seen = self
+                .parameters
+                .keys_of_query(queries.batch, query, &self.shape);
+            let begin = seen.start.clamp(keys.start, keys.end) - keys.start;
+            let end = (seen.end.clamp(keys.start, keys.end) - keys.start).max(begin);
+            row[..begin].fill(masked);
+            row[end..].fill(masked);
+            if let Some(null_score) = self.parameters.null_score {
+                null[0] = F::from_f64(null_score);
+            }
+        }
+    }
+}
+
+/// The number of multiplications below which a call stays on its thread. Waking another one takes longer.
+const PARALLEL_MULTIPLICATIONS: usize = 1 << 18;
+
+impl<F: Arithmetic> Attention<'_, F> {
+    /// Runs the tasks, in parallel if it is worthwhile.
+    fn run<T: Send>(&self, tasks: Vec<T>, task: impl Fn(&mut Scratch<F>, T) + Sync) {
+        let AttentionShape {
+            batch,
+            heads,
+            queries,
+            keys,
+            size,
+            ..
+        } = self.shape;
+        let products = batch * heads * queries * keys.saturating_mul(size);
+        if tasks.len() == 1 || products < PARALLEL_MULTIPLICATIONS {
+            let mut scratch = Scratch::default();
+            tasks.into_iter().for_each(|t| task(&mut scratch, t));
+        } else {
+            tasks
+                .into_par_iter()
+                .for_each_init(Scratch::default, |scratch, t| task(scratch, t));
+        }
+    }
+}
+
+fn rows<F>(values: &[F], rows: Range<usize>, width: usize) -> &[F] {
+    &values[rows.start * width..rows.end * width]
+}
+
+fn is_finite<F: Arithmetic>(values: &[F]) -> bool {
+    // Without a branch, so that it is vectorized.
+    values
+        .iter()
+        .fold(true, |finite, value| finite & value.is_finite())
+}
+
+/// Adds `sum_j factor_j row_j` to a row, over the factors that are not zero. The other rows are not read.
+fn add_rows<F: Arithmetic>(sum: &mut [F], scale: F, factors: &[F], values: &[F]) {
+    let width = sum.len();
+    for (&factor, row) in factors.iter().zip(values.chunks_exact(width)) {
+        if factor != F::ZERO {
+            let factor = scale * factor;
+            for (sum, &value) in sum.iter_mut().zip(row) {
+                *sum = *sum + factor * value;
+            }
+        }
+    }
+}
+
+/// Computes `C = scale A B` for rows of `A` in which a zero leaves out its row of `B`, even if that is not finite.
+///
+/// A product multiplies every row of `B`. A row of `C` that is not finite is therefore computed again.
+fn multiply_support<F: Arithmetic, M: Product<F>>(
+    scale: F,
+    a: &[F],
+    a_width: usize,
+    b: &[F],
+    c: &mut [F],
+    width: usize,
+) {
+    let inner = b.len() / width;
+    let single = a.len() == a_width;
+    if !single {
+        let a = Matrix::new(a, a_width, inner);
+        multiply::<F, M>(scale, a, Matrix::new(b, width, width), false, c, width);
+    }
+    for (c, a) in c.chunks_exact_mut(width).zip(a.chunks_exact(a_width)) {
+        if single || !is_finite(c) {
+            c.fill(F::ZERO);
+            add_rows(c, scale, &a[..inner], b);
+        }
+    }
+}
