@@ -1,11 +1,22 @@
-//! Compares the operator with Burn's softmax, forward and forward with backward, on every device of the build.
+//! Times the operator beside Burn's softmax and a copy of the tensor, alternately in one run.
+//!
+//! ```text
+//! cargo bench --bench softargmax                     # every shape
+//! cargo bench --bench softargmax -- 4096x1024        # the shapes that contain this text
+//! ```
+//!
+//! Each line has medians: the forward pass, and the forward pass with the gradients for a given cotangent, as times and
+//! as multiples of Burn's softmax and of a copy. The softmax and its gradient run through Burn's autodiff.
 
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
-use burn::tensor::{Device, Distribution, Tensor, activation};
-use burn_tsallis::tsallis_softargmax;
-use divan::Bencher;
-use divan::counter::BytesCount;
+use burn::tensor::{Device, Distribution, Tensor, TensorData, activation};
+use burn_tsallis::op::{
+    AlphaTensor, GradientMask, Output, ReferenceTensor, RowParameters, TsallisBackend,
+};
+use burn_tsallis::{EmptyRow, Solver};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 const SHAPES: [[usize; 2]; 5] = [
     [65_536, 2],
@@ -14,114 +25,170 @@ const SHAPES: [[usize; 2]; 5] = [
     [256, 32_000],
     [8, 131_072],
 ];
-const OPERATORS: [Operator; 6] = [
-    Operator::Softmax,
-    Operator::Tsallis(0.5),
-    Operator::Tsallis(0.7),
-    Operator::Tsallis(1.5),
-    Operator::Tsallis(2.0),
-    Operator::Learned(0.7),
+
+const SAMPLES: usize = 15;
+
+/// The alphas of a call.
+#[derive(Clone, Copy)]
+enum Alphas {
+    Number(f64),
+    /// A tensor of eight alphas around 0.7, each for an eighth of the rows.
+    Eight,
+    /// A tensor with another alpha around 0.7 in each row.
+    Rows,
+}
+
+const ALPHAS: [(&str, Alphas, bool); 10] = [
+    ("0.5", Alphas::Number(0.5), false),
+    ("0.7", Alphas::Number(0.7), false),
+    ("1", Alphas::Number(1.0), false),
+    ("1.25", Alphas::Number(1.25), false),
+    ("1.5", Alphas::Number(1.5), false),
+    ("2", Alphas::Number(2.0), false),
+    ("eight alphas", Alphas::Eight, false),
+    ("eight learned", Alphas::Eight, true),
+    ("another a row", Alphas::Rows, false),
+    ("another learned", Alphas::Rows, true),
 ];
 
-#[derive(Clone, Copy, Debug)]
-enum Operator {
-    Softmax,
-    Tsallis(f64),
-    /// One alpha for all rows, in a tensor that requires a gradient.
-    Learned(f64),
+/// The operator as a function of its backend, without autodiff.
+struct Call<B: TsallisBackend> {
+    logits: B::FloatTensorPrimitive,
+    cotangent: B::FloatTensorPrimitive,
+    alpha: AlphaTensor<B>,
+    parameters: RowParameters,
+    wanted: GradientMask,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Case {
-    device: &'static str,
-    shape: [usize; 2],
-    operator: Operator,
-}
-
-impl std::fmt::Display for Case {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [rows, columns] = self.shape;
-        write!(f, "{} {rows}x{columns} ", self.device)?;
-        match self.operator {
-            Operator::Softmax => f.write_str("softmax"),
-            Operator::Tsallis(alpha) => write!(f, "alpha {alpha}"),
-            Operator::Learned(alpha) => write!(f, "learned alpha {alpha}"),
+impl<B: TsallisBackend> Call<B> {
+    fn new(
+        rows: usize,
+        logits: &TensorData,
+        cotangent: &TensorData,
+        alphas: Alphas,
+        learned: bool,
+    ) -> Self {
+        let device = Default::default();
+        let tensor = |data: TensorData| B::float_from_data(data, &device);
+        let spread = |i: usize, n: usize| 0.6 + 0.2 * i as f32 / n as f32;
+        let of_rows = |alpha: &dyn Fn(usize) -> f32| {
+            let alphas: Vec<f32> = (0..rows).map(alpha).collect();
+            AlphaTensor::Rows(tensor(TensorData::new(alphas, [rows, 1])))
+        };
+        let (number, alpha) = match alphas {
+            Alphas::Number(alpha) => (alpha, AlphaTensor::Number),
+            Alphas::Eight => (0.0, of_rows(&|row| spread(8 * row / rows, 8))),
+            Alphas::Rows => (0.0, of_rows(&|row| spread(row % 61, 61))),
+        };
+        Self {
+            logits: tensor(logits.clone()),
+            cotangent: tensor(cotangent.clone()),
+            alpha,
+            parameters: RowParameters {
+                alpha: number,
+                solver: Solver::Newton,
+                empty_row: EmptyRow::default(),
+                output: Output::Probabilities,
+            },
+            wanted: GradientMask {
+                alpha: learned,
+                ..GradientMask::LOGITS
+            },
         }
+    }
+
+    fn forward(&self) -> (B::FloatTensorPrimitive, B::FloatTensorPrimitive) {
+        let (logits, alpha) = (self.logits.clone(), self.alpha.clone());
+        B::tsallis_forward(logits, alpha, ReferenceTensor::Uniform, self.parameters)
+    }
+
+    fn forward_backward(&self) {
+        let (output, state) = self.forward();
+        let gradients = B::tsallis_backward(
+            self.logits.clone(),
+            self.alpha.clone(),
+            ReferenceTensor::Uniform,
+            state,
+            self.cotangent.clone(),
+            self.parameters,
+            self.wanted,
+        );
+        black_box((output, gradients));
     }
 }
 
-impl Case {
-    fn device(&self) -> Device {
-        match self.device {
-            #[cfg(feature = "ndarray")]
-            "ndarray" => Device::ndarray(),
-            #[cfg(feature = "wgpu")]
-            "wgpu" => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
-            _ => Device::flex(),
+fn timed(run: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    run();
+    start.elapsed()
+}
+
+fn median(times: &mut [Duration]) -> f64 {
+    times.sort();
+    times[times.len() / 2].as_secs_f64() * 1e3
+}
+
+fn bench<B: TsallisBackend>(name: &str, device: &Device, shape: [usize; 2]) {
+    let [rows, columns] = shape;
+    let logits = Tensor::<2>::random(shape, Distribution::Normal(0.0, 2.0), device);
+    let cotangent = Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), device);
+    let source: Vec<f32> = logits.to_data().iter().collect();
+    let (x, c) = (logits.to_data(), cotangent.to_data());
+    let calls: Vec<_> = ALPHAS
+        .into_iter()
+        .map(|(_, alphas, learned)| Call::<B>::new(rows, &x, &c, alphas, learned))
+        .collect();
+    let autodiff = device.clone().autodiff();
+    let with_gradient = Tensor::<2>::from_data(x, &autodiff).require_grad();
+    let cotangent = Tensor::<2>::from_data(c, &autodiff);
+    let mut forward = vec![Vec::new(); calls.len()];
+    let mut both = vec![Vec::new(); calls.len()];
+    let (mut copy, mut softmax, mut softmax_both) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..SAMPLES {
+        copy.push(timed(|| drop(black_box(source.clone()))));
+        softmax.push(timed(|| {
+            drop(black_box(activation::softmax(logits.clone(), 1)));
+        }));
+        softmax_both.push(timed(|| {
+            let p = activation::softmax(with_gradient.clone(), 1);
+            let gradients = (p * cotangent.clone()).sum().backward();
+            drop(black_box(with_gradient.grad(&gradients)));
+        }));
+        for (i, call) in calls.iter().enumerate() {
+            forward[i].push(timed(|| drop(black_box(call.forward()))));
+            both[i].push(timed(|| call.forward_backward()));
         }
     }
-
-    fn apply(&self, x: Tensor<2>) -> Tensor<2> {
-        match self.operator {
-            Operator::Softmax => activation::softmax(x, 1),
-            Operator::Tsallis(alpha) => tsallis_softargmax(x, alpha, 1),
-            Operator::Learned(alpha) => {
-                let mut alpha = Tensor::<2>::full([1, 1], alpha, &x.device());
-                if x.device().is_autodiff() {
-                    alpha = alpha.require_grad();
-                }
-                tsallis_softargmax(x, alpha, 1)
-            }
-        }
+    let copy = median(&mut copy);
+    let (softmax, softmax_both) = (median(&mut softmax), median(&mut softmax_both));
+    println!("{name} {rows}x{columns}: copy {copy:.2} ms");
+    println!(
+        "  {:<16} {softmax:8.2} ms {:27} {softmax_both:8.2} ms",
+        "softmax", ""
+    );
+    for (i, (label, ..)) in ALPHAS.iter().enumerate() {
+        let (forward, both) = (median(&mut forward[i]), median(&mut both[i]));
+        println!(
+            "  {label:<16} {forward:8.2} ms {:6.2} softmax {:6.2} copies {both:8.2} ms {:6.2} softmax",
+            forward / softmax,
+            forward / copy,
+            both / softmax_both,
+        );
     }
-}
-
-fn cases() -> impl Iterator<Item = Case> {
-    let devices = [
-        "flex",
-        #[cfg(feature = "ndarray")]
-        "ndarray",
-        #[cfg(feature = "wgpu")]
-        "wgpu",
-    ];
-    // The operators of one shape run next to each other, since they are compared.
-    devices.into_iter().flat_map(|device| {
-        SHAPES.into_iter().flat_map(move |shape| {
-            OPERATORS.into_iter().map(move |operator| Case {
-                device,
-                shape,
-                operator,
-            })
-        })
-    })
-}
-
-#[divan::bench(args = cases(), sample_count = 10)]
-fn forward(bencher: Bencher, case: &Case) {
-    let device = case.device();
-    let x = Tensor::<2>::random(case.shape, Distribution::Normal(0.0, 2.0), &device);
-    // One read and one write of the row.
-    bencher
-        .counter(BytesCount::new(2 * 4 * case.shape[0] * case.shape[1]))
-        .bench_local(|| {
-            let p = case.apply(x.clone());
-            device.sync().expect("the device can be synchronized");
-            p
-        });
-}
-
-#[divan::bench(args = cases(), sample_count = 10)]
-fn forward_backward(bencher: Bencher, case: &Case) {
-    let device = case.device().autodiff();
-    let x = Tensor::<2>::random(case.shape, Distribution::Normal(0.0, 2.0), &device).require_grad();
-    let c = Tensor::<2>::random(case.shape, Distribution::Normal(0.0, 1.0), &device);
-    bencher.bench_local(|| {
-        let gradients = (case.apply(x.clone()) * c.clone()).sum().backward();
-        device.sync().expect("the device can be synchronized");
-        x.grad(&gradients)
-    });
 }
 
 fn main() {
-    divan::main();
+    let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    for shape in SHAPES {
+        let [rows, columns] = shape;
+        if filter
+            .as_ref()
+            .is_some_and(|text| !format!("{rows}x{columns}").contains(text))
+        {
+            continue;
+        }
+        bench::<burn::backend::flex::Flex>("flex", &Device::flex(), shape);
+        #[cfg(feature = "ndarray")]
+        bench::<burn_ndarray::NdArray>("ndarray", &Device::ndarray(), shape);
+    }
 }

@@ -1,6 +1,6 @@
 //! The alphas with their own ratio curve, and the compilation of a kernel for each of them.
 
-use super::ratio::{General, Power, RatioCurve, Reciprocal, Softmax};
+use super::curve::{General, Power, RatioCurve, Reciprocal, Softmax};
 use crate::math::closed_form;
 use macerator::{Simd, WithSimd};
 use std::marker::PhantomData;
@@ -52,27 +52,29 @@ impl<K: Kernel, O: CurveKind> WithSimd for KernelFor<K, O> {
     }
 }
 
-/// Runs a kernel on rows with this `alpha`.
+/// Runs a kernel on rows with this `alpha`, or with different ones if it is `None`.
 ///
 /// Each curve is compiled into its own function for each instruction set. Inlining all of them into their callers, one
 /// for each storage type, took the compiler half an hour.
 #[inline(always)]
-pub(super) fn run<S: Simd, K: Kernel>(alpha: f64, kernel: K) -> K::Output {
-    match closed_form(alpha) {
+pub(super) fn run<S: Simd, K: Kernel>(alpha: Option<f64>, kernel: K) -> K::Output {
+    match alpha.and_then(closed_form) {
         Some(1) => outlined::<S, _>(KernelFor::<K, ReciprocalKind<1>>(kernel, PhantomData)),
         Some(2) => outlined::<S, _>(KernelFor::<K, ReciprocalKind<2>>(kernel, PhantomData)),
         Some(3) => outlined::<S, _>(KernelFor::<K, ReciprocalKind<3>>(kernel, PhantomData)),
         Some(4) => outlined::<S, _>(KernelFor::<K, ReciprocalKind<4>>(kernel, PhantomData)),
         Some(-2) => outlined::<S, _>(KernelFor::<K, PowerKind<2>>(kernel, PhantomData)),
         Some(-1) => outlined::<S, _>(KernelFor::<K, PowerKind<1>>(kernel, PhantomData)),
-        _ if alpha == 1.0 => outlined::<S, _>(KernelFor::<K, SoftmaxKind>(kernel, PhantomData)),
+        _ if alpha == Some(1.0) => {
+            outlined::<S, _>(KernelFor::<K, SoftmaxKind>(kernel, PhantomData))
+        }
         _ => outlined::<S, _>(KernelFor::<K, GeneralKind>(kernel, PhantomData)),
     }
 }
 
 /// Runs an operation in its own function, compiled for the instruction set of the caller.
 #[inline(always)]
-pub(super) fn outlined<S: Simd, W: WithSimd>(operation: W) -> W::Output {
+fn outlined<S: Simd, W: WithSimd>(operation: W) -> W::Output {
     // SAFETY: the caller is compiled for the instruction set `S` and is running, so the machine supports `S`.
     unsafe { S::vectorize(operation) }
 }

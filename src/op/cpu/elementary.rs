@@ -6,13 +6,15 @@ use macerator::{Scalar, Simd};
 const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
+/// `1.5 * 2^23`. A sum with it has the nearest integer in its low bits.
+const EXP_SHIFT: f32 = 12_582_912.0;
+
 /// `e^x` with an error of at most 1.5 roundings. Zero if the result is below the smallest normal number, and `e^88` for
 /// larger results.
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(x: V<S>) -> V<S> {
     let c = splat::<S>;
-    // 1.5 * 2^23: the sum has the nearest integer in its low bits.
-    let shift = c(12_582_912.0);
+    let shift = c(EXP_SHIFT);
     let clamped = x.max(c(-87.3)).min(c(88.0));
     let shifted = clamped.mul_add(c(std::f32::consts::LOG2_E), shift);
     let n = shifted - shift;
@@ -23,9 +25,8 @@ pub(crate) fn exp<S: Simd>(x: V<S>) -> V<S> {
     let tail = r.mul_add(tail, c(1.0 / 6.0));
     let tail = r.mul_add(tail, c(1.0 / 2.0));
     let e = c(1.0) + (r * r).mul_add(tail, r);
-    let power = (shifted.reinterpret::<u32>() << 23) + 0x3f80_0000_u32.splat::<S>();
     x.lt(c(-87.3))
-        .select(c(0.0), e * power.reinterpret::<f32>())
+        .select(c(0.0), e * power_of_two::<S>(shifted))
 }
 
 /// `e^x - 1`, accurate relative to the result.
@@ -43,32 +44,102 @@ pub(super) fn expm1<S: Simd>(x: V<S>) -> V<S> {
     (x * x).lt(c(0.25)).select(series, direct)
 }
 
-/// `ln(1 + z)` for `z > -1`, corrected for the rounding of `1 + z`, and `1 / (1 + z)`.
+/// `ln(1 + z)` for a normal `1 + z > 0`, accurate relative to the result, and `1 / (1 + z)`.
 #[inline(always)]
 pub(super) fn log1p<S: Simd>(z: V<S>) -> (V<S>, V<S>) {
     let one = splat::<S>(1.0);
     let w = one + z;
-    let lost = z - (w - one);
     let reciprocal = one / w;
-    (lost.mul_add(reciprocal, ln::<S>(w)), reciprocal)
+    let (n, f) = split::<S>(w, z);
+    // The rounding error of `1 + z`, which the mantissa does not contain.
+    let lost = z - (w - one);
+    let low = n
+        .eq(splat::<S>(0.0))
+        .select(splat::<S>(0.0), lost * reciprocal);
+    let sum = n.mul_add(splat::<S>(LN_2_LOW), low) + log_mantissa::<S>(f);
+    (n.mul_add(splat::<S>(LN_2_HIGH), sum), reciprocal)
 }
 
 /// `ln x` for a normal `x > 0`.
 #[inline(always)]
 pub(super) fn ln<S: Simd>(x: V<S>) -> V<S> {
-    let c = splat::<S>;
-    // The exponent such that the mantissa is in [sqrt(1/2), sqrt(2)).
-    let bits = x.reinterpret::<i32>();
+    let (n, f) = split::<S>(x, x - splat::<S>(1.0));
+    let low = n.mul_add(splat::<S>(LN_2_LOW), log_mantissa::<S>(f));
+    n.mul_add(splat::<S>(LN_2_HIGH), low)
+}
+
+/// Splits `w = 2^n (1 + f)` with `1 + f` in `[sqrt(1/2), sqrt(2))`, given `w - 1`, which is `f` if `n` is zero.
+#[inline(always)]
+fn split<S: Simd>(w: V<S>, w_minus_one: V<S>) -> (V<S>, V<S>) {
+    let bits = w.reinterpret::<i32>();
     let n = (bits - 0x3f35_04f3_i32.splat::<S>()) >> 23;
-    let m = (bits - (n << 23)).reinterpret::<f32>();
-    let f = m - c(1.0);
-    let s = f / (c(1.0) + m);
-    let t = s * s;
-    // 2 artanh(s) = f - s (f - 2 t (1/3 + ..)), whose first term is exact.
-    let tail = t.mul_add(c(2.0 / 9.0), c(2.0 / 7.0));
-    let tail = t.mul_add(tail, c(2.0 / 5.0));
-    let tail = t.mul_add(tail, c(2.0 / 3.0));
-    let mantissa = s.mul_add(t.mul_add(tail, c(1.0) - m), f);
+    let mantissa = (bits - (n << 23)).reinterpret::<f32>();
     let n = n.to_float();
-    n.mul_add(c(LN_2_HIGH), n.mul_add(c(LN_2_LOW), mantissa))
+    let f = mantissa - splat::<S>(1.0);
+    (n, n.eq(splat::<S>(0.0)).select(w_minus_one, f))
+}
+
+/// `ln(1 + f)` for `f` of [`split`]: `f - f^2 / 2 + f^3 Q(f)`, with the minimax polynomial `Q` of degree 7.
+#[inline(always)]
+fn log_mantissa<S: Simd>(f: V<S>) -> V<S> {
+    let c = splat::<S>;
+    let q = f.mul_add(c(-0.076_355_964), c(0.127_633_12));
+    let q = f.mul_add(q, c(-0.131_605_98));
+    let q = f.mul_add(q, c(0.142_015_56));
+    let q = f.mul_add(q, c(-0.166_232_97));
+    let q = f.mul_add(q, c(0.200_012_33));
+    let q = f.mul_add(q, c(-0.250_008_23));
+    let q = f.mul_add(q, c(0.333_333_3));
+    let square = f * f;
+    square.mul_add(f.mul_add(q, c(-0.5)), f)
+}
+
+/// `ln(1 + z)` with a relative error of at most `5e-5`.
+#[inline(always)]
+pub(super) fn coarse_log1p<S: Simd>(z: V<S>) -> V<S> {
+    let c = splat::<S>;
+    let (n, f) = split::<S>(c(1.0) + z, z);
+    let q = f.mul_add(c(0.176_591_28), c(-0.270_961_85));
+    let q = f.mul_add(q, c(0.336_390_6));
+    let q = f.mul_add(q, c(-0.499_449_88));
+    let q = f.mul_add(q, c(0.999_966_14));
+    n.mul_add(c(std::f32::consts::LN_2), f * q)
+}
+
+/// `e^x` for `x <= 88`, with a relative error of at most `8e-5`. At least `e^-87`.
+#[inline(always)]
+pub(super) fn coarse_exp<S: Simd>(x: V<S>) -> V<S> {
+    let c = splat::<S>;
+    let shift = c(EXP_SHIFT);
+    let t = x.max(c(-87.0)) * c(std::f32::consts::LOG2_E);
+    let shifted = t + shift;
+    let r = t - (shifted - shift);
+    let e = r.mul_add(c(0.055_171_628), c(0.242_611_14));
+    let e = r.mul_add(e, c(0.693_261));
+    let e = r.mul_add(e, c(0.999_928_1));
+    e * power_of_two::<S>(shifted)
+}
+
+/// `2^n` from `n +` [`EXP_SHIFT`].
+#[inline(always)]
+fn power_of_two<S: Simd>(shifted: V<S>) -> V<S> {
+    ((shifted.reinterpret::<u32>() << 23) + 0x3f80_0000_u32.splat::<S>()).reinterpret::<f32>()
+}
+
+/// `(e^(c x) - 1) / c`, and `x` at `c = 0`.
+#[inline(always)]
+pub(super) fn expm1_over<S: Simd>(c: V<S>, x: V<S>) -> V<S> {
+    let quotient = expm1::<S>(c * x) / c;
+    c.eq(splat::<S>(0.0)).select(x, quotient)
+}
+
+/// `ln(1 + c x) / c`, and `x` at `c = 0`. NaN if `c x` is below `-1`.
+#[inline(always)]
+pub(super) fn log1p_over<S: Simd>(c: V<S>, x: V<S>) -> V<S> {
+    let z = c * x;
+    let quotient = log1p::<S>(z).0 / c;
+    let quotient = z
+        .gt(splat::<S>(-1.0))
+        .select(quotient, splat::<S>(f32::NAN));
+    c.eq(splat::<S>(0.0)).select(x, quotient)
 }

@@ -2,34 +2,40 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `short` | short rows of `f32`, one row in each lane of a vector |
-//! | `long` | a row of `f32`, by vectors along it |
-//! | `scalar` | all other rows: `f64`, alpha above two, gradients in alpha and the reference |
-//! | `ratio` | the ratio as a function of the gap, for `short` and `long` |
+//! | `group` | a group of rows of `f32`: one row in each lane of a vector, or one long row |
+//! | `layout` | these two layouts, and the sums over a row in each |
+//! | `summary`, `solve` | the largest logit and the gaps of a group, then its roots |
+//! | `output`, `backward` | the outputs and the gradients |
+//! | `curve` | the ratio as a function of the gap |
 //! | `attention` | attention by blocks of queries |
-//! | `dispatch` | the alphas with their own ratio curve, each compiled into its own function |
+//! | `dispatch` | the alphas with their own curve, each compiled into its own function |
+//! | `scalar` | all other rows: `f64`, alpha above two, numbers out of range |
 //! | `elementary`, `vector` | functions on vectors, and loads and stores |
 //! | `storage` | the types that rows are stored in |
 
 pub(super) mod attention;
+mod backward;
+mod curve;
 mod dispatch;
 pub(crate) mod elementary;
-mod long;
-mod ratio;
+mod group;
+mod layout;
+mod output;
 mod scalar;
-mod short;
+mod solve;
 mod storage;
+mod summary;
 pub(crate) mod vector;
 
 pub(super) use storage::Storage;
 
 use super::request::{GradientMask, RowParameters, STATE_LEN};
 use crate::math::{Real, RowReference};
-use long::LongRow;
+use group::{GroupBuffers, Handled};
+use layout::{AcrossRows, AlongRow, Layout};
 use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
 use scalar::F64Buffers;
-use short::{Handled, ShortRows};
 use vector::{has_vectors, lanes};
 
 /// The value and the divergence follow from the mass `M = sum_i p_i` and `P = <p, f'(u)> = <p, f'(u_max) - g>`:
@@ -57,9 +63,9 @@ type State<F> = [F; STATE_LEN];
 /// Each kernel returns the rows that it computed. The scalar layer computes the others, and all rows on a machine
 /// without vector instructions.
 pub(super) trait Arithmetic: Real + Storage<Real = Self> {
-    /// Computes the rows from `first` on, at most as many as a vector of `f32` has lanes.
-    fn short_forward<V: Simd, S: Storage<Real = Self>>(
-        _short: &mut ShortRows,
+    #[inline(always)]
+    fn group_forward<V: Simd, L: Layout, S: Storage<Real = Self>>(
+        _buffers: &mut GroupBuffers,
         _rows: &Rows<'_, S>,
         _first: usize,
         _output: &mut [S],
@@ -68,34 +74,16 @@ pub(super) trait Arithmetic: Real + Storage<Real = Self> {
         Handled::NONE
     }
 
-    fn short_backward<V: Simd, S: Storage<Real = Self>>(
-        _short: &mut ShortRows,
+    #[inline(always)]
+    fn group_backward<V: Simd, L: Layout, S: Storage<Real = Self>>(
+        _buffers: &mut GroupBuffers,
         _rows: &Rows<'_, S>,
         _first: usize,
         _states: &[Self],
         _cotangent: &[S],
-        _gradient: &mut [S],
+        _gradients: &mut GradientRows<'_, S>,
     ) -> Handled {
         Handled::NONE
-    }
-
-    /// Computes one row. Returns `None` if the kernel does not support it.
-    fn long_forward<V: Simd>(
-        _long: &mut LongRow,
-        _row: RowCall<'_, Self>,
-        _y: &mut [Self],
-    ) -> Option<State<Self>> {
-        None
-    }
-
-    fn long_backward<V: Simd>(
-        _long: &mut LongRow,
-        _row: RowCall<'_, Self>,
-        _state: State<Self>,
-        _cotangent: &[Self],
-        _gradient: &mut [Self],
-    ) -> bool {
-        false
     }
 }
 
@@ -103,60 +91,40 @@ impl Arithmetic for f64 {}
 
 impl Arithmetic for f32 {
     #[inline(always)]
-    fn short_forward<V: Simd, S: Storage<Real = f32>>(
-        short: &mut ShortRows,
+    fn group_forward<V: Simd, L: Layout, S: Storage<Real = f32>>(
+        buffers: &mut GroupBuffers,
         rows: &Rows<'_, S>,
         first: usize,
         output: &mut [S],
         states: &mut [f32],
     ) -> Handled {
-        if const { !has_vectors::<V>() } {
+        if const { !has_vectors::<V>() } || rows.columns >= MAX_COLUMNS {
             return Handled::NONE;
         }
-        short.forward::<V, S>(rows, first, output, states)
+        buffers.forward::<V, L, S>(rows, first, output, states)
     }
 
     #[inline(always)]
-    fn short_backward<V: Simd, S: Storage<Real = f32>>(
-        short: &mut ShortRows,
+    fn group_backward<V: Simd, L: Layout, S: Storage<Real = f32>>(
+        buffers: &mut GroupBuffers,
         rows: &Rows<'_, S>,
         first: usize,
         states: &[f32],
         cotangent: &[S],
-        gradient: &mut [S],
+        gradients: &mut GradientRows<'_, S>,
     ) -> Handled {
-        if const { !has_vectors::<V>() } {
+        if const { !has_vectors::<V>() } || rows.columns >= MAX_COLUMNS {
             return Handled::NONE;
         }
-        short.backward::<V, S>(rows, first, states, cotangent, gradient)
-    }
-
-    #[inline(always)]
-    fn long_forward<V: Simd>(
-        long: &mut LongRow,
-        row: RowCall<'_, f32>,
-        y: &mut [f32],
-    ) -> Option<State<f32>> {
-        if const { !has_vectors::<V>() } {
-            return None;
-        }
-        long.forward::<V>(row, y)
-    }
-
-    #[inline(always)]
-    fn long_backward<V: Simd>(
-        long: &mut LongRow,
-        row: RowCall<'_, f32>,
-        state: State<f32>,
-        cotangent: &[f32],
-        gradient: &mut [f32],
-    ) -> bool {
-        if const { !has_vectors::<V>() } {
-            return false;
-        }
-        long.backward::<V>(row, state, cotangent, gradient)
+        buffers.backward::<V, L, S>(rows, first, states, cotangent, gradients)
     }
 }
+
+/// Length of the longest row with a lane of its own.
+const MAX_COLUMNS_ACROSS: usize = 64;
+
+/// The entries of a row of this length cannot be counted in `f32`.
+const MAX_COLUMNS: usize = 1 << 24;
 
 /// One row of a call.
 #[derive(Clone, Copy)]
@@ -303,7 +271,7 @@ pub(super) struct CpuGradients<S: Storage> {
 }
 
 /// The buffers for the gradients of some rows.
-struct GradientRows<'g, S: Storage> {
+pub(super) struct GradientRows<'g, S: Storage> {
     count: usize,
     logits: Option<&'g mut [S]>,
     alpha: Option<&'g mut [S::Real]>,
@@ -318,6 +286,10 @@ fn split_front<'g, T>(slice: &mut Option<&'g mut [T]>, numbers: usize) -> Option
 }
 
 impl<'g, S: Storage> GradientRows<'g, S> {
+    fn is_empty(&self) -> bool {
+        self.logits.is_none() && self.alpha.is_none() && self.reference.is_none()
+    }
+
     /// Splits off the first `rows` rows, or all if there are fewer.
     #[inline(always)]
     fn split_off(&mut self, rows: usize, columns: usize) -> Self {
@@ -341,8 +313,7 @@ struct Scratch<F> {
     logits: Vec<F>,
     cotangent: Vec<F>,
     output: Vec<F>,
-    short: ShortRows,
-    long: LongRow,
+    group: GroupBuffers,
     f64_buffers: F64Buffers,
 }
 
@@ -352,8 +323,7 @@ impl<F> Default for Scratch<F> {
             logits: Vec::new(),
             cotangent: Vec::new(),
             output: Vec::new(),
-            short: ShortRows::default(),
-            long: LongRow::default(),
+            group: GroupBuffers::default(),
             f64_buffers: F64Buffers::default(),
         }
     }
@@ -373,32 +343,39 @@ impl<S: Storage> WithSimd for Forward<'_, '_, S> {
 
     #[inline(always)]
     fn with_simd<V: Simd>(self) {
+        if self.rows.columns <= MAX_COLUMNS_ACROSS {
+            self.run::<V, AcrossRows>(lanes::<V>());
+        } else {
+            self.run::<V, AlongRow>(1);
+        }
+    }
+}
+
+impl<S: Storage> Forward<'_, '_, S> {
+    /// Computes the rows in groups of `group` rows.
+    #[inline(always)]
+    fn run<V: Simd, L: Layout>(self, group: usize) {
         let mut scratch = Scratch::default();
-        let group = lanes::<V>();
+        let rows = self.rows;
+        let mut first = self.first;
         let outputs = self.output.chunks_mut(group * self.width);
-        for (i, (output, states)) in outputs
-            .zip(self.states.chunks_mut(group * STATE_LEN))
-            .enumerate()
-        {
-            let first = self.first + i * group;
-            let short = &mut scratch.short;
-            let handled = S::Real::short_forward::<V, S>(short, self.rows, first, output, states);
-            let rows = output.chunks_exact_mut(self.width);
-            for (i, (y, state)) in rows.zip(states.chunks_exact_mut(STATE_LEN)).enumerate() {
-                if handled.has(i) {
-                    continue;
+        for (output, states) in outputs.zip(self.states.chunks_mut(group * STATE_LEN)) {
+            let buffers = &mut scratch.group;
+            let handled = S::Real::group_forward::<V, L, S>(buffers, rows, first, output, states);
+            if !handled.has_all(states.len() / STATE_LEN) {
+                let rows = output.chunks_exact_mut(self.width);
+                for (i, (y, state)) in rows.zip(states.chunks_exact_mut(STATE_LEN)).enumerate() {
+                    if handled.has(i) {
+                        continue;
+                    }
+                    let row = self.rows.row(first + i, &mut scratch.logits);
+                    let output_buffer = S::output_buffer(y, &mut scratch.output);
+                    let found = scalar::forward(&mut scratch.f64_buffers, row, output_buffer);
+                    S::write_back(y, &scratch.output);
+                    state.copy_from_slice(&found);
                 }
-                let row = self.rows.row(first + i, &mut scratch.logits);
-                // Not in a closure: it would be compiled without the vector instructions.
-                let output_buffer = S::output_buffer(y, &mut scratch.output);
-                let found = match S::Real::long_forward::<V>(&mut scratch.long, row, output_buffer)
-                {
-                    Some(found) => found,
-                    None => scalar::forward(&mut scratch.f64_buffers, row, output_buffer),
-                };
-                S::write_back(y, &scratch.output);
-                state.copy_from_slice(&found);
             }
+            first += group;
         }
     }
 }
@@ -416,64 +393,60 @@ impl<S: Storage> WithSimd for Backward<'_, '_, S> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<V: Simd>(mut self) {
+    fn with_simd<V: Simd>(self) {
+        if self.rows.columns <= MAX_COLUMNS_ACROSS {
+            self.run::<V, AcrossRows>(lanes::<V>());
+        } else {
+            self.run::<V, AlongRow>(1);
+        }
+    }
+}
+
+impl<S: Storage> Backward<'_, '_, S> {
+    #[inline(always)]
+    fn run<V: Simd, L: Layout>(mut self, group: usize) {
         let mut scratch = Scratch::default();
-        let group = lanes::<V>();
         let (width, columns) = (self.rows.output_width(), self.rows.columns);
+        let per_entry = self.rows.parameters.output.is_per_entry();
         let mut first = self.first;
         while self.gradients.count > 0 {
             let mut gradients = self.gradients.split_off(group, columns);
             let last = first + gradients.count;
             let states = &self.states[first * STATE_LEN..last * STATE_LEN];
             let cotangent = &self.cotangent[first * width..last * width];
-            let handled = match &mut gradients.logits {
-                Some(logits) => {
-                    let short = &mut scratch.short;
-                    S::Real::short_backward::<V, S>(
-                        short, self.rows, first, states, cotangent, logits,
-                    )
-                }
-                None => Handled::NONE,
+            // The vectorized kernels do not compute the gradients of one number for a row in alpha and the reference.
+            let wanted = gradients.logits.is_some() || per_entry;
+            let handled = if wanted {
+                let buffers = &mut scratch.group;
+                S::Real::group_backward::<V, L, S>(
+                    buffers,
+                    self.rows,
+                    first,
+                    states,
+                    cotangent,
+                    &mut gradients,
+                )
+            } else {
+                Handled::NONE
             };
             let given = states
                 .chunks_exact(STATE_LEN)
                 .zip(cotangent.chunks_exact(width));
             for (i, (state, c)) in given.enumerate() {
-                let GradientRows {
-                    mut logits,
-                    alpha,
-                    reference,
-                    ..
-                } = gradients.split_off(1, columns);
+                let mut row_gradients = gradients.split_off(1, columns);
                 if handled.has(i) {
-                    logits = None;
+                    row_gradients.logits = None;
+                    if per_entry {
+                        continue;
+                    }
                 }
-                if logits.is_none() && alpha.is_none() && reference.is_none() {
+                if row_gradients.is_empty() {
                     continue;
                 }
                 let row = self.rows.row(first + i, &mut scratch.logits);
-                let state = [state[0], state[1]];
                 let c = S::read(c, &mut scratch.cotangent);
-                if let Some(stored) = &mut logits {
-                    let output_buffer = S::output_buffer(stored, &mut scratch.output);
-                    let long = &mut scratch.long;
-                    if S::Real::long_backward::<V>(long, row, state, c, output_buffer) {
-                        S::write_back(stored, &scratch.output);
-                        logits = None;
-                    }
-                }
-                if logits.is_some() || alpha.is_some() || reference.is_some() {
-                    let alpha = alpha.map(|alpha| &mut alpha[0]);
-                    scalar::backward(
-                        &mut scratch.f64_buffers,
-                        row,
-                        state,
-                        c,
-                        logits,
-                        alpha,
-                        reference,
-                    );
-                }
+                let state = [state[0], state[1]];
+                scalar::backward(&mut scratch.f64_buffers, row, state, c, row_gradients);
             }
             first = last;
         }

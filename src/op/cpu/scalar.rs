@@ -1,6 +1,6 @@
 //! Rows computed by the scalar layer, in `f64` for every storage type.
 
-use super::{RowCall, State, Storage};
+use super::{GradientRows, RowCall, State, Storage};
 use crate::math::{Output, Real, Row, RowGradients, RowReference, RowState};
 
 /// The buffers of a row in `f64`.
@@ -97,16 +97,19 @@ fn joined<F: Real>([root, remainder]: State<F>) -> RowState<f64> {
     }
 }
 
-/// Fills the gradients that have a buffer.
+/// Fills the gradients of a row that have a buffer.
 #[inline(never)]
 pub(super) fn backward<S: Storage>(
     buffers: &mut F64Buffers,
     call: RowCall<'_, S::Real>,
     state: State<S::Real>,
     cotangent: &[S::Real],
-    logits: Option<&mut [S]>,
-    alpha: Option<&mut S::Real>,
-    reference: Option<&mut [S::Real]>,
+    GradientRows {
+        logits,
+        alpha,
+        reference,
+        ..
+    }: GradientRows<'_, S>,
 ) {
     let (row, c, results) = buffers.row(call);
     widen(c, cotangent);
@@ -128,7 +131,7 @@ pub(super) fn backward<S: Storage>(
         S::write_back(stored, &buffer);
     }
     if let Some(alpha) = alpha {
-        *alpha = S::Real::from_f64(alpha_gradient);
+        alpha[0] = S::Real::from_f64(alpha_gradient);
     }
     if let Some(reference) = reference {
         narrow(reference, &results.reference);

@@ -9,6 +9,9 @@ pub(in crate::op) trait Storage: Copy + Send + Sync {
 
     const ZERO: Self;
 
+    /// Whether rows are computed in the type that they are stored in.
+    const IS_REAL: bool;
+
     /// Returns the row in the arithmetic type: the row itself, or the buffer with the converted row.
     fn read<'a>(row: &'a [Self], buffer: &'a mut Vec<Self::Real>) -> &'a [Self::Real];
 
@@ -28,6 +31,8 @@ macro_rules! stored_as_computed {
             type Real = $real;
 
             const ZERO: Self = 0.0;
+
+            const IS_REAL: bool = true;
 
             #[inline(always)]
             fn read<'a>(row: &'a [Self], _buffer: &'a mut Vec<Self>) -> &'a [Self] {
@@ -52,6 +57,8 @@ macro_rules! stored_in_half {
             type Real = f32;
 
             const ZERO: Self = <$half>::ZERO;
+
+            const IS_REAL: bool = false;
 
             #[inline(always)]
             fn read<'a>(row: &'a [Self], buffer: &'a mut Vec<f32>) -> &'a [f32] {

@@ -48,6 +48,7 @@ pub(crate) fn store<S: Simd>(buffer: &mut [f32], at: usize, value: V<S>) {
 }
 
 /// Loads a vector from a row that may end within it, with zeros after the end.
+#[cfg(feature = "rl")]
 #[inline(always)]
 pub(crate) fn load_row<S: Simd>(row: &[f32], at: usize) -> V<S> {
     if at + lanes::<S>() <= row.len() {
@@ -59,6 +60,7 @@ pub(crate) fn load_row<S: Simd>(row: &[f32], at: usize) -> V<S> {
 }
 
 /// Stores a vector to a row that may end within it.
+#[cfg(feature = "rl")]
 #[inline(always)]
 pub(crate) fn store_row<S: Simd>(row: &mut [f32], at: usize, value: V<S>) {
     if at + lanes::<S>() <= row.len() {

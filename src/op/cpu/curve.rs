@@ -2,8 +2,11 @@
 //!
 //! The parameters of a row are vectors too. All lanes hold the same number, or each lane holds that of another row.
 
-use super::elementary::{exp, expm1, ln, log1p};
-use super::vector::{V, splat};
+use super::elementary::{coarse_exp, coarse_log1p, exp, expm1_over, ln, log1p};
+use super::layout::Layout;
+use super::solve::Found;
+use super::summary::Group;
+use super::vector::{M, V, copy_mask, splat};
 use macerator::Simd;
 
 /// The root `l = ln u_max` of a row, and the numbers that the curves are computed from.
@@ -21,28 +24,9 @@ pub(super) struct Root<S: Simd> {
 }
 
 impl<S: Simd> Root<S> {
-    /// The same root in every lane.
+    /// The root `l = offset + remainder` for any two numbers.
     #[inline(always)]
-    pub fn broadcast(c: f64, l: f64) -> Self {
-        Self::broadcast_with_power(c, l, (c * l).exp())
-    }
-
-    /// The same root in every lane, given `power = e^(c l)`.
-    #[inline(always)]
-    pub fn broadcast_with_power(c: f64, l: f64, power: f64) -> Self {
-        let offset = (l * 64.0).round() / 64.0;
-        Self {
-            c: splat::<S>(c as f32),
-            offset: splat::<S>(offset as f32),
-            remainder: splat::<S>((l - offset) as f32),
-            power: splat::<S>(power as f32),
-            b: splat::<S>(power.recip() as f32),
-        }
-    }
-
-    /// A root in each lane, `l = offset + remainder` for any two numbers.
-    #[inline(always)]
-    pub fn from_lanes(c: V<S>, offset: V<S>, remainder: V<S>) -> Self {
+    pub fn new(c: V<S>, offset: V<S>, remainder: V<S>) -> Self {
         let whole = nearest_64th::<S>(offset);
         let remainder = remainder + (offset - whole);
         let left = nearest_64th::<S>(remainder);
@@ -80,10 +64,7 @@ impl<S: Simd> Root<S> {
     /// `y_max = f'(u_max)`.
     #[inline(always)]
     pub fn derivative_at_max(&self) -> V<S> {
-        let l = self.offset + self.remainder;
-        let zero = splat::<S>(0.0);
-        let derivative = expm1::<S>(zero - self.c * l) / (zero - self.c);
-        self.c.eq(zero).select(l, derivative)
+        expm1_over::<S>(splat::<S>(0.0) - self.c, self.offset + self.remainder)
     }
 }
 
@@ -97,8 +78,13 @@ fn nearest_64th<S: Simd>(x: V<S>) -> V<S> {
 pub(super) trait RatioCurve<S: Simd>: Sized {
     fn new(root: &Root<S>) -> Self;
 
-    /// Runs the method that finds roots on a curve of this form.
-    fn find_root<F: FindRoot<S>>(finder: F) -> F::Found<Self>;
+    /// Finds the roots of a group, and fills the buffer with the probabilities if they are wanted. Otherwise the buffer
+    /// is scratch.
+    fn solve<L: Layout>(
+        group: &Group<'_, S, L>,
+        wanted: bool,
+        probabilities: &mut [f32],
+    ) -> Found<S>;
 
     /// `u`, and `u (u / u_max)^c`.
     fn at(&self, gap: V<S>) -> (V<S>, V<S>);
@@ -110,26 +96,15 @@ pub(super) trait RatioCurve<S: Simd>: Sized {
     fn log_slope(&self, gap: V<S>) -> V<S>;
 }
 
-/// A row, or a group of rows, with a root finder for each form of the curve.
-pub(super) trait FindRoot<S: Simd> {
-    type Found<C: RatioCurve<S>>;
-
-    fn on_softmax(self) -> Self::Found<Softmax<S>>;
-
-    fn on_powers<C: PowerCurve<S>>(self) -> Self::Found<C>;
-
-    fn on_general(self) -> Self::Found<General<S>>;
-}
-
 /// A curve in `B = b + c g`, `b = u_max^-c`, without a transcendental function. The unknown of its root finder is `b`.
 pub(super) trait PowerCurve<S: Simd>: RatioCurve<S> {
     fn with_b(c: V<S>, b: V<S>) -> Self;
 
-    /// `s^c`.
-    fn power(s: V<S>) -> V<S>;
+    /// The two functions of [`RatioCurve::at`], and `u (u / u_max)^(2 c)`, which is used for `c >= -1/2` only.
+    fn moments(&self, gap: V<S>) -> [V<S>; 3];
 
-    /// `s^c` of a number.
-    fn scalar_power(s: f64) -> f64;
+    /// `((1 + e)^c - 1) / c`.
+    fn deformed_log1p(e: V<S>) -> V<S>;
 }
 
 /// `u = e^(l - g)`.
@@ -150,8 +125,8 @@ impl<S: Simd> RatioCurve<S> for Softmax<S> {
     }
 
     #[inline(always)]
-    fn find_root<F: FindRoot<S>>(finder: F) -> F::Found<Self> {
-        finder.on_softmax()
+    fn solve<L: Layout>(group: &Group<'_, S, L>, wanted: bool, p: &mut [f32]) -> Found<S> {
+        group.solve_softmax(wanted, p)
     }
 
     #[inline(always)]
@@ -182,6 +157,19 @@ impl<S: Simd, const N: usize> Reciprocal<S, N> {
     fn base(&self, gap: V<S>) -> V<S> {
         self.c.mul_add(gap, self.b)
     }
+
+    /// `u`, and `(u / u_max)^c`.
+    #[inline(always)]
+    fn ratio_and_slope(&self, gap: V<S>) -> (V<S>, V<S>) {
+        let r = splat::<S>(1.0) / self.base(gap);
+        let u = match N {
+            1 => r,
+            2 => r * r,
+            3 => r * r * r,
+            _ => (r * r) * (r * r),
+        };
+        (u, self.b * r)
+    }
 }
 
 impl<S: Simd, const N: usize> RatioCurve<S> for Reciprocal<S, N> {
@@ -191,20 +179,14 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Reciprocal<S, N> {
     }
 
     #[inline(always)]
-    fn find_root<F: FindRoot<S>>(finder: F) -> F::Found<Self> {
-        finder.on_powers()
+    fn solve<L: Layout>(group: &Group<'_, S, L>, wanted: bool, p: &mut [f32]) -> Found<S> {
+        group.solve_power::<Self>(wanted, p)
     }
 
     #[inline(always)]
     fn at(&self, gap: V<S>) -> (V<S>, V<S>) {
-        let r = splat::<S>(1.0) / self.base(gap);
-        let u = match N {
-            1 => r,
-            2 => r * r,
-            3 => r * r * r,
-            _ => (r * r) * (r * r),
-        };
-        (u, u * (self.b * r))
+        let (u, slope) = self.ratio_and_slope(gap);
+        (u, u * slope)
     }
 
     #[inline(always)]
@@ -226,24 +208,29 @@ impl<S: Simd, const N: usize> PowerCurve<S> for Reciprocal<S, N> {
     }
 
     #[inline(always)]
-    fn power(s: V<S>) -> V<S> {
-        match N {
-            1 => s,
-            2 => s.sqrt(),
-            3 => exp::<S>(ln::<S>(s) * splat::<S>(1.0 / 3.0)),
-            _ => s.sqrt().sqrt(),
-        }
+    fn moments(&self, gap: V<S>) -> [V<S>; 3] {
+        let (u, slope) = self.ratio_and_slope(gap);
+        let v = u * slope;
+        [u, v, v * slope]
     }
 
     #[inline(always)]
-    fn scalar_power(s: f64) -> f64 {
+    fn deformed_log1p(e: V<S>) -> V<S> {
+        let n = splat::<S>(N as f32);
         match N {
-            1 => s,
-            2 => s.sqrt(),
-            3 => s.cbrt(),
-            _ => s.sqrt().sqrt(),
+            1 => e,
+            2 => n * sqrt1pm1::<S>(e),
+            3 => expm1_over::<S>(splat::<S>(1.0 / 3.0), log1p::<S>(e).0),
+            _ => n * sqrt1pm1::<S>(sqrt1pm1::<S>(e)),
         }
     }
+}
+
+/// `sqrt(1 + e) - 1`.
+#[inline(always)]
+fn sqrt1pm1<S: Simd>(e: V<S>) -> V<S> {
+    let one = splat::<S>(1.0);
+    e / (one + (one + e).sqrt())
 }
 
 /// `alpha = 1 + 1/N`: `u = B_+^N`.
@@ -266,8 +253,8 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Power<S, N> {
     }
 
     #[inline(always)]
-    fn find_root<F: FindRoot<S>>(finder: F) -> F::Found<Self> {
-        finder.on_powers()
+    fn solve<L: Layout>(group: &Group<'_, S, L>, wanted: bool, p: &mut [f32]) -> Found<S> {
+        group.solve_power::<Self>(wanted, p)
     }
 
     #[inline(always)]
@@ -301,41 +288,97 @@ impl<S: Simd, const N: usize> PowerCurve<S> for Power<S, N> {
     }
 
     #[inline(always)]
-    fn power(s: V<S>) -> V<S> {
-        let root = match N {
-            1 => s,
-            _ => s.sqrt(),
-        };
-        splat::<S>(1.0) / root
+    fn moments(&self, gap: V<S>) -> [V<S>; 3] {
+        let (u, v) = self.at(gap);
+        let zero = splat::<S>(0.0);
+        match N {
+            1 => [u, v, zero],
+            _ => [u, v, u.gt(zero).select(self.b * self.b, zero)],
+        }
     }
 
     #[inline(always)]
-    fn scalar_power(s: f64) -> f64 {
+    fn deformed_log1p(e: V<S>) -> V<S> {
+        let s = splat::<S>(1.0) + e;
         match N {
-            1 => s.recip(),
-            _ => s.sqrt().recip(),
+            1 => e / s,
+            _ => splat::<S>(2.0) * e / (s + s.sqrt()),
         }
     }
 }
 
-/// Any other alpha: `ln u = l - ln(1 + z) / c`, `z = c g e^(c l)`.
+/// Any alpha: `ln u = l - ln(1 + z) / c`, `z = c g e^(c l)`. At `c = 0` the quotient is `g`.
 pub(super) struct General<S: Simd> {
-    /// `c e^(c l)`.
-    c_power: V<S>,
-    inverse_c: V<S>,
+    /// `e^(c l)`.
     power: V<S>,
+    c_power: V<S>,
+    /// `1 / c`, or zero at `c = 0`.
+    inverse_c: V<S>,
+    /// One at `c = 0`, else zero.
+    is_softmax: V<S>,
     scale: V<S>,
     offset: V<S>,
     remainder: V<S>,
 }
 
+impl<S: Simd> General<S> {
+    /// `ln u_max - ln u`, from `ln(1 + z)`.
+    #[inline(always)]
+    fn drop(&self, gap: V<S>, log: V<S>) -> V<S> {
+        log.mul_add(self.inverse_c, self.is_softmax * gap)
+    }
+
+    /// `z`, and whether `u` is positive.
+    #[inline(always)]
+    fn z(&self, gap: V<S>) -> (V<S>, M<S>) {
+        let z = self.c_power * gap;
+        let positive = z.gt(splat::<S>(-1.0)) & gap.lt(splat::<S>(f32::INFINITY));
+        (z, positive)
+    }
+
+    /// `u / u_max` with the accuracy of `coarse_exp`, times `1`, `r` and `r^2` with `r = (u / u_max)^c`.
+    #[inline(always)]
+    pub fn coarse_moments(&self, gap: V<S>) -> [V<S>; 3] {
+        let zero = splat::<S>(0.0);
+        let (z, positive) = self.z(gap);
+        let r = splat::<S>(1.0) / (splat::<S>(1.0) + z);
+        let drop = self.drop(gap, coarse_log1p::<S>(z));
+        let u = positive.select(coarse_exp::<S>(zero - drop), zero);
+        [u, u * r, u * r * r]
+    }
+
+    /// `u`, and `r = (u / u_max)^c`, which is zero where `u` is.
+    #[inline(always)]
+    pub fn ratio_and_slope(&self, gap: V<S>) -> (V<S>, V<S>) {
+        let zero = splat::<S>(0.0);
+        let (z, positive) = self.z(gap);
+        let (log, r) = log1p::<S>(z);
+        let u = self.scale * exp::<S>(self.offset - self.drop(gap, log));
+        let u = positive.select(u, zero);
+        (u, u.gt(zero).select(r, zero))
+    }
+
+    /// `(u / u_max)^c`.
+    #[inline(always)]
+    pub fn relative_slope(&self, gap: V<S>) -> V<S> {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let (z, positive) = self.z(gap);
+        positive.select(one / (one + z), zero)
+    }
+}
+
 impl<S: Simd> RatioCurve<S> for General<S> {
     #[inline(always)]
     fn new(root: &Root<S>) -> Self {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        // The reciprocal of a smaller number may overflow.
+        let is_softmax = root.c.abs().lt(splat::<S>(1e-30));
+        let c = copy_mask(&is_softmax).select(zero, root.c);
         Self {
-            c_power: root.c * root.power,
-            inverse_c: splat::<S>(1.0) / root.c,
             power: root.power,
+            c_power: c * root.power,
+            inverse_c: copy_mask(&is_softmax).select(zero, one / root.c),
+            is_softmax: is_softmax.select(one, zero),
             scale: root.scale(),
             offset: root.offset,
             remainder: root.remainder,
@@ -343,52 +386,30 @@ impl<S: Simd> RatioCurve<S> for General<S> {
     }
 
     #[inline(always)]
-    fn find_root<F: FindRoot<S>>(finder: F) -> F::Found<Self> {
-        finder.on_general()
+    fn solve<L: Layout>(group: &Group<'_, S, L>, wanted: bool, p: &mut [f32]) -> Found<S> {
+        group.solve_general(wanted, p)
     }
 
     #[inline(always)]
     fn at(&self, gap: V<S>) -> (V<S>, V<S>) {
-        let zero = splat::<S>(0.0);
-        let z = self.c_power * gap;
-        let (log, reciprocal) = log1p::<S>(z);
-        let u = self.scale * exp::<S>(self.offset - log * self.inverse_c);
-        let u = z.gt(splat::<S>(-1.0)).select(u, zero);
-        let u = select_finite::<S>(gap, u, zero);
-        let v = u.gt(zero).select(u * reciprocal, zero);
-        (u, v)
+        let (u, r) = self.ratio_and_slope(gap);
+        (u, u * r)
     }
 
     #[inline(always)]
     fn log_u(&self, gap: V<S>) -> V<S> {
-        let negative_infinity = splat::<S>(f32::NEG_INFINITY);
-        let z = self.c_power * gap;
-        let log_u = (self.offset - log1p::<S>(z).0 * self.inverse_c) + self.remainder;
-        let log_u = z.gt(splat::<S>(-1.0)).select(log_u, negative_infinity);
-        select_finite::<S>(gap, log_u, negative_infinity)
+        let (z, positive) = self.z(gap);
+        let log_u = (self.offset - self.drop(gap, log1p::<S>(z).0)) + self.remainder;
+        positive.select(log_u, splat::<S>(f32::NEG_INFINITY))
     }
 
     #[inline(always)]
     fn log_slope(&self, gap: V<S>) -> V<S> {
-        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
-        let z = self.c_power * gap;
-        let log_slope = z.gt(splat::<S>(-1.0)).select(self.power / (one + z), zero);
-        select_finite::<S>(gap, log_slope, zero)
+        self.relative_slope(gap) * self.power
     }
 }
 
 #[inline(always)]
 fn select_finite<S: Simd>(gap: V<S>, value: V<S>, otherwise: V<S>) -> V<S> {
     gap.lt(splat::<S>(f32::INFINITY)).select(value, otherwise)
-}
-
-/// `(e^(alpha l) - 1) / alpha`: [`crate::math::Tsallis::conjugate_at_log`].
-#[inline(always)]
-pub(super) fn conjugate_at_log<S: Simd>(alpha: f32, log_u: V<S>) -> V<S> {
-    // The limit. alpha may be subnormal here, and the quotient would not be accurate.
-    if alpha.abs() < 1e-20 {
-        return log_u;
-    }
-    let alpha = splat::<S>(alpha);
-    expm1::<S>(log_u * alpha) / alpha
 }

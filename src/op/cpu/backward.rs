@@ -1,0 +1,275 @@
+//! The gradients of a group of rows in the logits, alpha and the reference.
+
+use super::curve::{RatioCurve, Root};
+use super::dispatch::{CurveKind, Kernel};
+use super::elementary::log1p;
+use super::group::{GroupInputs, Handled, LaneRoots};
+use super::layout::{self, Layout, Sums};
+use super::summary::Group;
+use super::vector::{V, copy_mask, load, splat, store};
+use crate::math::{Output, Real};
+use macerator::Simd;
+
+/// The buffers of the gradients. A buffer that is `None` is not filled.
+pub(super) struct Gradients<'a> {
+    pub logits: &'a mut [f32],
+    pub alpha: Option<&'a mut [f32]>,
+    pub reference: Option<&'a mut [f32]>,
+}
+
+/// The kernel for the gradients of an output. It fills the gradient in the logits, and those in alpha and the reference
+/// for an output of one number for each entry.
+pub(super) struct Backward<'a, L> {
+    pub inputs: GroupInputs<'a, L>,
+    pub output: Output,
+    pub roots: &'a LaneRoots,
+    pub cotangent: &'a [f32],
+    /// Scratch, a number for each entry.
+    pub weights: &'a mut [f32],
+    pub slopes: &'a mut [f32],
+    pub gradients: Gradients<'a>,
+}
+
+impl<L: Layout> Kernel for Backward<'_, L> {
+    type Output = Handled;
+
+    #[inline(always)]
+    fn run<S: Simd, O: CurveKind>(self) -> Handled {
+        let zero = splat::<S>(0.0);
+        let group = self.inputs.group::<S>();
+        let c = group.summary.c;
+        let l = load::<S>(&self.roots.root, 0);
+        // The root of an invalid or empty row is NaN.
+        let in_range = (c * l).abs().le(splat::<S>(f32::LOG_SPACE));
+        let l = copy_mask(&in_range).select(l, zero);
+        let remainder = copy_mask(&in_range).select(load::<S>(&self.roots.remainder, 0), zero);
+        let root = Root::new(c, l, remainder);
+        let curve = O::RatioCurve::<S>::new(&root);
+        let gradient = Gradient {
+            group: &group,
+            curve: &curve,
+            root: &root,
+        };
+        match self.output {
+            Output::Probabilities => {
+                gradient.probabilities(self.cotangent, self.weights, self.gradients);
+            }
+            Output::LogProbabilities => {
+                let (weights, slopes) = (self.weights, self.slopes);
+                gradient.log_probabilities(self.cotangent, weights, slopes, self.gradients);
+            }
+            Output::Value => gradient.value(self.cotangent, self.gradients.logits),
+            Output::Divergence => {
+                // Equal to the gradient of the probabilities with minus the gaps as the cotangent. The gaps are exact,
+                // unlike f'(u) = x - mu.
+                let c = load::<S>(self.cotangent, 0);
+                for i in group.vectors() {
+                    store::<S>(self.slopes, i, (zero - c) * group.gap(i));
+                }
+                gradient.probabilities(self.slopes, self.weights, self.gradients);
+            }
+        }
+        Handled::from_mask(copy_mask(&group.summary.usable) & in_range)
+    }
+}
+
+struct Gradient<'a, 'g, S: Simd, L, C> {
+    group: &'a Group<'g, S, L>,
+    curve: &'a C,
+    root: &'a Root<S>,
+}
+
+/// The entry of the largest weight of each row.
+struct Largest<S: Simd> {
+    index: V<S>,
+    cotangent: V<S>,
+    gap: V<S>,
+}
+
+impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
+    /// Fills the weights `k = q u^(2 - alpha)`, and returns the entry of the largest one.
+    #[inline(always)]
+    fn weigh(&self, cotangent: &[f32], weights: &mut [f32]) -> Largest<S> {
+        let zero = splat::<S>(0.0);
+        let (mut best, mut center, mut best_gap) = (zero, zero, zero);
+        let mut best_index = zero;
+        for i in self.group.vectors() {
+            let gap = self.group.gap(i);
+            let (_, v) = self.curve.at(gap);
+            let k = self.group.q(i) * v * self.root.power;
+            store::<S>(weights, i, k);
+            let better = k.gt(best);
+            center = copy_mask(&better).select(load::<S>(cotangent, i), center);
+            best_gap = copy_mask(&better).select(gap, best_gap);
+            best_index = better.select(layout::index::<S, L>(i), best_index);
+            best = best.max(k);
+        }
+        let is_best = best.eq(layout::max::<S, L>(best));
+        Largest {
+            index: layout::pick::<S, L>(copy_mask(&is_best), best_index),
+            cotangent: layout::pick::<S, L>(copy_mask(&is_best), center),
+            gap: layout::pick::<S, L>(is_best, best_gap),
+        }
+    }
+
+    /// `(h_i / p_i, r_i)`, with `h` the derivative of `p` in alpha at a fixed `mu`, up to a multiple of `r_i`:
+    ///
+    /// ```text
+    /// h_i / p_i = l y r - y^2 (ln(1 + z) - z r) / z^2,    y = g e^(c l),    z = c y,    r = 1 / (1 + z)
+    /// ```
+    #[inline(always)]
+    fn alpha_slope(&self, gap: V<S>) -> (V<S>, V<S>) {
+        let splat = splat::<S>;
+        let Root { c, .. } = *self.root;
+        let l = self.root.offset + self.root.remainder;
+        let y = gap * self.root.power;
+        let z = c * y;
+        let (log, r) = log1p::<S>(z);
+        let direct = (log - z * r) / (c * c);
+        let series = z.mul_add(splat(7.0 / 8.0), splat(-6.0 / 7.0));
+        let series = z.mul_add(series, splat(5.0 / 6.0));
+        let series = z.mul_add(series, splat(-4.0 / 5.0));
+        let series = z.mul_add(series, splat(3.0 / 4.0));
+        let series = z.mul_add(series, splat(-2.0 / 3.0));
+        let series = z.mul_add(series, splat(1.0 / 2.0));
+        let curvature = z.abs().lt(splat(0.1)).select(y * y * series, direct);
+        (l * y * r - curvature, r)
+    }
+
+    /// [`Self::alpha_slope`] minus the multiple of `r` that makes it zero at the largest weight. The multiple adds
+    /// nothing to a gradient in alpha, but may be most of the slope.
+    #[inline(always)]
+    fn centered_alpha_slope(&self, at: usize, multiple: V<S>) -> V<S> {
+        let (slope, r) = self.alpha_slope(self.group.gap(at));
+        slope - multiple * r
+    }
+
+    /// The multiple of [`Self::centered_alpha_slope`].
+    #[inline(always)]
+    fn multiple(&self, largest: &Largest<S>) -> V<S> {
+        let (slope, r) = self.alpha_slope(largest.gap);
+        slope / r
+    }
+
+    /// [`crate::math::Row::softargmax_backward`].
+    #[inline(always)]
+    fn probabilities(&self, cotangent: &[f32], weights: &mut [f32], gradients: Gradients<'_>) {
+        let (zero, group) = (splat::<S>(0.0), self.group);
+        let largest = self.weigh(cotangent, weights);
+        let weights = &*weights;
+        let center = largest.cotangent;
+        // An entry off the support has no weight, even if its cotangent is infinite or NaN.
+        let mut sums = Sums::<S, L, 2>::zero();
+        for i in group.vectors() {
+            let k = load::<S>(weights, i);
+            let c = load::<S>(cotangent, i) - center;
+            sums.add([k, k.gt(zero).select(k * c, zero)]);
+        }
+        let [total, sum] = sums.totals();
+        let mean = sum.high / total.high;
+        if let Some(alpha) = gradients.alpha {
+            let multiple = self.multiple(&largest);
+            let mut sums = Sums::zero();
+            for i in group.vectors() {
+                let (u, _) = self.curve.at(group.gap(i));
+                let slope = self.centered_alpha_slope(i, multiple);
+                let c = (load::<S>(cotangent, i) - center) - mean;
+                sums.add(group.weighted(i, [u.gt(zero).select(u * slope * c, zero)]));
+            }
+            let [sum] = group.expectations(sums);
+            store::<S>(alpha, 0, sum.high + sum.low);
+        }
+        if let Some(reference) = gradients.reference {
+            for i in group.vectors() {
+                let (u, _) = self.curve.at(group.gap(i));
+                let c = (load::<S>(cotangent, i) - center) - mean;
+                store::<S>(reference, i, u.gt(zero).select(u * c, zero));
+            }
+        }
+        for i in group.vectors() {
+            let k = load::<S>(weights, i);
+            let value = k * ((load::<S>(cotangent, i) - center) - mean);
+            store::<S>(gradients.logits, i, k.gt(zero).select(value, zero));
+        }
+    }
+
+    /// [`crate::math::Row::log_softargmax_backward`].
+    #[inline(always)]
+    fn log_probabilities(
+        &self,
+        cotangent: &[f32],
+        weights: &mut [f32],
+        slopes: &mut [f32],
+        gradients: Gradients<'_>,
+    ) {
+        let (zero, group) = (splat::<S>(0.0), self.group);
+        let largest = self.weigh(cotangent, weights);
+        let weights = &*weights;
+        if let Some(alpha) = gradients.alpha {
+            let multiple = self.multiple(&largest);
+            let mut sums = Sums::zero();
+            let mut totals = Sums::<S, L, 1>::zero();
+            for i in group.vectors() {
+                let (u, _) = self.curve.at(group.gap(i));
+                let slope = self.centered_alpha_slope(i, multiple);
+                store::<S>(slopes, i, slope);
+                sums.add(group.weighted(i, [u.gt(zero).select(u * slope, zero)]));
+                totals.add([load::<S>(weights, i)]);
+            }
+            let ([mass], [total]) = (group.expectations(sums), totals.totals());
+            let mean = mass.high / total.high;
+            let mut sums = Sums::<S, L, 1>::zero();
+            for i in group.vectors() {
+                let log_slope = self.curve.log_slope(group.gap(i));
+                let slope = load::<S>(slopes, i) - log_slope * mean;
+                let term = load::<S>(cotangent, i) * slope;
+                sums.add([log_slope.gt(zero).select(term, zero)]);
+            }
+            let [sum] = sums.totals();
+            store::<S>(alpha, 0, sum.high + sum.low);
+        }
+        let mut sums = Sums::<S, L, 2>::zero();
+        for i in group.vectors() {
+            let log_slope = self.curve.log_slope(group.gap(i));
+            let scaled = load::<S>(cotangent, i) * log_slope;
+            let scaled = log_slope.gt(zero).select(scaled, zero);
+            store::<S>(slopes, i, scaled);
+            sums.add([load::<S>(weights, i), scaled]);
+        }
+        let [total, scaled_sum] = sums.totals();
+        let mean = scaled_sum.high / total.high;
+        let logits = gradients.logits;
+        // The row sums to zero. At the largest weight, minus the sum of the others is more accurate.
+        let mut sums = Sums::<S, L, 1>::zero();
+        for i in group.vectors() {
+            // Both are zero off the support.
+            let value = load::<S>(slopes, i) - load::<S>(weights, i) * mean;
+            store::<S>(logits, i, value);
+            let is_largest = layout::index::<S, L>(i).eq(largest.index);
+            sums.add([is_largest.select(zero, value)]);
+        }
+        let [others] = sums.totals();
+        let others = zero - (others.high + others.low);
+        for i in group.vectors() {
+            let is_largest = layout::index::<S, L>(i).eq(largest.index);
+            store::<S>(logits, i, is_largest.select(others, load::<S>(logits, i)));
+        }
+        if let Some(reference) = gradients.reference {
+            for i in group.vectors() {
+                let log_slope = self.curve.log_slope(group.gap(i));
+                let value = load::<S>(logits, i) / (log_slope * group.q(i));
+                store::<S>(reference, i, log_slope.gt(zero).select(value, zero));
+            }
+        }
+    }
+
+    /// [`crate::math::Row::value_backward`].
+    #[inline(always)]
+    fn value(&self, cotangent: &[f32], logits: &mut [f32]) {
+        let c = load::<S>(cotangent, 0);
+        for i in self.group.vectors() {
+            let (u, _) = self.curve.at(self.group.gap(i));
+            store::<S>(logits, i, self.group.q(i) * u * c);
+        }
+    }
+}

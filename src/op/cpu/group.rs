@@ -1,0 +1,385 @@
+//! A group of rows that one call of a kernel computes, in either layout.
+
+use super::backward::{Backward, Gradients};
+use super::dispatch::run;
+use super::layout::Layout;
+use super::output::Forward;
+use super::storage::Storage;
+use super::summary::Group;
+use super::vector::{M, MAX_LANES, lanes, load, splat, store};
+use super::{GradientRows, Rows};
+use crate::math::{RowReference, Solver};
+use crate::op::request::STATE_LEN;
+use macerator::Simd;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// The set of rows of a group that have been computed.
+#[derive(Clone, Copy)]
+pub(in crate::op) struct Handled(u64);
+
+impl Handled {
+    pub const NONE: Self = Self(0);
+
+    #[inline(always)]
+    pub fn from_mask<S: Simd>(mask: M<S>) -> Self {
+        if mask.all() {
+            return Self(u64::MAX);
+        }
+        let mut lanes = [false; MAX_LANES];
+        // SAFETY: no machine has more than MAX_LANES lanes, so the mask fits.
+        unsafe { mask.store_as_bool(lanes.as_mut_ptr()) };
+        Self((0..MAX_LANES).fold(0, |bits, lane| bits | u64::from(lanes[lane]) << lane))
+    }
+
+    #[inline(always)]
+    pub fn has(self, row: usize) -> bool {
+        self.0 >> row & 1 != 0
+    }
+
+    /// Whether the first `count` rows have been computed.
+    #[inline(always)]
+    pub fn has_all(self, count: usize) -> bool {
+        self.0.trailing_ones() as usize >= count
+    }
+}
+
+/// The roots of a group, `ln u_max` as a sum of two numbers for each lane.
+pub(super) struct LaneRoots {
+    pub root: [f32; MAX_LANES],
+    pub remainder: [f32; MAX_LANES],
+}
+
+impl LaneRoots {
+    fn zeroed() -> Self {
+        Self {
+            root: [0.0; MAX_LANES],
+            remainder: [0.0; MAX_LANES],
+        }
+    }
+}
+
+/// The buffers of a group, each of whole vectors.
+#[derive(Default)]
+pub(in crate::op) struct GroupBuffers {
+    logits: Vec<f32>,
+    gaps: Vec<f32>,
+    reference: Vec<f32>,
+    /// The cotangent of a backward pass.
+    cotangent: Vec<f32>,
+    /// The output of a forward pass or the gradient in the logits.
+    values: Vec<f32>,
+    weights: Vec<f32>,
+    slopes: Vec<f32>,
+    reference_gradient: Vec<f32>,
+    /// The buffers for rows that are stored in another type.
+    row: Vec<f32>,
+    cotangent_row: Vec<f32>,
+    output: Vec<f32>,
+}
+
+/// The inputs of a kernel.
+pub(super) struct GroupInputs<'a, L> {
+    logits: &'a [f32],
+    reference: RowReference<&'a [f32]>,
+    /// `c = 1 - alpha` of each lane.
+    c: [f32; MAX_LANES],
+    gaps: &'a mut [f32],
+    layout: PhantomData<L>,
+}
+
+impl<'a, L: Layout> GroupInputs<'a, L> {
+    #[inline(always)]
+    pub fn group<S: Simd>(self) -> Group<'a, S, L> {
+        let c = load::<S>(&self.c, 0);
+        Group::new(self.logits, self.reference, c, self.gaps)
+    }
+}
+
+/// Rows from `first` on: as many as a vector has lanes with one row in each lane, otherwise one.
+#[derive(Clone, Copy)]
+struct Entries<'r, 'a, S: Storage> {
+    rows: &'r Rows<'a, S>,
+    first: usize,
+    count: usize,
+}
+
+impl<'a, T: Storage<Real = f32>> Entries<'_, 'a, T> {
+    /// The alphas of the rows: a number if they are equal, and `c = 1 - alpha` of each lane.
+    #[inline(always)]
+    fn alpha(&self) -> (Option<f64>, [f32; MAX_LANES]) {
+        let Some(alphas) = self.rows.alpha_rows else {
+            let alpha = self.rows.parameters.alpha;
+            return (Some(alpha), [(1.0 - alpha) as f32; MAX_LANES]);
+        };
+        let alphas = &alphas[self.first..self.first + self.count];
+        let first = f64::from(alphas[0]);
+        if alphas.iter().all(|&alpha| alpha == alphas[0]) {
+            return (Some(first), [(1.0 - first) as f32; MAX_LANES]);
+        }
+        let mut c = [0.0; MAX_LANES];
+        for (c, &alpha) in c.iter_mut().zip(alphas) {
+            *c = 1.0 - alpha;
+        }
+        (None, c)
+    }
+
+    /// Returns rows of `width` numbers in whole vectors: a row that fills them as it is, others in the buffer.
+    #[inline(always)]
+    fn gather<'b, S: Simd, L: Layout>(
+        &self,
+        rows: &'b [T],
+        width: usize,
+        padding: f32,
+        vectors: &'b mut Vec<f32>,
+        row: &'b mut Vec<f32>,
+    ) -> &'b [f32] {
+        if fills_vectors::<S, L, T>(width) {
+            return T::read(rows, row);
+        }
+        let lanes = lanes::<S>();
+        if L::ALONG_ROW {
+            vectors.clear();
+            vectors.extend_from_slice(T::read(rows, row));
+            vectors.resize(width.next_multiple_of(lanes), padding);
+        } else {
+            vectors.resize(width * lanes, 0.0);
+            for (lane, x) in rows.chunks_exact(width).enumerate() {
+                store_lane::<S>(vectors, lane, T::read(x, row));
+            }
+        }
+        vectors
+    }
+
+    /// The range of the entries of the rows.
+    #[inline(always)]
+    fn range(&self) -> Range<usize> {
+        self.first * self.rows.columns..(self.first + self.count) * self.rows.columns
+    }
+
+    /// Returns the reference in whole vectors, in the buffer.
+    #[inline(always)]
+    fn gather_reference<'b, S: Simd, L: Layout>(
+        &self,
+        vectors: &'b mut Vec<f32>,
+    ) -> RowReference<&'b [f32]> {
+        let q = match self.rows.reference {
+            RowReference::Uniform => return RowReference::Uniform,
+            RowReference::Ones => return RowReference::Ones,
+            RowReference::Values(q) => q,
+        };
+        let (columns, lanes) = (self.rows.columns, lanes::<S>());
+        let shared = self.rows.reference_stride == 0;
+        let q = if shared { q } else { &q[self.range()] };
+        if L::ALONG_ROW {
+            vectors.clear();
+            vectors.extend_from_slice(q);
+            vectors.resize(columns.next_multiple_of(lanes), 0.0);
+        } else {
+            vectors.resize(columns * lanes, 0.0);
+            if shared {
+                for (k, &q) in q.iter().enumerate() {
+                    store::<S>(vectors, k * lanes, splat::<S>(q));
+                }
+            } else {
+                for (lane, q) in q.chunks_exact(columns).enumerate() {
+                    store_lane::<S>(vectors, lane, q);
+                }
+            }
+        }
+        RowReference::Values(vectors)
+    }
+}
+
+/// Whether the kernels read and write rows of this width in place.
+#[inline(always)]
+fn fills_vectors<S: Simd, L: Layout, T: Storage>(width: usize) -> bool {
+    T::IS_REAL && L::ALONG_ROW && width.is_multiple_of(lanes::<S>())
+}
+
+/// Copies the numbers of a group into rows of `width` numbers.
+#[inline(always)]
+fn scatter<S: Simd, L: Layout, T: Storage<Real = f32>>(
+    vectors: &[f32],
+    rows: &mut [T],
+    width: usize,
+    buffer: &mut Vec<f32>,
+) {
+    if L::ALONG_ROW {
+        T::output_buffer(rows, buffer).copy_from_slice(&vectors[..width]);
+        T::write_back(rows, buffer);
+        return;
+    }
+    for (lane, row) in rows.chunks_exact_mut(width).enumerate() {
+        load_lane::<S>(vectors, lane, T::output_buffer(row, buffer));
+        T::write_back(row, buffer);
+    }
+}
+
+impl GroupBuffers {
+    /// Computes the outputs and the roots of `count` rows.
+    #[inline(always)]
+    pub fn forward<S: Simd, L: Layout, T: Storage<Real = f32>>(
+        &mut self,
+        rows: &Rows<'_, T>,
+        first: usize,
+        output: &mut [T],
+        states: &mut [f32],
+    ) -> Handled {
+        if rows.parameters.solver != Solver::Newton {
+            return Handled::NONE;
+        }
+        let count = states.len() / STATE_LEN;
+        let entries = Entries { rows, first, count };
+        let columns = rows.columns;
+        let Self {
+            gaps, values, row, ..
+        } = self;
+        let logits = &rows.logits[entries.range()];
+        let padding = f32::NEG_INFINITY;
+        let logits = entries.gather::<S, L>(logits, columns, padding, &mut self.logits, row);
+        for buffer in [&mut *gaps, &mut *values] {
+            buffer.resize(logits.len(), 0.0);
+        }
+        let (alpha, c) = entries.alpha();
+        let mut roots = LaneRoots::zeroed();
+        let width = output.len() / count;
+        let in_place = width == columns && fills_vectors::<S, L, T>(width);
+        let kernel = Forward::<L> {
+            inputs: GroupInputs {
+                logits,
+                reference: entries.gather_reference::<S, L>(&mut self.reference),
+                c,
+                gaps,
+                layout: PhantomData,
+            },
+            output: rows.parameters.output,
+            values: if in_place {
+                T::output_buffer(output, &mut self.output)
+            } else {
+                values
+            },
+            roots: &mut roots,
+        };
+        let handled = run::<S, _>(alpha, kernel);
+        if !in_place {
+            scatter::<S, L, T>(&self.values, output, width, &mut self.output);
+        }
+        for (lane, state) in states.chunks_exact_mut(STATE_LEN).enumerate() {
+            state.copy_from_slice(&[roots.root[lane], roots.remainder[lane]]);
+        }
+        handled
+    }
+
+    /// Computes the gradient in the logits of `count` rows, and those in alpha and the reference that have a buffer if
+    /// the output is one number for each entry.
+    #[inline(always)]
+    pub fn backward<S: Simd, L: Layout, T: Storage<Real = f32>>(
+        &mut self,
+        rows: &Rows<'_, T>,
+        first: usize,
+        states: &[f32],
+        cotangent: &[T],
+        gradients: &mut GradientRows<'_, T>,
+    ) -> Handled {
+        let count = states.len() / STATE_LEN;
+        let entries = Entries { rows, first, count };
+        let columns = rows.columns;
+        let Self {
+            gaps,
+            values,
+            weights,
+            slopes,
+            reference_gradient,
+            ..
+        } = self;
+        let logits = &rows.logits[entries.range()];
+        let padding = f32::NEG_INFINITY;
+        let (vectors, row) = (&mut self.logits, &mut self.row);
+        let logits = entries.gather::<S, L>(logits, columns, padding, vectors, row);
+        let width = cotangent.len() / count;
+        let (vectors, row) = (&mut self.cotangent, &mut self.cotangent_row);
+        let mut cotangent = entries.gather::<S, L>(cotangent, width, 0.0, vectors, row);
+        let len = logits.len();
+        for buffer in [&mut *gaps, &mut *values, &mut *weights, &mut *slopes] {
+            buffer.resize(len, 0.0);
+        }
+        let per_entry = rows.parameters.output.is_per_entry();
+        let wants_alpha = per_entry && gradients.alpha.is_some();
+        let wants_reference = per_entry && gradients.reference.is_some();
+        if wants_reference {
+            reference_gradient.resize(len, 0.0);
+        }
+        let mut roots = LaneRoots::zeroed();
+        for (lane, state) in states.chunks_exact(STATE_LEN).enumerate() {
+            [roots.root[lane], roots.remainder[lane]] = [state[0], state[1]];
+        }
+        let number;
+        if L::ALONG_ROW {
+            roots.root = [roots.root[0]; MAX_LANES];
+            roots.remainder = [roots.remainder[0]; MAX_LANES];
+            if width == 1 {
+                number = [cotangent[0]; MAX_LANES];
+                cotangent = &number;
+            }
+        }
+        let (alpha, c) = entries.alpha();
+        let mut alpha_gradient = [0.0; MAX_LANES];
+        let logits_gradient = gradients.logits.as_deref_mut();
+        let in_place = fills_vectors::<S, L, T>(columns);
+        let kernel = Backward::<L> {
+            inputs: GroupInputs {
+                logits,
+                reference: entries.gather_reference::<S, L>(&mut self.reference),
+                c,
+                gaps,
+                layout: PhantomData,
+            },
+            output: rows.parameters.output,
+            roots: &roots,
+            cotangent,
+            weights,
+            slopes,
+            gradients: Gradients {
+                logits: match logits_gradient {
+                    Some(logits) if in_place => T::output_buffer(logits, &mut self.output),
+                    _ => values,
+                },
+                alpha: wants_alpha.then_some(alpha_gradient.as_mut_slice()),
+                reference: wants_reference.then_some(reference_gradient.as_mut_slice()),
+            },
+        };
+        let handled = run::<S, _>(alpha, kernel);
+        if let (false, Some(logits)) = (in_place, &mut gradients.logits) {
+            scatter::<S, L, T>(&self.values, logits, columns, &mut self.output);
+        }
+        if let (true, Some(alpha)) = (wants_alpha, &mut gradients.alpha) {
+            alpha.copy_from_slice(&alpha_gradient[..count]);
+        }
+        if let (true, Some(reference)) = (wants_reference, &mut gradients.reference) {
+            scatter::<S, L, f32>(
+                &self.reference_gradient,
+                reference,
+                columns,
+                &mut self.output,
+            );
+        }
+        handled
+    }
+}
+
+/// Copies a row into a lane.
+#[inline(always)]
+fn store_lane<S: Simd>(group: &mut [f32], lane: usize, row: &[f32]) {
+    for (entry, &x) in group.chunks_exact_mut(lanes::<S>()).zip(row) {
+        entry[lane] = x;
+    }
+}
+
+/// Copies a lane into a row.
+#[inline(always)]
+fn load_lane<S: Simd>(group: &[f32], lane: usize, row: &mut [f32]) {
+    for (entry, y) in group.chunks_exact(lanes::<S>()).zip(row) {
+        *y = entry[lane];
+    }
+}

@@ -1,0 +1,192 @@
+//! How the entries of rows lie in vectors, and the reductions that depend on it.
+
+use super::vector::{M, MAX_LANES, V, lanes, load, splat, store};
+use macerator::Simd;
+use std::marker::PhantomData;
+
+/// How the entries of rows lie in vectors.
+pub(in crate::op) trait Layout {
+    /// Whether the lanes of a vector hold entries of one row. Otherwise, each lane holds a row of its own.
+    const ALONG_ROW: bool;
+}
+
+/// One row in each lane, for short rows. With vectors along a row of a few entries, most of the time would go into sums
+/// across lanes and into the latency of the Newton steps.
+pub(super) struct AcrossRows;
+
+/// Vectors along one row.
+pub(super) struct AlongRow;
+
+impl Layout for AcrossRows {
+    const ALONG_ROW: bool = false;
+}
+
+impl Layout for AlongRow {
+    const ALONG_ROW: bool = true;
+}
+
+/// A sum over the entries of each row, as a sum of two numbers.
+pub(super) struct Sum<S: Simd> {
+    pub high: V<S>,
+    pub low: V<S>,
+}
+
+// Not derived: that would ask for `S: Copy`.
+impl<S: Simd> Clone for Sum<S> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Simd> Copy for Sum<S> {}
+
+/// Number of vectors that are summed in `f32` before their sum is added in `f64`. The error of 32 additions in a lane
+/// is smaller than the rounding of the result.
+const BLOCK: usize = 32;
+
+/// Sums over the entries of each row, which grow by one vector at a time.
+///
+/// The loops are written out where the sums are needed: a closure would be compiled without the vector instructions.
+pub(super) struct Sums<S: Simd, L, const N: usize> {
+    block: [V<S>; N],
+    in_block: usize,
+    totals: [f64; N],
+    layout: PhantomData<L>,
+}
+
+impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
+    #[inline(always)]
+    pub fn zero() -> Self {
+        Self {
+            block: [splat::<S>(0.0); N],
+            in_block: 0,
+            totals: [0.0; N],
+            layout: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    pub fn add(&mut self, terms: [V<S>; N]) {
+        for n in 0..N {
+            self.block[n] += terms[n];
+        }
+        if L::ALONG_ROW {
+            self.in_block += 1;
+            if self.in_block == BLOCK {
+                self.end_block();
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn end_block(&mut self) {
+        for n in 0..N {
+            self.totals[n] += f64::from(self.block[n].reduce_add());
+            self.block[n] = splat::<S>(0.0);
+        }
+        self.in_block = 0;
+    }
+
+    /// The sums, times a factor.
+    #[inline(always)]
+    pub fn times(mut self, factor: V<S>) -> [Sum<S>; N] {
+        let zero = splat::<S>(0.0);
+        if L::ALONG_ROW {
+            self.end_block();
+        }
+        let mut result = [Sum {
+            high: zero,
+            low: zero,
+        }; N];
+        for n in 0..N {
+            let (sum, rest) = if L::ALONG_ROW {
+                let high = self.totals[n] as f32;
+                let low = (self.totals[n] - f64::from(high)) as f32;
+                (splat::<S>(high), splat::<S>(low))
+            } else {
+                (self.block[n], zero)
+            };
+            let high = sum * factor;
+            let lost = sum.mul_add(factor, zero - high);
+            result[n] = Sum {
+                high,
+                low: rest.mul_add(factor, lost),
+            };
+        }
+        result
+    }
+
+    #[inline(always)]
+    pub fn totals(self) -> [Sum<S>; N] {
+        self.times(splat::<S>(1.0))
+    }
+}
+
+/// The largest number of each row, in each of its lanes.
+#[inline(always)]
+pub(super) fn max<S: Simd, L: Layout>(values: V<S>) -> V<S> {
+    if L::ALONG_ROW {
+        splat::<S>(values.reduce_max())
+    } else {
+        values
+    }
+}
+
+/// The smallest number of each row, in each of its lanes.
+#[inline(always)]
+pub(super) fn min<S: Simd, L: Layout>(values: V<S>) -> V<S> {
+    if L::ALONG_ROW {
+        splat::<S>(values.reduce_min())
+    } else {
+        values
+    }
+}
+
+/// The rows whose lanes are all true.
+#[inline(always)]
+pub(super) fn all<S: Simd, L: Layout>(mask: M<S>) -> M<S> {
+    if L::ALONG_ROW {
+        let zero = splat::<S>(0.0);
+        if mask.all() {
+            zero.eq(zero)
+        } else {
+            zero.gt(zero)
+        }
+    } else {
+        mask
+    }
+}
+
+/// The numbers of each row in a lane that the mask selects, or zero if it selects none.
+#[inline(always)]
+pub(super) fn pick<S: Simd, L: Layout>(mask: M<S>, values: V<S>) -> V<S> {
+    let selected = mask.select(values, splat::<S>(0.0));
+    if !L::ALONG_ROW {
+        return selected;
+    }
+    let mut lane_values = [0.0; MAX_LANES];
+    store::<S>(&mut lane_values, 0, selected);
+    let nonzero = lane_values[..lanes::<S>()].iter().find(|&&x| x != 0.0);
+    splat::<S>(nonzero.copied().unwrap_or(0.0))
+}
+
+/// The indices of the entries of a vector in their rows. They are exact below 2^24.
+#[inline(always)]
+pub(super) fn index<S: Simd, L: Layout>(at: usize) -> V<S> {
+    if L::ALONG_ROW {
+        splat::<S>(at as f32) + load::<S>(&LANES, 0)
+    } else {
+        splat::<S>((at / lanes::<S>()) as f32)
+    }
+}
+
+const LANES: [f32; MAX_LANES] = {
+    let mut lanes = [0.0; MAX_LANES];
+    let mut i = 0;
+    while i < MAX_LANES {
+        lanes[i] = i as f32;
+        i += 1;
+    }
+    lanes
+};

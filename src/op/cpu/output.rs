@@ -1,0 +1,119 @@
+//! The outputs of a group of rows.
+
+use super::curve::{RatioCurve, Root};
+use super::dispatch::{CurveKind, Kernel};
+use super::elementary::{expm1_over, ln};
+use super::group::{GroupInputs, Handled, LaneRoots};
+use super::layout::{Layout, Sums};
+use super::summary::Group;
+use super::vector::{M, V, copy_mask, load, splat, store};
+use super::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE};
+use crate::math::Output;
+use macerator::Simd;
+
+/// The kernel that finds the roots of the rows and computes their output.
+pub(super) struct Forward<'a, L> {
+    pub inputs: GroupInputs<'a, L>,
+    pub output: Output,
+    /// One vector for each entry of the output, and at least one for each entry of the row.
+    pub values: &'a mut [f32],
+    pub roots: &'a mut LaneRoots,
+}
+
+impl<L: Layout> Kernel for Forward<'_, L> {
+    type Output = Handled;
+
+    #[inline(always)]
+    fn run<S: Simd, O: CurveKind>(self) -> Handled {
+        let group = self.inputs.group::<S>();
+        let values = self.values;
+        let wanted = self.output == Output::Probabilities;
+        let found = O::RatioCurve::<S>::solve(&group, wanted, values);
+        let root = found.root;
+        let mut handled = found.found;
+        match self.output {
+            Output::Probabilities => {}
+            Output::LogProbabilities => group.write_log(&O::RatioCurve::new(&root), values),
+            Output::Value | Output::Divergence => {
+                let (value, divergence, is_accurate) =
+                    group.value_and_divergence(&O::RatioCurve::new(&root), &root);
+                let number = if self.output == Output::Value {
+                    value
+                } else {
+                    divergence
+                };
+                store::<S>(values, 0, number);
+                handled = handled & is_accurate;
+            }
+        }
+        let (root, remainder) = root.state();
+        store::<S>(&mut self.roots.root, 0, root);
+        store::<S>(&mut self.roots.remainder, 0, remainder);
+        Handled::from_mask(handled)
+    }
+}
+
+impl<S: Simd, L: Layout> Group<'_, S, L> {
+    /// Writes `ln p`.
+    #[inline(always)]
+    fn write_log(&self, curve: &impl RatioCurve<S>, values: &mut [f32]) {
+        let constant = ln::<S>(self.summary.constant.unwrap_or(splat::<S>(1.0)));
+        let (negative_infinity, infinite) =
+            (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
+        for i in self.vectors() {
+            let gap = self.gap(i);
+            let log_q = match self.summary.constant {
+                Some(_) => constant,
+                None => ln::<S>(load::<S>(self.reference, i)),
+            };
+            let log_p = gap
+                .lt(infinite)
+                .select(log_q + curve.log_u(gap), negative_infinity);
+            store::<S>(values, i, log_p);
+        }
+    }
+
+    /// Computes the value and the divergence by the formulas at [`MASS_FORM_MIN_ALPHA`], and the mask of the rows for
+    /// which they are accurate.
+    #[inline(always)]
+    fn value_and_divergence(
+        &self,
+        curve: &impl RatioCurve<S>,
+        root: &Root<S>,
+    ) -> (V<S>, V<S>, M<S>) {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let infinite = splat::<S>(f32::INFINITY);
+        let alpha = one - root.c;
+        let by_mass = alpha.abs().ge(splat::<S>(MASS_FORM_MIN_ALPHA));
+        let by_entry = !by_mass.all();
+        let top = root.derivative_at_max();
+        let mut sums = Sums::zero();
+        for i in self.vectors() {
+            let gap = self.gap(i);
+            let (u, _) = curve.at(gap);
+            let allowed = gap.lt(infinite);
+            let term = copy_mask(&allowed).select(u * (top - gap), zero);
+            // f*(f'(u)).
+            let conjugate = if by_entry {
+                allowed.select(expm1_over::<S>(alpha, curve.log_u(gap)), zero)
+            } else {
+                zero
+            };
+            sums.add(self.weighted(i, [u, term, conjugate]));
+        }
+        let [mass, mean, mut conjugate] = self.expectations(sums);
+        let excess = (mass.high - self.summary.total.high) + (mass.low - self.summary.total.low);
+        let from_mass = (excess - root.c * mean.high) / alpha;
+        conjugate.high = by_mass.select(from_mass, conjugate.high);
+        let is_accurate = match self.summary.constant {
+            Some(_) => copy_mask(&self.summary.usable),
+            None => top.abs().le(splat::<S>(MAX_DERIVATIVE)),
+        };
+        let value = (self.summary.max - top) + conjugate.high;
+        let excess = Self::excess(mass);
+        let divergence = (mean.high - excess * top) - conjugate.high;
+        // Rounding may make the divergence negative.
+        let divergence = divergence.lt(zero).select(zero, divergence);
+        (value, divergence, is_accurate)
+    }
+}

@@ -1,0 +1,214 @@
+//! The first passes over a group of rows: [`crate::math::Row::new`].
+
+use super::elementary::{exp, ln};
+use super::layout::{self, Layout, Sum, Sums};
+use super::vector::{M, V, copy_mask, lanes, load, splat, store};
+use crate::math::{MAX_ALPHA, Real, RowReference, Solver};
+use macerator::Simd;
+use std::iter::StepBy;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Largest gap, times `max(1, |c|)` and `u_max^c`, at which no product overflows.
+const MAX_SCALED_GAP: f32 = 1e34;
+
+/// What the first passes found of each row.
+pub(super) struct Summary<S: Simd> {
+    /// `c = 1 - alpha`.
+    pub c: V<S>,
+    /// Rows within the range of these kernels. The gaps of the others are set to zero, which is harmless.
+    pub usable: M<S>,
+    pub max: V<S>,
+    /// The reference of every allowed entry, if the reference is not given.
+    pub constant: Option<V<S>>,
+    /// The sum of the reference over the allowed entries.
+    pub total: Sum<S>,
+    /// The bracket of `ln u_max`.
+    pub lo: V<S>,
+    pub hi: V<S>,
+    /// `<q, g> / sum q`, which bounds the root by Jensen's inequality.
+    pub mean_gap: V<S>,
+}
+
+/// A group of rows after the first passes.
+pub(super) struct Group<'a, S: Simd, L> {
+    /// `x_max - x`, or `+inf` for a masked entry.
+    pub gaps: &'a [f32],
+    /// The reference, if it is given.
+    pub reference: &'a [f32],
+    pub summary: Summary<S>,
+    layout: PhantomData<L>,
+}
+
+impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
+    /// Fills the gaps and the summary from logits that are padded with masked entries.
+    #[inline(always)]
+    pub fn new(
+        logits: &[f32],
+        reference: RowReference<&'a [f32]>,
+        c: V<S>,
+        gaps: &'a mut [f32],
+    ) -> Self {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let (lowest, largest) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::MAX));
+        let given = match reference {
+            RowReference::Values(q) => Some(q),
+            RowReference::Uniform | RowReference::Ones => None,
+        };
+        let len = gaps.len();
+        let mut max = lowest;
+        let mut min = splat::<S>(f32::INFINITY);
+        let mut count = zero;
+        // NaN fails every comparison.
+        let mut usable = c.ge(splat::<S>((1.0 - Solver::NEWTON_MAX_ALPHA) as f32))
+            & c.le(splat::<S>((1.0 + MAX_ALPHA) as f32));
+        for i in (0..len).step_by(lanes::<S>()) {
+            let mut x = load::<S>(logits, i);
+            if let Some(q) = given {
+                let q = load::<S>(q, i);
+                let none = q.eq(zero);
+                // The vector logarithm is not valid for subnormal numbers.
+                let normal = q.ge(splat::<S>(f32::MIN_POSITIVE)) & q.le(largest);
+                usable = usable & (copy_mask(&none) | normal);
+                x = mask_zero_reference::<S>(x, none);
+            }
+            usable = usable & x.le(largest);
+            max = max.max(x);
+            min = x.gt(lowest).select(x.min(min), min);
+            count += x.gt(lowest).select(one, zero);
+        }
+        let max = layout::max::<S, L>(max);
+        let min = layout::min::<S, L>(min);
+        // Exact up to 2^24 entries for each lane.
+        let count = if L::ALONG_ROW {
+            splat::<S>(count.reduce_add())
+        } else {
+            count
+        };
+        usable = layout::all::<S, L>(usable) & count.gt(zero);
+        let finite = max - min;
+        usable = usable & finite.le(largest);
+
+        let infinite = splat::<S>(f32::INFINITY);
+        let mut at_max = zero;
+        for i in (0..len).step_by(lanes::<S>()) {
+            let mut x = load::<S>(logits, i);
+            if let Some(q) = given {
+                let q = load::<S>(q, i);
+                x = mask_zero_reference::<S>(x, q.eq(zero));
+                at_max = x.eq(max).select(q.max(at_max), at_max);
+            }
+            let gap = copy_mask(&usable).select(max - x, zero);
+            store::<S>(gaps, i, gap);
+        }
+        let gaps = &*gaps;
+        let count = copy_mask(&usable).select(count, one);
+        let (constant, total, lo, hi, mean_gap) = match given {
+            None => {
+                let mut sums = Sums::<S, L, 1>::zero();
+                for i in (0..len).step_by(lanes::<S>()) {
+                    let gap = load::<S>(gaps, i);
+                    sums.add([gap.lt(infinite).select(gap, zero)]);
+                }
+                let [gap_sum] = sums.totals();
+                let log = ln::<S>(count);
+                let mean_gap = gap_sum.high / count;
+                let whole = |high| Sum { high, low: zero };
+                match reference {
+                    RowReference::Uniform => (Some(one / count), whole(one), zero, log, mean_gap),
+                    _ => (Some(one), whole(count), zero - log, zero, mean_gap),
+                }
+            }
+            Some(q) => {
+                let mut sums = Sums::<S, L, 2>::zero();
+                for i in (0..len).step_by(lanes::<S>()) {
+                    let (gap, q) = (load::<S>(gaps, i), load::<S>(q, i));
+                    let allowed = gap.lt(infinite);
+                    let share = copy_mask(&allowed).select(q * gap, zero);
+                    sums.add([allowed.select(q, zero), share]);
+                }
+                let [mut total, gap_sum] = sums.totals();
+                total.high = copy_mask(&usable).select(total.high, one);
+                let at_max = layout::max::<S, L>(at_max);
+                let at_max = copy_mask(&usable).select(at_max, one);
+                let (lo, hi) = (zero - ln::<S>(total.high), zero - ln::<S>(at_max));
+                (None, total, lo, hi, gap_sum.high / total.high)
+            }
+        };
+        let exponent = c.abs() * lo.abs().max(hi.abs());
+        let scaled_gap = finite * c.abs().max(one) * exp::<S>(exponent);
+        let usable = usable
+            & exponent.le(splat::<S>(f32::LOG_SPACE))
+            & scaled_gap.le(splat::<S>(MAX_SCALED_GAP))
+            & total.high.le(largest);
+        Self {
+            gaps,
+            reference: given.unwrap_or(&[]),
+            summary: Summary {
+                c,
+                usable,
+                max,
+                constant,
+                total,
+                lo,
+                hi,
+                mean_gap,
+            },
+            layout: PhantomData,
+        }
+    }
+
+    /// The offsets of the vectors.
+    #[inline(always)]
+    pub fn vectors(&self) -> StepBy<Range<usize>> {
+        self.sample(1)
+    }
+
+    /// The offsets of every `stride`-th vector.
+    #[inline(always)]
+    pub fn sample(&self, stride: usize) -> StepBy<Range<usize>> {
+        (0..self.gaps.len()).step_by(stride * lanes::<S>())
+    }
+
+    /// Returns the reference at an entry.
+    #[inline(always)]
+    pub fn q(&self, at: usize) -> V<S> {
+        match self.summary.constant {
+            Some(q) => q,
+            None => load::<S>(self.reference, at),
+        }
+    }
+
+    #[inline(always)]
+    pub fn gap(&self, at: usize) -> V<S> {
+        load::<S>(self.gaps, at)
+    }
+
+    /// Multiplies the terms of an entry by its reference if it is given. [`Self::expectations`] has the constant one.
+    #[inline(always)]
+    pub fn weighted<const N: usize>(&self, at: usize, mut terms: [V<S>; N]) -> [V<S>; N] {
+        if self.summary.constant.is_none() {
+            let q = load::<S>(self.reference, at);
+            for term in &mut terms {
+                *term = *term * q;
+            }
+        }
+        terms
+    }
+
+    /// The sums of weighted terms.
+    #[inline(always)]
+    pub fn expectations<const N: usize>(&self, sums: Sums<S, L, N>) -> [Sum<S>; N] {
+        match self.summary.constant {
+            Some(q) => sums.times(q),
+            None => sums.totals(),
+        }
+    }
+}
+
+/// `q = 0` masks an entry. NaN and `+inf` still propagate.
+#[inline(always)]
+fn mask_zero_reference<S: Simd>(x: V<S>, none: M<S>) -> V<S> {
+    let mask = none & x.le(splat::<S>(f32::MAX));
+    mask.select(splat::<S>(f32::NEG_INFINITY), x)
+}
