@@ -124,15 +124,15 @@ impl Line {
             .map(|x| Tensor::from_data(x.into_data(), &Device::flex().autodiff()).require_grad());
         PEAK.store(LIVE.load(Ordering::Relaxed), Ordering::Relaxed);
         let start = Instant::now();
-        let context = self.attention(tracked);
+        let context = self.attention(tracked.clone());
         let gradients = context.backward();
         self.both.push(start.elapsed().as_secs_f64());
-        // The gradients and the context are alive; the cotangent, of the shape of the context, no longer is.
+        // The inputs, the gradients and the context are alive; the cotangent, of the shape of the context, no longer is.
         let cotangent = context.dims().iter().product::<usize>() * size_of::<f32>();
         let extra =
             PEAK.load(Ordering::Relaxed) as f64 - (LIVE.load(Ordering::Relaxed) + cotangent) as f64;
         self.extra = self.extra.max(extra / MIB);
-        drop(gradients);
+        drop((tracked, gradients));
     }
 
     fn print(&self, [batch, heads, keys, size]: [usize; 4]) {

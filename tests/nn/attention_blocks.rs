@@ -243,7 +243,7 @@ impl Inputs {
             bias: self.bias.map(Tensor::require_grad),
             alpha: match self.alpha {
                 Alpha::Tensor(alpha) => Alpha::Tensor(alpha.require_grad()),
-                number => number,
+                number @ Alpha::Number(_) => number,
             },
         }
     }

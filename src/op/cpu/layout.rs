@@ -68,8 +68,8 @@ impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
 
     #[inline(always)]
     pub fn add(&mut self, terms: [V<S>; N]) {
-        for n in 0..N {
-            self.block[n] += terms[n];
+        for (sum, term) in self.block.iter_mut().zip(terms) {
+            *sum += term;
         }
         if L::ALONG_ROW {
             self.in_block += 1;
@@ -99,7 +99,7 @@ impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
             high: zero,
             low: zero,
         }; N];
-        for n in 0..N {
+        for (n, result) in result.iter_mut().enumerate() {
             let (sum, rest) = if L::ALONG_ROW {
                 let high = self.totals[n] as f32;
                 let low = (self.totals[n] - f64::from(high)) as f32;
@@ -109,7 +109,7 @@ impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
             };
             let high = sum * factor;
             let lost = sum.mul_add(factor, zero - high);
-            result[n] = Sum {
+            *result = Sum {
                 high,
                 low: rest.mul_add(factor, lost),
             };

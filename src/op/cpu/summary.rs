@@ -190,7 +190,7 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
         if self.summary.constant.is_none() {
             let q = load::<S>(self.reference, at);
             for term in &mut terms {
-                *term = *term * q;
+                *term *= q;
             }
         }
         terms
