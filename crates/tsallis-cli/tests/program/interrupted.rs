@@ -2,8 +2,8 @@
 
 use super::resume::assert_same_run;
 use super::{
-    assert_same_files, copy, folder, json, name, names, program, read, stderr, stdout, succeed,
-    tiny, train,
+    assert_same_files, copy, folder, json, name, names, program, read, refuse, stderr, stdout,
+    succeed, tiny, train,
 };
 use std::fs;
 use std::path::Path;
@@ -305,4 +305,180 @@ fn a_run_in_progress_can_be_evaluated() {
     }
     child.kill().expect("killed");
     child.wait().expect("ended");
+}
+
+/// A process that is killed before training begins leaves a partial file.
+#[test]
+fn a_command_that_was_killed_before_it_began_can_be_repeated() {
+    let folder = folder("unbegun");
+    let run = folder.join("run");
+    fs::create_dir(&run).expect("made");
+    fs::write(run.join("config.json.partial"), "{\"ver").expect("written");
+    train(&run, &["--steps", "16"]);
+    assert_eq!(json(run.join("summary.json"))["steps"], 16);
+
+    let sweep = folder.join("sweep");
+    fs::create_dir(&sweep).expect("made");
+    fs::write(sweep.join("sweep.json.partial"), "").expect("written");
+    let mut arguments = tiny(&sweep, &["--steps", "16", "--seeds", "0..1"]);
+    arguments[0] = "sweep";
+    succeed(&arguments);
+
+    // Of three seeds, the second one was being prepared.
+    let seeds = folder.join("seeds");
+    let arguments = ["--steps", "16", "--seeds", "0..3", "--quiet"];
+    train(&seeds, &arguments);
+    for gone in ["seed-0/metrics.csv", "seed-1/config.json"] {
+        fs::remove_file(seeds.join(gone)).expect("removed");
+    }
+    fs::remove_dir_all(seeds.join("seed-2")).expect("removed");
+    fs::write(seeds.join("seeds.partial"), "").expect("written");
+    let said = refuse(&["train", "--resume", name(&seeds)]);
+    assert!(said.contains("repeat the command that began it"), "{said}");
+    train(&seeds, &arguments);
+    assert_eq!(names(&seeds), ["seed-0", "seed-1", "seed-2"]);
+}
+
+/// Waits until a file has at least this many lines.
+fn wait_for_lines(file: &Path, count: usize) {
+    while fs::read_to_string(file).map_or(0, |text| text.lines().count()) < count {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The rest of the run must not go to a new folder of the same name.
+#[cfg(unix)]
+#[test]
+fn a_run_whose_folder_is_moved_ends_with_an_error_and_can_go_on() {
+    let folder = folder("moved");
+    let straight = folder.join("straight");
+    let every = ["--checkpoint-every", "16"];
+    train(&straight, &every);
+    let mut line = tiny(Path::new("sweep"), &["--steps", "1024", "--seeds", "0..8"]);
+    line[0] = "sweep";
+    let sweep = &line[..];
+    let train = &tiny(Path::new("train"), &every)[..];
+    for (arguments, file, resume) in [
+        (train, "metrics.csv", &["train", "--resume", "train"][..]),
+        (sweep, "results.csv", sweep),
+    ] {
+        let run = folder.join(arguments[2]);
+        let child = program()
+            .args(arguments)
+            .current_dir(&folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        wait_for_lines(&run.join(file), 2);
+        fs::rename(&run, folder.join("elsewhere")).expect("moved");
+        let ended = child.wait_with_output().expect("the program ends");
+        let said = stderr(&ended);
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+        assert!(said.contains("No such file"), "{said}");
+        assert_eq!(said.matches("error: ").count(), 1, "{said}");
+        assert!(!run.exists(), "{said}");
+        fs::rename(folder.join("elsewhere"), &run).expect("moved back");
+        let resumed = program().args(resume).current_dir(&folder).output();
+        let resumed = resumed.expect("the program starts");
+        assert!(resumed.status.success(), "{}", stderr(&resumed));
+    }
+    assert_same_run(&straight, &folder.join("train"));
+}
+
+/// A table in which half a row stays would be unreadable once the next row follows it.
+#[cfg(unix)]
+#[test]
+fn a_row_that_does_not_fit_on_the_disk_is_not_written_in_part() {
+    let folder = folder("full");
+    let out = folder.join("out");
+    let arguments = [
+        "tabular",
+        "--mdp",
+        "nchain:3",
+        "--algorithm",
+        "fpg",
+        "--iterations",
+        "100",
+        "--out",
+        name(&out),
+    ];
+    // Without the trap, the signal ends the process.
+    let limited = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
+    let ended = std::process::Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_tsallis")])
+        .args(arguments)
+        .output()
+        .expect("a shell");
+    let said = stderr(&ended);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("results.csv: File too large"), "{said}");
+    let rows = read(out.join("results.csv"));
+    assert!(rows.ends_with(b"\n"), "{rows:?}");
+    let output = super::tsallis(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(read(out.join("results.csv")).starts_with(&rows));
+}
+
+/// Wherever a sweep is killed between the end of a run and its row, the same command does what is left.
+#[test]
+fn a_run_of_a_sweep_is_complete_once_it_has_a_row() {
+    let folder = folder("swept");
+    let sweep = |out: &Path, keep: &str| {
+        let mut arguments = tiny(out, &["--steps", "64", "--seeds", "0..2", "--keep", keep]);
+        arguments[0] = "sweep";
+        super::tsallis(&arguments)
+    };
+    let run = "runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5/seed-1";
+
+    let all = folder.join("all");
+    let picture = all.join(run).join("learning_curve.png");
+    // A folder at the path of the partial file makes the write fail.
+    let in_the_way = all.join(run).join("learning_curve.png.partial");
+    assert!(sweep(&all, "all").status.success());
+    let straight = read(&picture);
+    let rows = String::from_utf8(read(all.join("results.csv"))).expect("UTF-8");
+    let others: Vec<_> = rows
+        .lines()
+        .filter(|row| !row.contains(",0.5,1,"))
+        .collect();
+    fs::write(all.join("results.csv"), others.join("\n") + "\n").expect("written");
+    fs::remove_file(&picture).expect("removed");
+    fs::create_dir(&in_the_way).expect("made");
+    assert_eq!(sweep(&all, "all").status.code(), Some(2));
+    fs::remove_dir(&in_the_way).expect("removed");
+    assert!(sweep(&all, "all").status.success());
+    assert!(read(&picture) == straight);
+
+    let metrics = folder.join("metrics");
+    assert!(sweep(&metrics, "metrics").status.success());
+    let left = metrics.join(run).join("checkpoints/step-64");
+    fs::create_dir_all(&left).expect("made");
+    assert!(sweep(&metrics, "metrics").status.success());
+    assert!(!left.exists());
+    // The checkpoints of another sweep are not temporary.
+    assert!(sweep(&all, "metrics").status.success());
+    assert!(all.join(run).join("checkpoints").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_seconds_of_a_stopped_run_of_a_sweep_count() {
+    let folder = folder("seconds");
+    let out = folder.join("out");
+    let mut arguments = tiny(&out, &["--steps", "3200", "--seeds", "0..1"]);
+    arguments[0] = "sweep";
+    let child = start(&arguments);
+    let run = out.join("runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5/seed-0");
+    wait_for_lines(&run.join("metrics.csv"), 3);
+    // The clock of the run does not stand still meanwhile.
+    send("STOP", &child);
+    std::thread::sleep(Duration::from_secs(4));
+    send("INT", &child);
+    send("CONT", &child);
+    let ended = child.wait_with_output().expect("the program ends");
+    assert_eq!(ended.status.code(), Some(130));
+    succeed(&arguments);
+    assert!(json(run.join("summary.json"))["seconds"].as_f64() > Some(4.0));
+    assert_eq!(names(&run), ["config.json", "metrics.csv", "summary.json"]);
 }
