@@ -420,45 +420,44 @@ fn a_row_that_does_not_fit_on_the_disk_is_not_written_in_part() {
     assert!(read(out.join("results.csv")).starts_with(&rows));
 }
 
-/// Wherever a sweep is killed between the end of a run and its row, the same command does what is left.
+/// A sweep that is killed goes on with the runs that have no row, so the row of a run is its last file.
 #[test]
-fn a_run_of_a_sweep_is_complete_once_it_has_a_row() {
+fn a_run_of_a_sweep_has_no_row_before_it_is_complete() {
     let folder = folder("swept");
-    let sweep = |out: &Path, keep: &str| {
-        let mut arguments = tiny(out, &["--steps", "64", "--seeds", "0..2", "--keep", keep]);
+    for (keep, in_the_way) in [
+        // A folder at the path of a partial file makes the write fail, and a file has no checkpoints to remove.
+        ("all", "learning_curve.png.partial"),
+        ("metrics", "checkpoints"),
+    ] {
+        let out = folder.join(keep);
+        let mut arguments = tiny(&out, &["--steps", "64", "--seeds", "0..2", "--keep", keep]);
         arguments[0] = "sweep";
-        super::tsallis(&arguments)
-    };
-    let run = "runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5/seed-1";
-
-    let all = folder.join("all");
-    let picture = all.join(run).join("learning_curve.png");
-    // A folder at the path of the partial file makes the write fail.
-    let in_the_way = all.join(run).join("learning_curve.png.partial");
-    assert!(sweep(&all, "all").status.success());
-    let straight = read(&picture);
-    let rows = String::from_utf8(read(all.join("results.csv"))).expect("UTF-8");
-    let others: Vec<_> = rows
-        .lines()
-        .filter(|row| !row.contains(",0.5,1,"))
-        .collect();
-    fs::write(all.join("results.csv"), others.join("\n") + "\n").expect("written");
-    fs::remove_file(&picture).expect("removed");
-    fs::create_dir(&in_the_way).expect("made");
-    assert_eq!(sweep(&all, "all").status.code(), Some(2));
-    fs::remove_dir(&in_the_way).expect("removed");
-    assert!(sweep(&all, "all").status.success());
-    assert!(read(&picture) == straight);
-
-    let metrics = folder.join("metrics");
-    assert!(sweep(&metrics, "metrics").status.success());
-    let left = metrics.join(run).join("checkpoints/step-64");
-    fs::create_dir_all(&left).expect("made");
-    assert!(sweep(&metrics, "metrics").status.success());
-    assert!(!left.exists());
-    // The checkpoints of another sweep are not temporary.
-    assert!(sweep(&all, "metrics").status.success());
-    assert!(all.join(run).join("checkpoints").exists());
+        succeed(&arguments);
+        let run = out.join("runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5/seed-1");
+        let straight = names(&run);
+        let rows = || String::from_utf8(read(out.join("results.csv"))).expect("UTF-8");
+        let mut others: Vec<_> = rows().lines().map(str::to_owned).collect();
+        others.retain(|row| !row.contains(",0.5,1,"));
+        let others = others.join("\n") + "\n";
+        fs::write(out.join("results.csv"), &others).expect("written");
+        let in_the_way = run.join(in_the_way);
+        if keep == "all" {
+            fs::remove_file(run.join("learning_curve.png")).expect("removed");
+            fs::create_dir(&in_the_way).expect("made");
+        } else {
+            fs::write(&in_the_way, "").expect("written");
+        }
+        refuse(&[&arguments[..], &["--quiet"]].concat());
+        assert_eq!(rows(), others, "{keep}");
+        if keep == "all" {
+            fs::remove_dir(&in_the_way).expect("removed");
+        } else {
+            fs::remove_file(&in_the_way).expect("removed");
+        }
+        succeed(&arguments);
+        assert_eq!(rows().lines().count(), 3, "{keep}");
+        assert_eq!(names(&run), straight, "{keep}");
+    }
 }
 
 #[cfg(unix)]
