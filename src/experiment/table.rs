@@ -4,7 +4,7 @@ use super::renamed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom};
+use std::io::{Seek, SeekFrom, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct CsvTable<R> {
     path: PathBuf,
-    writer: csv::Writer<File>,
+    file: File,
     rows: PhantomData<fn(R)>,
 }
 
@@ -27,15 +27,13 @@ impl<R: Serialize> CsvTable<R> {
         let path = path.into();
         let file = File::create_new(&path).map_err(FileError::io("create", &path))?;
         lock(&file, path.parent().unwrap_or(&path))?;
-        Ok(Self::from_locked(path, file, true))
+        Ok(Self::from_locked(path, file))
     }
 
-    fn from_locked(path: PathBuf, file: File, empty: bool) -> Self {
+    fn from_locked(path: PathBuf, file: File) -> Self {
         Self {
             path,
-            writer: csv::WriterBuilder::new()
-                .has_headers(empty)
-                .from_writer(file),
+            file,
             rows: PhantomData,
         }
     }
@@ -44,11 +42,24 @@ impl<R: Serialize> CsvTable<R> {
     ///
     /// # Errors
     ///
-    /// If the row cannot be written.
+    /// If the row cannot be written, or if the file has been moved or removed.
     pub fn append(&mut self, row: &R) -> Result<(), FileError> {
         let mut write = || {
-            self.writer.serialize(row)?;
-            self.writer.flush()
+            // An open file can be written even if it is no longer there.
+            std::fs::metadata(&self.path)?;
+            let end = self.file.stream_position()?;
+            let mut line = csv::WriterBuilder::new()
+                .has_headers(end == 0)
+                .from_writer(Vec::new());
+            line.serialize(row)?;
+            let line = line.into_inner().map_err(csv::IntoInnerError::into_error)?;
+            let written = self.file.write_all(&line);
+            if written.is_err() {
+                // Report the error of the write, not that of the cleanup.
+                let _ = self.file.set_len(end);
+                let _ = self.file.seek(SeekFrom::Start(end));
+            }
+            written
         };
         write().map_err(FileError::io("write", &self.path))
     }
@@ -59,7 +70,7 @@ impl<R: Serialize> CsvTable<R> {
     ///
     /// If the rows cannot be flushed.
     pub fn sync(&self) -> Result<(), FileError> {
-        let synced = self.writer.get_ref().sync_data();
+        let synced = self.file.sync_data();
         synced.map_err(FileError::io("write", &self.path))
     }
 }
@@ -132,7 +143,7 @@ impl<R: Serialize + DeserializeOwned> OpenTable<R> {
             self.file.seek(SeekFrom::End(0))
         };
         cut().map_err(FileError::io("write", &self.path))?;
-        let table = CsvTable::from_locked(self.path, self.file, self.length == 0);
+        let table = CsvTable::from_locked(self.path, self.file);
         Ok((table, self.rows))
     }
 }
@@ -266,6 +277,21 @@ mod tests {
         assert_eq!((rows.len(), rows[0].value), (1, Some(2.0)));
         table.append(&row(2)).expect("appended");
         drop(table);
+        assert_eq!(read_table::<Row>(&path).expect("rows").len(), 2);
+        fs::remove_file(&path).expect("removed");
+    }
+
+    #[test]
+    fn a_row_is_not_written_to_a_table_that_is_gone() {
+        let (path, moved) = (path("gone"), path("moved"));
+        let mut table = CsvTable::create(&path).expect("made");
+        table.append(&row(1)).expect("appended");
+        fs::rename(&path, &moved).expect("moved");
+        let error = table.append(&row(2)).expect_err("refused");
+        assert!(error.to_string().contains("cannot write"), "{error}");
+        assert_eq!(read_table::<Row>(&moved).expect("rows").len(), 1);
+        fs::rename(&moved, &path).expect("moved back");
+        table.append(&row(2)).expect("appended");
         assert_eq!(read_table::<Row>(&path).expect("rows").len(), 2);
         fs::remove_file(&path).expect("removed");
     }

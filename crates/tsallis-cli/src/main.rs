@@ -97,6 +97,11 @@ enum CommandError {
         first: String,
         flag: String,
     },
+    #[error(
+        "{} was stopped before training began: repeat the command that began it, without --resume",
+        .0.display()
+    )]
+    Unprepared(PathBuf),
     #[error("{reason}; the folder {} keeps the results so far and the last good checkpoint", run.display())]
     Failed { reason: String, run: PathBuf },
     #[error(transparent)]
@@ -137,7 +142,7 @@ impl CommandError {
     fn code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Device(_) | Self::Run(_) | Self::Write(_) | Self::File(_) => 2,
-            Self::NotAllowedWithResume(_) | Self::ResumeTogether { .. } => 2,
+            Self::NotAllowedWithResume(_) | Self::ResumeTogether { .. } | Self::Unprepared(_) => 2,
             Self::Sweep(_) | Self::PlotRuns(_) => 2,
             Self::Check(check::CheckError::Broken(_)) => 1,
             Self::Check(_) => 2,

@@ -108,7 +108,13 @@ impl Checkpoints {
         }
         let partial = self.folder.join(PARTIAL);
         remove(&partial)?;
-        fs::create_dir_all(&partial).map_err(RunError::io("create the folder", &partial))?;
+        // Without its parents: if the folder of the run was moved or removed, no new one takes its place.
+        for folder in [&self.folder, &partial] {
+            match fs::create_dir(folder) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => created.map_err(RunError::io("create the folder", folder))?,
+            }
+        }
         let written = [
             (MODEL, Some(&files.model[..])),
             (MOMENTS, files.moments.as_deref()),
@@ -232,4 +238,27 @@ fn remove(folder: &Path) -> Result<(), RunError> {
         fs::remove_dir_all(folder).map_err(RunError::io("remove", folder))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_folder_takes_the_place_of_a_run_that_is_gone() {
+        let run = std::env::temp_dir().join(format!("tsallis-gone-{}", std::process::id()));
+        let files = CheckpointFiles {
+            model: Bytes::from_bytes_vec(vec![1]),
+            moments: None,
+            state: vec![2],
+            settings: vec![3],
+        };
+        let checkpoints = Checkpoints::new(run.join("checkpoints"));
+        checkpoints.save(&files, 0, None).expect_err("no folder");
+        assert!(!run.exists());
+        fs::create_dir(&run).expect("made");
+        checkpoints.save(&files, 0, None).expect("saved");
+        assert_eq!(checkpoints.steps().expect("steps"), [0]);
+        fs::remove_dir_all(&run).expect("removed");
+    }
 }

@@ -22,7 +22,7 @@ pub struct RunConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recording {
-    /// Whether to write `timing.csv` and TensorBoard events.
+    /// Whether to write TensorBoard events, and `timing.csv` if the run has no checkpoints.
     pub diagnostics: bool,
     /// The number of newest checkpoints to keep. With zero, the run cannot be resumed.
     pub checkpoints: usize,

@@ -10,9 +10,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The name of the configuration while it is written.
-const PARTIAL_CONFIG: &str = "config.json.partial";
-
 /// The folder of a run in progress.
 pub struct RunFolder {
     path: PathBuf,
@@ -58,7 +55,8 @@ impl RunFolder {
         }
     }
 
-    /// Checks that a new run can use the folder: it must not exist or must be empty.
+    /// Checks that a new run can use the folder: it must not exist or must be empty, except for a file that a
+    /// killed process left partially written.
     ///
     /// # Errors
     ///
@@ -71,8 +69,7 @@ impl RunFolder {
             let name = entry
                 .map_err(RunError::io("read the folder", path))?
                 .file_name();
-            // A process that was killed while it prepared the run leaves this file.
-            if name != PARTIAL_CONFIG {
+            if Path::new(&name).extension() != Some("partial".as_ref()) {
                 return Err(RunError::Occupied(path.to_owned()));
             }
         }
@@ -115,22 +112,27 @@ impl RunFolder {
         }
         // Open and check everything before anything is removed.
         let metrics = OpenTable::open(metrics, until)?;
-        let diagnostics = if config.recording.diagnostics {
-            let until = |row: &Timing| row.global_step <= last_step;
-            let timing = OpenTable::open(path.join(TIMING), until)?;
-            Some((timing, OpenEvents::open(&path.join(EVENTS), last_step)?))
-        } else {
-            None
-        };
+        let recording = config.recording;
+        // A run without checkpoints has no earlier seconds to add.
+        let times = (recording.diagnostics || recording.checkpoints > 0)
+            .then(|| {
+                let until = |row: &Timing| row.global_step <= last_step;
+                OpenTable::open(path.join(TIMING), until)
+            })
+            .transpose()?;
+        let scalars = recording
+            .diagnostics
+            .then(|| OpenEvents::open(&path.join(EVENTS), last_step))
+            .transpose()?;
         let (metrics, rows) = metrics.cut()?;
         let mut seconds = 0.0;
-        let (mut timing, mut events) = (None, None);
-        if let Some((table, file)) = diagnostics {
+        let mut timing = None;
+        if let Some(table) = times {
             let (table, rows) = table.cut()?;
             seconds = rows.last().map_or(0.0, |row| row.seconds);
             timing = Some(table);
-            events = Some(file.cut()?);
         }
+        let events = scalars.map(OpenEvents::cut).transpose()?;
         let (checkpoints, best) = checkpoints(path);
         for checkpoints in [&checkpoints, &best] {
             checkpoints.remove_partial()?;

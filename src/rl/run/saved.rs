@@ -45,10 +45,7 @@ impl SavedRun {
         if path.join(CONFIG).is_file() || seeds.is_empty() {
             return Ok(vec![Self::open(path)?]);
         }
-        seeds
-            .into_iter()
-            .map(|(_, path)| Self::open(path))
-            .collect()
+        seeds.into_iter().map(Self::open).collect()
     }
 
     /// Returns the name of the folder of a seed.
@@ -56,7 +53,12 @@ impl SavedRun {
         format!("{SEED_PREFIX}{seed}")
     }
 
-    fn seed_folders(path: &Path) -> Result<Vec<(u64, PathBuf)>, RunError> {
+    /// Returns the folders of seeds in a folder, in ascending order of the seeds.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read.
+    pub fn seed_folders(path: &Path) -> Result<Vec<PathBuf>, RunError> {
         if !path.is_dir() {
             return Ok(Vec::new());
         }
@@ -64,11 +66,12 @@ impl SavedRun {
         for entry in fs::read_dir(path).map_err(RunError::io("read the folder", path))? {
             let path = entry.map_err(RunError::io("read the folder", path))?.path();
             let name = path.file_name().and_then(|name| name.to_str());
-            let seed = name.and_then(|name| name.strip_prefix(SEED_PREFIX)?.parse().ok());
+            let seed: Option<u64> =
+                name.and_then(|name| name.strip_prefix(SEED_PREFIX)?.parse().ok());
             seeds.extend(seed.map(|seed| (seed, path)));
         }
         seeds.sort();
-        Ok(seeds)
+        Ok(seeds.into_iter().map(|(_, path)| path).collect())
     }
 
     /// Returns the folder.
@@ -99,15 +102,20 @@ impl SavedRun {
         Ok(read_table(&self.path.join(TIMING))?)
     }
 
-    /// Removes all checkpoints. The run can then no longer be resumed or evaluated.
+    /// Removes all checkpoints, and `timing.csv` unless the run writes diagnostics. The run can then no longer be
+    /// resumed or evaluated.
     ///
     /// # Errors
     ///
-    /// If the checkpoints cannot be removed.
+    /// If a file cannot be removed.
     pub fn remove_checkpoints(&self) -> Result<(), RunError> {
         let folder = self.path.join(CHECKPOINTS);
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(RunError::io("remove", &folder))?;
+        }
+        let timing = self.path.join(TIMING);
+        if !self.config.recording.diagnostics && timing.exists() {
+            fs::remove_file(&timing).map_err(RunError::io("remove", &timing))?;
         }
         Ok(())
     }

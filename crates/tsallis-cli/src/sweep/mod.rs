@@ -192,8 +192,8 @@ impl Sweep {
             }
             let path = run_folder(&self.out, &Setting::from_config(config), config.seed);
             if let Some(summary) = ended(&path, config)? {
-                lock().add(&summary)?;
                 self.tidy(&path, config)?;
+                lock().add(&summary)?;
                 progress.skip();
                 return Ok(());
             }
@@ -208,8 +208,8 @@ impl Sweep {
             if summary.status == RunStatus::Stopped {
                 return Ok(());
             }
-            lock().add(&summary)?;
             self.tidy(&path, config)?;
+            lock().add(&summary)?;
             shown.finish(&describe_result(&summary));
             Ok::<_, CommandError>(())
         });
@@ -217,7 +217,8 @@ impl Sweep {
         outcomes.into_iter().collect()
     }
 
-    /// Draws the learning curve of a run whose row is in the table, or removes its checkpoints.
+    /// Draws the learning curve of a run that has ended, or removes its checkpoints. The row is written afterwards,
+    /// because a killed sweep continues with the runs that have no row.
     fn tidy(&self, path: &Path, config: &PpoConfig) -> Result<(), CommandError> {
         match self.keep {
             Keep::All => {
@@ -247,6 +248,8 @@ impl Sweep {
             },
             Keep::All => Recording::default(),
         };
+        // If the folder of the sweep was moved or removed, no new one takes its place.
+        Results::check_folder(&self.out)?;
         let run = RunConfig::new(&self.device, config.clone(), recording);
         match RunConfig::read(path) {
             Ok(found) if found.config != run.config || found.device != run.device => {

@@ -5,7 +5,7 @@ use burn_tsallis::experiment::{
 };
 use burn_tsallis::rl::env::EnvironmentKind;
 use burn_tsallis::rl::ppo::PpoConfig;
-use burn_tsallis::rl::run::{RunError, RunStatus, RunSummary, Verdict};
+use burn_tsallis::rl::run::{RunFolder, RunStatus, RunSummary, Verdict};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -125,6 +125,13 @@ impl Results {
         folder.join(PLAN).is_file()
     }
 
+    /// Checks that the folder still holds the sweep.
+    pub(super) fn check_folder(folder: &Path) -> Result<(), FileError> {
+        let plan = folder.join(PLAN);
+        let found = fs::metadata(&plan);
+        found.map(drop).map_err(FileError::io("read", &plan))
+    }
+
     /// Opens the table of an existing sweep, or creates the folder and the table.
     pub(super) fn open(
         folder: &Path,
@@ -155,10 +162,7 @@ impl Results {
                 });
             }
         } else {
-            let occupied = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-            if occupied {
-                return Err(RunError::Occupied(folder.to_owned()).into());
-            }
+            RunFolder::check_unused(folder)?;
         }
         // All checks precede `CsvTable::reopen`, which truncates an incomplete last line.
         let path = folder.join(RESULTS);

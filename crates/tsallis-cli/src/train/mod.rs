@@ -11,6 +11,7 @@ use super::progress::Progress;
 use super::seeds::Seeds;
 use super::{CommandError, device, learning_curve, stop};
 use burn::tensor::Device;
+use burn_tsallis::experiment::{FileError, write_atomically};
 use burn_tsallis::rl::ppo::{ConfigError, LearnerError, PpoConfig};
 use burn_tsallis::rl::run::{
     Recording, ResumeOptions, RunConfig, RunError, RunFolder, RunStatus, RunSummary, SavedRun,
@@ -20,6 +21,7 @@ use clap::Args;
 use indicatif::HumanCount;
 use report::{Event, Reporter};
 use std::fmt::Display;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Train a Tsallis policy with PPO.
@@ -92,6 +94,9 @@ pub(super) struct Train {
 
 /// The flags that are allowed with `--resume`.
 const ALLOWED_WITH_RESUME: [&str; 6] = ["resume", "steps", "device", "jobs", "quiet", "json"];
+
+/// The file that marks a folder in which the runs of several seeds are being prepared. A new run may replace it.
+const UNPREPARED: &str = "seeds.partial";
 
 /// A run to start or to resume.
 struct Job {
@@ -184,8 +189,17 @@ impl Train {
                 seed: config.config.seed,
             }]);
         };
+        // While the file exists, the folder has some of the seeds only, and none of them has begun.
+        let unprepared = out.join(UNPREPARED);
+        if unprepared.exists() {
+            for run in SavedRun::seed_folders(out)? {
+                fs::remove_dir_all(&run).map_err(FileError::io("remove", &run))?;
+            }
+        }
         RunFolder::check_unused(out)?;
-        seeds
+        fs::create_dir_all(out).map_err(FileError::io("create the folder", out))?;
+        write_atomically(&unprepared, b"")?;
+        let jobs = seeds
             .map(|seed| {
                 let config = PpoConfig {
                     seed,
@@ -195,10 +209,15 @@ impl Train {
                 RunFolder::prepare(&path, &RunConfig::new(device, config, recording))?;
                 Ok(Job { path, seed })
             })
-            .collect()
+            .collect::<Result<_, RunError>>()?;
+        fs::remove_file(&unprepared).map_err(FileError::io("remove", &unprepared))?;
+        Ok(jobs)
     }
 
     fn resume(self, folder: &Path) -> Result<(), CommandError> {
+        if folder.join(UNPREPARED).exists() {
+            return Err(CommandError::Unprepared(folder.to_owned()));
+        }
         let runs = SavedRun::open_all(folder)?;
         let Some(first) = runs.first() else {
             return Ok(());

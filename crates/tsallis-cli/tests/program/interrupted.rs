@@ -2,8 +2,8 @@
 
 use super::resume::assert_same_run;
 use super::{
-    assert_same_files, copy, folder, json, name, names, program, read, stderr, stdout, succeed,
-    tiny, train,
+    assert_same_files, copy, folder, json, name, names, program, read, refuse, stderr, stdout,
+    succeed, tiny, train,
 };
 use std::fs;
 use std::path::Path;
@@ -306,4 +306,179 @@ fn a_run_in_progress_can_be_evaluated() {
     }
     child.kill().expect("killed");
     child.wait().expect("ended");
+}
+
+/// A process that is killed before training begins leaves a partial file.
+#[test]
+fn a_command_that_was_killed_before_it_began_can_be_repeated() {
+    let folder = folder("unbegun");
+    let run = folder.join("run");
+    fs::create_dir(&run).expect("made");
+    fs::write(run.join("config.json.partial"), "{\"ver").expect("written");
+    train(&run, &["--steps", "16"]);
+    assert_eq!(json(run.join("summary.json"))["steps"], 16);
+
+    let sweep = folder.join("sweep");
+    fs::create_dir(&sweep).expect("made");
+    fs::write(sweep.join("sweep.json.partial"), "").expect("written");
+    let mut arguments = tiny(&sweep, &["--steps", "16", "--seeds", "0..1"]);
+    arguments[0] = "sweep";
+    succeed(&arguments);
+
+    // Of three seeds, the second one was being prepared.
+    let seeds = folder.join("seeds");
+    let arguments = ["--steps", "16", "--seeds", "0..3", "--quiet"];
+    train(&seeds, &arguments);
+    for gone in ["seed-0/metrics.csv", "seed-1/config.json"] {
+        fs::remove_file(seeds.join(gone)).expect("removed");
+    }
+    fs::remove_dir_all(seeds.join("seed-2")).expect("removed");
+    fs::write(seeds.join("seeds.partial"), "").expect("written");
+    let said = refuse(&["train", "--resume", name(&seeds)]);
+    assert!(said.contains("repeat the command that began it"), "{said}");
+    train(&seeds, &arguments);
+    assert_eq!(names(&seeds), ["seed-0", "seed-1", "seed-2"]);
+}
+
+/// Waits until a file has at least this many lines.
+fn wait_for_lines(file: &Path, count: usize) {
+    while fs::read_to_string(file).map_or(0, |text| text.lines().count()) < count {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The rest of the run must not go to a new folder of the same name.
+#[cfg(unix)]
+#[test]
+fn a_run_whose_folder_is_moved_ends_with_an_error_and_can_go_on() {
+    let folder = folder("moved");
+    let straight = folder.join("straight");
+    let every = ["--checkpoint-every", "16"];
+    train(&straight, &every);
+    let mut line = tiny(Path::new("sweep"), &["--steps", "1024", "--seeds", "0..8"]);
+    line[0] = "sweep";
+    let sweep = &line[..];
+    let train = &tiny(Path::new("train"), &every)[..];
+    for (arguments, file, resume) in [
+        (train, "metrics.csv", &["train", "--resume", "train"][..]),
+        (sweep, "results.csv", sweep),
+    ] {
+        let run = folder.join(arguments[2]);
+        let child = program()
+            .args(arguments)
+            .current_dir(&folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        wait_for_lines(&run.join(file), 2);
+        fs::rename(&run, folder.join("elsewhere")).expect("moved");
+        let ended = child.wait_with_output().expect("the program ends");
+        let said = stderr(&ended);
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+        assert!(said.contains("No such file"), "{said}");
+        assert_eq!(said.matches("error: ").count(), 1, "{said}");
+        assert!(!run.exists(), "{said}");
+        fs::rename(folder.join("elsewhere"), &run).expect("moved back");
+        let resumed = program().args(resume).current_dir(&folder).output();
+        let resumed = resumed.expect("the program starts");
+        assert!(resumed.status.success(), "{}", stderr(&resumed));
+    }
+    assert_same_run(&straight, &folder.join("train"));
+}
+
+/// A table in which half a row stays would be unreadable once the next row follows it.
+#[cfg(unix)]
+#[test]
+fn a_row_that_does_not_fit_on_the_disk_is_not_written_in_part() {
+    let folder = folder("full");
+    let out = folder.join("out");
+    let arguments = [
+        "tabular",
+        "--mdp",
+        "nchain:3",
+        "--algorithm",
+        "fpg",
+        "--iterations",
+        "100",
+        "--out",
+        name(&out),
+    ];
+    // Without the trap, the signal ends the process.
+    let limited = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
+    let ended = std::process::Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_tsallis")])
+        .args(arguments)
+        .output()
+        .expect("a shell");
+    let said = stderr(&ended);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("results.csv: File too large"), "{said}");
+    let rows = read(out.join("results.csv"));
+    assert!(rows.ends_with(b"\n"), "{rows:?}");
+    let output = super::tsallis(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(read(out.join("results.csv")).starts_with(&rows));
+}
+
+/// A sweep that is killed goes on with the runs that have no row, so the row of a run is its last file.
+#[test]
+fn a_run_of_a_sweep_has_no_row_before_it_is_complete() {
+    let folder = folder("swept");
+    for (keep, in_the_way) in [
+        // A folder at the path of a partial file makes the write fail, and a file has no checkpoints to remove.
+        ("all", "learning_curve.png.partial"),
+        ("metrics", "checkpoints"),
+    ] {
+        let out = folder.join(keep);
+        let mut arguments = tiny(&out, &["--steps", "64", "--seeds", "0..2", "--keep", keep]);
+        arguments[0] = "sweep";
+        succeed(&arguments);
+        let run = out.join("runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5/seed-1");
+        let straight = names(&run);
+        let rows = || String::from_utf8(read(out.join("results.csv"))).expect("UTF-8");
+        let mut others: Vec<_> = rows().lines().map(str::to_owned).collect();
+        others.retain(|row| !row.contains(",0.5,1,"));
+        let others = others.join("\n") + "\n";
+        fs::write(out.join("results.csv"), &others).expect("written");
+        let in_the_way = run.join(in_the_way);
+        if keep == "all" {
+            fs::remove_file(run.join("learning_curve.png")).expect("removed");
+            fs::create_dir(&in_the_way).expect("made");
+        } else {
+            fs::write(&in_the_way, "").expect("written");
+        }
+        refuse(&[&arguments[..], &["--quiet"]].concat());
+        assert_eq!(rows(), others, "{keep}");
+        if keep == "all" {
+            fs::remove_dir(&in_the_way).expect("removed");
+        } else {
+            fs::remove_file(&in_the_way).expect("removed");
+        }
+        succeed(&arguments);
+        assert_eq!(rows().lines().count(), 3, "{keep}");
+        assert_eq!(names(&run), straight, "{keep}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_seconds_of_a_stopped_run_of_a_sweep_count() {
+    let folder = folder("seconds");
+    let out = folder.join("out");
+    let mut arguments = tiny(&out, &["--steps", "3200", "--seeds", "0..1"]);
+    arguments[0] = "sweep";
+    let child = start(&arguments);
+    let run = out.join("runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5/seed-0");
+    wait_for_lines(&run.join("metrics.csv"), 3);
+    // The clock of the run does not stand still meanwhile.
+    send("STOP", &child);
+    std::thread::sleep(Duration::from_secs(4));
+    send("INT", &child);
+    send("CONT", &child);
+    let ended = child.wait_with_output().expect("the program ends");
+    assert_eq!(ended.status.code(), Some(130));
+    succeed(&arguments);
+    assert!(json(run.join("summary.json"))["seconds"].as_f64() > Some(4.0));
+    assert_eq!(names(&run), ["config.json", "metrics.csv", "summary.json"]);
 }
