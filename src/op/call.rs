@@ -195,9 +195,9 @@ fn scaled<const D: usize>(tensor: Tensor<D>, factor: f64) -> Tensor<D> {
 
 /// Masks the logits and divides them by the temperature, in `dtype` if it is not one.
 ///
-/// Below a temperature of one, the quotient of a finite logit may be out of range. The largest logit of each row, which
-/// is returned, is then subtracted first, and a gap that is out of range becomes the largest number: its entry is still
-/// allowed.
+/// The largest logit of each row, which is returned, is subtracted first. The quotient is then rounded relative to the
+/// gap to the largest logit and not relative to the logit. A gap that is out of range becomes the largest number: its
+/// entry is still allowed.
 pub(super) fn masked_and_tempered<const D: usize>(
     logits: Tensor<D>,
     options: &TsallisOptions<D>,
@@ -216,14 +216,20 @@ pub(super) fn masked_and_tempered<const D: usize>(
         return (x, None);
     }
     let x = x.cast(dtype);
-    if temperature > 1.0 || shape.contains(&0) {
-        return (x.div_scalar(temperature), None);
+    if shape.contains(&0) {
+        return (x, None);
     }
     let forbidden = x.clone().equal_scalar(f32::NEG_INFINITY);
     let max = x.clone().detach().max_dim(dim);
-    let empty = max.clone().equal_scalar(f32::NEG_INFINITY);
-    let max = max.mask_fill(empty, 0.0);
-    let x = (x - max.clone()).div_scalar(temperature);
+    // An empty row has the maximum `-inf`, and a row with a logit of `+inf` is invalid.
+    let infinite = max.clone().abs().equal_scalar(f32::INFINITY);
+    let max = max.mask_fill(infinite, 0.0);
+    let gaps = x - max.clone();
+    let x = match dtype {
+        // Burn's gradient of `div_scalar` has a reciprocal in `f32`.
+        DType::F64 => gaps.mul_scalar(1.0 / temperature),
+        _ => gaps.div_scalar(temperature),
+    };
     let overflow = x.clone().equal_scalar(f32::NEG_INFINITY);
     let lowest = match dtype {
         DType::F64 => f64::MIN,
@@ -238,10 +244,10 @@ pub(crate) fn expanded<const D: usize, K: Basic>(
     tensor: Tensor<D, K>,
     shape: [usize; D],
 ) -> Tensor<D, K> {
-    if shape.contains(&0) {
-        Tensor::empty(shape, (&tensor.device(), tensor.dtype()))
-    } else {
-        tensor.expand(shape)
+    match shape.iter().position(|&size| size == 0) {
+        // A slice stays connected to the tensor, which then has a gradient of zero.
+        Some(dim) => tensor.slice_dim(dim, 0..0).reshape(shape),
+        None => tensor.expand(shape),
     }
 }
 

@@ -95,6 +95,51 @@ fn a_seed_decides_everything() {
     }
 }
 
+/// Replaces every number that is counted in steps.
+fn with_steps(state: &mut serde_json::Value, count: usize) {
+    match state {
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                let counted = ["steps", "length"].contains(&name.as_str());
+                // The time limit saves its number of steps alone.
+                if counted || (name == "wrapper" && value.is_u64()) {
+                    *value = count.into();
+                } else {
+                    with_steps(value, count);
+                }
+            }
+        }
+        serde_json::Value::Array(values) => values.iter_mut().for_each(|v| with_steps(v, count)),
+        _ => {}
+    }
+}
+
+/// A number of steps from a damaged file is refused, or does not overflow.
+#[test]
+fn any_number_of_steps_can_be_restored_or_is_refused() {
+    let mut refused = 0;
+    for make in all() {
+        for count in [usize::MAX, usize::MAX - 1, 1 << 40] {
+            let mut environment = make();
+            environment.seed(1, 0);
+            let mut state = environment.save().expect("a state");
+            with_steps(&mut state, count);
+            match environment.restore(&state) {
+                Ok(()) => drop(play(&mut environment, 0..3)),
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    // CartPole, NChain and Identity, and every time limit.
+    assert_eq!(refused, 3 * (3 + 5));
+    // The statistics have no limit of their own.
+    let mut environment = EpisodeStatistics::new(NChain::new(5));
+    let mut state = environment.save().expect("a state");
+    state["wrapper"]["length"] = usize::MAX.into();
+    environment.restore(&state).expect("a length");
+    environment.step(0);
+}
+
 #[test]
 fn a_state_of_something_else_is_refused_and_changes_nothing() {
     for (i, make) in all().into_iter().enumerate() {

@@ -216,12 +216,12 @@ fn cross_entropy_at_one() {
         burns.clone().with_weights(Some(weights.clone())),
     );
     check(
-        ours.clone().with_ignore_index(Some(2)),
+        ours.clone().with_pad_tokens(Some(vec![2])),
         burns.clone().with_pad_tokens(Some(vec![2])),
     );
     check(
         ours.clone()
-            .with_ignore_index(Some(2))
+            .with_pad_tokens(Some(vec![2]))
             .with_weights(Some(weights.clone())),
         burns
             .clone()
@@ -257,7 +257,7 @@ fn ignored_samples_may_have_any_target_and_no_gradient() {
     let device = device().autodiff();
     let x = tensor([3, 4], 2.0, &device).require_grad();
     let targets = classes(&[1, -100, 3], &device);
-    let config = FenchelYoungLossConfig::new(1.5).with_ignore_index(Some(-100));
+    let config = FenchelYoungLossConfig::new(1.5).with_pad_tokens(Some(vec![-100]));
     let each = values(
         config
             .init(&device)
@@ -286,13 +286,76 @@ fn ignored_samples_may_have_any_target_and_no_gradient() {
     close(&[of(Reduction::Auto)], &[(each[0] + each[2]) / 2.0], 1e-6);
 }
 
+/// The numbers of the documentation.
+#[test]
+fn weights_with_smoothing_differ_from_burns_cross_entropy() {
+    let device = device();
+    let x = Tensor::<2>::from_data([[2.0, 1.0, 0.0]], &device);
+    let weights = Some(vec![1.0, 2.0, 3.0]);
+    let ours = FenchelYoungLossConfig::new(1.0)
+        .with_smoothing(Some(0.3))
+        .with_weights(weights.clone())
+        .init(&device)
+        .forward(x.clone(), classes(&[0], &device));
+    close(&values(ours), &[0.707_606 - 0.639_032], 2e-6);
+    let burns = CrossEntropyLossConfig::new()
+        .with_smoothing(Some(0.3))
+        .with_weights(weights)
+        .init(&device)
+        .forward(x, classes(&[0], &device));
+    close(&values(burns), &[1.329_888], 2e-6);
+}
+
+#[test]
+fn several_targets_are_ignored() {
+    let device = device();
+    let x = tensor([4, 5], 2.0, &device);
+    let targets = classes(&[1, 0, 4, -100], &device);
+    let config = FenchelYoungLossConfig::new(1.5);
+    let tokens = config.clone().with_pad_tokens(Some(vec![0, -100]));
+    let got = tokens.init(&device).forward(x.clone(), targets);
+    let rest = x.select(0, Tensor::from_data([0, 2], &device));
+    let want = config
+        .init(&device)
+        .forward(rest, classes(&[1, 4], &device));
+    close(&values(got), &values(want), 1e-6);
+}
+
+/// Burn's gradient of a division by a number has the accuracy of `f32`.
+#[test]
+fn the_gradient_of_the_batch_mean_is_exact_in_f64() {
+    let device = device().autodiff();
+    let x = TensorData::new(pseudo_random(9, 2.0), [3, 3]);
+    let x = Tensor::<2>::from_data(x, (&device, DType::F64)).require_grad();
+    let t = TensorData::new(distributions(3, 3), [3, 3]);
+    let t = Tensor::<2>::from_data(t, (&device, DType::F64));
+    let gradient = |loss: Tensor<1>| values(x.grad(&loss.backward()).expect("tracked"));
+    let of = |reduction| {
+        let config = FenchelYoungLossConfig::new(1.5).with_reduction(reduction);
+        config
+            .init(&device)
+            .forward(x.clone(), classes(&[0, 1, 2], &device))
+    };
+    let sum = gradient(of(Reduction::Sum));
+    let third: Vec<f64> = sum.iter().map(|g| g / 3.0).collect();
+    close(&gradient(of(Reduction::BatchMean)), &third, 1e-15);
+    let of = |reduction| {
+        let p = burn::tensor::activation::softmax(x.clone(), 1);
+        let loss = TsallisDivergenceLossConfig::new(0.5).init();
+        loss.forward(p, t.clone(), reduction)
+    };
+    let sum = gradient(of(Reduction::Sum));
+    let third: Vec<f64> = sum.iter().map(|g| g / 3.0).collect();
+    close(&gradient(of(Reduction::BatchMean)), &third, 1e-15);
+}
+
 #[test]
 fn ignored_samples_may_have_any_logits() {
     for device in every_device() {
         let device = device.autodiff();
         let data = [[f32::NEG_INFINITY; 3], [1.0, 2.0, 3.0]];
         let x = Tensor::<2>::from_data(data, &device).require_grad();
-        let config = FenchelYoungLossConfig::new(1.0).with_ignore_index(Some(-1));
+        let config = FenchelYoungLossConfig::new(1.0).with_pad_tokens(Some(vec![-1]));
         let loss = config
             .init(&device)
             .forward(x.clone(), classes(&[-1, 2], &device));

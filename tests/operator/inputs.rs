@@ -5,7 +5,8 @@ use burn::tensor::{Bool, DType, Tensor, TensorData};
 use burn_tsallis::math::{Row, RowReference, Solver};
 use burn_tsallis::{
     FDivergence, FSoftargmaxOptions, Reference, TsallisOptions, f_softargmax, tsallis_divergence,
-    tsallis_divergence_from_probabilities, tsallis_softargmax, tsallis_value,
+    tsallis_divergence_from_probabilities, tsallis_log_softargmax, tsallis_softargmax,
+    tsallis_value,
 };
 
 fn close(got: TensorData, want: &[f64], what: &str) {
@@ -65,6 +66,83 @@ fn a_temperature_below_one_keeps_every_finite_logit() {
             value[0] < 3.0 && value[0] > 2.0 && value[1].is_nan(),
             "{name}: {value:?}"
         );
+    }
+}
+
+/// The quotient by a temperature is rounded relative to the gap to the largest logit.
+#[test]
+fn a_temperature_keeps_the_gaps_of_large_logits() {
+    for test in devices::all() {
+        for t in [0.7, 3.0, 10.0] {
+            let (high, low) = (1000.062_5, 1000.0);
+            let x = Tensor::<1>::from_floats([high, low], &test.device);
+            let options = TsallisOptions::new(1.0).with_temperature(t);
+            let log_p = tsallis_log_softargmax(x, options, 0).into_data();
+            let odds = ((low - high) / t).exp();
+            close(log_p, &[-odds.ln_1p(), odds.ln() - odds.ln_1p()], test.name);
+        }
+    }
+}
+
+/// The gradient in alpha and the reference of an empty batch is zero, also if the logits are constant.
+#[test]
+fn an_empty_batch_has_a_gradient_in_its_options() {
+    for test in devices::all() {
+        let device = test.device.clone().autodiff();
+        let alpha = Tensor::<2>::from_floats([[0.5]], &device).require_grad();
+        let q = Tensor::<2>::from_floats([[1.0, 2.0, 3.0]], &device).require_grad();
+        let options =
+            TsallisOptions::new(alpha.clone()).with_reference(Reference::Tensor(q.clone()));
+        let value = tsallis_value(Tensor::zeros([0, 3], &device), options, 1);
+        let gradients = value.sum().backward();
+        let got = alpha.grad(&gradients).expect("tracked").into_data();
+        close(got, &[0.0], test.name);
+        let got = q.grad(&gradients).expect("tracked").into_data();
+        close(got, &[0.0; 3], test.name);
+    }
+}
+
+/// A row with a logit of `+inf` has no result and no gradient, at any temperature.
+#[test]
+fn an_infinite_logit_has_no_gradient_at_any_temperature() {
+    for test in devices::all() {
+        for t in [0.5, 1.0, 2.0] {
+            let device = test.device.clone().autodiff();
+            let x = Tensor::<2>::from_floats([[f32::INFINITY, 1.0], [2.0, 1.0]], &device);
+            let x = x.require_grad();
+            let options = TsallisOptions::new(0.5).with_temperature(t);
+            let y = tsallis_softargmax(x.clone(), options, 1);
+            let gradients = y.slice([0..2, 0..1]).backward();
+            let gradient = x.grad(&gradients).expect("tracked").into_data();
+            let gradient: Vec<f32> = gradient.iter().collect();
+            let what = format!("{} t {t}: {gradient:?}", test.name);
+            assert!(gradient[..2].iter().all(|g| g.is_nan()), "{what}");
+            assert!(gradient[2] > 0.0 && gradient[3] < 0.0, "{what}");
+        }
+    }
+}
+
+/// Burn's gradient of a division by a number has the accuracy of `f32`.
+#[test]
+fn gradients_at_a_temperature_are_exact_in_f64() {
+    for test in devices::all().iter().filter(|test| test.f64) {
+        for t in [0.3, 10.0] {
+            let device = test.device.clone().autodiff();
+            let x = Tensor::<1>::from_data([0.7, 0.0], (&device, DType::F64)).require_grad();
+            let options = TsallisOptions::new(1.0).with_temperature(t);
+            let p = tsallis_softargmax(x.clone(), options, 0);
+            let gradients = p.slice([0..1]).backward();
+            let gradient: Vec<f64> = x
+                .grad(&gradients)
+                .expect("tracked")
+                .into_data()
+                .iter()
+                .collect();
+            let p = 1.0 / (1.0 + (-0.7_f64 / t).exp());
+            let want = p * (1.0 - p) / t;
+            let error = (gradient[0] / want - 1.0).abs();
+            assert!(error < 1e-13, "{} t {t}: {gradient:?} {want}", test.name);
+        }
     }
 }
 

@@ -345,4 +345,23 @@ mod tests {
             assert_eq!(error.lines().count(), 1, "{error}");
         }
     }
+
+    #[test]
+    fn mutated_files_are_read_or_refused() {
+        let folder = crate::fuzz::Folder::new("settings");
+        let toml = "# A run\nalpha = 0.5\nenvironment = \"deepsea:20\"\ntarget_kl = \"none\"\ntotal_steps = 1_000\n\
+                    value_clip = 0.2\nnormalize_advantages = true\n\n[network]\nhidden = [32, 64]\nactivation = \"tanh\"\n";
+        let json = serde_json::to_vec_pretty(&PpoConfig::paper()).expect("JSON");
+        for (name, valid) in [("a.toml", toml.as_bytes().to_vec()), ("a.json", json)] {
+            let path = folder.path().join(name);
+            crate::fuzz::fuzz(name, &[valid], |bytes| {
+                fs::write(&path, bytes).expect("written");
+                if let Ok(file) = ConfigFile::read(&path)
+                    && let Ok(config) = file.over(&PpoConfig::paper())
+                {
+                    let _ = config.validate();
+                }
+            });
+        }
+    }
 }

@@ -12,6 +12,8 @@ mod config_file;
 mod describe;
 mod device;
 mod eval;
+#[cfg(test)]
+mod fuzz;
 mod hyperparameters;
 mod lab;
 mod learning_curve;

@@ -140,7 +140,10 @@ impl TsallisDivergenceLoss {
         let loss = match reduction {
             Reduction::Mean => losses.mean(),
             Reduction::Sum => losses.sum(),
-            Reduction::BatchMean | Reduction::Auto => losses.sum() / batch as f64,
+            Reduction::BatchMean | Reduction::Auto => {
+                // Not a division, whose gradient in Burn has a reciprocal in `f32`.
+                losses.sum() * (1.0 / batch as f64)
+            }
         };
         loss.cast(dtype)
     }

@@ -32,10 +32,11 @@ pub struct FenchelYoungLossConfig {
     /// The reference measure. Default: ones.
     #[config(default = "ReferenceConfig::Ones")]
     pub reference: ReferenceConfig,
-    /// A target value to ignore. Samples with this target have no loss and no gradient, and the mean does not count
-    /// them. Default: none.
-    pub ignore_index: Option<i64>,
-    /// The weights of the classes, one for each class of the logits. Default: 1 for every class.
+    /// Target values to ignore, such as padding tokens or `-100`. Samples with one of these targets have no loss and no
+    /// gradient, and the mean does not count them. Default: none.
+    pub pad_tokens: Option<Vec<i64>>,
+    /// The weights of the classes, one for each class of the logits. The weight of a sample is that of its target class,
+    /// also with label smoothing. Default: 1 for every class.
     pub weights: Option<Vec<f32>>,
     /// The label smoothing `s`, from 0 to 1: a target `t` becomes `(1 - s) t + s / K` on the `K` allowed classes of a
     /// sample, and `(1 - s) t` elsewhere. Default: none.
@@ -103,7 +104,7 @@ impl FenchelYoungLossConfig {
         Ok(FenchelYoungLoss {
             alpha: self.alpha,
             reference: self.reference.clone(),
-            ignore_index: self.ignore_index,
+            pad_tokens: self.pad_tokens.clone(),
             weights: self
                 .weights
                 .as_ref()
@@ -130,6 +131,19 @@ impl FenchelYoungLossConfig {
 ///
 /// A class with a logit of `-inf` or a reference of zero is forbidden. It does not contribute to the loss and receives
 /// no share of the label smoothing. The loss is infinite if the target assigns it a positive probability.
+///
+/// # Differences from Burn's `CrossEntropyLoss`
+///
+/// At `alpha = 1` without smoothing, the losses are equal, weighted or not. With label smoothing:
+///
+/// - The loss is the cross-entropy minus the entropy of the smoothed target, so that it is zero if the softargmax is
+///   the target. The difference is constant, and the gradients are equal.
+/// - The weight of a sample is the weight of its target class. Burn's loss multiplies each term of the smoothed sum by
+///   the weight of its own class. For the logits `(2, 1, 0)`, the target 0, the weights `(1, 2, 3)` and the smoothing
+///   0.3, the mean is 0.068574 here, which is 0.707606 with the entropy 0.639032 of the target, and 1.329888 there.
+///
+/// Class targets are a vector for logits of rank 2. Flatten logits of a higher rank first, as for Burn's loss. Target
+/// distributions may have any rank.
 ///
 /// Source: Blondel, Martins and Niculae, Learning with Fenchel-Young losses, arXiv 1901.02324.
 ///
@@ -158,9 +172,9 @@ pub struct FenchelYoungLoss {
     /// The reference measure.
     #[module(skip)]
     pub reference: ReferenceConfig,
-    /// The target value to ignore.
+    /// The target values to ignore.
     #[module(skip)]
-    pub ignore_index: Option<i64>,
+    pub pad_tokens: Option<Vec<i64>>,
     /// The weight of each class.
     pub weights: Option<Tensor<1>>,
     /// The label smoothing.
@@ -179,7 +193,7 @@ impl ModuleDisplay for FenchelYoungLoss {
         content
             .add("alpha", &self.alpha)
             .add_debug_attribute("reference", &self.reference)
-            .add_debug_attribute("ignore_index", &self.ignore_index)
+            .add_debug_attribute("pad_tokens", &self.pad_tokens)
             .add("weights", &self.weights)
             .add_debug_attribute("smoothing", &self.smoothing)
             .add_debug_attribute("reduction", &self.reduction)
@@ -206,7 +220,7 @@ impl FenchelYoungLoss {
     ///
     /// # Shapes
     /// - logits: `[batch, classes]`
-    /// - targets: `[batch]`, each a class or `ignore_index`
+    /// - targets: `[batch]`, each a class or one of `pad_tokens`
     /// - output: `[1]`; the mean is `NaN` if every sample of the batch is ignored
     ///
     /// # Panics
@@ -238,7 +252,7 @@ impl FenchelYoungLoss {
     ///
     /// # Shapes
     /// - logits: `[batch, classes]`
-    /// - targets: `[batch]`, each a class or `ignore_index`
+    /// - targets: `[batch]`, each a class or one of `pad_tokens`
     /// - output: `[batch]`
     ///
     /// # Panics
@@ -325,8 +339,11 @@ impl FenchelYoungLoss {
         let [batch, classes] = logits.dims();
         assert_shape!(targets, [batch]);
         let ignored = self
-            .ignore_index
-            .map(|index| targets.clone().equal_scalar(index));
+            .pad_tokens
+            .iter()
+            .flatten()
+            .map(|&token| targets.clone().equal_scalar(token))
+            .reduce(Tensor::bool_or);
         // An ignored sample may have a target that is not a class, and logits that are not finite.
         let (logits, targets) = match &ignored {
             Some(ignored) => {
@@ -416,7 +433,10 @@ impl FenchelYoungLoss {
     fn reduce(&self, losses: Tensor<1>, weights: Option<Tensor<1>>, batch: usize) -> Tensor<1> {
         match self.reduction {
             Reduction::Sum => weighted(losses, weights).sum(),
-            Reduction::BatchMean => weighted(losses, weights).sum() / batch as f64,
+            Reduction::BatchMean => {
+                // Not a division, whose gradient in Burn has a reciprocal in `f32`.
+                weighted(losses, weights).sum() * (1.0 / batch as f64)
+            }
             Reduction::Mean | Reduction::Auto => match weights {
                 None => losses.mean(),
                 Some(weights) => {

@@ -125,7 +125,9 @@ impl DiscreteEnvironment for CartPole {
     }
 
     fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
-        *self = state::restore("CartPole", saved)?;
+        let saved: Self = state::restore("CartPole", saved)?;
+        state::check_index("CartPole", "steps", saved.steps, Self::MAX_STEPS + 1)?;
+        *self = saved;
         Ok(())
     }
 }

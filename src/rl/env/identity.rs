@@ -109,6 +109,7 @@ impl DiscreteEnvironment for Identity {
         const NAME: &str = "the identity environment";
         let saved: State = state::restore(NAME, saved)?;
         state::check_index(NAME, "state", saved.wanted, self.actions)?;
+        state::check_index(NAME, "steps", saved.steps, Self::MAX_STEPS + 1)?;
         self.state = saved;
         Ok(())
     }

@@ -106,6 +106,7 @@ impl DiscreteEnvironment for NChain {
     fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
         let position: Position = state::restore("NChain", saved)?;
         state::check_index("NChain", "state", position.state, self.states)?;
+        state::check_index("NChain", "steps", position.steps, self.max_steps() + 1)?;
         self.position = position;
         Ok(())
     }

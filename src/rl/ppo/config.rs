@@ -122,7 +122,7 @@ impl Regularizer {
 const MAX_COUNT: usize = 1_000_000;
 
 /// Largest number of environment steps. A larger value is taken to be a typo.
-const MAX_STEPS: usize = 1_000_000_000_000;
+pub(super) const MAX_STEPS: usize = 1_000_000_000_000;
 
 /// Largest number of steps in a rollout. A larger value is taken to be a typo.
 const MAX_BATCH: usize = 100_000_000;

@@ -1,3 +1,4 @@
+use super::config::MAX_STEPS;
 use super::optimizer::with_sequential_ids;
 use super::update::update;
 use super::{
@@ -201,6 +202,33 @@ impl Learner {
                 state.actions.len(),
                 self.actions.len()
             )));
+        }
+        // The counters go on from here, and must not overflow.
+        let counters = [
+            (
+                "updates",
+                state.updates,
+                MAX_STEPS / self.config.batch() + 1,
+            ),
+            ("adam_steps", state.adam_steps, MAX_STEPS),
+            ("episodes", state.episodes, MAX_STEPS),
+            (
+                "bad_episodes",
+                state.bad_episodes.unwrap_or(0),
+                state.episodes,
+            ),
+            (
+                "the number of recent episodes",
+                state.recent.len(),
+                RECENT_EPISODES,
+            ),
+        ];
+        for (name, count, most) in counters {
+            if count > most {
+                return Err(refused(&format!(
+                    "{name} is {count}: it must be at most {most}"
+                )));
+            }
         }
         self.model = self
             .model
@@ -514,6 +542,31 @@ mod tests {
         let error = learner.update().expect_err("an infinite loss").to_string();
         assert!(error.contains("the rewards, with their noise"), "{error}");
         assert!(!error.contains("learning rate"), "{error}");
+    }
+
+    #[test]
+    fn counters_of_a_damaged_checkpoint_are_refused() {
+        let device = Device::flex();
+        let mut learner = Learner::new(small(0.5), &device).expect("valid");
+        learner.update().expect("an update");
+        type Damage = fn(&mut LearnerState);
+        let changes: [(&str, Damage); 5] = [
+            ("updates", |state| state.updates = usize::MAX),
+            ("adam_steps", |state| state.adam_steps = usize::MAX),
+            ("episodes", |state| state.episodes = usize::MAX),
+            ("bad_episodes", |state| {
+                state.bad_episodes = Some(usize::MAX);
+            }),
+            ("recent", |state| {
+                state.recent = vec![Episode::default(); RECENT_EPISODES + 1];
+            }),
+        ];
+        for (name, change) in changes {
+            let mut checkpoint = learner.checkpoint();
+            change(&mut checkpoint.state);
+            let error = learner.restore(checkpoint).expect_err(name).to_string();
+            assert!(error.contains(name) && error.contains("at most"), "{error}");
+        }
     }
 
     #[test]

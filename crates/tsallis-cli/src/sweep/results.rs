@@ -233,3 +233,45 @@ fn difference(theirs: &SweepConfig, ours: &SweepConfig) -> Option<String> {
     };
     of(&theirs, &ours).or_else(|| of(&theirs["config"], &ours["config"]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::{Folder, fuzz};
+    use burn::tensor::Device;
+    use burn_tsallis::rl::run::Trainer;
+
+    #[test]
+    fn mutated_files_are_read_or_refused() {
+        let config = PpoConfig {
+            environments: 1,
+            rollout_steps: 8,
+            minibatches: 1,
+            epochs: 1,
+            total_steps: 8,
+            ..PpoConfig::default()
+        };
+        let trained = Trainer::without_folder(config.clone(), &Device::flex(), || false);
+        let summary = trained
+            .expect("valid")
+            .train(|| false, |_, _| ())
+            .expect("trained");
+        let folder = Folder::new("sweep");
+        let path = folder.path().join("sweep");
+        let open = || Results::open(&path, "flex", std::slice::from_ref(&config));
+        open().expect("a new sweep").add(&summary).expect("added");
+        let names = [RESULTS, PLAN];
+        let files = names.map(|name| fs::read(path.join(name)).expect("the file"));
+        for (name, valid) in names.iter().zip(&files) {
+            fuzz(name, std::slice::from_ref(valid), |bytes| {
+                for (name, valid) in names.iter().zip(&files) {
+                    fs::write(path.join(name), valid).expect("written");
+                }
+                fs::write(path.join(name), bytes).expect("written");
+                if let Ok(results) = open() {
+                    assert!(results.rows().iter().all(|row| row.matches(&config)));
+                }
+            });
+        }
+    }
+}

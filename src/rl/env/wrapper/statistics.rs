@@ -37,7 +37,8 @@ impl<E: DiscreteEnvironment> DiscreteEnvironment for EpisodeStatistics<E> {
     fn step(&mut self, action: usize) -> Transition {
         let transition = self.environment.step(action);
         self.current.total_reward += transition.reward;
-        self.current.length += 1;
+        // A restored length may be any number.
+        self.current.length = self.current.length.saturating_add(1);
         Transition {
             episode: transition.done().then(|| Episode {
                 bad: self.environment.bad_episode(),

@@ -53,7 +53,11 @@ impl<E: DiscreteEnvironment> DiscreteEnvironment for TimeLimit<E> {
     }
 
     fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
-        let saved: SavedWrapper<usize> = state::restore("the time limit", saved)?;
+        const NAME: &str = "the time limit";
+        let saved: SavedWrapper<usize> = state::restore(NAME, saved)?;
+        // An episode has at least one step.
+        let most = self.limit.max(1);
+        state::check_index(NAME, "steps", saved.wrapper, most.saturating_add(1))?;
         self.environment.restore(&saved.environment)?;
         self.steps = saved.wrapper;
         Ok(())
