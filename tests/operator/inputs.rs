@@ -74,7 +74,7 @@ fn a_temperature_below_one_keeps_every_finite_logit() {
 fn a_temperature_keeps_the_gaps_of_large_logits() {
     for test in devices::all() {
         for t in [0.7, 3.0, 10.0] {
-            let (high, low) = (1000.062_5, 1000.0);
+            let (high, low) = (1_000.062_5, 1000.0);
             let x = Tensor::<1>::from_floats([high, low], &test.device);
             let options = TsallisOptions::new(1.0).with_temperature(t);
             let log_p = tsallis_log_softargmax(x, options, 0).into_data();
@@ -131,7 +131,7 @@ fn gradients_at_a_temperature_are_exact_in_f64() {
             let x = Tensor::<1>::from_data([0.7, 0.0], (&device, DType::F64)).require_grad();
             let options = TsallisOptions::new(1.0).with_temperature(t);
             let p = tsallis_softargmax(x.clone(), options, 0);
-            let gradients = p.slice([0..1]).backward();
+            let gradients = p.slice_dim(0, 0..1).backward();
             let gradient: Vec<f64> = x
                 .grad(&gradients)
                 .expect("tracked")

@@ -18,7 +18,9 @@ pub(super) mod flex;
 #[cfg(feature = "ndarray")]
 pub(super) mod ndarray;
 
-use super::request::{AlphaTensor, OptionalTensor, RowParameters, STATE_LEN, arithmetic_dtype};
+use super::request::{AlphaTensor, OptionalTensor, RowParameters};
+#[cfg(feature = "cube")]
+use super::request::{STATE_LEN, arithmetic_dtype};
 use crate::math::{EmptyRow, Output, Solver};
 use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Backend, ExtensionType, TensorMetadata};

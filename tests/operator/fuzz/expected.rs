@@ -99,7 +99,11 @@ impl Row {
     }
 
     fn is_invalid(&self) -> bool {
-        !is_valid_alpha(self.alpha) || self.logits.iter().any(|x| !(*x < f64::INFINITY))
+        !is_valid_alpha(self.alpha)
+            || self
+                .logits
+                .iter()
+                .any(|x| x.is_nan() || *x == f64::INFINITY)
     }
 
     fn is_empty(&self) -> bool {
