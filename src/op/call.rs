@@ -244,10 +244,19 @@ pub(crate) fn expanded<const D: usize, K: Basic>(
     tensor: Tensor<D, K>,
     shape: [usize; D],
 ) -> Tensor<D, K> {
-    match shape.iter().position(|&size| size == 0) {
-        // A slice stays connected to the tensor, which then has a gradient of zero.
-        Some(dim) => tensor.slice_dim(dim, 0..0).reshape(shape),
-        None => tensor.expand(shape),
+    if shape.contains(&0) {
+        Tensor::empty(shape, (&tensor.device(), tensor.dtype()))
+    } else {
+        tensor.expand(shape)
+    }
+}
+
+/// [`expanded`], with a gradient of zero in the tensor if the shape has a size of zero.
+fn expanded_with_gradient<const D: usize>(tensor: Tensor<D>, shape: [usize; D]) -> Tensor<D> {
+    if shape.contains(&0) {
+        Tensor::zeros(shape, (&tensor.device(), tensor.dtype())) + tensor
+    } else {
+        tensor.expand(shape)
     }
 }
 
@@ -261,7 +270,7 @@ pub(crate) fn alpha_rows<const D: usize>(
     let mut rows = shape;
     rows[dim] = 1;
     check_broadcast(alpha.dims(), rows, "an alpha tensor");
-    expanded(alpha.cast(dtype), rows)
+    expanded_with_gradient(alpha.cast(dtype), rows)
 }
 
 /// Checks the length of a reference that all rows share.
@@ -291,7 +300,7 @@ pub(super) fn reference_rows<const D: usize>(
         "a reference of shape {given:?} does not fit logits of shape {shape:?} along dimension {dim}",
     );
     check_broadcast(given, shape, "a reference");
-    expanded(q, shape)
+    expanded_with_gradient(q, shape)
 }
 
 pub(crate) fn check_broadcast<const D: usize>(given: [usize; D], shape: [usize; D], what: &str) {

@@ -69,7 +69,8 @@ impl<L: Layout> Kernel for Backward<'_, L> {
                 gradient.probabilities(self.slopes, self.weights, self.gradients);
             }
         }
-        Handled::from_mask(copy_mask(&group.summary.usable) & in_range)
+        let resolved = group.summary.resolves(l);
+        Handled::from_mask(copy_mask(&group.summary.usable) & in_range & resolved)
     }
 }
 
@@ -82,6 +83,7 @@ struct Gradient<'a, 'g, S: Simd, L, C> {
 /// The entry of the largest weight of each row.
 struct Largest<S: Simd> {
     index: V<S>,
+    weight: V<S>,
     cotangent: V<S>,
     gap: V<S>,
 }
@@ -104,8 +106,10 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
             best_index = better.select(layout::index::<S, L>(i), best_index);
             best = best.max(k);
         }
-        let is_best = best.eq(layout::max::<S, L>(best));
+        let weight = layout::max::<S, L>(best);
+        let is_best = best.eq(weight);
         Largest {
+            weight,
             index: layout::pick::<S, L>(copy_mask(&is_best), best_index),
             cotangent: layout::pick::<S, L>(copy_mask(&is_best), center),
             gap: layout::pick::<S, L>(is_best, best_gap),
@@ -239,20 +243,25 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let [total, scaled_sum] = sums.totals();
         let mean = scaled_sum.high / total.high;
         let logits = gradients.logits;
-        // The row sums to zero. At the largest weight, minus the sum of the others is more accurate.
+        // The row sums to zero. At an entry with most of the weight, minus the sum of the others is more accurate.
+        let half = splat::<S>(0.5) * total.high;
+        let dominant = largest
+            .weight
+            .gt(half)
+            .select(largest.index, zero - splat::<S>(1.0));
         let mut sums = Sums::<S, L, 1>::zero();
         for i in group.vectors() {
             // Both are zero off the support.
             let value = load::<S>(slopes, i) - load::<S>(weights, i) * mean;
             store::<S>(logits, i, value);
-            let is_largest = layout::index::<S, L>(i).eq(largest.index);
-            sums.add([is_largest.select(zero, value)]);
+            let is_dominant = layout::index::<S, L>(i).eq(dominant);
+            sums.add([is_dominant.select(zero, value)]);
         }
         let [others] = sums.totals();
         let others = zero - (others.high + others.low);
         for i in group.vectors() {
-            let is_largest = layout::index::<S, L>(i).eq(largest.index);
-            store::<S>(logits, i, is_largest.select(others, load::<S>(logits, i)));
+            let is_dominant = layout::index::<S, L>(i).eq(dominant);
+            store::<S>(logits, i, is_dominant.select(others, load::<S>(logits, i)));
         }
         if let Some(reference) = gradients.reference {
             for i in group.vectors() {

@@ -104,6 +104,16 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         moments
     }
 
+    /// The roots of the rows that have converged.
+    #[inline(always)]
+    fn found(&self, root: Root<S>, converged: M<S>) -> Found<S> {
+        let resolved = self.summary.resolves(root.offset);
+        Found {
+            root,
+            found: converged & resolved,
+        }
+    }
+
     /// `S(l) = e^l S(0)`.
     #[inline(always)]
     pub fn solve_softmax(&self, wanted: bool, p: &mut [f32]) -> Found<S> {
@@ -209,10 +219,10 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
                 store::<S>(p, i, updated * self.q(i));
             }
         }
-        Found {
-            root: Root::new(c, root.offset, root.remainder + step),
-            found: done & !unusable,
-        }
+        self.found(
+            Root::new(c, root.offset, root.remainder + step),
+            done & !unusable,
+        )
     }
 
     /// Finds the roots in `b = u_max^-c`, for curves with `c = 1/N` or `c = -1/N`.
@@ -276,10 +286,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
                 store::<S>(p, i, self.q(i) * curve.at(self.gap(i)).0);
             }
         }
-        Found {
-            root: Root::new(c, zero - ln::<S>(b) / c, zero),
-            found: done & !unusable,
-        }
+        self.found(Root::new(c, zero - ln::<S>(b) / c, zero), done & !unusable)
     }
 }
 

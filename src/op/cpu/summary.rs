@@ -12,6 +12,9 @@ use std::ops::Range;
 /// Largest gap, times `max(1, |c|)` and `u_max^c`, at which no product overflows.
 const MAX_SCALED_GAP: f32 = 1e34;
 
+/// Largest `q u_max` above alpha = 1. The rounding error of a gap, times this number, is the error of a probability.
+const MAX_AMPLIFICATION: f32 = 8.0;
+
 /// What the first passes found of each row.
 pub(super) struct Summary<S: Simd> {
     /// `c = 1 - alpha`.
@@ -23,11 +26,23 @@ pub(super) struct Summary<S: Simd> {
     pub constant: Option<V<S>>,
     /// The sum of the reference over the allowed entries.
     pub total: Sum<S>,
+    /// The largest reference of an allowed entry, or zero if the reference is not given.
+    pub largest_q: V<S>,
     /// The bracket of `ln u_max`.
     pub lo: V<S>,
     pub hi: V<S>,
     /// `<q, g> / sum q`, which bounds the root by Jensen's inequality.
     pub mean_gap: V<S>,
+}
+
+impl<S: Simd> Summary<S> {
+    /// Returns the rows whose gaps are exact enough at the root `l`. A row is not if the entry of the largest logit has
+    /// a reference that is much smaller than that of another entry of its support.
+    #[inline(always)]
+    pub fn resolves(&self, l: V<S>) -> M<S> {
+        let amplification = self.largest_q * exp::<S>(l);
+        self.c.ge(splat::<S>(0.0)) | amplification.le(splat::<S>(MAX_AMPLIFICATION))
+    }
 }
 
 /// A group of rows after the first passes.
@@ -59,6 +74,7 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
         let mut max = lowest;
         let mut min = splat::<S>(f32::INFINITY);
         let mut count = zero;
+        let mut largest_q = zero;
         // NaN fails every comparison.
         let mut usable = c.ge(splat::<S>((1.0 - Solver::NEWTON_MAX_ALPHA) as f32))
             & c.le(splat::<S>((1.0 + MAX_ALPHA) as f32));
@@ -71,6 +87,7 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
                 let normal = q.ge(splat::<S>(f32::MIN_POSITIVE)) & q.le(largest);
                 usable = usable & (copy_mask(&none) | normal);
                 x = mask_zero_reference::<S>(x, none);
+                largest_q = x.gt(lowest).select(q.max(largest_q), largest_q);
             }
             usable = usable & x.le(largest);
             max = max.max(x);
@@ -150,6 +167,7 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
                 max,
                 constant,
                 total,
+                largest_q: layout::max::<S, L>(largest_q),
                 lo,
                 hi,
                 mean_gap,

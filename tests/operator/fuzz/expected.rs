@@ -212,14 +212,21 @@ impl Expected {
         };
         let specified = in_range && is_differentiable(&case, call.output);
         let exact = case.gradients(call.output);
-        let cancellation = match call.output {
-            Output::LogProbabilities => cancellation(&case, call.dtype),
-            _ => 0.0,
-        };
+        let cancellation = cancellation(&case, call.dtype);
+        let logarithms = rounding_unit(call.dtype)
+            * (case.cotangent.iter().zip(&case.exact.log_p))
+                .map(|(c, log_p)| (c * log_p).abs())
+                .filter(|term| term.is_finite())
+                .sum::<f64>();
         let mut add = |input, target: &mut Exact, scale: f64| {
             let exact = exact.of(input).unwrap_or_default();
             let largest = exact.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
             let scale = scale * row_scale;
+            let cancellation = match (call.output, input) {
+                (Output::LogProbabilities, Input::Alpha) => logarithms,
+                (Output::LogProbabilities, _) => cancellation,
+                _ => 0.0,
+            };
             let error = if specified {
                 let bound = bounds.gradient(&case, call.output, input, largest) + cancellation;
                 bound * scale.abs() + smallest
@@ -288,10 +295,7 @@ impl Expected {
 /// Returns the rounding error of `s_i - w_i sum s`, the gradient of `<c, ln p>` in the logits with
 /// `s = c u^(1 - alpha)`. The terms may be much larger than their difference if the cotangents have one sign.
 fn cancellation(case: &Case, dtype: DType) -> f64 {
-    let unit = match dtype {
-        DType::F64 => 1e-12,
-        _ => 2e-6,
-    };
+    let unit = rounding_unit(dtype);
     let (mut largest, mut sum, mut weight, mut total) = (0.0_f64, 0.0, 0.0_f64, 0.0);
     for (i, &p) in case.exact.p.iter().enumerate().filter(|&(_, &p)| p > 0.0) {
         let log_u = case.exact.log_p[i] - case.exact.q[i].ln();
@@ -303,6 +307,14 @@ fn cancellation(case: &Case, dtype: DType) -> f64 {
         total += p * slope;
     }
     unit * (largest + sum * weight / total)
+}
+
+/// Returns the relative error of a few operations.
+fn rounding_unit(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => 1e-12,
+        _ => 2e-6,
+    }
 }
 
 /// Whether `<c, output>` has a gradient in the row: `<c, ln p>` needs a positive probability for every allowed entry,
