@@ -78,14 +78,18 @@ impl Bounds {
         let computed = match output {
             Output::Probabilities if !(-2.0..=3.0).contains(&case.alpha) => 1e-4,
             Output::Probabilities if case.alpha > 1.0 => self.absolute,
-            Output::Probabilities if want < self.smallest => self.smallest,
+            Output::Probabilities if want < self.smallest * case.exact.q[i].max(1.0) => {
+                self.smallest * case.exact.q[i].max(1.0)
+            }
             Output::Probabilities => self.relative * want.ln().abs().max(1.0) * want,
             Output::LogProbabilities if want == f64::NEG_INFINITY => 0.0,
             Output::LogProbabilities => {
                 let log_u = want - case.exact.q[i].ln();
                 let log_slope = ((1.0 - case.alpha) * log_u).exp();
                 let edge = self.log_gap * case.exact.gaps[i] * log_slope;
-                self.relative * want.abs().max(1.0) + edge
+                // `ln q` is rounded before it is added.
+                let log_q = 0.1 * case.exact.q[i].ln().abs();
+                self.relative * want.abs().max(1.0).max(log_q) + edge
             }
             Output::Value => self.row * want.abs().max(1.0),
             Output::Divergence => self.row * want.max(1.0),

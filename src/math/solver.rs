@@ -39,9 +39,9 @@ impl Solver {
     /// `alpha = -2`.
     pub const NEWTON_STEPS: usize = 40;
 
-    /// The largest number of mass evaluations that find a support radius: enough to bisect the exponent and then
-    /// a sum of two `f64`, 106 bits.
-    pub const SUPPORT_RADIUS_STEPS: usize = 120;
+    /// The largest number of mass evaluations that find a support radius. At `alpha = 50`, a ratio is the 49th root of
+    /// the distance from the edge of the support, so `1e-3` is at a distance of `1e-147`, or 490 bits.
+    pub const SUPPORT_RADIUS_STEPS: usize = 500;
 
     /// Newton's method has converged after a step shorter than this many roundings of `max(1, |l|)`.
     pub const TOLERANCE_ULPS: f64 = 4.0;

@@ -55,7 +55,9 @@ impl<const D: usize> Call<D> {
                 let given = q.dims();
                 let q = q.clone().cast(dtype);
                 let rows = reference_rows(q.clone(), shape, dim);
-                if given.iter().product::<usize>() == given[dim] {
+                let is_shared = (0..D).all(|d| d == dim || given[d] == 1);
+                // Burn takes a size of zero in `reshape` for the present size.
+                if is_shared && given[dim] > 0 {
                     // The rows share the reference, so it is not copied for each.
                     ReferenceTensor::Vector(q.reshape([given[dim]]).into_dispatch())
                 } else {
@@ -215,9 +217,14 @@ pub(super) fn masked_and_tempered<const D: usize>(
     if temperature == 1.0 {
         return (x, None);
     }
-    let x = x.cast(dtype);
+    let mut x = x.cast(dtype);
     if shape.contains(&0) {
         return (x, None);
+    }
+    if let Some(q) = given_reference(&x, &options.reference, dim) {
+        // A reference of zero masks its entry, but NaN or `+inf` still makes the row invalid.
+        let valid = x.clone().lower_scalar(f32::INFINITY);
+        x = x.mask_fill(q.equal_scalar(0.0).bool_and(valid), f64::NEG_INFINITY);
     }
     let forbidden = x.clone().equal_scalar(f32::NEG_INFINITY);
     let max = x.clone().detach().max_dim(dim);
@@ -237,6 +244,30 @@ pub(super) fn masked_and_tempered<const D: usize>(
     };
     let x = x.mask_fill(overflow.bool_and(forbidden.bool_not()), lowest);
     (x, Some(max))
+}
+
+/// Returns a given reference with the shape and the dtype of the logits.
+pub(super) fn given_reference<const D: usize>(
+    x: &Tensor<D>,
+    reference: &Reference<D>,
+    dim: usize,
+) -> Option<Tensor<D>> {
+    let shape = x.dims();
+    let vector = |q: Tensor<1>| {
+        let mut along = [1; D];
+        along[dim] = shape[dim];
+        let q = reference_vector(q.cast(x.dtype()), shape, dim);
+        expanded(q.reshape(along), shape)
+    };
+    match reference {
+        Reference::Uniform | Reference::Ones => None,
+        Reference::Values(values) => {
+            let data = TensorData::new(values.clone(), [values.len()]);
+            Some(vector(Tensor::from_data(data, (&x.device(), x.dtype()))))
+        }
+        Reference::Vector(q) => Some(vector(q.clone())),
+        Reference::Tensor(q) => Some(reference_rows(q.clone().cast(x.dtype()), shape, dim)),
+    }
 }
 
 /// Expands a tensor, also to a shape with a size of zero, which Burn's `expand` rejects.

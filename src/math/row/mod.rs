@@ -8,7 +8,7 @@ pub use backward::RowGradients;
 pub use ratio::{Gap, Ratio, RatioCurve};
 
 use super::solver::{solve_log_ratio, solve_support_radius};
-use super::{Real, Solver, Tsallis, is_valid_alpha, non_negative};
+use super::{Real, Solver, Tsallis, expm1_over, is_valid_alpha, log1p_over, non_negative};
 use serde::{Deserialize, Serialize};
 
 /// The reference measure `q` of a row.
@@ -323,6 +323,24 @@ impl<'a, F: Real> Row<'a, F> {
         RowState {
             root,
             remainder: F::zero(),
+        }
+    }
+
+    /// Improves a root that was rounded to another type, by one step of Newton's method.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(crate) fn refine(&self, state: RowState<F>) -> RowState<F> {
+        let l = state.root + state.remainder;
+        if self.kind != Kind::Solvable || self.uses_support_radius() || !l.is_finite() {
+            return state;
+        }
+        let c = self.generator.c();
+        let (s, w) = self.mass(&RatioCurve::new(&self.generator, l));
+        let root = l - log1p_over(c, s * expm1_over(c, s.ln()) / w);
+        let remainder = F::zero();
+        if root.is_finite() {
+            RowState { root, remainder }
+        } else {
+            state
         }
     }
 

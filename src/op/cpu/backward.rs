@@ -6,9 +6,16 @@ use super::elementary::log1p;
 use super::group::{GroupInputs, Handled, LaneRoots};
 use super::layout::{self, Layout, Sums};
 use super::summary::Group;
-use super::vector::{V, copy_mask, load, splat, store};
+use super::vector::{M, V, copy_mask, load, splat, store};
 use crate::math::{Output, Real};
 use macerator::Simd;
+
+/// Largest `(u / u_max)^c` above alpha = 1 at which the vectorized gradients of `ln p` are accurate.
+const MAX_EDGE_SLOPE: f32 = 32.0;
+
+/// A few roundings of a gap, divided by the accuracy of a gradient. The gaps to the entry of the largest weight are not
+/// exact if it is not that of the largest logit.
+const GAP_ROUNDING: f32 = 1e-2;
 
 /// The buffers of the gradients. A buffer that is `None` is not filled.
 pub(super) struct Gradients<'a> {
@@ -50,27 +57,43 @@ impl<L: Layout> Kernel for Backward<'_, L> {
             curve: &curve,
             root: &root,
         };
+        let mut is_accurate = group.summary.resolves(l);
         match self.output {
             Output::Probabilities => {
                 gradient.probabilities(self.cotangent, self.weights, self.gradients);
             }
             Output::LogProbabilities => {
+                is_accurate = is_accurate & gradient.is_off_edge();
                 let (weights, slopes) = (self.weights, self.slopes);
                 gradient.log_probabilities(self.cotangent, weights, slopes, self.gradients);
             }
             Output::Value => gradient.value(self.cotangent, self.gradients.logits),
             Output::Divergence => {
                 // Equal to the gradient of the probabilities with minus the gaps as the cotangent. The gaps are exact,
-                // unlike f'(u) = x - mu.
-                let c = load::<S>(self.cotangent, 0);
+                // unlike f'(u) = x - mu, and their differences may be small.
                 for i in group.vectors() {
-                    store::<S>(self.slopes, i, (zero - c) * group.gap(i));
+                    store::<S>(self.slopes, i, zero - group.gap(i));
                 }
-                gradient.probabilities(self.slopes, self.weights, self.gradients);
+                let logits = self.gradients.logits;
+                let gradients = Gradients {
+                    logits: &mut *logits,
+                    alpha: None,
+                    reference: None,
+                };
+                let largest = gradient.probabilities(self.slopes, self.weights, gradients);
+                let c = load::<S>(self.cotangent, 0);
+                let mut largest_value = zero;
+                for i in group.vectors() {
+                    let value = load::<S>(logits, i);
+                    largest_value = largest_value.max(value.abs());
+                    store::<S>(logits, i, value * c);
+                }
+                let largest_value = layout::max::<S, L>(largest_value);
+                let rounding = splat::<S>(GAP_ROUNDING) * largest.gap * largest.weight;
+                is_accurate = is_accurate & rounding.le(largest_value);
             }
         }
-        let resolved = group.summary.resolves(l);
-        Handled::from_mask(copy_mask(&group.summary.usable) & in_range & resolved)
+        Handled::from_mask(copy_mask(&group.summary.usable) & in_range & is_accurate)
     }
 }
 
@@ -89,6 +112,19 @@ struct Largest<S: Simd> {
 }
 
 impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
+    /// Whether no entry of the support is so close to its edge that the rounding of `(u / u_max)^c` dominates the
+    /// gradient of its logarithm.
+    #[inline(always)]
+    fn is_off_edge(&self) -> M<S> {
+        let mut largest = splat::<S>(0.0);
+        for i in self.group.vectors() {
+            largest = largest.max(self.curve.log_slope(self.group.gap(i)));
+        }
+        let largest = layout::max::<S, L>(largest);
+        let limit = splat::<S>(MAX_EDGE_SLOPE) * self.root.power;
+        self.root.c.ge(splat::<S>(0.0)) | largest.le(limit)
+    }
+
     /// Fills the weights `k = q u^(2 - alpha)`, and returns the entry of the largest one.
     #[inline(always)]
     fn weigh(&self, cotangent: &[f32], weights: &mut [f32]) -> Largest<S> {
@@ -157,7 +193,12 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
 
     /// [`crate::math::Row::softargmax_backward`].
     #[inline(always)]
-    fn probabilities(&self, cotangent: &[f32], weights: &mut [f32], gradients: Gradients<'_>) {
+    fn probabilities(
+        &self,
+        cotangent: &[f32],
+        weights: &mut [f32],
+        gradients: Gradients<'_>,
+    ) -> Largest<S> {
         let (zero, group) = (splat::<S>(0.0), self.group);
         let largest = self.weigh(cotangent, weights);
         let weights = &*weights;
@@ -195,6 +236,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
             let value = k * ((load::<S>(cotangent, i) - center) - mean);
             store::<S>(gradients.logits, i, k.gt(zero).select(value, zero));
         }
+        largest
     }
 
     /// [`crate::math::Row::log_softargmax_backward`].

@@ -342,6 +342,8 @@ impl<S: Simd> General<S> {
         let zero = splat::<S>(0.0);
         let (z, positive) = self.z(gap);
         let r = splat::<S>(1.0) / (splat::<S>(1.0) + z);
+        // At c = 0 and an infinite gap, z is NaN.
+        let r = copy_mask(&positive).select(r, zero);
         let drop = self.drop(gap, coarse_log1p::<S>(z));
         let u = positive.select(coarse_exp::<S>(zero - drop), zero);
         [u, u * r, u * r * r]

@@ -231,6 +231,10 @@ impl GroupBuffers {
         }
         let count = states.len() / STATE_LEN;
         let entries = Entries { rows, first, count };
+        let (alpha, c) = entries.alpha();
+        if alpha.is_some_and(|alpha| alpha > Solver::NEWTON_MAX_ALPHA) {
+            return Handled::NONE;
+        }
         let columns = rows.columns;
         let Self {
             gaps, values, row, ..
@@ -241,7 +245,6 @@ impl GroupBuffers {
         for buffer in [&mut *gaps, &mut *values] {
             buffer.resize(logits.len(), 0.0);
         }
-        let (alpha, c) = entries.alpha();
         let mut roots = LaneRoots::zeroed();
         let width = output.len() / count;
         let in_place = width == columns && fills_vectors::<S, L, T>(width);
@@ -284,6 +287,10 @@ impl GroupBuffers {
     ) -> Handled {
         let count = states.len() / STATE_LEN;
         let entries = Entries { rows, first, count };
+        let (alpha, c) = entries.alpha();
+        if alpha.is_some_and(|alpha| alpha > Solver::NEWTON_MAX_ALPHA) {
+            return Handled::NONE;
+        }
         let columns = rows.columns;
         let Self {
             gaps,
@@ -323,7 +330,6 @@ impl GroupBuffers {
                 cotangent = &number;
             }
         }
-        let (alpha, c) = entries.alpha();
         let mut alpha_gradient = [0.0; MAX_LANES];
         let logits_gradient = gradients.logits.as_deref_mut();
         let in_place = fills_vectors::<S, L, T>(columns);

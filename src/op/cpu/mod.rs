@@ -41,18 +41,18 @@ use vector::{has_vectors, lanes};
 /// The value and the divergence follow from the mass `M = sum_i p_i` and `P = <p, f'(u)> = <p, f'(u_max) - g>`:
 ///
 /// ```text
-/// V = x_max - f'(u_max) + F,    D = P - (M - 1) f'(u_max) - F,
+/// V = x_max - f'(u_max) + F,    D = P - (M - 1) <w, f'(u)> - F,
 /// F = sum_i q_i f*(f'(u_i)) = (M - sum q - c P) / alpha
 /// ```
 ///
-/// without a transcendental function for each entry. The mass is one up to the rounding of the root. With the mass in
-/// the formulas, both results are stationary in the root, so they are more accurate than the root. Below this magnitude
-/// of `alpha` the last form loses its digits, and `F` is summed.
+/// without a transcendental function for each entry. `w` are the normalized `q u^(1 + c)`. The mass is one up to the
+/// rounding of the root. With the mass in the formulas, both results are stationary in the root, so they are more
+/// accurate than the root. Below this magnitude of `alpha` the last form loses its digits, and `F` is summed.
 const MASS_FORM_MIN_ALPHA: f32 = 0.25;
 
-/// Largest `f'(u_max)` at which the value and the divergence of a row with a given reference use these formulas. For a
-/// larger one the result may be much smaller than `f'(u_max)`, and the rounding of `f'(u_max)` would dominate it.
-const MAX_DERIVATIVE: f32 = 8.0;
+/// Largest `f'(u_max)`, divided by the result or one, at which the value and the divergence of a row use these formulas.
+/// Otherwise, the rounding of `f'(u_max)` would dominate a result that is much smaller.
+const MAX_DERIVATIVE: f32 = 4.0;
 
 /// The state of a row as a tensor stores it: the root as a sum of two numbers or, in `f64`, the two numbers of
 /// [`RowState`].

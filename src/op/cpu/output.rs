@@ -6,7 +6,7 @@ use super::elementary::{expm1_over, ln};
 use super::group::{GroupInputs, Handled, LaneRoots};
 use super::layout::{Layout, Sums};
 use super::summary::Group;
-use super::vector::{M, V, copy_mask, load, splat, store};
+use super::vector::{V, copy_mask, load, splat, store};
 use super::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE};
 use crate::math::Output;
 use macerator::Simd;
@@ -35,7 +35,7 @@ impl<L: Layout> Kernel for Forward<'_, L> {
             Output::Probabilities => {}
             Output::LogProbabilities => group.write_log(&O::RatioCurve::new(&root), values),
             Output::Value | Output::Divergence => {
-                let (value, divergence, is_accurate) =
+                let (value, divergence) =
                     group.value_and_divergence(&O::RatioCurve::new(&root), &root);
                 let number = if self.output == Output::Value {
                     value
@@ -43,7 +43,8 @@ impl<L: Layout> Kernel for Forward<'_, L> {
                     divergence
                 };
                 store::<S>(values, 0, number);
-                handled = handled & is_accurate;
+                let largest = number.abs().max(splat::<S>(1.0)) * splat::<S>(MAX_DERIVATIVE);
+                handled = handled & root.derivative_at_max().abs().le(largest);
             }
         }
         let (root, remainder) = root.state();
@@ -73,14 +74,9 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         }
     }
 
-    /// Computes the value and the divergence by the formulas at [`MASS_FORM_MIN_ALPHA`], and the mask of the rows for
-    /// which they are accurate.
+    /// Computes the value and the divergence by the formulas at [`MASS_FORM_MIN_ALPHA`].
     #[inline(always)]
-    fn value_and_divergence(
-        &self,
-        curve: &impl RatioCurve<S>,
-        root: &Root<S>,
-    ) -> (V<S>, V<S>, M<S>) {
+    fn value_and_divergence(&self, curve: &impl RatioCurve<S>, root: &Root<S>) -> (V<S>, V<S>) {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let infinite = splat::<S>(f32::INFINITY);
         let alpha = one - root.c;
@@ -90,30 +86,27 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         let mut sums = Sums::zero();
         for i in self.vectors() {
             let gap = self.gap(i);
-            let (u, _) = curve.at(gap);
+            let (u, v) = curve.at(gap);
             let allowed = gap.lt(infinite);
-            let term = copy_mask(&allowed).select(u * (top - gap), zero);
+            let y = copy_mask(&allowed).select(top - gap, zero);
             // f*(f'(u)).
             let conjugate = if by_entry {
                 allowed.select(expm1_over::<S>(alpha, curve.log_u(gap)), zero)
             } else {
                 zero
             };
-            sums.add(self.weighted(i, [u, term, conjugate]));
+            sums.add(self.weighted(i, [u, u * y, conjugate, v, v * y]));
         }
-        let [mass, mean, mut conjugate] = self.expectations(sums);
+        let [mass, mean, mut conjugate, slope, divergence_slope] = self.expectations(sums);
         let excess = (mass.high - self.summary.total.high) + (mass.low - self.summary.total.low);
         let from_mass = (excess - root.c * mean.high) / alpha;
         conjugate.high = by_mass.select(from_mass, conjugate.high);
-        let is_accurate = match self.summary.constant {
-            Some(_) => copy_mask(&self.summary.usable),
-            None => top.abs().le(splat::<S>(MAX_DERIVATIVE)),
-        };
         let value = (self.summary.max - top) + conjugate.high;
         let excess = Self::excess(mass);
-        let divergence = (mean.high - excess * top) - conjugate.high;
+        let per_mass = divergence_slope.high / slope.high;
+        let divergence = (mean.high - excess * per_mass) - conjugate.high;
         // Rounding may make the divergence negative.
         let divergence = divergence.lt(zero).select(zero, divergence);
-        (value, divergence, is_accurate)
+        (value, divergence)
     }
 }

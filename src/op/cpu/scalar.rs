@@ -124,7 +124,8 @@ pub(super) fn backward<S: Storage>(
             .is_some()
             .then(|| zeros(&mut results.reference, columns)),
     };
-    row.backward(call.parameters.output, &joined(state), c, gradients);
+    let state = row.refine(joined(state));
+    row.backward(call.parameters.output, &state, c, gradients);
     if let Some(stored) = logits {
         let mut buffer = Vec::new();
         narrow(S::output_buffer(stored, &mut buffer), &results.entries);

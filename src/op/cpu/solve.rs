@@ -17,6 +17,10 @@ const TOLERANCE: f32 = Solver::TOLERANCE_ULPS as f32 * f32::EPSILON;
 /// Number of vectors of a long row that are sampled for the first steps.
 const SAMPLE: usize = 16;
 
+/// Least `sum_i q_i u_i (u_i / u_max)^c` at the root `l`, divided by `l`, with a given reference. If the largest logit has
+/// a small reference, its mass may be so small that the rounding of the others, a share of `l`, moves the root.
+const MIN_SLOPE: f32 = 1.0 / 16.0;
+
 /// Steps of this length are the last ones on the sample, or in the coarse curve.
 const COARSE_STEP: f32 = 0.1;
 
@@ -36,14 +40,17 @@ pub(super) struct Found<S: Simd> {
 /// d = L S W / (W^2 + (1 + c) / 2 L (W^2 - S X))
 /// ```
 ///
-/// Newton's step, `L S / W`, remains for `c < -1/2`, where `X` is infinite at the edge of the support.
+/// Newton's step, `L S / W`, remains for `c < -1/2`, where `X` is infinite at the edge of the support. A step keeps at
+/// least a tenth of `b`.
 #[inline(always)]
 fn halley<S: Simd>(c: V<S>, log: V<S>, [s, w, x]: [V<S>; 3]) -> V<S> {
     let (zero, half) = (splat::<S>(0.0), splat::<S>(0.5));
     let square = w * w;
     let curvature = (half + half * c) * log * (square - s * x);
     let curvature = c.ge(zero - half).select(curvature, zero);
-    log * s * w / (square + curvature).max(half * square)
+    let d = log * s * w / (square + curvature).max(half * square);
+    let longest = splat::<S>(0.9) / c.abs();
+    c.lt(zero).select(d.min(longest), d.max(zero - longest))
 }
 
 impl<S: Simd> Summary<S> {
@@ -104,10 +111,16 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         moments
     }
 
-    /// The roots of the rows that have converged.
+    /// The roots of the rows that have converged and are accurate, from the mass and its derivative in the root.
     #[inline(always)]
-    fn found(&self, root: Root<S>, converged: M<S>) -> Found<S> {
-        let resolved = self.summary.resolves(root.offset);
+    fn found(&self, root: Root<S>, converged: M<S>, slope: V<S>) -> Found<S> {
+        let is_steep = slope.ge(splat::<S>(MIN_SLOPE) * root.offset.abs());
+        let is_steep = if self.summary.constant.is_some() {
+            copy_mask(&converged)
+        } else {
+            is_steep
+        };
+        let resolved = self.summary.resolves(root.offset) & is_steep;
         Found {
             root,
             found: converged & resolved,
@@ -133,10 +146,8 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
                 store::<S>(p, i, load::<S>(p, i) * (self.q(i) * scale));
             }
         }
-        Found {
-            root: Root::new(c, zero - ln::<S>(total), zero),
-            found: copy_mask(&self.summary.usable),
-        }
+        let root = Root::new(c, zero - ln::<S>(total), zero);
+        self.found(root, copy_mask(&self.summary.usable), splat::<S>(1.0))
     }
 
     /// Finds the roots in `l = ln u_max`: a few steps in the coarse curve, on a sample of a long row first, then steps
@@ -161,7 +172,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let moments = self.of_sample(stride, sums, [one; 3]);
             let log = l + ln::<S>(moments[0]);
             let d = halley::<S>(c, expm1_over::<S>(c, log), moments);
-            let (next, _) = clamp_to_bracket::<S>(l - log1p_over::<S>(c, d), lo, hi);
+            let (next, _) = clamp_to_bracket::<S>(l - log1p_over::<S>(c, d), lo, hi, hi);
             let short = (next - l).abs().le(coarse_step) | copy_mask(&unusable);
             l = next;
             if short.all() {
@@ -175,7 +186,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         let (mut lo, mut hi) = (lo, hi);
         let last_step = self.summary.last_step(4e-3);
         let mut root = Root::new(c, l, zero);
-        let mut step = zero;
+        let (mut step, mut slope) = (zero, zero);
         let mut done = copy_mask(&unusable);
         for _ in 0..Solver::NEWTON_STEPS {
             let curve = General::new(&root);
@@ -194,10 +205,11 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let log = expm1_over::<S>(c, log1p::<S>(e).0);
             let d = halley::<S>(c, log, [sums[0].high, sums[1].high, sums[2].high]);
             let newton = root.remainder - log1p_over::<S>(c, d);
-            let (next, inside) = clamp_to_bracket::<S>(root.offset + newton, lo, hi);
+            let (next, inside) = clamp_to_bracket::<S>(root.offset + newton, lo, hi, hi);
             let remainder = inside.select(newton, next - root.offset);
             let taken = remainder - root.remainder;
             step = copy_mask(&done).select(step, taken);
+            slope = copy_mask(&done).select(slope, sums[1].high);
             let last = last_step.max(splat::<S>(TOLERANCE) * next.abs());
             done = done | taken.abs().le(last);
             if done.all() {
@@ -222,6 +234,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         self.found(
             Root::new(c, root.offset, root.remainder + step),
             done & !unusable,
+            slope,
         )
     }
 
@@ -240,7 +253,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         let mut b = (mean.gt(least) & mean.lt(most)).select(mean, b_at_hi);
         let mut stride = self.sample_stride();
         let last_step = self.summary.last_step(1e-3);
-        let mut previous_step = zero;
+        let (mut previous_step, mut slope) = (zero, zero);
         let mut done = copy_mask(&unusable);
         for n in 0..Solver::NEWTON_STEPS {
             let curve = C::with_b(c, b);
@@ -252,7 +265,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
                 let moments = self.of_sample(stride, sums, curve.moments(zero));
                 let log = C::deformed_log1p(moments[0] - one);
                 let d = halley::<S>(c, log, moments);
-                let (next, _) = clamp_to_bracket::<S>(b + b * c * d, least, most);
+                let (next, _) = clamp_to_bracket::<S>(b + b * c * d, least, most, b_at_hi);
                 let short = (next - b).abs().le((c * b).abs() * splat::<S>(COARSE_STEP));
                 b = next;
                 if short.all() || n == MAX_COARSE_STEPS {
@@ -268,12 +281,13 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             most = below.select(most, b);
             let moments = [sums[0].high, sums[1].high, sums[2].high];
             let d = halley::<S>(c, C::deformed_log1p(e), moments);
-            let (next, inside) = clamp_to_bracket::<S>((b * c).mul_add(d, b), least, most);
+            let (next, inside) = clamp_to_bracket::<S>((b * c).mul_add(d, b), least, most, b_at_hi);
             let step = (next - b).abs();
             // The tolerances apply to steps of l.
             let unit = (c * b).abs();
             let stop = step.le(last_step * unit) | converged::<S>(step, previous_step, unit);
             b = copy_mask(&done).select(b, next);
+            slope = copy_mask(&done).select(slope, moments[1]);
             done = done | stop;
             if done.all() {
                 break;
@@ -286,16 +300,21 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
                 store::<S>(p, i, self.q(i) * curve.at(self.gap(i)).0);
             }
         }
-        self.found(Root::new(c, zero - ln::<S>(b) / c, zero), done & !unusable)
+        self.found(
+            Root::new(c, zero - ln::<S>(b) / c, zero),
+            done & !unusable,
+            slope,
+        )
     }
 }
 
-/// Clamps a step of [`crate::math::solve_log_ratio`] to the bracket. The mask holds the lanes that were inside.
+/// Clamps a step of [`crate::math::solve_log_ratio`] to a bracket. NaN becomes the end from which Newton's method is
+/// monotone. The mask holds the lanes that were inside.
 #[inline(always)]
-fn clamp_to_bracket<S: Simd>(newton: V<S>, lo: V<S>, hi: V<S>) -> (V<S>, M<S>) {
-    // NaN becomes the lower end.
+fn clamp_to_bracket<S: Simd>(newton: V<S>, lo: V<S>, hi: V<S>, safe: V<S>) -> (V<S>, M<S>) {
     let next = newton.gt(lo).select(newton, lo);
     let next = next.lt(hi).select(next, hi);
+    let next = newton.eq(newton).select(next, safe);
     (next, next.eq(newton))
 }
 

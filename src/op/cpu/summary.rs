@@ -12,7 +12,7 @@ use std::ops::Range;
 /// Largest gap, times `max(1, |c|)` and `u_max^c`, at which no product overflows.
 const MAX_SCALED_GAP: f32 = 1e34;
 
-/// Largest `q u_max` above alpha = 1. The rounding error of a gap, times this number, is the error of a probability.
+/// Largest `q u_max` from alpha = 1 on. The rounding error of a gap, times this number, is the error of a probability.
 const MAX_AMPLIFICATION: f32 = 8.0;
 
 /// What the first passes found of each row.
@@ -41,7 +41,7 @@ impl<S: Simd> Summary<S> {
     #[inline(always)]
     pub fn resolves(&self, l: V<S>) -> M<S> {
         let amplification = self.largest_q * exp::<S>(l);
-        self.c.ge(splat::<S>(0.0)) | amplification.le(splat::<S>(MAX_AMPLIFICATION))
+        self.c.gt(splat::<S>(0.0)) | amplification.le(splat::<S>(MAX_AMPLIFICATION))
     }
 }
 

@@ -16,12 +16,12 @@
 //! slope, leaves the root unchanged and adds its derivative, by the implicit function theorem.
 
 use crate::math::EmptyRow;
-use crate::op::call::{expanded, masked_and_tempered, reference_rows, reference_vector};
+use crate::op::call::{given_reference, masked_and_tempered};
 use crate::op::deformed::expm1_ratio;
 use crate::op::request::computed_dtype;
 use crate::op::{Reference, TsallisOptions};
 use burn::Tensor;
-use burn::tensor::{Bool, TensorData};
+use burn::tensor::Bool;
 
 /// The number of Newton steps. At most 15 were needed over 20 000 random rows of up to 2 000 entries, with references
 /// down to 1e-12 and logits up to 1e4, and 8 for a million entries.
@@ -48,7 +48,10 @@ pub(super) fn softargmax<const D: usize>(
     let computed = computed_dtype(&logits);
     let (x, _) = masked_and_tempered(logits, options, dim, computed);
     let x = x.cast(computed);
-    let given = reference(&x, &options.reference, dim);
+    let given = match &options.reference {
+        Reference::Ones => Some(x.ones_like()),
+        reference => given_reference(&x, reference, dim),
+    };
     let x = x.swap_dims(dim, last);
     // Masked entries, and entries that make their row NaN.
     let mut forbidden = x.clone().equal_scalar(f32::NEG_INFINITY);
@@ -87,31 +90,6 @@ pub(super) fn softargmax<const D: usize>(
     ((q * family.terms(&gaps, root).ratio).mask_fill(ignored, 0.0) * factor)
         .swap_dims(dim, last)
         .cast(dtype)
-}
-
-/// The reference with the shape of `x`, or `None` if it is uniform.
-fn reference<const D: usize>(
-    x: &Tensor<D>,
-    reference: &Reference<D>,
-    dim: usize,
-) -> Option<Tensor<D>> {
-    let shape = x.dims();
-    let vector = |q: Tensor<1>| {
-        let mut along = [1; D];
-        along[dim] = shape[dim];
-        let q = reference_vector(q.cast(x.dtype()), shape, dim);
-        expanded(q.reshape(along), shape)
-    };
-    match reference {
-        Reference::Uniform => None,
-        Reference::Ones => Some(x.ones_like()),
-        Reference::Values(values) => {
-            let data = TensorData::new(values.clone(), [values.len()]);
-            Some(vector(Tensor::from_data(data, (&x.device(), x.dtype()))))
-        }
-        Reference::Vector(q) => Some(vector(q.clone())),
-        Reference::Tensor(q) => Some(reference_rows(q.clone().cast(x.dtype()), shape, dim)),
-    }
 }
 
 /// The number of entries of each row that are not ignored.

@@ -86,10 +86,7 @@ impl Call {
         } else {
             DType::F32
         };
-        let arithmetic = match dtype {
-            DType::F64 => DType::F64,
-            _ => DType::F32,
-        };
+        let arithmetic = arithmetic(dtype);
         let logits = logits(random, &shape, dim, dtype, every);
         let allowed = (every && random.chance(0.3)).then(|| {
             let share = random.pick(&[0.95, 0.5]);
@@ -175,6 +172,11 @@ impl Call {
         }
     }
 
+    /// Returns the dtype in which the operator computes.
+    pub fn arithmetic(&self) -> DType {
+        arithmetic(self.dtype)
+    }
+
     /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         let others = self
@@ -191,6 +193,13 @@ impl Call {
             DrawnAlpha::Number(alpha) => *alpha,
             DrawnAlpha::Tensor(alphas) => alphas.at(index),
         }
+    }
+}
+
+fn arithmetic(dtype: DType) -> DType {
+    match dtype {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
     }
 }
 

@@ -156,15 +156,10 @@ impl Got {
         } else {
             test.device.clone()
         };
-        let arithmetic = match call.dtype {
-            DType::F64 => DType::F64,
-            _ => DType::F32,
-        };
+        let arithmetic = call.arithmetic();
         let shape: [usize; D] = call.shape.clone().try_into().expect("the rank of the call");
         let mut logits = placed::<D>(&call.logits, &device, call.dtype, random, test);
-        if call.logits.shape != call.shape {
-            logits = logits.expand(shape);
-        }
+        logits = expanded(logits, shape);
         let mut alpha = match &call.alpha {
             DrawnAlpha::Number(alpha) => Alpha::Number(*alpha),
             DrawnAlpha::Tensor(alphas) => {
@@ -217,7 +212,7 @@ impl Got {
         let x = logits.clone();
         let dim = call.dim as isize;
         if call.cotangent == Cotangent::Vjp && !test.compiles() {
-            let gradient = tsallis_softargmax_vjp(x, cotangent.expand(shape), options, dim);
+            let gradient = tsallis_softargmax_vjp(x, expanded(cotangent, shape), options, dim);
             return Self {
                 output: None,
                 logits: Some(numbers(gradient)),
@@ -246,6 +241,8 @@ impl Got {
         let gradients = match call.cotangent {
             Cotangent::Product | Cotangent::Vjp => (y * cotangent).backward(),
             Cotangent::Swapped(i, j) => (y.swap_dims(i, j) * cotangent.swap_dims(i, j)).backward(),
+            // `sum_dim` over a size of one panics on some views in burn-flex 0.22.1.
+            Cotangent::SumOver(dim) if y.dims()[dim] == 1 => (y * cotangent).backward(),
             Cotangent::SumOver(dim) => (y.sum_dim(dim) * cotangent).backward(),
             Cotangent::Sum => y.sum().backward(),
         };
@@ -274,6 +271,16 @@ fn is_any_tracked<const D: usize>(
         || matches!(alpha, Alpha::Tensor(alpha) if alpha.is_require_grad())
         || matches!(reference, Reference::Vector(q) if q.is_require_grad())
         || matches!(reference, Reference::Tensor(q) if q.is_require_grad())
+}
+
+/// Expands a tensor, also to a shape with a size of zero.
+fn expanded<const D: usize>(tensor: Tensor<D>, shape: [usize; D]) -> Tensor<D> {
+    if shape.contains(&0) {
+        let empty = Tensor::zeros(shape, (&tensor.device(), tensor.dtype()));
+        tensor + empty
+    } else {
+        tensor.expand(shape)
+    }
 }
 
 fn placed<const D: usize>(
