@@ -136,6 +136,7 @@ fn process_row(local: u32, base: u32, row_index: u32, columns: u32) {
     let largest = largest_of_row(local, own_k, own_column);
     let top_gap = gap_of(row.max, logit_at(base, largest));
     let top_log_drop = ratio_at(top_gap).log_drop;
+    let dominates = weight_at(top_gap, q_at(base, largest)).x > 0.5 * total;
 
     // Near a one-hot row, the weighted mean equals the cotangent at the largest weight to rounding. Cotangents are
     // centered on it, so that the small difference, which is the gradient, keeps its digits.
@@ -204,7 +205,7 @@ fn process_row(local: u32, base: u32, row_index: u32, columns: u32) {
         }
         if OUTPUT == LOG_PROBABILITIES {
             let value = log_entry(row, base, column, gap, q, mean);
-            if column != largest {
+            if column != largest || !dominates {
                 others.z += value;
                 if WRITES_REFERENCE {
                     store_reference(base, local, slot, log_entry_in_reference(row, value, gap, q));
@@ -239,8 +240,9 @@ fn process_row(local: u32, base: u32, row_index: u32, columns: u32) {
     if WANTS_ALPHA {
         store_row_number(local, row_index, select(left.w, left.w * row_cotangent, OUTPUT == DIVERGENCE));
     }
-    if OUTPUT == LOG_PROBABILITIES {
-        // The gradients of a row sum to zero. At the largest weight, minus the sum of the others keeps its digits.
+    if OUTPUT == LOG_PROBABILITIES && dominates {
+        // The gradients of a row sum to zero. At an entry with most of the weight, minus the sum of the others keeps its
+        // digits.
         overwrite(base, local, largest, -left.z);
         if WRITES_REFERENCE {
             let value = log_entry_in_reference(row, -left.z, top_gap, q_at(base, largest));

@@ -234,3 +234,51 @@ fn the_gradient_of_the_divergence_at_zero() {
         }
     }
 }
+
+/// A large logit whose reference is zero costs the others no digits.
+#[test]
+fn a_temperature_ignores_entries_without_reference() {
+    for test in devices::all() {
+        let options = |q: &[f32]| {
+            let q = Tensor::<1>::from_floats(q, &test.device);
+            TsallisOptions::new(2.0)
+                .with_temperature(1.7)
+                .with_reference(Reference::Vector(q))
+        };
+        let x = Tensor::<1>::from_floats([0.0059, 0.0153, -0.0167, 3e4], &test.device);
+        let got = tsallis_softargmax(x.clone(), options(&[1.0, 1.0, 1.0, 0.0]), 0);
+        let want = tsallis_softargmax(x.slice([0..3]), options(&[1.0; 3]), 0);
+        let want: Vec<f64> = want.into_data().iter().chain([0.0]).collect();
+        close(got.into_data(), &want, test.name);
+    }
+}
+
+/// Rows on which the kernels were wrong once: a Newton step past the edge of the support, and a masked entry in a row at
+/// alpha = 1 beside a row at another alpha.
+#[test]
+fn rows_that_random_calls_found() {
+    for test in devices::all() {
+        let high = [2, 6, 12, 13, 16];
+        let x: [f32; 17] = std::array::from_fn(|i| match i {
+            3 => f32::NEG_INFINITY,
+            14 => 298.0,
+            _ if high.contains(&i) => 302.0,
+            _ => 300.0,
+        });
+        let x = Tensor::<1>::from_floats(x, &test.device);
+        let options = TsallisOptions::new(1.497).with_reference(Reference::Ones);
+        let p = tsallis_softargmax(x, options, 0).into_data();
+        let want: Vec<f64> = (0..17)
+            .map(|i| if high.contains(&i) { 0.2 } else { 0.0 })
+            .collect();
+        close(p, &want, test.name);
+
+        let row = [0.0, f32::NEG_INFINITY, 731.75];
+        let x = Tensor::<2>::from_floats([row, row], &test.device);
+        let alpha = Tensor::<2>::from_floats([[1.0], [0.9]], &test.device);
+        let q = Tensor::<1>::from_floats([0.5, 0.25, 1.5e-8], &test.device);
+        let options = TsallisOptions::new(alpha).with_reference(Reference::Vector(q));
+        let p = tsallis_softargmax(x, options, 1).slice([0..1, 0..3]);
+        close(p.into_data(), &[0.0, 0.0, 1.0], test.name);
+    }
+}

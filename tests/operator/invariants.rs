@@ -175,6 +175,22 @@ fn long_rows_of_equal_gaps() {
     }
 }
 
+/// No weight dominates the row, so the gradient at the largest one is not minus the sum of the others: their roundings
+/// agree, and would add up.
+#[test]
+fn equal_logits_have_no_gradient_of_their_sum() {
+    for test in devices::all() {
+        let device = test.device.clone().autodiff();
+        for alpha in [-1.0, 0.7, 1.0, 1.5] {
+            let x = matrix(&[0.3; 2000], 2000, &device).require_grad();
+            let gradients = tsallis_log_softargmax(x.clone(), alpha, 1).sum().backward();
+            let gradient = values(x.grad(&gradients).expect("tracked"));
+            let largest = gradient.iter().fold(0.0_f32, |m, g| m.max(g.abs()));
+            assert!(largest < 2e-5, "{} alpha {alpha}: {largest:e}", test.name);
+        }
+    }
+}
+
 #[test]
 fn alpha_one_is_softmax() {
     for test in devices::all() {

@@ -119,15 +119,19 @@ impl<'r, 'a, F: Real> Jacobian<'r, 'a, F> {
         let total = self.over_support(|i| scaled[i]);
         let mut others = 0.0;
         grad.fill(F::zero());
-        for i in self.support().filter(|&i| i != self.largest) {
+        for i in self.support() {
             let w = self.weights[i].into_f64() / self.total;
             let value = scaled[i] - w * total;
-            others += value;
+            if i != self.largest {
+                others += value;
+            }
             grad[i] = F::from_f64(value);
         }
         // The gradients of a row sum to zero. Near a one-hot row, the difference s - w sum(s) loses every digit
         // at the largest weight; minus the sum of the others keeps them.
-        grad[self.largest] = F::from_f64(-others);
+        if self.weights[self.largest].into_f64() > 0.5 * self.total {
+            grad[self.largest] = F::from_f64(-others);
+        }
     }
 
     /// Fills a gradient entry by entry over the support, with zero off it.
