@@ -327,8 +327,17 @@ impl<'a, F: Real> Row<'a, F> {
     }
 
     /// Improves a root that was rounded to another type, by one step of Newton's method.
-    #[cfg(any(feature = "flex", feature = "ndarray"))]
-    pub(crate) fn refine(&self, state: RowState<F>) -> RowState<F> {
+    ///
+    /// ```
+    /// use burn_tsallis::math::{Row, RowReference, RowState, Solver};
+    ///
+    /// let row = Row::<f64>::new(&[0.0, 1.0], RowReference::Uniform, 0.5);
+    /// let exact = row.solve(Solver::Newton);
+    /// let root = f64::from(exact.root as f32);
+    /// let state = row.refine(RowState { root, remainder: 0.0 });
+    /// assert!((state.root - exact.root).abs() < 1e-13);
+    /// ```
+    pub fn refine(&self, state: RowState<F>) -> RowState<F> {
         let l = state.root + state.remainder;
         if self.kind != Kind::Solvable || self.uses_support_radius() || !l.is_finite() {
             return state;
