@@ -139,7 +139,8 @@ impl Bounds {
 
     /// Returns the number as the storage type holds it: infinite if it is out of range.
     pub fn as_stored(&self, want: f64) -> f64 {
-        if want.abs() > self.largest {
+        // Half a unit above the largest number is rounded to it.
+        if want.abs() >= self.largest * (1.0 + 0.5 * self.storage) && want.abs() > self.largest {
             f64::INFINITY.copysign(want)
         } else {
             want

@@ -1,3 +1,4 @@
+use super::empty::{linear, rows};
 use super::error::or_panic;
 use super::one_hot::one_hot;
 use super::{AlphaConfig, ModuleConfigError, TsallisAlpha};
@@ -179,7 +180,7 @@ impl TsallisGate {
     /// # Panics
     /// If the last dimension of the tokens is not `d_model`.
     pub fn forward<const D: usize>(&self, tokens: Tensor<D>) -> TsallisGateOutput<D> {
-        self.route(self.linear.forward(tokens), None)
+        self.route(linear(&self.linear, tokens), None)
     }
 
     /// Routes tokens to experts, with a mask that is `true` for padding. Padding is routed to no expert and excluded
@@ -217,7 +218,7 @@ impl TsallisGate {
             shape,
             "the mask must have one entry for each token"
         );
-        self.route(self.linear.forward(tokens), Some(mask))
+        self.route(linear(&self.linear, tokens), Some(mask))
     }
 
     fn route<const D: usize>(
@@ -379,9 +380,8 @@ impl<const D: usize> TsallisGateOutput<D> {
     /// # }
     /// ```
     pub fn switch_balance_loss(&self) -> Tensor<1> {
-        let experts = self.weights.dims()[D - 1];
-        let tokens = self.weights.dims()[..D - 1].iter().product::<usize>();
-        let weights = self.weights.clone().detach().reshape([tokens, experts]);
+        let weights = rows(self.weights.clone().detach());
+        let [tokens, experts] = weights.dims();
         if tokens == 0 {
             return self.mean_product(share(weights), self.importance_share());
         }
@@ -414,10 +414,9 @@ impl<const D: usize> TsallisGateOutput<D> {
 /// Returns the share of each expert over all tokens, in a dtype that can hold the sums: `f16` overflows above 65504
 /// tokens.
 fn share<const D: usize>(values: Tensor<D>) -> Tensor<1> {
-    let shape = values.dims();
-    let (tokens, experts) = (shape[..D - 1].iter().product::<usize>(), shape[D - 1]);
     let dtype = computed_dtype(&values);
-    let values = values.cast(dtype).reshape([tokens, experts]);
+    let values = rows(values.cast(dtype));
+    let [_, experts] = values.dims();
     let total: Tensor<1> = values.sum_dim(0).reshape([experts]);
     total.clone() / total.sum()
 }

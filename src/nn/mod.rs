@@ -51,6 +51,7 @@ mod alpha;
 mod cache;
 mod display;
 mod distribution;
+mod empty;
 mod error;
 mod gate;
 mod one_hot;

@@ -379,6 +379,45 @@ fn dropout_acts_on_the_context_without_weights() {
     assert_ne!(context(), context());
 }
 
+/// A key that is padding leaves no trace in the output or in the gradients, with and without weights and dropout.
+#[test]
+fn padding_that_is_not_finite() {
+    for device in devices() {
+        let device = device.autodiff();
+        for dropout in [0.0, 0.3] {
+            let attention = TsallisMultiHeadAttentionConfig::new(SIZE, HEADS)
+                .with_dropout(dropout)
+                .init(&device);
+            let clean = tensor([1, 5, SIZE], 1.0, &device);
+            let invalid = clean.clone().slice_dim(1, 4..5).full_like(f64::NAN);
+            let keys = clean.clone().slice_assign([0..1, 4..5, 0..SIZE], invalid);
+            let mask = Tensor::<2, Bool>::from_data([[false, false, false, false, true]], &device);
+            let query = clean.require_grad();
+            let input = || {
+                TsallisMhaInput::new(query.clone(), keys.clone(), keys.clone())
+                    .mask_pad(mask.clone())
+            };
+            let output = attention.forward(input());
+            let context = attention.forward_context(input());
+            let gradients = (output.context.clone() + context.clone()).sum().backward();
+            let layers = [&attention.query, &attention.key, &attention.value];
+            let mut finite = vec![
+                output.context,
+                context,
+                output.weights.mean_dim(1).mean_dim(3).reshape([1, 5, 1]),
+            ];
+            finite.push(query.grad(&gradients).expect("tracked"));
+            for layer in layers {
+                let gradient = layer.weight.val().grad(&gradients).expect("tracked");
+                finite.push(gradient.unsqueeze());
+            }
+            for x in finite {
+                assert!(values(x).iter().all(|x| x.is_finite()), "dropout {dropout}");
+            }
+        }
+    }
+}
+
 #[test]
 fn empty_batches_and_sequences() {
     for device in devices() {

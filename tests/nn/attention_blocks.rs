@@ -4,7 +4,7 @@ use crate::support::{close, devices, pseudo_random, values};
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, DType, Device, FloatDType, Tensor, TensorData};
 use burn_tsallis::nn::attention::{
-    TsallisAttentionOptions, tsallis_attention, tsallis_attention_with,
+    TsallisAttentionOptions, tsallis_attention, tsallis_attention_weights, tsallis_attention_with,
     tsallis_attention_with_statistics,
 };
 use burn_tsallis::{Alpha, EmptyRow, Reference, TsallisOptions, tsallis_softargmax};
@@ -723,6 +723,41 @@ fn empty_shapes_give_zeros() {
             assert_eq!(output.context.dims(), [batch, heads, queries, 6]);
             assert_eq!(output.root.dims(), [batch, heads, queries]);
             assert!(values(output.context).iter().all(|&x| x == 0.0));
+        }
+    }
+}
+
+#[test]
+fn empty_shapes_have_gradients_of_zero() {
+    for device in devices() {
+        let device = device.autodiff();
+        for [batch, queries, keys] in [[0, 3, 4], [1, 0, 4], [1, 3, 0]] {
+            let tensor = |length| Tensor::<4>::ones([batch, 2, length, 5], &device).require_grad();
+            let (query, key, value) = (tensor(queries), tensor(keys), tensor(keys));
+            for is_causal in [false, true] {
+                let options = AttentionModuleOptions {
+                    is_causal,
+                    ..Default::default()
+                };
+                let (q, k) = (query.clone(), key.clone());
+                let weights = tsallis_attention_weights(q, k, 1.5, None, None, options);
+                assert_eq!(weights.dims(), [batch, 2, queries, keys]);
+                let context = tsallis_attention(
+                    query.clone(),
+                    key.clone(),
+                    value.clone(),
+                    1.5,
+                    None,
+                    None,
+                    options,
+                );
+                let gradients = (context.sum() + weights.sum()).backward();
+                for x in [&query, &key, &value] {
+                    let gradient = x.grad(&gradients).expect("tracked");
+                    assert_eq!(gradient.dims(), x.dims());
+                    assert!(values(gradient).iter().all(|&g| g == 0.0));
+                }
+            }
         }
     }
 }

@@ -385,6 +385,25 @@ fn negative_alpha_does_not_accept_a_target_that_is_no_class() {
     let _ = values(loss(-0.5, &device).forward_no_reduction(x, classes(&[5], &device)));
 }
 
+/// A GPU does not check indices.
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_target_that_is_no_class_has_no_loss_on_a_gpu() {
+    let Some(device) = burn_tsallis::conformance::wgpu_device() else {
+        return;
+    };
+    let x = Tensor::<2>::from_data([[1.0, 2.0, 3.0]], &device);
+    for smoothing in [None, Some(0.1)] {
+        for target in [5, 3, -1] {
+            let config = FenchelYoungLossConfig::new(1.5).with_smoothing(smoothing);
+            let loss = config
+                .init(&device)
+                .forward(x.clone(), classes(&[target], &device));
+            assert!(values(loss)[0].is_nan(), "{smoothing:?} {target}");
+        }
+    }
+}
+
 #[test]
 fn an_empty_batch_has_a_sum_of_zero() {
     let device = device();

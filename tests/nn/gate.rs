@@ -137,3 +137,30 @@ fn records_and_invalid_configurations() {
             .is_err()
     );
 }
+
+/// Burn's `reshape` takes a size of zero for the present size, and its product of matrices without rows crashes on flex.
+#[test]
+fn empty_batches_of_any_rank() {
+    fn check<const D: usize>(shape: [usize; D]) {
+        let device = device().autodiff();
+        let gate = TsallisGateConfig::new(6, 4).init(&device);
+        let tokens = Tensor::<D>::zeros(shape, &device).require_grad();
+        let routes = gate.forward(tokens.clone());
+        let mut weights = shape;
+        weights[D - 1] = 4;
+        assert_eq!(routes.weights.dims(), weights);
+        for share in [routes.load(), routes.importance()] {
+            assert_eq!(share.dims(), [4]);
+        }
+        assert!(values(routes.balance_loss())[0].is_nan());
+        assert!(values(routes.switch_balance_loss())[0].is_nan());
+        let gradients = routes.weights.sum().backward();
+        assert_eq!(tokens.grad(&gradients).expect("tracked").dims(), shape);
+        let weight = gate.linear.weight.val().grad(&gradients);
+        assert!(values(weight.expect("tracked")).iter().all(|&g| g == 0.0));
+    }
+    check([0, 6]);
+    check([0, 3, 6]);
+    check([2, 0, 6]);
+    check([2, 0, 3, 6]);
+}

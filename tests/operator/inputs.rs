@@ -235,6 +235,24 @@ fn the_gradient_of_the_divergence_at_zero() {
     }
 }
 
+/// The derivative `f(u) - u f'(u)` in the reference of a probability of zero: 1 / alpha, infinite up to alpha = 0.
+#[test]
+fn the_reference_gradient_of_the_divergence_at_zero() {
+    for test in devices::all() {
+        for (alpha, want) in [(-0.5, f64::INFINITY), (0.0, f64::INFINITY), (0.5, 2.0)] {
+            let device = test.device.clone().autodiff();
+            let p = Tensor::<2>::from_floats([[1.0, 0.0]], &device);
+            let q = Tensor::<2>::from_floats([[0.5, 0.5]], &device).require_grad();
+            let options = TsallisOptions::new(alpha).with_reference(Reference::Tensor(q.clone()));
+            let divergence = tsallis_divergence_from_probabilities(p, options, 1);
+            let gradient = q.grad(&divergence.backward()).expect("tracked").into_data();
+            let gradient: Vec<f64> = gradient.iter().collect();
+            let same = gradient[1] == want || (gradient[1] - want).abs() < 1e-5;
+            assert!(same, "{} {alpha}: {gradient:?}", test.name);
+        }
+    }
+}
+
 /// A large logit whose reference is zero costs the others no digits.
 #[test]
 fn a_temperature_ignores_entries_without_reference() {

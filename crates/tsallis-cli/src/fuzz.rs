@@ -57,7 +57,10 @@ pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     pub(crate) fn new(name: &str) -> Self {
-        let path = env::temp_dir().join(format!("tsallis-fuzz-{name}-{}", process::id()));
+        // Tests of one process run at the same time.
+        static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+        let n = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("tsallis-fuzz-{name}-{}-{n}", process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("a folder");
         Self(path)

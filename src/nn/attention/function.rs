@@ -1,4 +1,5 @@
 use super::{TsallisAttentionOptions, TsallisAttentionOutput};
+use crate::nn::empty::depending_on;
 use crate::op::{
     AlphaTensor, AttentionInputs, AttentionParameters, OptionalMask, OptionalTensor,
     TsallisBackend, alpha_rows, check_broadcast, computed_dtype, expanded,
@@ -201,7 +202,9 @@ fn attend(
     let context_shape = [batch, heads, queries, value_size];
     if context_shape.contains(&0) || keys == 0 {
         let zeros = Tensor::zeros(context_shape, (&query.device(), storage));
-        return (zeros, None);
+        let bias = options.bias.iter().map(|bias| bias.clone().sum());
+        let inputs = [query.sum(), key.sum(), value.sum()];
+        return (depending_on(zeros, inputs.into_iter().chain(bias)), None);
     }
     let arithmetic = computed_dtype(&query);
     // The device may not compute in double precision.
@@ -393,10 +396,13 @@ pub(super) fn masked_scores(
     // Scale the queries, which have fewer elements than the scores.
     let query = query.mul_scalar(scale(&options, size));
     let shape = [batch, heads, queries, keys];
-    let mut scores = if shape.contains(&0) {
-        // Burn's product of matrices without rows is not defined on every backend.
-        Tensor::zeros(shape, (&query.device(), query.dtype()))
-    } else if key_heads == 1 || key_heads == heads {
+    if shape.contains(&0) {
+        let zeros = Tensor::zeros(shape, (&query.device(), query.dtype()));
+        return depending_on(zeros, [query.sum(), key.sum()]);
+    }
+    let masks: Vec<_> = masks.into_iter().collect();
+    let key = masks.iter().fold(key, without_masked_keys);
+    let mut scores = if key_heads == 1 || key_heads == heads {
         query.matmul(key.transpose())
     } else {
         let group = heads / key_heads;
@@ -433,7 +439,8 @@ pub(super) fn context(weights: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
     let [batch, heads, queries, keys] = weights.dims();
     let shape = [batch, heads, queries, value.dims()[3]];
     if shape.contains(&0) || keys == 0 {
-        return Tensor::zeros(shape, (&value.device(), value.dtype()));
+        let zeros = Tensor::zeros(shape, (&value.device(), value.dtype()));
+        return depending_on(zeros, [weights.sum(), value.sum()]);
     }
     weights.matmul(value)
 }
@@ -447,6 +454,18 @@ pub(super) fn quiet_weights(scores: Tensor<4>, alpha: Alpha<4>) -> Tensor<4> {
         (&scores.device(), scores.dtype()),
     );
     weights(Tensor::cat(vec![scores, zero_score], 3), alpha).narrow(3, 0, keys)
+}
+
+/// Sets the keys, or values, that a mask hides from every query to zero. The mask must have the heads of the keys or one.
+pub(super) fn without_masked_keys(x: Tensor<4>, mask: &Tensor<4, Bool>) -> Tensor<4> {
+    let [batch, heads, keys, size] = x.dims();
+    let [mask_batch, mask_heads, _, _] = mask.dims();
+    if ![1, heads].contains(&mask_heads) || x.dims().contains(&0) || mask.dims().contains(&0) {
+        return x;
+    }
+    let shape = [batch.max(mask_batch), heads, keys, size];
+    let hidden = mask.clone().all_dim(2).swap_dims(2, 3);
+    x.expand(shape).mask_fill(hidden.expand(shape), 0.0)
 }
 
 /// Returns a mask `[1, 1, queries, keys]` that is `true` where a key is later than the query.

@@ -1,7 +1,9 @@
-use super::function::{context, masked_scores, quiet_weights, weights};
+use super::function::{context, masked_scores, quiet_weights, weights, without_masked_keys};
 use super::{MhaOutput, TsallisAttentionOptions, TsallisMhaCache, tsallis_attention_with};
+use crate::nn::empty::linear;
 use crate::nn::error::{check_dropout, or_panic};
 use crate::nn::{AlphaConfig, ModuleConfigError, TsallisAlpha};
+use crate::op::expanded;
 use burn::Tensor;
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay};
@@ -355,7 +357,7 @@ impl TsallisMhaInput {
 }
 
 impl TsallisMultiHeadAttention {
-    /// Computes the context and the attention weights.
+    /// Computes the context and the attention weights, which are returned after dropout.
     ///
     /// ```
     /// # #[cfg(feature = "flex")] {
@@ -509,6 +511,7 @@ impl TsallisMultiHeadAttention {
     /// Applies the layers of the inputs and splits the results into heads.
     fn split(&self, input: TsallisMhaInput) -> (Heads, Masks) {
         self.check(&input);
+        let input = without_padding(input);
         let heads = Heads {
             query: self.heads(input.query, &self.query),
             key: self.heads(input.key, &self.key),
@@ -520,6 +523,7 @@ impl TsallisMultiHeadAttention {
     /// Does the same for the new positions only.
     fn split_cached(&self, input: TsallisMhaInput, cache: &mut TsallisMhaCache) -> (Heads, Masks) {
         self.check(&input);
+        let input = without_padding(input);
         let (query, key, value) = (&mut cache.query, &mut cache.key, &mut cache.value);
         let heads = Heads {
             query: query.forward(input.query, |x| self.heads(x, &self.query)),
@@ -543,7 +547,11 @@ impl TsallisMultiHeadAttention {
         let alpha = self
             .alpha
             .to_alpha([1, self.n_heads, 1, 1], &query.device());
-        let masks = [masks.padding, masks.attention].into_iter().flatten();
+        let masks: Vec<_> = [masks.padding, masks.attention]
+            .into_iter()
+            .flatten()
+            .collect();
+        let value = masks.iter().fold(value, without_masked_keys);
         let scores = masked_scores(query, key, masks, None, AttentionModuleOptions::default());
         let weights = if self.quiet_softmax {
             quiet_weights(scores, alpha)
@@ -588,14 +596,21 @@ impl TsallisMultiHeadAttention {
     }
 }
 
-/// Applies a layer. Burn's product of matrices without rows is not defined on every backend.
-fn linear(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
-    let [batch, length, _] = x.dims();
-    if batch == 0 || length == 0 {
-        let [_, outputs] = layer.weight.dims();
-        return Tensor::zeros([batch, length, outputs], (&x.device(), x.dtype()));
+/// Sets the keys and values of padding to zero. They have no weight, but a product with zero is `NaN` for a number that is
+/// not finite, also in the gradients of the layers.
+fn without_padding(input: TsallisMhaInput) -> TsallisMhaInput {
+    let Some(mask) = &input.mask_pad else {
+        return input;
+    };
+    let fill = |x: Tensor<3>| {
+        let padding = expanded(mask.clone().unsqueeze_dim(2), x.dims());
+        x.mask_fill(padding, 0.0)
+    };
+    TsallisMhaInput {
+        key: fill(input.key.clone()),
+        value: fill(input.value.clone()),
+        ..input
     }
-    layer.forward(x)
 }
 
 /// The queries, keys and values of the heads.

@@ -224,7 +224,8 @@ impl FenchelYoungLoss {
     /// - output: `[1]`; the mean is `NaN` if every sample of the batch is ignored
     ///
     /// # Panics
-    /// If there is not one target for each sample, or not one weight for each class.
+    /// If there is not one target for each sample, or not one weight for each class. A target that is no class also panics
+    /// on flex and ndarray. On a GPU, which does not check indices, its loss is `NaN`.
     pub fn forward(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
         let ([batch, _], dtype) = (logits.dims(), logits.dtype());
         let (losses, weights) = self.class_losses(logits, targets);
@@ -354,6 +355,10 @@ impl FenchelYoungLoss {
             None => (arithmetic(logits), targets),
         };
         let column = targets.clone().reshape([batch, 1]);
+        let no_class = targets
+            .clone()
+            .lower_scalar(0)
+            .bool_or(targets.clone().greater_equal_scalar(classes as i64));
         let losses = if self.smoothing.is_some() {
             let targets = one_hot(column, &logits);
             self.rows(logits, targets)
@@ -362,7 +367,8 @@ impl FenchelYoungLoss {
             let optimum = tsallis_value(logits.clone(), self.options(), -1);
             with_gradient_of(value, optimum - finite(logits).gather(1, column))
         };
-        let losses = losses.reshape([batch]);
+        // A device that does not check indices has read another entry.
+        let losses = losses.reshape([batch]).mask_fill(no_class, f64::NAN);
         let weights = self
             .class_weights(classes, losses.dtype())
             .map(|weights| weights.gather(0, targets));

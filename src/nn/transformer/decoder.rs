@@ -5,6 +5,7 @@ use crate::nn::attention::TsallisMultiHeadAttentionConfig;
 use crate::nn::attention::{TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttention};
 use crate::nn::cache::TensorCache;
 use crate::nn::display::one_line;
+use crate::nn::empty::depending_on;
 use crate::nn::error::or_panic;
 use crate::nn::{AlphaConfig, ModuleConfigError};
 use burn::Tensor;
@@ -634,6 +635,11 @@ impl TsallisTransformerDecoderLayer {
         &self,
         mut input: TsallisTransformerDecoderInput,
     ) -> TsallisTransformerDecoderInput {
+        if input.target.dims().contains(&0) {
+            let sums = [input.memory.clone().sum(), self.norm_1.gamma.val().sum()];
+            input.target = depending_on(input.target, sums);
+            return input;
+        }
         input.target = residual(
             input.target.clone(),
             self.norm_first,

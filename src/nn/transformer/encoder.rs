@@ -4,6 +4,7 @@ use crate::nn::attention::TsallisMultiHeadAttentionConfig;
 use crate::nn::attention::{TsallisMhaCache, TsallisMhaInput, TsallisMultiHeadAttention};
 use crate::nn::cache::TensorCache;
 use crate::nn::display::one_line;
+use crate::nn::empty::depending_on;
 use crate::nn::error::or_panic;
 use crate::nn::{AlphaConfig, ModuleConfigError};
 use burn::Tensor;
@@ -524,6 +525,9 @@ impl TsallisTransformerEncoderLayer {
         mask_pad: Option<Tensor<2, Bool>>,
         mask_attn: Option<Tensor<3, Bool>>,
     ) -> Tensor<3> {
+        if input.dims().contains(&0) {
+            return depending_on(input, [self.norm_1.gamma.val().sum()]);
+        }
         let masked =
             |x| TsallisMhaInput::self_attn(x).with_masks(mask_pad.clone(), mask_attn.clone());
         residual(

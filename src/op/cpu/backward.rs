@@ -13,9 +13,9 @@ use macerator::Simd;
 /// Largest `(u / u_max)^c` above alpha = 1 at which the vectorized gradients of `ln p` are accurate.
 const MAX_EDGE_SLOPE: f32 = 32.0;
 
-/// Largest `|l|` at which the vectorized gradients in alpha of a row with a given reference are accurate: their terms grow
-/// with its square.
-const MAX_ROOT_OF_ALPHA_GRADIENT: f32 = 8.0;
+/// Largest `|l|` at which the vectorized gradients of a row with a given reference are accurate: the terms of the gradient
+/// in alpha grow with its square.
+const MAX_ROOT: f32 = 8.0;
 
 /// A few roundings of a gap, divided by the accuracy of a gradient. The gaps to the entry of the largest weight are not
 /// exact if it is not that of the largest logit.
@@ -62,8 +62,8 @@ impl<L: Layout> Kernel for Backward<'_, L> {
             root: &root,
         };
         let mut is_accurate = group.summary.resolves(l);
-        if self.gradients.alpha.is_some() && group.summary.constant.is_none() {
-            is_accurate = is_accurate & l.abs().le(splat::<S>(MAX_ROOT_OF_ALPHA_GRADIENT));
+        if group.summary.constant.is_none() {
+            is_accurate = is_accurate & l.abs().le(splat::<S>(MAX_ROOT));
         }
         match self.output {
             Output::Probabilities => {

@@ -62,6 +62,18 @@ impl<B: Backend> Generator<B> {
         self.expm1_over(&self.alpha, log_u)
     }
 
+    /// `f(u) - u f'(u)`, the derivative of `q f(p / q)` in `q`, at `u = e^l`, also at `l = -inf`.
+    pub(super) fn reference_derivative_with_zero(&self, log_u: &Values<B>) -> Values<B> {
+        let zero = off_support(log_u);
+        let value = -self.conjugate_at_log(&log_u.mask_fill(&zero, 0.0));
+        zero.select(&self.value_at_zero(), &value)
+    }
+
+    /// `f(0)`.
+    fn value_at_zero(&self) -> Values<B> {
+        self.where_alpha_positive(self.alpha.filled(1.0) / &self.alpha, f64::INFINITY)
+    }
+
     /// `f(e^l)`: [`crate::math::Tsallis::value_at_log`].
     pub(super) fn value_at_log(&self, log_u: &Values<B>) -> Values<B> {
         let zero = off_support(log_u);
@@ -73,9 +85,7 @@ impl<B: Backend> Generator<B> {
         let far = (&u - &power) / &self.c - conjugate;
         let value = (&safe * &self.c).abs().below(1.0).select(&near, &far);
         let value = value.mask_fill(&power.above(max_finite(self.dtype)), f64::INFINITY);
-        let at_zero =
-            self.where_alpha_positive(self.alpha.filled(1.0) / &self.alpha, f64::INFINITY);
-        zero.select(&at_zero, &value)
+        zero.select(&self.value_at_zero(), &value)
     }
 
     /// `df/dalpha` at `e^l`: [`crate::math::Tsallis::alpha_derivative_at_log`].

@@ -184,7 +184,7 @@ pub(super) fn divergence_terms<B: Backend>(
         }
         DivergenceTerm::ProbabilityDerivative => generator.derivative_with_zero(&log_u),
         DivergenceTerm::AlphaDerivative => &reference.q * generator.alpha_derivative_at_log(&log_u),
-        DivergenceTerm::ReferenceDerivative => -generator.conjugate_at_log(&log_u),
+        DivergenceTerm::ReferenceDerivative => generator.reference_derivative_with_zero(&log_u),
     };
     let entries = reference.fill_fallback(entries.mask_fill(&reference.ignored, 0.0), 0.0);
     match term {

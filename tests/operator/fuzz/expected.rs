@@ -236,16 +236,16 @@ impl Expected {
         let specified = in_range && is_differentiable(&case, call.output);
         let exact = case.gradients(call.output);
         let logarithms = rounding_unit(call.dtype)
-            * (case.cotangent.iter().zip(&case.exact.log_p))
-                .map(|(c, log_p)| (c * log_p).abs())
-                .filter(|term| term.is_finite())
+            * (0..columns)
+                .filter(|&i| case.exact.p[i] > 0.0)
+                .map(|i| alpha_term(&case, call.output, i))
                 .sum::<f64>();
         let mut add = |input, target: &mut Exact, scale: f64| {
             let exact = exact.of(input).unwrap_or_default();
             let largest = exact.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
             let scale = scale * row_scale;
             let cancellation = match (call.output, input) {
-                (Output::LogProbabilities, Input::Alpha) => logarithms,
+                (Output::LogProbabilities | Output::Probabilities, Input::Alpha) => logarithms,
                 (Output::LogProbabilities, input) => cancellation(&case, input, call.dtype),
                 _ => 0.0,
             };
@@ -337,6 +337,16 @@ fn cancellation(case: &Case, input: Input, dtype: DType) -> f64 {
     rounding_unit(dtype) * (largest + sum * weight / total)
 }
 
+/// Returns the size of a term of the gradient in alpha, which may be much larger than their sum.
+fn alpha_term(case: &Case, output: Output, i: usize) -> f64 {
+    let (c, log_p) = (case.cotangent[i].abs(), case.exact.log_p[i].abs());
+    let log_u = (case.exact.log_p[i] - case.exact.q[i].ln()).abs();
+    match output {
+        Output::LogProbabilities => c * log_p,
+        _ => c * case.exact.p[i] * (1.0 + log_u).powi(2),
+    }
+}
+
 /// Returns the relative error of a few operations.
 fn rounding_unit(dtype: DType) -> f64 {
     match dtype {
@@ -351,7 +361,21 @@ fn is_differentiable(case: &Case, output: Output) -> bool {
     let mut entries = case.logits.iter().zip(&case.exact.p);
     let is_finite = output != Output::LogProbabilities
         || entries.all(|(&x, &p)| x == f64::NEG_INFINITY || p > 0.0);
-    is_finite && !case.exact.is_at_kink(case.alpha)
+    is_finite && !case.exact.is_at_kink(case.alpha) && !is_at_edge(case)
+}
+
+/// Whether an entry lies within a few roundings of the edge of the support: rounding decides on which side it
+/// falls.
+fn is_at_edge(case: &Case) -> bool {
+    if case.alpha <= 1.0 {
+        return false;
+    }
+    let entries = case.exact.log_p.iter().zip(&case.exact.q);
+    let log_u = entries.map(|(log_p, q)| log_p - q.ln());
+    let log_u_max = log_u.fold(f64::NEG_INFINITY, f64::max);
+    let edge = ((case.alpha - 1.0) * log_u_max).exp() / (case.alpha - 1.0);
+    let near = |gap: f64| (gap / edge - 1.0).abs() < 1e-6;
+    case.exact.gaps.iter().any(|&gap| near(gap))
 }
 
 /// Describes the first number that is not within its error, and its row if it is short, or returns `None`.
@@ -371,6 +395,8 @@ pub fn first_error(call: &Call, what: &str, got: &[f64], want: &Exact) -> Option
             || error == f64::INFINITY
             || (got.is_nan() && value.is_nan())
             || (got - value).abs() <= error
+            // Next to the largest number of the storage type.
+            || (value.is_infinite() && bounds.as_stored(1.01 * got) == value)
             || (is_log
                 && (value == f64::NEG_INFINITY || error > value.abs())
                 && bounds.is_off_support(got));
