@@ -220,7 +220,9 @@ pub fn read(path: &Path, dtype: DType) -> Result<Vec<Case>, CaseError> {
         path: path.to_owned(),
         error,
     })?;
-    parse(&text, path, dtype)
+    // Some editors write a byte-order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    parse(text, path, dtype)
 }
 
 /// Returns the cases of `tests/vectors`, which are compiled into the crate.
@@ -441,5 +443,22 @@ impl Random {
         let name = format!("built-in {number} (alpha {alpha}, {columns} columns)");
         let cotangent = (0..columns).map(|_| 2.0 * self.centered()).collect();
         Case::computed(name, alpha, reference, logits, cotangent, dtype)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_file() {
+        let text = include_str!("../../tests/vectors/tsallis_softargmax.jsonl");
+        let first = text.lines().next().expect("a case");
+        let name = format!("tsallis-cases-{}.jsonl", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, format!("\u{feff}{first}\n")).expect("written");
+        let cases = read(&path, DType::F32);
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!(cases.expect("one case").len(), 1);
     }
 }

@@ -17,6 +17,7 @@ mod fuzz;
 mod hyperparameters;
 mod lab;
 mod learning_curve;
+mod negative_numbers;
 mod parallel;
 mod plot;
 mod plot_runs;
@@ -159,7 +160,9 @@ impl CommandError {
 
 /// Parses the command line and runs the command.
 fn main() -> ExitCode {
-    let parsed = Arguments::command().try_get_matches().and_then(|matches| {
+    let line = negative_numbers::spelled_out(std::env::args_os());
+    let matches = Arguments::command().try_get_matches_from(line);
+    let parsed = matches.and_then(|matches| {
         let arguments = Arguments::from_arg_matches(&matches)?;
         Ok((matches, arguments))
     });

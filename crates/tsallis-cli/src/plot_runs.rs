@@ -166,9 +166,11 @@ impl Plot {
         Ok(())
     }
 
-    /// Groups the runs by configuration. A run that is given twice counts once.
+    /// Groups the runs by configuration. A run that is given twice counts once. Runs without a curve are left out with
+    /// a note, unless no run has one.
     fn groups(&self, metric: &str) -> Result<Vec<Group>, CommandError> {
         let mut groups: Vec<Group> = Vec::new();
+        let mut without_curve = Vec::new();
         let mut seen = HashSet::new();
         for folder in &self.runs {
             for run in runs(folder)? {
@@ -176,7 +178,15 @@ impl Plot {
                 if !seen.insert(fs::canonicalize(&path).unwrap_or_else(|_| path.clone())) {
                     continue;
                 }
-                let curve = self.curve(&run, metric)?;
+                // The label of the curve must not show a setting with which the run was not trained.
+                run.check_unchanged()?;
+                let curve = match self.curve(&run, metric) {
+                    Err(CommandError::PlotRuns(error @ PlotRunsError::NoData { .. })) => {
+                        without_curve.push(error);
+                        continue;
+                    }
+                    curve => curve?,
+                };
                 let seed = run.config().config.seed;
                 let config = PpoConfig {
                     seed: 0,
@@ -203,6 +213,12 @@ impl Plot {
                     }),
                 }
             }
+        }
+        if groups.is_empty() && !without_curve.is_empty() {
+            return Err(without_curve.swap_remove(0).into());
+        }
+        for error in without_curve {
+            eprintln!("note: {error}; it is not drawn");
         }
         Ok(groups)
     }

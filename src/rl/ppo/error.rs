@@ -1,10 +1,13 @@
-use super::ConfigError;
+use super::{ConfigError, PpoConfig};
 use crate::rl::env::EnvironmentError;
 use crate::rl::transfer::ReadError;
 
 /// Larger rewards may be the reason for a loss that is not finite: the square of a return, the sum of a few
 /// hundred rewards, overflows `f32` from 1.8e19 on.
 const MAX_REWARD: f64 = 1e16;
+
+/// Larger coefficients may be the reason for a gradient that is not finite: its squares overflow `f32` from 1.8e19 on.
+const MAX_COEFFICIENT: f64 = 1e16;
 
 /// An error that stops a run.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,19 @@ pub enum LearnerError {
         /// The largest absolute reward of the rollout.
         reward: f64,
     },
+    /// Training has failed because a coefficient of the loss is too large for the gradient.
+    #[error(
+        "the {name} is not finite: {coefficient} is {value:e}, too large for the squares of its gradient in f32; use a \
+         smaller {coefficient}"
+    )]
+    Coefficient {
+        /// The number that is not finite.
+        name: &'static str,
+        /// The field of the configuration.
+        coefficient: &'static str,
+        /// Its value.
+        value: f64,
+    },
     /// The initialization of the networks has been stopped.
     #[error("stopped before the first update")]
     Stopped,
@@ -57,13 +73,27 @@ impl LearnerError {
         Self::Environment { steps, error }
     }
 
-    /// Names the rewards of the rollout as the cause if they are too large.
-    pub(super) fn caused_by(self, rewards: &[f64]) -> Self {
+    /// Names the rewards of the rollout, or else a coefficient of the loss, as the cause if they are too large.
+    pub(super) fn caused_by(self, rewards: &[f64], config: &PpoConfig) -> Self {
+        let Self::NotFinite(name) = self else {
+            return self;
+        };
         let reward = rewards.iter().fold(0.0, |most, r| f64::max(most, r.abs()));
-        match self {
-            Self::NotFinite(name) if reward > MAX_REWARD => Self::Rewards { name, reward },
-            other => other,
+        if reward > MAX_REWARD {
+            return Self::Rewards { name, reward };
         }
+        let coefficients = [
+            ("value_coefficient", config.value_coefficient),
+            ("entropy_coefficient", config.entropy_coefficient),
+        ];
+        let large = coefficients
+            .into_iter()
+            .find(|&(_, value)| value > MAX_COEFFICIENT);
+        large.map_or(self, |(coefficient, value)| Self::Coefficient {
+            name,
+            coefficient,
+            value,
+        })
     }
 
     /// Adds the steps before the rollout.

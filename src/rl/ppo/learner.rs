@@ -286,7 +286,7 @@ impl Learner {
             &mut self.times,
             &self.device,
         )
-        .map_err(|error| error.caused_by(&rollout.rewards))?;
+        .map_err(|error| error.caused_by(&rollout.rewards, &self.config))?;
         self.updates += 1;
         self.times.total = started.elapsed();
         Ok(metrics)
@@ -542,6 +542,29 @@ mod tests {
         let error = learner.update().expect_err("an infinite loss").to_string();
         assert!(error.contains("the rewards, with their noise"), "{error}");
         assert!(!error.contains("learning rate"), "{error}");
+    }
+
+    /// A smaller learning rate would not help.
+    #[test]
+    fn coefficients_that_overflow_are_named() {
+        let value = PpoConfig {
+            value_coefficient: 1e38,
+            ..small(0.5)
+        };
+        let entropy = PpoConfig {
+            entropy_coefficient: 1e38,
+            ..small(0.5)
+        };
+        for (name, config) in [("value", value), ("entropy", entropy)] {
+            let mut learner = Learner::new(config, &Device::flex()).expect("valid");
+            let error = (0..5)
+                .find_map(|_| learner.update().err())
+                .expect("an infinite gradient")
+                .to_string();
+            let words = format!("is not finite: {name}_coefficient is 1e38, too large");
+            assert!(error.contains(&words), "{error}");
+            assert!(!error.contains("learning rate"), "{error}");
+        }
     }
 
     #[test]

@@ -77,15 +77,28 @@ impl RunError {
         // A run, or the folder of its seeds.
         let holds_run =
             |folder: &PathBuf| is_run(folder) || children(folder).iter().any(|child| is_run(child));
-        let above = path.ancestors().skip(1).find(|folder| is_run(folder));
-        // The runs of a sweep are in its subfolder `runs`.
-        let mut below = children(path);
-        below.extend(children(&path.join("runs")));
-        let hint = match (above, below.into_iter().find(holds_run)) {
-            (Some(run), _) if run.as_os_str().is_empty() => "; the run is .".to_owned(),
-            (Some(run), _) => format!("; the run is {}", run.display()),
-            (None, Some(run)) => {
-                format!("; choose one of the runs in it, such as {}", run.display())
+        // A relative path has no ancestors above the current folder.
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let above = absolute.ancestors().skip(1).find(|folder| is_run(folder));
+        // The path may be a file of a sweep, or a run that does not exist. Only the nearest folder is searched, because
+        // runs further above have nothing to do with the path.
+        let near = absolute.ancestors().find(|folder| folder.is_dir());
+        let below = near.and_then(|folder| {
+            // The runs of a sweep are in its subfolder `runs`.
+            let mut below = children(folder);
+            below.extend(children(&folder.join("runs")));
+            Some((folder, below.into_iter().find(holds_run)?))
+        });
+        let hint = match (above, below) {
+            (Some(run), _) => format!("; the run is {}", like(path, run)),
+            (None, Some((folder, run))) => {
+                let place = if folder == absolute {
+                    "it".to_owned()
+                } else {
+                    like(path, folder)
+                };
+                let run = like(path, &run);
+                format!("; choose one of the runs in {place}, such as {run}")
             }
             (None, None) => String::new(),
         };
@@ -106,5 +119,15 @@ impl RunError {
     /// See [`FileError::malformed`].
     pub(super) fn malformed(path: &Path, reason: impl std::fmt::Display) -> Self {
         FileError::malformed(path, reason).into()
+    }
+}
+
+/// Formats an absolute path like `given`: relative to the current folder if `given` is relative and the path is in it.
+fn like(given: &Path, absolute: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    match absolute.strip_prefix(&here) {
+        Ok(rest) if given.is_relative() && rest.as_os_str().is_empty() => ".".to_owned(),
+        Ok(rest) if given.is_relative() => rest.display().to_string(),
+        _ => absolute.display().to_string(),
     }
 }

@@ -84,6 +84,22 @@ impl SavedRun {
         &self.config
     }
 
+    /// Checks that `config.json` still holds the configuration of the newest checkpoint. Only the number of steps
+    /// may differ. Checkpoints without a readable configuration are skipped, and a run without others passes.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Edited`] if a setting differs, or an error if the folder of the checkpoints cannot be read.
+    pub fn check_unchanged(&self) -> Result<(), RunError> {
+        let checkpoints = Checkpoints::new(self.path.join(CHECKPOINTS));
+        let steps = checkpoints.steps()?;
+        let mut newest_first = steps.into_iter().rev();
+        match newest_first.find_map(|step| checkpoints.settings(step).ok().flatten()) {
+            Some(trained) => self.config.check_unchanged(&trained, &self.path),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the rows of `metrics.csv`, or no rows if the run has not begun.
     ///
     /// # Errors

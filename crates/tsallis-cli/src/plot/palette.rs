@@ -16,9 +16,18 @@ pub(crate) const CATEGORIES: [RGBColor; 7] = [
 ];
 
 /// The dash and the gap in pixels of the lines of categories beyond the colors.
-const DASHES: [Option<(u32, u32)>; 4] = [None, Some((12, 4)), Some((6, 5)), Some((2, 4))];
+const DASHES: [Option<(u32, u32)>; 8] = [
+    None,
+    Some((12, 4)),
+    Some((6, 5)),
+    Some((2, 4)),
+    Some((18, 6)),
+    Some((12, 12)),
+    Some((6, 12)),
+    Some((2, 9)),
+];
 
-/// Returns the color and the dashes of a category. The first 28 differ from each other.
+/// Returns the color and the dashes of a category. The first 56 differ from each other.
 pub(crate) fn category(index: usize) -> (RGBColor, Option<(u32, u32)>) {
     let (round, color) = (index / CATEGORIES.len(), index % CATEGORIES.len());
     (CATEGORIES[color], DASHES[round % DASHES.len()])
@@ -81,11 +90,11 @@ mod tests {
     #[test]
     fn no_two_of_many_lines_look_alike() {
         let rgb = |RGBColor(r, g, b)| (r, g, b);
-        let styles: HashSet<_> = (0..28)
+        let styles: HashSet<_> = (0..56)
             .map(category)
             .map(|(color, dashes)| (rgb(color), dashes))
             .collect();
-        assert_eq!(styles.len(), 28);
+        assert_eq!(styles.len(), 56);
         let alphas = [-3.0, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
         let colors: HashSet<_> = alphas.map(alpha_color).into_iter().map(rgb).collect();
         assert_eq!(colors.len(), alphas.len());

@@ -208,7 +208,7 @@ impl Results {
     pub(super) fn add(&mut self, summary: &RunSummary) -> Result<(), FileError> {
         let row = ResultRow::new(summary);
         self.table.append(&row)?;
-        // The checkpoints of the run are removed next.
+        // The row is all that is left of a run without a folder.
         self.table.sync()?;
         self.rows.push(row);
         Ok(())

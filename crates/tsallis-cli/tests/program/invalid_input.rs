@@ -28,6 +28,8 @@ fn invalid_input_prints_one_line() {
         (&["--alpha", "NaN"], "alpha is NaN"),
         (&["--alpha", "-51"], "alpha is -51"),
         (&["--beta", "-1"], "beta is -1"),
+        (&["--alpha", "-1e-3", "--beta", "-1e-3"], "beta is -0.001"),
+        (&["--beta", "-.5"], "beta is -0.5"),
         (&["--steps", "0"], "total_steps is 0"),
         (&["--noise-std", "inf"], "noise_std is inf"),
         (&["--learning-rate", "0"], "learning_rate is 0"),
@@ -101,6 +103,10 @@ fn invalid_input_prints_one_line() {
             "beta is -1",
         ),
         (
+            &["sweep", "--beta", "0.1", "-1e-3", "--out", &fresh],
+            "beta is -0.001",
+        ),
+        (
             &["eval", &empty],
             "is not a run folder: it has no config.json",
         ),
@@ -153,6 +159,14 @@ fn an_unparsable_command_line_prints_one_line() {
         (
             &["train", "--alpha"],
             "a value is required for '--alpha <NUMBER>' but none was supplied",
+        ),
+        (
+            &["train", "--alpha", "--seed", "1"],
+            "a value is required for '--alpha <NUMBER>' but none was supplied",
+        ),
+        (
+            &["train", "--steps", "-1e-3"],
+            "invalid value '-0.001' for '--steps <COUNT>': invalid digit found in string",
         ),
         (
             &["train", "--alpha", "1", "--alpha", "2"],
@@ -304,6 +318,37 @@ fn a_path_near_a_run_names_the_run() {
         let said = refuse(&[command, &[name(&sweep)]].concat());
         let setting = "sweep/runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5\n";
         assert!(said.ends_with(setting), "{said}");
+    }
+
+    // A file of a sweep, a setting that it does not have, and a seed that it does not have.
+    let setting = sweep.join("runs/cartpole-noise0.5-beta0.01-lr0.001-alpha0.5");
+    for (path, place, such) in [
+        (sweep.join("results.csv"), &sweep, &setting),
+        (sweep.join("runs/nope"), &sweep.join("runs"), &setting),
+        (setting.join("seed-7"), &setting, &setting.join("seed-0")),
+    ] {
+        let said = refuse(&["eval", name(&path)]);
+        let words = format!(
+            "; choose one of the runs in {}, such as {}\n",
+            name(place),
+            name(such)
+        );
+        assert!(said.ends_with(&words), "{said}");
+    }
+    // Relative paths are shown relative to the current folder, unless the run is above it.
+    for (here, path, words) in [
+        (&folder, "run/nowhere", "; the run is run\n"),
+        (&run, "checkpoints", "; the run is .\n"),
+        (&run.join("checkpoints"), ".", "near/run\n"),
+        (
+            &sweep,
+            "table.md",
+            "; choose one of the runs in ., such as ",
+        ),
+    ] {
+        let output = program().current_dir(here).args(["eval", path]).output();
+        let said = stderr(&output.expect("the program starts"));
+        assert!(said.contains("; ") && said.contains(words), "{said}");
     }
 }
 

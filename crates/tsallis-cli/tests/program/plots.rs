@@ -1,4 +1,4 @@
-use super::{folder, name, names, read, refuse, succeed, tiny, train, tsallis};
+use super::{folder, name, names, read, refuse, stderr, stdout, succeed, tiny, train, tsallis};
 use std::fs;
 
 #[test]
@@ -92,6 +92,14 @@ fn runs_are_drawn_by_their_configuration() {
     let words =
         "has no charts/episodic_return_100: the run ended before its first update (the value loss";
     assert!(said.contains(words), "{said}");
+    // Beside runs with a curve, it is left out.
+    let drawn = tsallis(&["plot", name(&failed), name(&soft), "--out", name(&stem)]);
+    assert!(drawn.status.success(), "{}", stderr(&drawn));
+    let said = stderr(&drawn);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("note: ") && said.contains(words), "{said}");
+    assert!(said.ends_with("; it is not drawn\n"), "{said}");
+    assert!(stdout(&drawn).contains("steps, 1 seed"), "{drawn:?}");
     // A run counts once, even under two names. Two runs with the same seed are an error.
     let again = soft.join("..").join("soft");
     let said = succeed(&["plot", name(&soft), name(&again), "--out", name(&stem)]);

@@ -245,6 +245,12 @@ fn an_edited_configuration_is_noticed() {
         said.contains("has alpha 0.7, but the run has been trained with 0.5"),
         "{said}"
     );
+    // The curve would have the wrong label. Without a checkpoint, the configuration in the folder is the only one.
+    let curves = folder.join("curves");
+    let plot = ["plot", name(&run), "--out", name(&curves)];
+    assert_eq!(refuse(&plot), said);
+    fs::remove_dir_all(run.join("checkpoints")).expect("removed");
+    succeed(&plot);
 }
 
 /// A seed that cannot resume is reported once, and the others resume.

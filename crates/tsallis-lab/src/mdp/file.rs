@@ -196,6 +196,19 @@ mod tests {
         }
     }
 
+    /// Other programs compute probabilities whose sum is 1 up to rounding.
+    #[test]
+    fn a_rounding_error_of_a_probability_is_read() {
+        let path = std::env::temp_dir().join(format!("tsallis-round-{}.json", std::process::id()));
+        let text = r#"{"discount": 0.9, "states": 1, "actions": 1, "start": [1.0000000000000002], "transitions":
+            [{"state": 0, "action": 0, "next": 0, "probability": 1.0000000000000002}]}"#;
+        std::fs::write(&path, text).expect("written");
+        let mdp = read(&path).expect("a process");
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!(mdp.start(), [1.0]);
+        assert_eq!(mdp.outcomes(0, 0)[0].probability, 1.0);
+    }
+
     #[test]
     fn a_bad_file_says_what_is_wrong() {
         let cases = [
