@@ -222,6 +222,9 @@ fn replace_number(bytes: &mut Vec<u8>, at: usize, random: &mut Stream) {
     bytes.splice(start..start + length, number.bytes());
 }
 
+/// Largest number of bytes that a repeated line adds. Binary files have long lines.
+const MAX_REPEATED: usize = 1 << 20;
+
 /// Repeats the line at an offset, here or at another line, once or many times.
 fn repeat_line(bytes: &mut Vec<u8>, at: usize, random: &mut Stream) {
     let start = bytes[..at]
@@ -232,9 +235,12 @@ fn repeat_line(bytes: &mut Vec<u8>, at: usize, random: &mut Stream) {
         .iter()
         .position(|&b| b == b'\n')
         .map_or(bytes.len(), |i| at + i + 1);
-    let line = bytes[start..end].repeat([1, 1, 100][random.random_range(0..3)]);
+    let times = [1, 1, 100][random.random_range(0..3)];
     let to = if random.random() { start } else { 0 };
-    bytes.splice(to..to, line);
+    if (end - start) * times <= MAX_REPEATED {
+        let line = bytes[start..end].repeat(times);
+        bytes.splice(to..to, line);
+    }
 }
 
 mod runs {
