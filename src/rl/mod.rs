@@ -12,6 +12,7 @@ pub mod env;
 mod evaluate;
 pub mod policy;
 pub mod ppo;
+mod record;
 pub mod run;
 #[cfg(feature = "train")]
 pub mod training;

@@ -1,6 +1,7 @@
 use super::{RunConfig, RunError};
 use crate::experiment::{sync_folder, write_synced};
 use crate::rl::ppo::{Checkpoint, LearnerState, Moments};
+use crate::rl::record::float_record;
 use burn::module::Module;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Bytes, Device};
@@ -229,7 +230,7 @@ impl Checkpoints {
 
 fn record(path: &Path) -> Result<ModuleRecord, RunError> {
     let bytes = fs::read(path).map_err(RunError::io("read", path))?;
-    ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes))
+    float_record(Bytes::from_bytes_vec(bytes))
         .map_err(|error: RecordError| RunError::malformed(path, error))
 }
 

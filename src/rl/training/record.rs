@@ -1,5 +1,6 @@
 use crate::experiment::write_atomically;
 use crate::rl::ppo::LearnerState;
+use crate::rl::record::float_record;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Bytes;
 use burn::train::checkpoint::{Checkpoint, CheckpointerError};
@@ -43,7 +44,7 @@ impl Checkpoint for PpoAgentRecord {
             serde_json::from_slice(&bytes[..end]).map_err(|error| malformed(error.to_string()))?;
         let moments = bytes[end + 1..].to_vec();
         let moments = (!moments.is_empty())
-            .then(|| ModuleRecord::from_bytes(Bytes::from_bytes_vec(moments)))
+            .then(|| float_record(Bytes::from_bytes_vec(moments)))
             .transpose()?;
         Ok(Self { moments, state })
     }
