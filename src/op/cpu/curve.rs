@@ -46,6 +46,19 @@ impl<S: Simd> Root<S> {
         }
     }
 
+    /// The root `l` with the accuracy of [`coarse_exp`], for [`General::coarse_moments`].
+    #[inline(always)]
+    pub fn coarse(c: V<S>, l: V<S>) -> Self {
+        let zero = splat::<S>(0.0);
+        Self {
+            c,
+            offset: l,
+            remainder: zero,
+            power: coarse_exp::<S>(c * l),
+            b: zero,
+        }
+    }
+
     /// `l`, rounded, and the rounding error.
     #[inline(always)]
     pub fn state(&self) -> (V<S>, V<S>) {
@@ -103,8 +116,8 @@ pub(super) trait PowerCurve<S: Simd>: RatioCurve<S> {
     /// The two functions of [`RatioCurve::at`], and `u (u / u_max)^(2 c)`, which is used for `c >= -1/2` only.
     fn moments(&self, gap: V<S>) -> [V<S>; 3];
 
-    /// `((1 + e)^c - 1) / c`.
-    fn deformed_log1p(e: V<S>) -> V<S>;
+    /// `((1 + e)^c - 1) / c`, a multiple of `e`, as a numerator and a denominator.
+    fn deformed_log1p(e: V<S>) -> [V<S>; 2];
 }
 
 /// `u = e^(l - g)`.
@@ -161,7 +174,7 @@ impl<S: Simd, const N: usize> Reciprocal<S, N> {
     /// `u`, and `(u / u_max)^c`.
     #[inline(always)]
     fn ratio_and_slope(&self, gap: V<S>) -> (V<S>, V<S>) {
-        let r = splat::<S>(1.0) / self.base(gap);
+        let r = self.base(gap).recip();
         let u = match N {
             1 => r,
             2 => r * r,
@@ -197,7 +210,7 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Reciprocal<S, N> {
 
     #[inline(always)]
     fn log_slope(&self, gap: V<S>) -> V<S> {
-        splat::<S>(1.0) / self.base(gap)
+        self.base(gap).recip()
     }
 }
 
@@ -215,22 +228,19 @@ impl<S: Simd, const N: usize> PowerCurve<S> for Reciprocal<S, N> {
     }
 
     #[inline(always)]
-    fn deformed_log1p(e: V<S>) -> V<S> {
-        let n = splat::<S>(N as f32);
+    fn deformed_log1p(e: V<S>) -> [V<S>; 2] {
+        let one = splat::<S>(1.0);
+        let root = (one + e).sqrt();
         match N {
-            1 => e,
-            2 => n * sqrt1pm1::<S>(e),
-            3 => expm1_over::<S>(splat::<S>(1.0 / 3.0), log1p::<S>(e).0),
-            _ => n * sqrt1pm1::<S>(sqrt1pm1::<S>(e)),
+            1 => [e, one],
+            2 => [e + e, one + root],
+            3 => {
+                let log = log1p::<S>(e).0;
+                [expm1_over::<S>(splat::<S>(1.0 / 3.0), log), one]
+            }
+            _ => [splat::<S>(4.0) * e, (one + root) * (one + root.sqrt())],
         }
     }
-}
-
-/// `sqrt(1 + e) - 1`.
-#[inline(always)]
-fn sqrt1pm1<S: Simd>(e: V<S>) -> V<S> {
-    let one = splat::<S>(1.0);
-    e / (one + (one + e).sqrt())
 }
 
 /// `alpha = 1 + 1/N`: `u = B_+^N`.
@@ -277,7 +287,7 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Power<S, N> {
     #[inline(always)]
     fn log_slope(&self, gap: V<S>) -> V<S> {
         let (zero, base) = (splat::<S>(0.0), self.base(gap));
-        base.gt(zero).select(splat::<S>(1.0) / base, zero)
+        base.gt(zero).select(base.recip(), zero)
     }
 }
 
@@ -298,11 +308,11 @@ impl<S: Simd, const N: usize> PowerCurve<S> for Power<S, N> {
     }
 
     #[inline(always)]
-    fn deformed_log1p(e: V<S>) -> V<S> {
+    fn deformed_log1p(e: V<S>) -> [V<S>; 2] {
         let s = splat::<S>(1.0) + e;
         match N {
-            1 => e / s,
-            _ => splat::<S>(2.0) * e / (s + s.sqrt()),
+            1 => [e, s],
+            _ => [e + e, s + s.sqrt()],
         }
     }
 }
@@ -341,12 +351,30 @@ impl<S: Simd> General<S> {
     pub fn coarse_moments(&self, gap: V<S>) -> [V<S>; 3] {
         let zero = splat::<S>(0.0);
         let (z, positive) = self.z(gap);
-        let r = splat::<S>(1.0) / (splat::<S>(1.0) + z);
+        let r = (splat::<S>(1.0) + z).recip();
         // At c = 0 and an infinite gap, z is NaN.
         let r = copy_mask(&positive).select(r, zero);
         let drop = self.drop(gap, coarse_log1p::<S>(z));
         let u = positive.select(coarse_exp::<S>(zero - drop), zero);
         [u, u * r, u * r * r]
+    }
+
+    /// `(S^c - 1) / c` from `ln S`, with a relative error of at most `1e-3`.
+    #[inline(always)]
+    pub fn coarse_deformed(&self, c: V<S>, log: V<S>) -> V<S> {
+        let one = splat::<S>(1.0);
+        let t = (c * log).min(splat::<S>(88.0));
+        let series = t.mul_add(splat::<S>(1.0 / 24.0), splat::<S>(1.0 / 6.0));
+        let series = t.mul_add(series, splat::<S>(0.5));
+        let series = log * t.mul_add(series, one);
+        let direct = (coarse_exp::<S>(t) - one) * self.inverse_c;
+        t.abs().lt(splat::<S>(0.5)).select(series, direct)
+    }
+
+    /// The change of `-l` if `b` becomes `b (1 + c d)`, with a relative error of at most `1e-4`.
+    #[inline(always)]
+    pub fn coarse_step(&self, c: V<S>, d: V<S>) -> V<S> {
+        coarse_log1p::<S>(c * d).mul_add(self.inverse_c, self.is_softmax * d)
     }
 
     /// `u`, and `r = (u / u_max)^c`, which is zero where `u` is.
@@ -363,9 +391,8 @@ impl<S: Simd> General<S> {
     /// `(u / u_max)^c`.
     #[inline(always)]
     pub fn relative_slope(&self, gap: V<S>) -> V<S> {
-        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let (z, positive) = self.z(gap);
-        positive.select(one / (one + z), zero)
+        positive.select((splat::<S>(1.0) + z).recip(), splat::<S>(0.0))
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn expm1<S: Simd>(x: V<S>) -> V<S> {
 pub(super) fn log1p<S: Simd>(z: V<S>) -> (V<S>, V<S>) {
     let one = splat::<S>(1.0);
     let w = one + z;
-    let reciprocal = one / w;
+    let reciprocal = w.recip();
     let (n, f) = split::<S>(w, z);
     // The rounding error of `1 + z`, which the mantissa does not contain.
     let lost = z - (w - one);
@@ -97,8 +97,20 @@ fn log_mantissa<S: Simd>(f: V<S>) -> V<S> {
 /// `ln(1 + z)` with a relative error of at most `5e-5`.
 #[inline(always)]
 pub(super) fn coarse_log1p<S: Simd>(z: V<S>) -> V<S> {
+    coarse_ln_near::<S>(splat::<S>(1.0) + z, z)
+}
+
+/// `ln x` for a normal `x > 0`, with a relative error of at most `5e-5`.
+#[inline(always)]
+pub(super) fn coarse_ln<S: Simd>(x: V<S>) -> V<S> {
+    coarse_ln_near::<S>(x, x - splat::<S>(1.0))
+}
+
+/// `ln w`, given `w - 1`.
+#[inline(always)]
+fn coarse_ln_near<S: Simd>(w: V<S>, w_minus_one: V<S>) -> V<S> {
     let c = splat::<S>;
-    let (n, f) = split::<S>(c(1.0) + z, z);
+    let (n, f) = split::<S>(w, w_minus_one);
     let q = f.mul_add(c(0.176_591_28), c(-0.270_961_85));
     let q = f.mul_add(q, c(0.336_390_6));
     let q = f.mul_add(q, c(-0.499_449_88));

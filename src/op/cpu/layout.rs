@@ -92,7 +92,7 @@ impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
     #[inline(always)]
     pub fn times(mut self, factor: V<S>) -> [Sum<S>; N] {
         let zero = splat::<S>(0.0);
-        if L::ALONG_ROW {
+        if self.in_block > 0 {
             self.end_block();
         }
         let mut result = [Sum {
@@ -128,6 +128,16 @@ impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
 pub(super) fn max<S: Simd, L: Layout>(values: V<S>) -> V<S> {
     if L::ALONG_ROW {
         splat::<S>(values.reduce_max())
+    } else {
+        values
+    }
+}
+
+/// The sum of the numbers of each row, in each of its lanes.
+#[inline(always)]
+pub(super) fn sum<S: Simd, L: Layout>(values: V<S>) -> V<S> {
+    if L::ALONG_ROW {
+        splat::<S>(values.reduce_add())
     } else {
         values
     }

@@ -2,7 +2,7 @@
 //! keeps its root.
 
 use super::curve::{General, PowerCurve, RatioCurve, Root};
-use super::elementary::{exp, expm1_over, ln, log1p, log1p_over};
+use super::elementary::{coarse_exp, coarse_ln, exp, ln, log1p_over};
 use super::layout::{Layout, Sum, Sums};
 use super::summary::{Group, Summary};
 use super::vector::{M, V, copy_mask, lanes, load, splat, store};
@@ -34,7 +34,8 @@ pub(super) struct Found<S: Simd> {
 }
 
 /// The step `d` of Halley's method for `S^-c = 1` in `b = u_max^-c`: `b` becomes `b (1 + c d)`. It takes
-/// `L = (S^c - 1) / c`, and the sums of `u`, `u r` and `u r^2`, `r = (u / u_max)^c`, up to a common factor:
+/// `L = (S^c - 1) / c` as a numerator and a denominator, and the sums of `u`, `u r` and `u r^2`, `r = (u / u_max)^c`,
+/// up to a common factor:
 ///
 /// ```text
 /// d = L S W / (W^2 + (1 + c) / 2 L (W^2 - S X))
@@ -43,14 +44,23 @@ pub(super) struct Found<S: Simd> {
 /// Newton's step, `L S / W`, remains for `c < -1/2`, where `X` is infinite at the edge of the support. A step keeps at
 /// least a tenth of `b`.
 #[inline(always)]
-fn halley<S: Simd>(c: V<S>, log: V<S>, [s, w, x]: [V<S>; 3]) -> V<S> {
+fn halley<S: Simd>(c: V<S>, [log, divisor]: [V<S>; 2], [s, w, x]: [V<S>; 3]) -> V<S> {
     let (zero, half) = (splat::<S>(0.0), splat::<S>(0.5));
     let square = w * w;
     let curvature = (half + half * c) * log * (square - s * x);
     let curvature = c.ge(zero - half).select(curvature, zero);
+    let square = divisor * square;
     let d = log * s * w / (square + curvature).max(half * square);
     let longest = splat::<S>(0.9) / c.abs();
     c.lt(zero).select(d.min(longest), d.max(zero - longest))
+}
+
+/// `ln(1 + c d) / c` for a small `c d`. It has the sign of `d` for every number.
+#[inline(always)]
+fn step_of_log<S: Simd>(c: V<S>, d: V<S>) -> V<S> {
+    let z = c * d;
+    let series = z.mul_add(splat::<S>(1.0 / 3.0), splat::<S>(-0.5));
+    d * z.mul_add(series, splat::<S>(1.0))
 }
 
 impl<S: Simd> Summary<S> {
@@ -59,7 +69,7 @@ impl<S: Simd> Summary<S> {
     #[inline(always)]
     fn start(&self) -> V<S> {
         let zero = splat::<S>(0.0);
-        let mean = zero - self.mean_gap * exp::<S>(self.c * self.lo);
+        let mean = zero - self.mean_gap * coarse_exp::<S>(self.c * self.lo);
         let start = self.lo - log1p_over::<S>(self.c, mean);
         (start.gt(self.lo) & start.lt(self.hi)).select(start, self.hi)
     }
@@ -114,17 +124,12 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
     /// The roots of the rows that have converged and are accurate, from the mass and its derivative in the root.
     #[inline(always)]
     fn found(&self, root: Root<S>, converged: M<S>, slope: V<S>) -> Found<S> {
-        let is_steep = slope.ge(splat::<S>(MIN_SLOPE) * root.offset.abs());
-        let is_steep = if self.summary.constant.is_some() {
-            copy_mask(&converged)
-        } else {
-            is_steep
-        };
-        let resolved = self.summary.resolves(root.offset) & is_steep;
-        Found {
-            root,
-            found: converged & resolved,
+        let mut found = converged;
+        if self.summary.constant.is_none() {
+            let is_steep = slope.ge(splat::<S>(MIN_SLOPE) * root.offset.abs());
+            found = found & is_steep & self.summary.resolves(root.offset);
         }
+        Found { root, found }
     }
 
     /// `S(l) = e^l S(0)`.
@@ -154,7 +159,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
     /// in the exact one. The last step is so short that the series of the ratio applies it to the probabilities.
     #[inline(always)]
     pub fn solve_general(&self, wanted: bool, p: &mut [f32]) -> Found<S> {
-        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let (zero, half, one) = (splat::<S>(0.0), splat::<S>(0.5), splat::<S>(1.0));
         let Summary { c, lo, hi, .. } = self.summary;
         let unusable = !copy_mask(&self.summary.usable);
         let mut l = self.summary.start();
@@ -163,16 +168,15 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             .ge(splat::<S>(-0.5))
             .select(splat::<S>(COARSE_STEP), splat::<S>(0.2 * COARSE_STEP));
         for _ in 0..MAX_COARSE_STEPS {
-            let root = Root::new(c, l, zero);
-            let curve = General::new(&root);
+            let curve = General::new(&Root::coarse(c, l));
             let mut sums = Sums::zero();
             for i in self.sample(stride) {
                 sums.add(self.weighted(i, curve.coarse_moments(self.gap(i))));
             }
             let moments = self.of_sample(stride, sums, [one; 3]);
-            let log = l + ln::<S>(moments[0]);
-            let d = halley::<S>(c, expm1_over::<S>(c, log), moments);
-            let (next, _) = clamp_to_bracket::<S>(l - log1p_over::<S>(c, d), lo, hi, hi);
+            let log = curve.coarse_deformed(c, l + coarse_ln::<S>(moments[0]));
+            let d = halley::<S>(c, [log, one], moments);
+            let (next, _) = clamp_to_bracket::<S>(l - curve.coarse_step(c, d), lo, hi, hi);
             let short = (next - l).abs().le(coarse_step) | copy_mask(&unusable);
             l = next;
             if short.all() {
@@ -202,9 +206,11 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let l = root.offset + root.remainder;
             hi = e.ge(zero).select(hi.min(l), hi);
             lo = e.ge(zero).select(lo, lo.max(l));
-            let log = expm1_over::<S>(c, log1p::<S>(e).0);
-            let d = halley::<S>(c, log, [sums[0].high, sums[1].high, sums[2].high]);
-            let newton = root.remainder - log1p_over::<S>(c, d);
+            // A fraction with the first two terms of the series of (S^c - 1) / c.
+            let divisor = (half - half * c).mul_add(e, one).max(half);
+            let moments = [sums[0].high, sums[1].high, sums[2].high];
+            let d = halley::<S>(c, [e, divisor], moments);
+            let newton = root.remainder - step_of_log::<S>(c, d);
             let (next, inside) = clamp_to_bracket::<S>(root.offset + newton, lo, hi, hi);
             let remainder = inside.select(newton, next - root.offset);
             let taken = remainder - root.remainder;
@@ -221,8 +227,9 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         if wanted {
             // u (1 + (e^(-c d) - 1) r)^(-1/c) for the step d of l, to the third order.
             let curve = General::new(&root);
-            let a = expm1_over::<S>(zero - c, step);
-            let second = (one + c) * splat::<S>(0.5);
+            let z = c * step;
+            let a = step * z.mul_add(z.mul_add(splat::<S>(1.0 / 6.0), zero - half), one);
+            let second = (one + c) * half;
             let third = (one + c) * (one + c + c) * splat::<S>(1.0 / 6.0);
             for i in self.vectors() {
                 let y = a * curve.relative_slope(self.gap(i));

@@ -91,23 +91,20 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
             }
             usable = usable & x.le(largest);
             max = max.max(x);
-            min = x.gt(lowest).select(x.min(min), min);
-            count += x.gt(lowest).select(one, zero);
+            let allowed = x.gt(lowest);
+            min = copy_mask(&allowed).select(x.min(min), min);
+            count += allowed.select(one, zero);
         }
         let max = layout::max::<S, L>(max);
         let min = layout::min::<S, L>(min);
         // Exact up to 2^24 entries for each lane.
-        let count = if L::ALONG_ROW {
-            splat::<S>(count.reduce_add())
-        } else {
-            count
-        };
+        let count = layout::sum::<S, L>(count);
         usable = layout::all::<S, L>(usable) & count.gt(zero);
         let finite = max - min;
         usable = usable & finite.le(largest);
 
         let infinite = splat::<S>(f32::INFINITY);
-        let mut at_max = zero;
+        let (mut at_max, mut gap_sum) = (zero, zero);
         for i in (0..len).step_by(lanes::<S>()) {
             let mut x = load::<S>(logits, i);
             if let Some(q) = given {
@@ -116,20 +113,15 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
                 at_max = x.eq(max).select(q.max(at_max), at_max);
             }
             let gap = copy_mask(&usable).select(max - x, zero);
+            gap_sum += gap.lt(infinite).select(gap, zero);
             store::<S>(gaps, i, gap);
         }
         let gaps = &*gaps;
         let count = copy_mask(&usable).select(count, one);
         let (constant, total, lo, hi, mean_gap) = match given {
             None => {
-                let mut sums = Sums::<S, L, 1>::zero();
-                for i in (0..len).step_by(lanes::<S>()) {
-                    let gap = load::<S>(gaps, i);
-                    sums.add([gap.lt(infinite).select(gap, zero)]);
-                }
-                let [gap_sum] = sums.totals();
                 let log = ln::<S>(count);
-                let mean_gap = gap_sum.high / count;
+                let mean_gap = layout::sum::<S, L>(gap_sum) / count;
                 let whole = |high| Sum { high, low: zero };
                 match reference {
                     RowReference::Uniform => (Some(one / count), whole(one), zero, log, mean_gap),
