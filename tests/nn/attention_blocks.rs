@@ -652,20 +652,50 @@ fn wgpu_matches_the_plain_form() {
 #[cfg(feature = "flex")]
 #[test]
 fn half_precision_is_one_rounding_away() {
-    let device = Device::flex();
+    let device = Device::flex().autodiff();
     for (dtype, bound) in [(DType::F16, 2e-3), (DType::BF16, 2e-2)] {
         for case in [Case::new(1.5), Case::full(0.7)] {
             let case = Case { bias: None, ..case };
             let inputs = Inputs::new(&case, &device, dtype);
-            let got = case.blocks(&inputs);
-            assert_eq!(got.dtype(), dtype);
             let exact = Inputs {
-                query: inputs.query.cast(FloatDType::F64),
-                key: inputs.key.cast(FloatDType::F64),
-                value: inputs.value.cast(FloatDType::F64),
-                ..inputs
+                query: inputs.query.clone().cast(FloatDType::F64),
+                key: inputs.key.clone().cast(FloatDType::F64),
+                value: inputs.value.clone().cast(FloatDType::F64),
+                ..inputs.clone()
+            }
+            .tracked();
+            let inputs = inputs.tracked();
+            let (got, want) = (case.blocks(&inputs), case.plain(&exact));
+            assert_eq!(got.dtype(), dtype);
+            close(&values(got.clone()), &values(want.clone()), bound);
+            let cotangent = cotangent(&got);
+            let exact_cotangent = cotangent.clone().cast(FloatDType::F64);
+            let got = (got * cotangent).sum().backward();
+            let want = (want * exact_cotangent).sum().backward();
+            for ((name, x), (_, exact)) in inputs.tensors().into_iter().zip(exact.tensors()) {
+                let (got, want) = (x.grad(&got), exact.grad(&want));
+                let got = got.expect("tracked");
+                assert_eq!(got.dtype(), dtype);
+                let (got, want) = (values(got), values(want.expect("tracked")));
+                compare(&format!("{dtype:?}, {name}"), &got, &want, bound);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_head_size_matches_the_plain_form() {
+    for device in devices() {
+        for size in [1, 8, 16, 40, 64, 72, 80, 96, 127, 128] {
+            let case = Case {
+                batch: 1,
+                queries: 3,
+                size,
+                value_size: size,
+                causal: true,
+                ..Case::new(1.5)
             };
-            close(&values(got), &values(case.plain(&exact)), bound);
+            check(&format!("size {size}"), &case, &device, DType::F32, 2e-5);
         }
     }
 }
@@ -908,6 +938,12 @@ fn bits_do_not_depend_on_the_number_of_threads() {
         value_size: 8,
         causal: true,
         bias: Some([1, 1, 200, 260]),
+        block_mask: Some(BlockMask {
+            batch: 1,
+            heads: 1,
+            size: [50, 65],
+            masked: 0.3,
+        }),
         ..Case::new(per_head(&[0.7, 1.0, 1.5, 2.0]))
     };
     let run = |threads| {
