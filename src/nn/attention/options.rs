@@ -119,8 +119,8 @@ impl TsallisAttentionOptions {
     /// Its shape is `[batch or 1, heads or 1, queries / size[0], keys / size[1]]`, rounded up. The first block begins at
     /// the first query and the first key, and the last block may be smaller.
     ///
-    /// On the CPU, blocks of keys that no query of a slab of 32 to 128 queries needs are neither computed nor read. A
-    /// size of 64 or more in both dimensions therefore saves the most time. Other devices compute all blocks.
+    /// On the CPU, blocks of keys that no query of a slab of 32 to 128 queries needs are neither computed nor read.
+    /// Blocks of fewer than 32 queries or keys therefore save little. Other devices compute all blocks.
     ///
     /// ```
     /// # #[cfg(feature = "flex")] {

@@ -96,8 +96,8 @@ struct Queries {
     range: Range<usize>,
 }
 
-/// The fewest masked keys that are left out of the scores of a block. A product of fewer takes as long as two products
-/// without them.
+/// The fewest masked keys that are left out of the scores of a block. Leaving out fewer would split the products into
+/// small ones. The number is not tuned.
 const MIN_GAP: usize = 32;
 
 /// The keys of a block of queries: one run, or several if a block mask leaves out keys between them.
