@@ -27,7 +27,18 @@ struct Case {
     softcap: Option<f64>,
     window: Option<usize>,
     lengths: Option<Vec<usize>>,
+    block_mask: Option<BlockMask>,
     null_score: Option<f64>,
+}
+
+/// A random block mask for some of the batches and heads.
+#[derive(Clone, Copy)]
+struct BlockMask {
+    batch: usize,
+    heads: usize,
+    size: [usize; 2],
+    /// The share of blocks that are masked, roughly.
+    masked: f64,
 }
 
 impl Case {
@@ -48,6 +59,7 @@ impl Case {
             softcap: None,
             window: None,
             lengths: None,
+            block_mask: None,
             null_score: None,
         }
     }
@@ -63,6 +75,12 @@ impl Case {
             softcap: Some(2.0),
             window: Some(4),
             lengths: Some(vec![7, 4]),
+            block_mask: Some(BlockMask {
+                batch: 1,
+                heads: 4,
+                size: [2, 3],
+                masked: 0.2,
+            }),
             null_score: Some(0.3),
             ..Self::new(alpha)
         }
@@ -89,6 +107,20 @@ impl Case {
         Tensor::from_data(TensorData::new(masked, shape), device)
     }
 
+    fn block_mask(&self, blocks: BlockMask) -> TensorData {
+        let shape = [
+            blocks.batch,
+            blocks.heads,
+            self.queries.div_ceil(blocks.size[0]),
+            self.keys.div_ceil(blocks.size[1]),
+        ];
+        let masked: Vec<_> = pseudo_random(shape.iter().product(), 0.5)
+            .into_iter()
+            .map(|x| x + 0.5 < blocks.masked)
+            .collect();
+        TensorData::new(masked, shape)
+    }
+
     fn options(&self, inputs: &Inputs) -> TsallisAttentionOptions {
         let device = inputs.query.device();
         let mut options = TsallisAttentionOptions::new(inputs.alpha.clone())
@@ -108,6 +140,10 @@ impl Case {
         }
         if let Some(lengths) = &self.lengths {
             options = options.with_key_lengths(lengths.clone());
+        }
+        if let Some(blocks) = self.block_mask {
+            let mask = Tensor::from_data(self.block_mask(blocks), &device);
+            options = options.with_block_mask(mask, blocks.size);
         }
         if let Some(null_score) = self.null_score {
             options = options.with_null_score(null_score);
@@ -135,6 +171,23 @@ impl Case {
         Tensor::from_data(TensorData::new(masked, shape), device)
     }
 
+    /// The block mask, entry by entry.
+    fn masked_blocks(&self, device: &Device) -> Option<Tensor<4, Bool>> {
+        let blocks = self.block_mask?;
+        let data = self.block_mask(blocks);
+        let [_, _, rows, columns] = data.shape().dims();
+        let of_blocks: Vec<bool> = data.iter().collect();
+        let mut masked = Vec::new();
+        for outer in 0..blocks.batch * blocks.heads {
+            for query in 0..self.queries {
+                let row = (outer * rows + query / blocks.size[0]) * columns;
+                masked.extend((0..self.keys).map(|key| of_blocks[row + key / blocks.size[1]]));
+            }
+        }
+        let shape = [blocks.batch, blocks.heads, self.queries, self.keys];
+        Some(Tensor::from_data(TensorData::new(masked, shape), device))
+    }
+
     fn blocks(&self, inputs: &Inputs) -> Tensor<4> {
         let Inputs {
             query, key, value, ..
@@ -155,6 +208,7 @@ impl Case {
             scores = scores + bias.clone();
         }
         let mut masks = vec![self.edges(&device)];
+        masks.extend(self.masked_blocks(&device));
         masks.extend(
             self.mask
                 .map(|shape| Self::random_mask(shape, 0.5, &device)),
@@ -349,6 +403,14 @@ fn every_alpha_and_option_matches_the_plain_form() {
 #[test]
 fn shapes_and_masks_match_the_plain_form() {
     let case = || Case::new(1.5);
+    let block_mask = |size, masked| {
+        Some(BlockMask {
+            batch: 2,
+            heads: 2,
+            size,
+            masked,
+        })
+    };
     let cases = [
         (
             "one query",
@@ -460,6 +522,65 @@ fn shapes_and_masks_match_the_plain_form() {
             },
         ),
         (
+            "a block mask",
+            Case {
+                block_mask: block_mask([3, 2], 0.4),
+                ..case()
+            },
+        ),
+        (
+            "a block mask of one entry",
+            Case {
+                block_mask: block_mask([100, usize::MAX], 0.0),
+                ..case()
+            },
+        ),
+        (
+            "a block mask that masks everything",
+            Case {
+                block_mask: block_mask([2, 4], 1.0),
+                ..case()
+            },
+        ),
+        (
+            "a null score beside masked blocks",
+            Case {
+                block_mask: block_mask([2, 4], 1.0),
+                null_score: Some(-0.5),
+                ..case()
+            },
+        ),
+        (
+            // Several blocks of keys are left out between others.
+            "a block mask with gaps",
+            Case {
+                heads: 4,
+                queries: 101,
+                keys: 210,
+                block_mask: block_mask([37, 41], 0.5).map(|blocks| BlockMask {
+                    batch: 1,
+                    heads: 4,
+                    ..blocks
+                }),
+                bias: Some([1, 4, 101, 210]),
+                null_score: Some(0.1),
+                ..case()
+            },
+        ),
+        (
+            "a causal block mask with gaps and lengths",
+            Case {
+                queries: 90,
+                keys: 200,
+                block_mask: block_mask([8, 33], 0.6),
+                causal: true,
+                lengths: Some(vec![200, 117]),
+                mask: Some([1, 1, 90, 200]),
+                softcap: Some(2.0),
+                ..case()
+            },
+        ),
+        (
             "odd sizes",
             Case {
                 size: 41,
@@ -531,20 +652,50 @@ fn wgpu_matches_the_plain_form() {
 #[cfg(feature = "flex")]
 #[test]
 fn half_precision_is_one_rounding_away() {
-    let device = Device::flex();
+    let device = Device::flex().autodiff();
     for (dtype, bound) in [(DType::F16, 2e-3), (DType::BF16, 2e-2)] {
         for case in [Case::new(1.5), Case::full(0.7)] {
             let case = Case { bias: None, ..case };
             let inputs = Inputs::new(&case, &device, dtype);
-            let got = case.blocks(&inputs);
-            assert_eq!(got.dtype(), dtype);
             let exact = Inputs {
-                query: inputs.query.cast(FloatDType::F64),
-                key: inputs.key.cast(FloatDType::F64),
-                value: inputs.value.cast(FloatDType::F64),
-                ..inputs
+                query: inputs.query.clone().cast(FloatDType::F64),
+                key: inputs.key.clone().cast(FloatDType::F64),
+                value: inputs.value.clone().cast(FloatDType::F64),
+                ..inputs.clone()
+            }
+            .tracked();
+            let inputs = inputs.tracked();
+            let (got, want) = (case.blocks(&inputs), case.plain(&exact));
+            assert_eq!(got.dtype(), dtype);
+            close(&values(got.clone()), &values(want.clone()), bound);
+            let cotangent = cotangent(&got);
+            let exact_cotangent = cotangent.clone().cast(FloatDType::F64);
+            let got = (got * cotangent).sum().backward();
+            let want = (want * exact_cotangent).sum().backward();
+            for ((name, x), (_, exact)) in inputs.tensors().into_iter().zip(exact.tensors()) {
+                let (got, want) = (x.grad(&got), exact.grad(&want));
+                let got = got.expect("tracked");
+                assert_eq!(got.dtype(), dtype);
+                let (got, want) = (values(got), values(want.expect("tracked")));
+                compare(&format!("{dtype:?}, {name}"), &got, &want, bound);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_head_size_matches_the_plain_form() {
+    for device in devices() {
+        for size in [1, 8, 16, 40, 64, 72, 80, 96, 127, 128] {
+            let case = Case {
+                batch: 1,
+                queries: 3,
+                size,
+                value_size: size,
+                causal: true,
+                ..Case::new(1.5)
             };
-            close(&values(got), &values(case.plain(&exact)), bound);
+            check(&format!("size {size}"), &case, &device, DType::F32, 2e-5);
         }
     }
 }
@@ -601,7 +752,12 @@ fn gradients_are_central_differences() {
 fn keys_that_every_query_masks_leave_no_trace() {
     for device in devices() {
         let device = device.autodiff();
-        for invalid in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for (invalid, by_blocks) in [
+            (f64::NAN, false),
+            (f64::INFINITY, false),
+            (f64::NEG_INFINITY, false),
+            (f64::NAN, true),
+        ] {
             // The first key is padding, the last query has no key at all.
             let run = |at_masked: f64| {
                 let case = Case {
@@ -629,9 +785,16 @@ fn keys_that_every_query_masks_leave_no_trace() {
                 }
                 .tracked();
                 let masked = |query: usize, key: usize| query == 4 || key == 0;
-                let mask: Vec<_> = (0..35).map(|i| masked(i / 7, i % 7)).collect();
-                let mask = Tensor::from_data(TensorData::new(mask, [1, 1, 5, 7]), &device);
-                let options = TsallisAttentionOptions::new(1.5).with_mask(mask);
+                let options = TsallisAttentionOptions::new(1.5);
+                let options = if by_blocks {
+                    let mask: Vec<_> = (0..14).map(|i| masked(i / 7 * 4, i % 7)).collect();
+                    let mask = Tensor::from_data(TensorData::new(mask, [1, 1, 2, 7]), &device);
+                    options.with_block_mask(mask, [4, 1])
+                } else {
+                    let mask: Vec<_> = (0..35).map(|i| masked(i / 7, i % 7)).collect();
+                    let mask = Tensor::from_data(TensorData::new(mask, [1, 1, 5, 7]), &device);
+                    options.with_mask(mask)
+                };
                 let Inputs {
                     query, key, value, ..
                 } = inputs.clone();
@@ -775,6 +938,12 @@ fn bits_do_not_depend_on_the_number_of_threads() {
         value_size: 8,
         causal: true,
         bias: Some([1, 1, 200, 260]),
+        block_mask: Some(BlockMask {
+            batch: 1,
+            heads: 1,
+            size: [50, 65],
+            masked: 0.3,
+        }),
         ..Case::new(per_head(&[0.7, 1.0, 1.5, 2.0]))
     };
     let run = |threads| {
@@ -812,6 +981,10 @@ fn bad_calls_are_named_in_the_message() {
         )
     };
     let options = || TsallisAttentionOptions::new(1.5);
+    let blocks = |shape: [usize; 4], size| {
+        let mask = Tensor::<4, Bool>::full(shape, false, &device);
+        options().with_block_mask(mask, size)
+    };
     let (key, value) = ([2, 4, 7, 5], [2, 4, 7, 6]);
     for (got, want) in [
         (
@@ -838,6 +1011,15 @@ fn bad_calls_are_named_in_the_message() {
         (
             message(key, value, options().with_null_score(f64::NAN)),
             "null_score is NaN",
+        ),
+        (
+            message(key, value, blocks([1, 1, 3, 7], [2, 3])),
+            "a block mask of shape [1, 1, 3, 7] does not fit scores of shape [2, 4, 3, 7] in blocks of [2, 3]: it must \
+             have shape [2 or 1, 4 or 1, 2, 3]",
+        ),
+        (
+            message(key, value, blocks([1, 1, 2, 3], [2, 0])),
+            "the blocks of a block mask have size [2, 0]: both sizes must be at least 1",
         ),
         (
             message(key, value, options().with_bias(zeros([1, 1, 3, 6]))),

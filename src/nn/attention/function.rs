@@ -1,3 +1,4 @@
+use super::options::BlockMask;
 use super::{TsallisAttentionOptions, TsallisAttentionOutput};
 use crate::nn::empty::depending_on;
 use crate::op::{
@@ -76,7 +77,8 @@ pub fn tsallis_attention(
     tsallis_attention_with(query, key, value, &options)
 }
 
-/// Computes [`tsallis_attention`] with more options: a window, the lengths of the sequences, and a null score.
+/// Computes [`tsallis_attention`] with more options: a window, the lengths of the sequences, a block mask, and a null
+/// score.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -103,8 +105,8 @@ pub fn tsallis_attention(
 /// The context, `[batch, heads, queries, value size]`.
 ///
 /// # Panics
-/// If the shapes do not fit each other, if the soft cap is not positive, if the window is zero, if a key length is
-/// larger than the number of keys, or if the null score is not finite.
+/// If the shapes do not fit each other, if the soft cap is not positive, if the window or the size of the blocks of a
+/// block mask is zero, if a key length is larger than the number of keys, or if the null score is not finite.
 pub fn tsallis_attention_with(
     query: Tensor<4>,
     key: Tensor<4>,
@@ -190,8 +192,8 @@ fn attend(
         query.dims(),
         key.dims(),
     );
-    options.check(batch, keys);
     let shape = [batch, heads, queries, keys];
+    options.check(shape);
     for mask in [&options.mask, &options.padding].into_iter().flatten() {
         check_broadcast(mask.dims(), shape, "a mask");
     }
@@ -213,10 +215,11 @@ fn attend(
         _ => storage,
     };
     let input = |x: Tensor<4>, shape| x.cast(dtype).expand(shape).into_dispatch();
-    let mask = |mask: &Option<Tensor<4, Bool>>| match mask {
+    let mask = |mask: Option<&Tensor<4, Bool>>| match mask {
         None => OptionalMask::None,
         Some(mask) => OptionalMask::Some(mask.clone().into_dispatch()),
     };
+    let block_mask = options.block_mask.as_ref();
     let rows = [batch, heads, queries, 1];
     let inputs = AttentionInputs {
         query: input(query, [batch, heads, queries, size]),
@@ -232,8 +235,9 @@ fn attend(
             None => OptionalTensor::None,
             Some(bias) => OptionalTensor::Some(bias.clone().cast(arithmetic).into_dispatch()),
         },
-        mask: mask(&options.mask),
-        padding: mask(&options.padding),
+        mask: mask(options.mask.as_ref()),
+        padding: mask(options.padding.as_ref()),
+        block_mask: mask(block_mask.map(|blocks| &blocks.mask)),
     };
     let parameters = AttentionParameters {
         alpha: match options.alpha {
@@ -246,6 +250,7 @@ fn attend(
         is_causal: options.options.is_causal,
         window: options.window,
         key_lengths: options.key_lengths.clone(),
+        block_size: block_mask.map_or([queries, keys], |blocks| blocks.size),
         null_score: options.null_score,
         with_statistics,
     };
@@ -256,7 +261,8 @@ fn attend(
 }
 
 impl TsallisAttentionOptions {
-    fn check(&self, batch: usize, keys: usize) {
+    fn check(&self, scores: [usize; 4]) {
+        let [batch, heads, queries, keys] = scores;
         check_softcap(&self.options);
         assert!(
             self.window != Some(0),
@@ -277,6 +283,25 @@ impl TsallisAttentionOptions {
                     "key_lengths[{i}] is {length}: it must be at most {keys}, the number of keys"
                 );
             }
+        }
+        if let Some(BlockMask { mask, size }) = &self.block_mask {
+            assert!(
+                !size.contains(&0),
+                "the blocks of a block mask have size {size:?}: both sizes must be at least 1"
+            );
+            let [mask_batch, mask_heads, query_blocks, key_blocks] = mask.dims();
+            let want = [queries.div_ceil(size[0]), keys.div_ceil(size[1])];
+            let fits = [1, batch].contains(&mask_batch)
+                && [1, heads].contains(&mask_heads)
+                && [query_blocks, key_blocks] == want;
+            assert!(
+                fits,
+                "a block mask of shape {:?} does not fit scores of shape {scores:?} in blocks of {size:?}: it must have \
+                 shape [{batch} or 1, {heads} or 1, {}, {}]",
+                mask.dims(),
+                want[0],
+                want[1],
+            );
         }
         if let Some(null_score) = self.null_score {
             assert!(

@@ -30,7 +30,15 @@ pub struct TsallisAttentionOptions {
     pub(super) options: AttentionModuleOptions,
     pub(super) window: Option<usize>,
     pub(super) key_lengths: Option<Vec<usize>>,
+    pub(super) block_mask: Option<BlockMask>,
     pub(super) null_score: Option<f64>,
+}
+
+/// A mask of blocks of scores, and the number of queries and of keys in a block.
+#[derive(Clone, Debug)]
+pub(super) struct BlockMask {
+    pub mask: Tensor<4, Bool>,
+    pub size: [usize; 2],
 }
 
 impl TsallisAttentionOptions {
@@ -54,6 +62,7 @@ impl TsallisAttentionOptions {
             options: AttentionModuleOptions::default(),
             window: None,
             key_lengths: None,
+            block_mask: None,
             null_score: None,
         }
     }
@@ -102,6 +111,38 @@ impl TsallisAttentionOptions {
     #[must_use]
     pub fn with_key_lengths(mut self, key_lengths: Vec<usize>) -> Self {
         self.key_lengths = Some(key_lengths);
+        self
+    }
+
+    /// Sets a mask of blocks of `size[0]` queries and `size[1]` keys, which is `true` where a block is masked.
+    ///
+    /// Its shape is `[batch or 1, heads or 1, queries / size[0], keys / size[1]]`, rounded up. The first block begins at
+    /// the first query and the first key, and the last block may be smaller.
+    ///
+    /// On the CPU, blocks of keys that no query of a slab of 32 to 128 queries needs are neither computed nor read.
+    /// Blocks of fewer than 32 queries or keys therefore save little. Other devices compute all blocks.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Bool, Device, Distribution, Tensor};
+    /// use burn_tsallis::nn::attention::{TsallisAttentionOptions, tsallis_attention_with};
+    ///
+    /// let device = Device::flex();
+    /// let random = |length| {
+    ///     Tensor::<4>::random([1, 2, length, 16], Distribution::Normal(0.0, 1.0), &device)
+    /// };
+    /// let (query, key, value) = (random(100), random(192), random(192));
+    /// // Two blocks of queries by three blocks of keys. The first queries attend to the first keys only, the others to
+    /// // the first and the last.
+    /// let mask = Tensor::<4, Bool>::from_data([[[[false, true, true], [false, true, false]]]], &device);
+    /// let options = TsallisAttentionOptions::new(1.5).with_block_mask(mask, [64, 64]);
+    /// let context = tsallis_attention_with(query, key, value, &options);
+    /// assert_eq!(context.dims(), [1, 2, 100, 16]);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_block_mask(mut self, mask: Tensor<4, Bool>, size: [usize; 2]) -> Self {
+        self.block_mask = Some(BlockMask { mask, size });
         self
     }
 

@@ -103,6 +103,7 @@ fn into_parents<B: TsallisBackend, C: CheckpointStrategy>(
         bias,
         mask: mask(inputs.mask),
         padding: mask(inputs.padding),
+        block_mask: mask(inputs.block_mask),
     };
     (
         [query_node, key_node, value_node, bias_node, alpha_node],

@@ -62,6 +62,7 @@ struct Contiguous {
     alpha: Option<FlexTensor>,
     bias: Option<FlexTensor>,
     masks: [Option<MaskBytes>; 2],
+    block_mask: Option<MaskBytes>,
 }
 
 fn arithmetic(tensor: FlexTensor, dtype: DType) -> FlexTensor {
@@ -88,6 +89,7 @@ impl Contiguous {
             },
             bias: inputs.bias.into_option().map(|bias| bias.to_contiguous()),
             masks: [mask(inputs.mask), mask(inputs.padding)],
+            block_mask: mask(inputs.block_mask),
         }
     }
 
@@ -109,6 +111,7 @@ impl Contiguous {
                 .masks
                 .each_ref()
                 .map(|mask| mask.as_ref().map(MaskBytes::broadcast)),
+            block_mask: self.block_mask.as_ref().map(MaskBytes::broadcast),
             parameters,
         }
     }

@@ -73,6 +73,10 @@ pub struct AttentionInputs<B: Backend> {
     /// result may be much larger than either.
     #[extension_type]
     pub padding: OptionalMask<B>,
+    /// A mask of blocks of scores of the size [`AttentionParameters::block_size`],
+    /// `[batch or 1, heads or 1, query blocks, key blocks]`.
+    #[extension_type]
+    pub block_mask: OptionalMask<B>,
 }
 
 /// The host values of an attention call.
@@ -90,6 +94,8 @@ pub struct AttentionParameters {
     pub window: Option<usize>,
     /// The number of keys of each sequence. The keys after them are masked.
     pub key_lengths: Option<Vec<usize>>,
+    /// The number of queries and of keys in a block of the block mask. Not used if there is none.
+    pub block_size: [usize; 2],
     /// The score of an additional key whose value is zero.
     pub null_score: Option<f64>,
     /// Whether the root and the size of the support of each row are computed.

@@ -49,12 +49,18 @@ macro_rules! with_attention {
             OptionalTensor::None => None,
             OptionalTensor::Some(bias) => Some((elements!(bias, $variant), bias.shape())),
         };
-        let masks = [&inputs.mask, &inputs.padding].map(|mask| match mask {
+        let masks = [&inputs.mask, &inputs.padding, &inputs.block_mask].map(|mask| match mask {
             super::OptionalMask::None => None,
             super::OptionalMask::Some(mask) => {
                 let elements: Cow<'_, [bool]> = elements!(mask, Bool);
                 Some((elements, mask.shape()))
             }
+        });
+        let [mask, padding, block_mask] = masks.each_ref().map(|mask| {
+            mask.as_ref().map(|(values, shape)| Broadcast {
+                values: bytemuck::cast_slice::<bool, u8>(values),
+                shape: shape.dims(),
+            })
         });
         let $attention = Attention::<$real> {
             shape: AttentionShape::new(inputs),
@@ -66,12 +72,8 @@ macro_rules! with_attention {
                 values,
                 shape: shape.dims(),
             }),
-            masks: masks.each_ref().map(|mask| {
-                mask.as_ref().map(|(values, shape)| Broadcast {
-                    values: bytemuck::cast_slice::<bool, u8>(values),
-                    shape: shape.dims(),
-                })
-            }),
+            masks: [mask, padding],
+            block_mask,
             parameters: $parameters,
         };
         $body

@@ -33,6 +33,7 @@ struct Call<B: TsallisBackend> {
     alpha: AlphaTensor<B>,
     bias: Option<Values<B>>,
     masks: Vec<BoolTensor<B>>,
+    block_mask: Option<BoolTensor<B>>,
     parameters: AttentionParameters,
 }
 
@@ -134,6 +135,7 @@ impl<B: TsallisBackend> Call<B> {
                 .into_iter()
                 .filter_map(super::super::attention::OptionalMask::into_option)
                 .collect(),
+            block_mask: inputs.block_mask.into_option(),
             parameters,
         }
     }
@@ -222,6 +224,17 @@ impl<B: TsallisBackend> Call<B> {
             let mask = Mask::new(B::bool_slice(mask.clone(), &ranges));
             scores = scores.mask_fill(&mask, f64::NEG_INFINITY);
         }
+        if let Some(mask) = &self.block_mask {
+            let [query_size, key_size] = self.parameters.block_size;
+            let select = |mask, dim, range: &Range<usize>, size: usize| {
+                let blocks: Vec<_> = range.clone().map(|i| (i / size) as i64).collect();
+                let count = blocks.len();
+                B::bool_select(mask, dim, self.ints(blocks, [count]))
+            };
+            let rows = select(mask.clone(), 2, &block.queries, query_size);
+            let mask = Mask::new(select(rows, 3, &block.keys, key_size));
+            scores = scores.mask_fill(&mask, f64::NEG_INFINITY);
+        }
         if let Some(null_score) = self.parameters.null_score {
             let mut shape = scores.shape();
             shape[3] = 1;
@@ -232,15 +245,19 @@ impl<B: TsallisBackend> Call<B> {
         Scores { scores, slope }
     }
 
+    /// Returns integers on the device of the inputs.
+    fn ints<const D: usize>(&self, values: Vec<i64>, shape: [usize; D]) -> IntTensor<B> {
+        let device = self.query.0.device();
+        let dtype = get_device_settings::<B>(&device).int_dtype;
+        let data = TensorData::new(values, shape).convert_dtype(dtype.into());
+        B::int_from_data(data, &device)
+    }
+
     /// Returns the masks of the causal edge, the window and the lengths.
     fn edges(&self, block: &Block) -> Vec<Mask<B>> {
         let AttentionShape { queries, keys, .. } = self.shape;
-        let device = self.query.0.device();
-        let settings = get_device_settings::<B>(&device);
-        let ints = |values: Vec<i64>, shape: [usize; 4]| {
-            let data = TensorData::new(values, shape).convert_dtype(settings.int_dtype.into());
-            B::int_from_data(data, &device)
-        };
+        let settings = get_device_settings::<B>(&self.query.0.device());
+        let ints = |values, shape: [usize; 4]| self.ints(values, shape);
         let (rows, columns) = (block.queries.len(), block.keys.len());
         let key = ints(
             block.keys.clone().map(|key| key as i64).collect(),
@@ -491,6 +508,9 @@ mod tests {
         let [batch, heads, queries, keys] = SHAPE;
         let mask: Vec<bool> = (0..queries * keys).map(|i| i % 5 == 3).collect();
         let mask = FlexTensor::from_data(TensorData::new(mask, [1, 1, queries, keys]));
+        // Blocks of 4 x 3: three by four of them.
+        let blocks: Vec<bool> = (0..12).map(|i| i % 4 == 1 || i == 8).collect();
+        let block_mask = FlexTensor::from_data(TensorData::new(blocks, [1, 1, 3, 4]));
         let scaled = |x: FlexTensor, scale: f64| (Values::<Flex>(x) * scale).0;
         AttentionInputs {
             query: scaled(random([batch, heads, queries, 3], 1), 3.0),
@@ -500,6 +520,7 @@ mod tests {
             bias: OptionalTensor::Some(random([1, heads, queries, keys], 4)),
             mask: OptionalMask::Some(mask),
             padding: OptionalMask::None,
+            block_mask: OptionalMask::Some(block_mask),
         }
     }
 
@@ -531,6 +552,7 @@ mod tests {
                     is_causal,
                     window,
                     key_lengths: Some(vec![11, 6]),
+                    block_size: [4, 3],
                     null_score: Some(0.2),
                     with_statistics: true,
                 };

@@ -3,8 +3,8 @@
 use super::product::{Matrix, multiply};
 use super::rows::BlockRows;
 use super::{
-    Attention, Columns, Product, Queries, Scratch, add_rows, is_finite, multiply_support, resized,
-    rows,
+    Attention, Columns, Product, Queries, Run, Scratch, add_rows, is_finite, multiply_support,
+    resized, rows,
 };
 use crate::op::attention::AttentionMask;
 use crate::op::cpu::Arithmetic;
@@ -144,8 +144,7 @@ impl<F: Arithmetic> Attention<'_, F> {
                 let weights = resized(&mut scratch.weights, scores);
                 self.block_rows(&scratch.scores[..scores], &queries, &columns)
                     .weights(state, weights);
-                let value = rows_mut(value, &columns.keys, value_size);
-                add_transposed::<F, M>(F::one(), weights, columns.count, g, value, value_size);
+                add_transposed::<F, M>(F::one(), weights, &columns, g, value, value_size);
             }
             let alpha = split_front(&mut task.alpha, queries.range.len());
             let query_gradient = split_front(&mut task.query, queries.range.len() * size);
@@ -165,13 +164,12 @@ impl<F: Arithmetic> Attention<'_, F> {
             }
             let scale = F::from_f64(self.parameters.scale);
             if let Some(sum) = query_gradient {
-                let key = rows(self.key, self.key_rows(&queries, &columns.keys), size);
-                multiply_support::<F, M>(scale, gradient, columns.count, key, sum, size);
+                let key = |run: &Run| rows(self.key, self.key_rows(&queries, &run.keys), size);
+                multiply_support::<F, M>(scale, gradient, &columns, key, sum, size);
             }
             if let Some(key) = &mut task.key {
                 let query = rows(self.query, self.rows_of(&queries), size);
-                let key = rows_mut(key, &columns.keys, size);
-                add_transposed::<F, M>(scale, gradient, columns.count, query, key, size);
+                add_transposed::<F, M>(scale, gradient, &columns, query, key, size);
             }
         }
     }
@@ -218,14 +216,17 @@ impl<F: Arithmetic> Attention<'_, F> {
         let width = self.shape.value_size;
         let count = queries.range.len() * columns.count;
         let cotangent = resized(&mut scratch.cotangent, count);
-        let value = rows(self.value, self.key_rows(queries, &columns.keys), width);
-        let value = Matrix::new(value, width, width).transposed();
-        let g = Matrix::new(g, width, width);
-        multiply::<F, M>(F::one(), g, value, false, cotangent, columns.count);
+        let g = Matrix::new(g, width);
+        for run in &columns.runs {
+            let value = rows(self.value, self.key_rows(queries, &run.keys), width);
+            let value = Matrix::new(value, width).transposed();
+            let cotangent = &mut cotangent[run.first..];
+            multiply::<F, M>(F::one(), g, value, false, cotangent, columns.count);
+        }
         if self.parameters.null_score.is_some() {
             // The value of the null score is zero.
             for row in cotangent.chunks_exact_mut(columns.count) {
-                row[columns.keys.len()] = F::ZERO;
+                row[columns.keys] = F::ZERO;
             }
         }
         let gradient = if wants_scores {
@@ -305,12 +306,14 @@ impl<F: Arithmetic> Attention<'_, F> {
         {
             let row = if bias_rows == 1 { 0 } else { i };
             let sum = &mut sum[row * keys..][..keys];
-            let gradient = &gradient[..columns.keys.len()];
-            if keys == 1 {
-                sum[0] = gradient.iter().fold(sum[0], |sum, &g| sum + g);
-            } else {
-                for (sum, &g) in sum[columns.keys.clone()].iter_mut().zip(gradient) {
-                    *sum = *sum + g;
+            for run in &columns.runs {
+                let gradient = &gradient[run.columns()];
+                if keys == 1 {
+                    sum[0] = gradient.iter().fold(sum[0], |sum, &g| sum + g);
+                } else {
+                    for (sum, &g) in sum[run.keys.clone()].iter_mut().zip(gradient) {
+                        *sum = *sum + g;
+                    }
                 }
             }
         }
@@ -349,24 +352,28 @@ fn rows_mut<'g, F>(values: &'g mut [F], rows: &Range<usize>, width: usize) -> &'
     &mut values[rows.start * width..rows.end * width]
 }
 
-/// Adds `scale A^T B` for rows of `A` in which a zero leaves out its row of `B`, even if that is not finite.
+/// Adds `scale A^T B` to the rows of `C` of the keys, for rows of `A` in which a zero leaves out its row of `B`, even if
+/// that is not finite.
 fn add_transposed<F: Arithmetic, M: Product<F>>(
     scale: F,
     a: &[F],
-    a_width: usize,
+    columns: &Columns,
     b: &[F],
     c: &mut [F],
     width: usize,
 ) {
-    let columns = c.len() / width;
-    if is_finite(b) {
-        let a = Matrix::new(a, a_width, columns).transposed();
-        multiply::<F, M>(scale, a, Matrix::new(b, width, width), true, c, width);
-        return;
-    }
-    for (a, b) in a.chunks_exact(a_width).zip(b.chunks_exact(width)) {
-        for (c, &factor) in c.chunks_exact_mut(width).zip(a) {
-            add_rows(c, scale, &[factor], b);
+    let finite = is_finite(b);
+    for run in &columns.runs {
+        let c = rows_mut(c, &run.keys, width);
+        if finite {
+            let a = Matrix::of_columns(a, columns.count, run.columns()).transposed();
+            multiply::<F, M>(scale, a, Matrix::new(b, width), true, c, width);
+            continue;
+        }
+        for (a, b) in a.chunks_exact(columns.count).zip(b.chunks_exact(width)) {
+            for (c, &factor) in c.chunks_exact_mut(width).zip(&a[run.columns()]) {
+                add_rows(c, scale, &[factor], b);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The context, and the state of each row.
 
 use super::rows::BlockRows;
-use super::{Attention, Product, Queries, Scratch, multiply_support, resized, rows};
+use super::{Attention, Product, Queries, Run, Scratch, multiply_support, resized, rows};
 use crate::math::expm1_over;
 use crate::op::cpu::Arithmetic;
 use crate::op::request::STATE_LEN;
@@ -86,8 +86,8 @@ impl<F: Arithmetic> Attention<'_, F> {
         };
         block.forward(weights, task.states);
         let width = self.shape.value_size;
-        let value = rows(self.value, self.key_rows(queries, &columns.keys), width);
-        multiply_support::<F, M>(F::one(), weights, columns.count, value, task.context, width);
+        let value = |run: &Run| rows(self.value, self.key_rows(queries, &run.keys), width);
+        multiply_support::<F, M>(F::one(), weights, &columns, value, task.context, width);
         if let Some(statistics) = task.statistics {
             let alpha = |row: usize| match block.alpha {
                 None => self.parameters.alpha,
@@ -99,7 +99,7 @@ impl<F: Arithmetic> Attention<'_, F> {
             for (i, (scores, weights)) in rows.enumerate() {
                 let max = |values: &[F]| values.iter().fold(F::neg_infinity(), |a, &b| a.max(b));
                 let (score, weight) = (max(scores).into_f64(), max(weights).into_f64());
-                let support = weights[..columns.keys.len()]
+                let support = weights[..columns.keys]
                     .iter()
                     .filter(|&&weight| weight > F::ZERO)
                     .count();

@@ -37,6 +37,8 @@ pub(in crate::op) struct Attention<'a, F> {
     pub bias: Option<Broadcast<'a, F>>,
     /// Not zero where a key is masked.
     pub masks: [Option<Broadcast<'a, u8>>; 2],
+    /// Not zero where a block of scores is masked.
+    pub block_mask: Option<Broadcast<'a, u8>>,
     pub parameters: &'a AttentionParameters,
 }
 
@@ -55,19 +57,24 @@ impl<'a, T: Copy> Broadcast<'a, T> {
         &self.values[row * keys..][..keys]
     }
 
-    /// Calls `f` with each of the entries and the number for its key.
+    /// Calls `f` with each of the entries of a row and the number for its key.
     fn apply<F>(
         &self,
         row: [usize; 3],
-        keys: Range<usize>,
+        columns: &Columns,
         entries: &mut [F],
         f: impl Fn(&mut F, T),
     ) {
         match self.row(row) {
-            [one] => entries.iter_mut().for_each(|entry| f(entry, *one)),
+            [one] => entries[..columns.keys]
+                .iter_mut()
+                .for_each(|entry| f(entry, *one)),
             all => {
-                for (entry, &value) in entries.iter_mut().zip(&all[keys]) {
-                    f(entry, value);
+                for run in &columns.runs {
+                    let entries = &mut entries[run.columns()];
+                    for (entry, &value) in entries.iter_mut().zip(&all[run.keys.clone()]) {
+                        f(entry, value);
+                    }
                 }
             }
         }
@@ -89,10 +96,54 @@ struct Queries {
     range: Range<usize>,
 }
 
-/// The keys of a block, and the length of a row of its scores, which have a column for the null score if there is one.
+/// The fewest masked keys that are left out of the scores of a block. Leaving out fewer would split the products into
+/// small ones. The number is not tuned.
+const MIN_GAP: usize = 32;
+
+/// The keys of a block of queries: one run, or several if a block mask leaves out keys between them.
 struct Columns {
-    keys: Range<usize>,
+    runs: Vec<Run>,
+    /// The number of keys.
+    keys: usize,
+    /// The length of a row of scores, which has a last column for the null score if there is one.
     count: usize,
+}
+
+/// Consecutive keys, and the first of their columns.
+struct Run {
+    keys: Range<usize>,
+    first: usize,
+}
+
+impl Run {
+    fn columns(&self) -> Range<usize> {
+        self.first..self.first + self.keys.len()
+    }
+
+    /// The columns of those of the keys that are in the range.
+    fn columns_of(&self, keys: Range<usize>) -> Range<usize> {
+        let column =
+            |key: usize| self.first + key.clamp(self.keys.start, self.keys.end) - self.keys.start;
+        let first = column(keys.start);
+        first..column(keys.end).max(first)
+    }
+}
+
+impl Columns {
+    fn new(runs: impl IntoIterator<Item = Range<usize>>, has_null_score: bool) -> Self {
+        let mut columns = Self {
+            runs: Vec::new(),
+            keys: 0,
+            count: usize::from(has_null_score),
+        };
+        for keys in runs {
+            let first = columns.keys;
+            columns.keys += keys.len();
+            columns.count += keys.len();
+            columns.runs.push(Run { keys, first });
+        }
+        columns
+    }
 }
 
 /// The buffers of a thread.
@@ -134,7 +185,12 @@ impl<F: Arithmetic> Attention<'_, F> {
             None => self.shape.keys,
         };
         let (min, max) = BLOCK_QUERIES;
-        (BLOCK_BYTES / (size_of::<F>() * keys)).clamp(min, max)
+        let block = (BLOCK_BYTES / (size_of::<F>() * keys)).clamp(min, max);
+        // Queries of two blocks of a block mask need the keys of both.
+        match (&self.block_mask, self.parameters.block_size[0]) {
+            (Some(_), size) if size < block => block - block % size,
+            _ => block,
+        }
     }
 
     /// The rows of a head in a tensor of the queries' shape, counted from the first row of the tensor.
@@ -155,10 +211,32 @@ impl<F: Arithmetic> Attention<'_, F> {
         let keys = self
             .parameters
             .keys_of_block(batches, queries.range.clone(), &self.shape);
-        Columns {
-            count: keys.len() + usize::from(self.parameters.null_score.is_some()),
-            keys,
+        let has_null_score = self.parameters.null_score.is_some();
+        let Some(mask) = &self.block_mask else {
+            return Columns::new([keys], has_null_score);
+        };
+        let [query_size, key_size] = self.parameters.block_size;
+        let range = &queries.range;
+        let rows: Vec<_> = (range.start / query_size..range.end.div_ceil(query_size))
+            .map(|block| mask.row([queries.batch, queries.head, block]))
+            .collect();
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for block in keys.start / key_size..keys.end.div_ceil(key_size) {
+            if rows.iter().all(|row| row[block] != 0) {
+                continue;
+            }
+            let first = (block * key_size).max(keys.start);
+            let end = (block * key_size).saturating_add(key_size).min(keys.end);
+            match runs.last_mut() {
+                Some(run) if run.end + MIN_GAP > first => run.end = end,
+                _ => runs.push(first..end),
+            }
         }
+        if runs.is_empty() {
+            // The rows have at least one entry, which the mask hides from each of them.
+            runs.push(keys.start..keys.start + 1);
+        }
+        Columns::new(runs, has_null_score)
     }
 
     fn alpha_of(&self, queries: &Queries) -> Option<&[F]> {
@@ -173,14 +251,16 @@ impl<F: Arithmetic> Attention<'_, F> {
         scores: &mut [F],
         slope: &mut Vec<F>,
     ) {
-        let Columns { keys, count } = columns;
         let size = self.shape.size;
         let query = rows(self.query, self.rows_of(queries), size);
-        let key = rows(self.key, self.key_rows(queries, keys), size);
-        let query = Matrix::new(query, size, size);
-        let key = Matrix::new(key, size, size).transposed();
+        let query = Matrix::new(query, size);
         let scale = F::from_f64(self.parameters.scale);
-        multiply::<F, M>(scale, query, key, false, scores, *count);
+        for run in &columns.runs {
+            let key = rows(self.key, self.key_rows(queries, &run.keys), size);
+            let key = Matrix::new(key, size).transposed();
+            let scores = &mut scores[run.first..];
+            multiply::<F, M>(scale, query, key, false, scores, columns.count);
+        }
         if let Some(cap) = self.parameters.softcap {
             let cap = F::from_f64(cap);
             let slope = resized(slope, scores.len());
@@ -190,27 +270,54 @@ impl<F: Arithmetic> Attention<'_, F> {
                 *score = cap * tanh;
             }
         }
-        for (query, row) in queries.range.clone().zip(scores.chunks_exact_mut(*count)) {
+        let rows = scores.chunks_exact_mut(columns.count);
+        for (query, row) in queries.range.clone().zip(rows) {
             let at = [queries.batch, queries.head, query];
-            let (row, null) = row.split_at_mut(keys.len());
+            let (row, null) = row.split_at_mut(columns.keys);
             if let Some(bias) = &self.bias {
-                bias.apply(at, keys.clone(), row, |score, bias| *score = *score + bias);
+                bias.apply(at, columns, row, |score, bias| *score = *score + bias);
             }
             let masked = F::neg_infinity();
             for mask in self.masks.iter().flatten() {
-                mask.apply(at, keys.clone(), row, |score, mask| {
+                mask.apply(at, columns, row, |score, mask| {
                     *score = if mask == 0 { *score } else { masked };
                 });
             }
             let seen = self
                 .parameters
                 .keys_of_query(queries.batch, query, &self.shape);
-            let begin = seen.start.clamp(keys.start, keys.end) - keys.start;
-            let end = (seen.end.clamp(keys.start, keys.end) - keys.start).max(begin);
-            row[..begin].fill(masked);
-            row[end..].fill(masked);
+            for run in &columns.runs {
+                let seen = run.columns_of(seen.clone());
+                row[run.first..seen.start].fill(masked);
+                row[seen.end..run.columns().end].fill(masked);
+            }
+            if let Some(mask) = &self.block_mask {
+                self.mask_blocks(mask, at, columns, row);
+            }
             if let Some(null_score) = self.parameters.null_score {
                 null[0] = F::from_f64(null_score);
+            }
+        }
+    }
+}
+
+impl<F: Arithmetic> Attention<'_, F> {
+    /// Masks the entries of a row in the blocks that the block mask hides from its query.
+    fn mask_blocks(
+        &self,
+        mask: &Broadcast<'_, u8>,
+        [batch, head, query]: [usize; 3],
+        columns: &Columns,
+        row: &mut [F],
+    ) {
+        let [query_size, key_size] = self.parameters.block_size;
+        let masked = mask.row([batch, head, query / query_size]);
+        for run in &columns.runs {
+            let blocks = run.keys.start / key_size..run.keys.end.div_ceil(key_size);
+            for block in blocks.filter(|&block| masked[block] != 0) {
+                let first = block * key_size;
+                let keys = first..first.saturating_add(key_size);
+                row[run.columns_of(keys)].fill(F::neg_infinity());
             }
         }
     }
@@ -266,27 +373,32 @@ fn add_rows<F: Arithmetic>(sum: &mut [F], scale: F, factors: &[F], values: &[F])
     }
 }
 
-/// Computes `C = scale A B` for rows of `A` in which a zero leaves out its row of `B`, even if that is not finite.
+/// Computes `C = scale A B` for rows of `A` in which a zero leaves out its row of `B`, even if that is not finite. `b`
+/// returns the rows of `B` for a run of columns of `A`.
 ///
 /// A product multiplies every row of `B`. A row of `C` that is not finite is therefore computed again.
-fn multiply_support<F: Arithmetic, M: Product<F>>(
+fn multiply_support<'b, F: Arithmetic, M: Product<F>>(
     scale: F,
     a: &[F],
-    a_width: usize,
-    b: &[F],
+    columns: &Columns,
+    b: impl Fn(&Run) -> &'b [F],
     c: &mut [F],
     width: usize,
 ) {
-    let inner = b.len() / width;
-    let single = a.len() == a_width;
+    let single = a.len() == columns.count;
     if !single {
-        let a = Matrix::new(a, a_width, inner);
-        multiply::<F, M>(scale, a, Matrix::new(b, width, width), false, c, width);
+        for (i, run) in columns.runs.iter().enumerate() {
+            let a = Matrix::of_columns(a, columns.count, run.columns());
+            let b = Matrix::new(b(run), width);
+            multiply::<F, M>(scale, a, b, i > 0, c, width);
+        }
     }
-    for (c, a) in c.chunks_exact_mut(width).zip(a.chunks_exact(a_width)) {
+    for (c, a) in c.chunks_exact_mut(width).zip(a.chunks_exact(columns.count)) {
         if single || !is_finite(c) {
             c.fill(F::ZERO);
-            add_rows(c, scale, &a[..inner], b);
+            for run in &columns.runs {
+                add_rows(c, scale, &a[run.columns()], b(run));
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Matrix products on the calling thread.
 
+use std::ops::Range;
+
 /// A matrix of any strides in a slice.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a, F> {
@@ -11,16 +13,21 @@ pub(super) struct Matrix<'a, F> {
 }
 
 impl<'a, F> Matrix<'a, F> {
-    /// Returns the first `columns` numbers of each of the rows of `width` numbers.
-    pub fn new(values: &'a [F], width: usize, columns: usize) -> Self {
+    /// Returns all columns of rows of `width` numbers.
+    pub fn new(values: &'a [F], width: usize) -> Self {
+        Self::of_columns(values, width, 0..width)
+    }
+
+    /// Returns some columns of rows of `width` numbers.
+    pub fn of_columns(values: &'a [F], width: usize, columns: Range<usize>) -> Self {
         assert!(
-            columns <= width,
-            "{columns} columns do not fit in rows of {width} numbers"
+            columns.end <= width,
+            "the columns {columns:?} do not fit in rows of {width} numbers"
         );
         Self {
-            values,
             rows: values.len().checked_div(width).unwrap_or(0),
-            columns,
+            columns: columns.len(),
+            values: values.get(columns.start..).unwrap_or(&[]),
             row_stride: width,
             column_stride: 1,
         }
@@ -59,7 +66,8 @@ pub(in crate::op) trait Product<F>: Sync {
     );
 }
 
-/// Computes `C = factor A B`, or `C += factor A B`, for `C` with rows of `width` numbers.
+/// Computes `C = factor A B`, or `C += factor A B`, for `C` with rows of `width` numbers. `C` may begin within the first
+/// row of its tensor.
 pub(super) fn multiply<F: num_traits::Float, M: Product<F>>(
     factor: F,
     a: Matrix<'_, F>,
@@ -75,7 +83,11 @@ pub(super) fn multiply<F: num_traits::Float, M: Product<F>>(
             || (m.rows - 1) * m.row_stride + (m.columns - 1) * m.column_stride < m.values.len()
     };
     assert!(
-        inner == b.rows && columns <= width && rows * width <= c.len() && fits(&a) && fits(&b),
+        inner == b.rows
+            && columns <= width
+            && (rows == 0 || (rows - 1) * width + columns <= c.len())
+            && fits(&a)
+            && fits(&b),
         "cannot multiply [{rows}, {inner}] by [{}, {columns}] into {} numbers",
         b.rows,
         c.len()
