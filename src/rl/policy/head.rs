@@ -61,6 +61,12 @@ impl TsallisPolicyHead {
         self.alpha
     }
 
+    /// Returns the layer that computes the logits.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(super) fn linear(&self) -> &Linear {
+        &self.linear
+    }
+
     /// Computes the logits from features.
     ///
     /// # Shapes

@@ -4,6 +4,8 @@ mod actions;
 mod activation;
 mod dense;
 mod exponential_noise;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod flat;
 mod head;
 mod network;
 mod observations;
@@ -13,6 +15,8 @@ mod tsallis_policy;
 pub use actions::{ActionProbabilities, Actions};
 pub use activation::Activation;
 pub(super) use exponential_noise::exponential_noise;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub(super) use flat::{FlatActorCritic, Outputs};
 pub use head::TsallisPolicyHead;
 pub use network::{ActorCritic, Features, NetworkConfig};
 pub use observations::Observations;

@@ -1,8 +1,21 @@
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use super::adam::HostAdam;
 use super::{ConfigError, PpoConfig};
 use burn::Tensor;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{Adam, AdamConfig, AdamState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Gradients};
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use burn::{
+    backend::DispatchDevice,
+    tensor::{DType, TensorData},
+};
+
+/// Decay of the mean of the gradients.
+pub(super) const BETA_1: f32 = 0.9;
+
+/// Decay of the mean of the squared gradients.
+pub(super) const BETA_2: f32 = 0.999;
 
 /// Burn's Adam on all parameters of a module as one vector, with the gradient clipped by its norm.
 ///
@@ -45,6 +58,8 @@ impl ClippedAdam {
         module.visit(&mut parameters);
         Self {
             adam: AdamConfig::new()
+                .with_beta_1(BETA_1)
+                .with_beta_2(BETA_2)
                 .with_epsilon(config.adam_epsilon as f32)
                 .build(),
             max_grad_norm: config.max_grad_norm,
@@ -76,12 +91,60 @@ impl ClippedAdam {
             self.state.take(),
         );
         self.state = state;
-        self.parameters = parameters.clone();
-        let module = module.map(&mut Unflatten {
-            parameters,
+        self.parameters = parameters;
+        (self.write_to(module), norm)
+    }
+
+    /// Replaces the parameters of the module by those of the optimizer.
+    fn write_to<M: Module>(&self, module: M) -> M {
+        module.map(&mut Unflatten {
+            parameters: self.parameters.clone(),
             offset: 0,
-        });
-        (module, norm)
+        })
+    }
+
+    /// Returns whether the parameters are `f32` in the memory of the host.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(super) fn is_on_host(&self) -> bool {
+        let device = self.parameters.device();
+        let is_cpu = match device.as_dispatch() {
+            #[cfg(feature = "flex")]
+            DispatchDevice::Flex(_) => true,
+            #[cfg(feature = "ndarray")]
+            DispatchDevice::NdArray(_) => true,
+            #[allow(unreachable_patterns)]
+            _ => false,
+        };
+        is_cpu && self.parameters.dtype() == DType::F32
+    }
+
+    /// Returns the parameters and their moments on the host. [`set_host`](Self::set_host) writes them back.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(super) fn to_host(&self, config: &PpoConfig) -> HostAdam {
+        let values = |tensor: &Tensor<1>| tensor.to_data().iter().collect::<Vec<f32>>();
+        let zeros = || vec![0.0; self.parameters.dims()[0]];
+        let momentum = self.state.as_ref().map(|state| &state.momentum);
+        HostAdam {
+            parameters: values(&self.parameters),
+            first: momentum.map_or_else(zeros, |m| values(&m.moment_1)),
+            second: momentum.map_or_else(zeros, |m| values(&m.moment_2)),
+            steps: self.steps(),
+            epsilon: config.adam_epsilon as f32,
+            max_grad_norm: config.max_grad_norm as f32,
+        }
+    }
+
+    /// Continues from the parameters and moments of the host. Returns the module with these parameters.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(super) fn set_host<M: Module>(&mut self, host: HostAdam, module: M) -> M {
+        let device = self.parameters.device();
+        let count = host.parameters.len();
+        let tensor = |values| Tensor::from_data(TensorData::new(values, [count]), &device);
+        self.parameters = tensor(host.parameters);
+        let (first, second) = (tensor(host.first), tensor(host.second));
+        let momentum = AdaptiveMomentumState::new(host.steps, first, second);
+        self.state = Some(AdamState::new(momentum));
+        self.write_to(module)
     }
 
     /// Returns half the mean of the absolute values of all parameters, `[1]`, which is finite if and only if
@@ -239,14 +302,19 @@ pub(super) mod tests {
         ))
     }
 
-    /// Returns the derivative along the direction.
-    pub(in crate::rl::ppo) fn dot_of_gradient<M: Module>(
+    /// Returns the gradients of all parameters as one vector.
+    pub(in crate::rl::ppo) fn flat_gradient<M: Module>(
         module: &M,
         mut gradients: Gradients,
-    ) -> f64 {
+    ) -> Vec<f32> {
         let mut collector = GradientCollector(&mut gradients, Vec::new());
         module.visit(&mut collector);
-        let gradient: Vec<f32> = Tensor::cat(collector.1, 0).into_data().iter().collect();
+        Tensor::cat(collector.1, 0).into_data().iter().collect()
+    }
+
+    /// Returns the derivative along the direction.
+    pub(in crate::rl::ppo) fn dot_of_gradient<M: Module>(module: &M, gradients: Gradients) -> f64 {
+        let gradient = flat_gradient(module, gradients);
         gradient
             .iter()
             .zip(direction(0, gradient.len()))
@@ -269,7 +337,7 @@ pub(super) mod tests {
         (logits.square().sum() + (values - 1.0).square().sum()).backward()
     }
 
-    fn flat_parameters<M: Module>(module: &M) -> Vec<f32> {
+    pub(in crate::rl::ppo) fn flat_parameters<M: Module>(module: &M) -> Vec<f32> {
         let mut parameters = ParameterCollector(Vec::new());
         module.visit(&mut parameters);
         Tensor::cat(parameters.0, 0).into_data().iter().collect()

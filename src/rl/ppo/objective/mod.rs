@@ -12,6 +12,8 @@ mod ndarray;
 mod portable;
 
 pub use backend::{ObjectiveBackend, ObjectiveTensors};
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub(super) use cpu::objective;
 
 use burn::Tensor;
 use burn::backend::Dispatch;
@@ -46,7 +48,6 @@ pub(super) enum TermColumn {
 }
 
 /// The number of columns of the terms.
-#[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(super) const TERM_COLUMNS: usize = 3;
 
 /// The form of the policy.
