@@ -22,11 +22,12 @@ impl Layer {
         self.inputs * self.outputs
     }
 
-    /// Computes `y = x W`. `buffer` has as many entries as the weights, here and below.
+    /// Computes `y = x W`. `buffer` has as many entries as the weights of a narrow layer, here and below.
     fn product(&self, x: &[f32], weight: &[f32], y: &mut [f32], buffer: &mut [f32]) {
         if is_narrow(self.outputs) {
-            transpose(weight, self.outputs, buffer);
-            return multiply_by_rows(x, buffer, self.inputs, y);
+            let transposed = &mut buffer[..self.weights()];
+            transpose(weight, self.outputs, transposed);
+            return multiply_by_rows(x, transposed, self.inputs, y);
         }
         let weight = Matrix::of_rows(weight, self.outputs);
         multiply(Matrix::of_rows(x, self.inputs), weight, false, y);
@@ -43,8 +44,9 @@ impl Layer {
         let x = Matrix::of_rows(x, self.inputs);
         let gradient = Matrix::of_rows(gradient, self.outputs);
         if is_narrow(self.outputs) {
-            multiply(gradient.transposed(), x, false, buffer);
-            return transpose(buffer, self.inputs, weight_gradient);
+            let transposed = &mut buffer[..self.weights()];
+            multiply(gradient.transposed(), x, false, transposed);
+            return transpose(transposed, self.inputs, weight_gradient);
         }
         multiply(x.transposed(), gradient, false, weight_gradient);
     }
@@ -60,8 +62,9 @@ impl Layer {
     ) {
         let gradient = Matrix::of_rows(gradient, self.outputs);
         let transposed = if is_narrow(self.outputs) {
-            transpose(weight, self.outputs, buffer);
-            Matrix::of_rows(buffer, self.inputs)
+            let transposed = &mut buffer[..self.weights()];
+            transpose(weight, self.outputs, transposed);
+            Matrix::of_rows(transposed, self.inputs)
         } else {
             Matrix::of_rows(weight, self.outputs).transposed()
         };
@@ -69,8 +72,8 @@ impl Layer {
     }
 }
 
-/// The layers of an [`ActorCritic`](super::ActorCritic) in the order of its parameters, with the buffers of a
-/// minibatch. Every function takes the parameters, or their gradient, as one vector in the order of Burn's
+/// The layers of an [`ActorCritic`](super::ActorCritic) in the order of its parameters, with their buffers.
+/// Every function takes the parameters, or their gradient, as one vector in the order of Burn's
 /// visitors.
 pub(in crate::rl) struct FlatActorCritic {
     layers: Vec<Layer>,
@@ -82,7 +85,7 @@ pub(in crate::rl) struct FlatActorCritic {
     gradients: Vec<Vec<f32>>,
     /// The number of the logits among them. The last ones are the values.
     logits: usize,
-    /// As many entries as the weights of the largest layer.
+    /// As many entries as the weights of the largest narrow layer.
     buffer: Vec<f32>,
 }
 
@@ -97,7 +100,7 @@ pub(in crate::rl) struct Outputs<'a> {
 }
 
 impl FlatActorCritic {
-    /// Creates the networks for minibatches of `rows` states. The layer `logits` computes the logits, and the
+    /// Creates the networks for `rows` states. The layer `logits` computes the logits, and the
     /// last layer the values.
     pub(super) fn new(layers: Vec<Layer>, logits: usize, rows: usize) -> Self {
         let mut end = 0;
@@ -110,7 +113,8 @@ impl FlatActorCritic {
         let sizes = layers.iter().map(|layer| layer.outputs);
         let activations = std::iter::once(observations).chain(sizes);
         let activations: Vec<_> = activations.map(|size| vec![0.0; rows * size]).collect();
-        let largest = layers.iter().map(Layer::weights).max().unwrap_or(0);
+        let narrow = layers.iter().filter(|layer| is_narrow(layer.outputs));
+        let largest = narrow.map(Layer::weights).max().unwrap_or(0);
         Self {
             ranges: ranges.collect(),
             gradients: activations.clone(),
@@ -126,17 +130,27 @@ impl FlatActorCritic {
         &mut self.activations[0]
     }
 
-    /// Computes the outputs for the observations.
-    pub fn forward(&mut self, parameters: &[f32]) -> Outputs<'_> {
-        for (i, layer) in self.layers.iter().enumerate() {
+    /// Computes the first layers.
+    fn compute(&mut self, parameters: &[f32], layers: usize) {
+        for (i, layer) in self.layers[..layers].iter().enumerate() {
             let (weight, bias) = parameters[self.ranges[i].clone()].split_at(layer.weights());
             let (before, after) = self.activations.split_at_mut(i + 1);
             let y = &mut after[0];
-            let buffer = &mut self.buffer[..layer.weights()];
-            layer.product(&before[layer.input], weight, y, buffer);
+            layer.product(&before[layer.input], weight, y, &mut self.buffer);
             activate(y, bias, layer.activation);
         }
+    }
+
+    /// Computes the logits of the observations, `[rows, actions]`.
+    pub fn logits(&mut self, parameters: &[f32]) -> &mut [f32] {
+        self.compute(parameters, self.logits);
+        &mut self.activations[self.logits]
+    }
+
+    /// Computes the outputs for the observations.
+    pub fn forward(&mut self, parameters: &[f32]) -> Outputs<'_> {
         let values = self.layers.len();
+        self.compute(parameters, values);
         let [logits_gradient, values_gradient] = self
             .gradients
             .get_disjoint_mut([self.logits, values])
@@ -164,7 +178,7 @@ impl FlatActorCritic {
             let y = &self.activations[i + 1];
             activate_backward(y, gradient, bias_gradient, layer.activation);
             let x = &self.activations[layer.input];
-            let buffer = &mut self.buffer[..layer.weights()];
+            let buffer = &mut self.buffer;
             layer.weight_gradient(x, gradient, weight_gradient, buffer);
             if layer.input > 0 {
                 let weight = &parameters[range][..layer.weights()];

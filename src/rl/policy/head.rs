@@ -5,6 +5,11 @@ use crate::{
     TsallisOptions, tsallis_divergence, tsallis_divergence_from_probabilities,
     tsallis_log_softargmax, tsallis_softargmax,
 };
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use crate::{
+    math::{EmptyRow, Output, Solver},
+    op::RowParameters,
+};
 use burn::Tensor;
 use burn::module::Module;
 use burn::nn::Linear;
@@ -65,6 +70,17 @@ impl TsallisPolicyHead {
     #[cfg(any(feature = "flex", feature = "ndarray"))]
     pub(super) fn linear(&self) -> &Linear {
         &self.linear
+    }
+
+    /// Returns the parameters of the policy for rows of logits on the host.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(in crate::rl) fn row_parameters(&self, output: Output) -> RowParameters {
+        RowParameters {
+            alpha: self.alpha,
+            solver: Solver::Newton,
+            empty_row: EmptyRow::NaN,
+            output,
+        }
     }
 
     /// Computes the logits from features.

@@ -1,15 +1,14 @@
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 use super::adam::HostAdam;
 use super::{ConfigError, PpoConfig};
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use crate::rl::transfer::is_host;
 use burn::Tensor;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{Adam, AdamConfig, AdamState, AdaptiveMomentumState, Optimizer};
-use burn::tensor::{Device, Gradients};
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-use burn::{
-    backend::DispatchDevice,
-    tensor::{DType, TensorData},
-};
+use burn::tensor::{DType, TensorData};
+use burn::tensor::{Device, Gradients};
 
 /// Decay of the mean of the gradients.
 pub(super) const BETA_1: f32 = 0.9;
@@ -54,8 +53,6 @@ impl ClippedAdam {
     /// Creates the optimizer of a module. [`step`](Self::step) continues from its own copy of the parameters,
     /// so a module whose parameters change elsewhere needs a new optimizer.
     pub fn new<M: Module>(module: &M, config: &PpoConfig) -> Self {
-        let mut parameters = ParameterCollector(Vec::new());
-        module.visit(&mut parameters);
         Self {
             adam: AdamConfig::new()
                 .with_beta_1(BETA_1)
@@ -63,7 +60,7 @@ impl ClippedAdam {
                 .with_epsilon(config.adam_epsilon as f32)
                 .build(),
             max_grad_norm: config.max_grad_norm,
-            parameters: Tensor::cat(parameters.0, 0),
+            parameters: flat_parameters(module),
             state: None,
         }
     }
@@ -106,16 +103,7 @@ impl ClippedAdam {
     /// Returns whether the parameters are `f32` in the memory of the host.
     #[cfg(any(feature = "flex", feature = "ndarray"))]
     pub(super) fn is_on_host(&self) -> bool {
-        let device = self.parameters.device();
-        let is_cpu = match device.as_dispatch() {
-            #[cfg(feature = "flex")]
-            DispatchDevice::Flex(_) => true,
-            #[cfg(feature = "ndarray")]
-            DispatchDevice::NdArray(_) => true,
-            #[allow(unreachable_patterns)]
-            _ => false,
-        };
-        is_cpu && self.parameters.dtype() == DType::F32
+        is_host(&self.parameters.device()) && self.parameters.dtype() == DType::F32
     }
 
     /// Returns the parameters and their moments on the host. [`set_host`](Self::set_host) writes them back.
@@ -198,6 +186,13 @@ impl ClippedAdam {
         };
         Ok(())
     }
+}
+
+/// Returns the parameters of a module as one vector, in the order of the module's visitors.
+pub(super) fn flat_parameters<M: Module>(module: &M) -> Tensor<1> {
+    let mut parameters = ParameterCollector(Vec::new());
+    module.visit(&mut parameters);
+    Tensor::cat(parameters.0, 0)
 }
 
 /// Collects the parameters of a module as vectors.
@@ -337,10 +332,8 @@ pub(super) mod tests {
         (logits.square().sum() + (values - 1.0).square().sum()).backward()
     }
 
-    pub(in crate::rl::ppo) fn flat_parameters<M: Module>(module: &M) -> Vec<f32> {
-        let mut parameters = ParameterCollector(Vec::new());
-        module.visit(&mut parameters);
-        Tensor::cat(parameters.0, 0).into_data().iter().collect()
+    pub(in crate::rl::ppo) fn parameters_of<M: Module>(module: &M) -> Vec<f32> {
+        flat_parameters(module).into_data().iter().collect()
     }
 
     /// Without clipping, a step on one vector equals Burn's own step on each parameter.
@@ -363,7 +356,7 @@ pub(super) mod tests {
             theirs = burns.step(1e-2, theirs, gradient);
         }
         assert_eq!(clipped.steps(), 5);
-        for (ours, theirs) in flat_parameters(&ours).iter().zip(flat_parameters(&theirs)) {
+        for (ours, theirs) in parameters_of(&ours).iter().zip(parameters_of(&theirs)) {
             assert!((ours - theirs).abs() < 1e-6, "{ours} {theirs}");
         }
     }

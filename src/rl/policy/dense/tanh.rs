@@ -131,7 +131,7 @@ impl WithSimd for Backward<'_> {
                 // The factored form keeps its accuracy if y is almost one.
                 let dx = load_row::<S>(grad, i) * ((one - y) * (one + y));
                 store_row::<S>(grad, i, dx);
-                sum = sum + dx;
+                sum += dx;
             }
             store_row::<S>(sums, i, sum);
         }
@@ -151,15 +151,15 @@ fn tanh<S: Simd>(x: V<S>) -> V<S> {
     let c = splat::<S>;
     let a = x.max(c(-TANH_MAX)).min(c(TANH_MAX));
     let t = a * a;
-    let p = t.mul_add(c(-2.760_768_5e-16), c(2.000_187_9e-13));
-    let p = t.mul_add(p, c(-8.604_671_5e-11));
+    let p = t.mul_add(c(-2.760_768_5e-16), c(2.000_188e-13));
+    let p = t.mul_add(p, c(-8.604_672e-11));
     let p = t.mul_add(p, c(5.122_297_1e-8));
     let p = t.mul_add(p, c(1.485_722_4e-5));
     let p = t.mul_add(p, c(6.372_619_3e-4));
     let p = t.mul_add(p, c(4.893_524_6e-3));
     let q = t.mul_add(c(1.198_258_4e-6), c(1.185_347_1e-4));
     let q = t.mul_add(q, c(2.268_434_6e-3));
-    let q = t.mul_add(q, c(4.893_525_2e-3));
+    let q = t.mul_add(q, c(4.893_525e-3));
     let y = (a * p / q).max(c(-1.0)).min(c(1.0));
     // False for NaN, too.
     x.abs().ge(c(TANH_LINEAR)).select(y, x)

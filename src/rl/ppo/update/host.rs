@@ -5,10 +5,9 @@ use super::{
     ClippedAdam, LearnerError, Networks, PpoConfig, Report, Rollout, SAMPLE_COLUMNS, UpdateTimes,
     extend_samples, loss, objective_parameters,
 };
-use crate::math::{EmptyRow, Output, Solver};
-use crate::op::RowParameters;
+use crate::math::Output;
 use crate::op::cpu::UniformRows;
-use crate::rl::policy::{ActorCritic, FlatActorCritic, Outputs, TsallisPolicyHead};
+use crate::rl::policy::{ActorCritic, FlatActorCritic, Outputs, TsallisPolicyHead, forbid};
 use crate::rl::ppo::adam::HostAdam;
 use crate::rl::ppo::objective::{PolicyForm, objective};
 use crate::rl::transfer::{mask, matrix};
@@ -129,26 +128,15 @@ impl Loss<'_> {
     /// Computes the gradients of the clipped objective.
     fn differentiate(self, outputs: Outputs<'_>) {
         let logits = outputs.logits;
-        for (logit, allowed) in logits.iter_mut().zip(self.allowed.iter().flatten()) {
-            if !allowed {
-                // A masked entry, whose gradient is zero.
-                *logit = f32::NEG_INFINITY;
-            }
-        }
+        // The gradient of a masked entry is zero.
+        forbid(logits, self.allowed.as_deref());
         let parameters = objective_parameters(self.config);
-        let rows = UniformRows::new(
-            logits,
-            logits.len() / outputs.values.len(),
-            RowParameters {
-                alpha: self.head.alpha(),
-                solver: Solver::Newton,
-                empty_row: EmptyRow::NaN,
-                output: match parameters.form {
-                    PolicyForm::Log => Output::LogProbabilities,
-                    PolicyForm::Probability => Output::Probabilities,
-                },
-            },
-        );
+        let output = match parameters.form {
+            PolicyForm::Log => Output::LogProbabilities,
+            PolicyForm::Probability => Output::Probabilities,
+        };
+        let actions = logits.len() / outputs.values.len();
+        let rows = UniformRows::new(logits, actions, self.head.row_parameters(output));
         let (policy, states) = rows.forward();
         let objective = objective(&policy, outputs.values, self.samples, parameters);
         let logits_gradient = rows.backward(&states, &objective.policy_grad);

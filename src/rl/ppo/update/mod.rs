@@ -183,7 +183,7 @@ mod tests {
     use crate::rl::policy::{Activation, NetworkConfig};
     use crate::rl::ppo::Regularizer;
     use crate::rl::ppo::objective::{TERM_COLUMNS, TermColumn};
-    use crate::rl::ppo::optimizer::tests::{flat_gradient, flat_parameters};
+    use crate::rl::ppo::optimizer::tests::{flat_gradient, parameters_of};
     use crate::rl::transfer::mask;
     use burn::module::Module;
     use burn::tensor::{TensorData, Tolerance};
@@ -420,7 +420,7 @@ mod tests {
         let (modules, wanted) = run(model.clone(), &mut optimizer, 2, false);
         let (host, metrics) = run(model, &mut other, 2, true);
         assert_eq!((optimizer.steps(), other.steps()), (12, 12));
-        for (ours, theirs) in flat_parameters(&host).iter().zip(flat_parameters(&modules)) {
+        for (ours, theirs) in parameters_of(&host).iter().zip(parameters_of(&modules)) {
             assert!((ours - theirs).abs() < 1e-6, "{ours} {theirs}");
         }
         assert!((metrics.grad_norm - wanted.grad_norm).abs() < 1e-5 * wanted.grad_norm);
