@@ -10,13 +10,13 @@ use burn::tensor::{DType, Shape, TensorData};
 ///
 /// Burn's own product of these matrices allocates its result twice and copies it, for alignment.
 fn product(a: &FlexTensor, b: &FlexTensor) -> (Vec<f32>, Shape) {
+    let shape = [a.shape()[0], b.shape()[1]];
     let [a, b] = [a, b].map(|tensor| {
         let values = &tensor.storage::<f32>()[tensor.layout().start_offset()..];
         let (shape, strides) = (tensor.shape(), tensor.layout().strides());
         let strides = [strides[0], strides[1]].map(isize::unsigned_abs);
         Matrix::new(values, [shape[0], shape[1]], strides)
     });
-    let shape = [a.rows(), b.columns()];
     let mut product = vec![0.0; shape[0] * shape[1]];
     multiply(a, b, false, &mut product);
     (product, Shape::new(shape))

@@ -39,14 +39,6 @@ impl<'a> Matrix<'a> {
         Self::new(values, [rows, columns], [columns, 1])
     }
 
-    pub fn rows(self) -> usize {
-        self.shape[0]
-    }
-
-    pub fn columns(self) -> usize {
-        self.shape[1]
-    }
-
     pub fn transposed(self) -> Self {
         let ([rows, columns], [row_stride, column_stride]) = (self.shape, self.strides);
         Self {
