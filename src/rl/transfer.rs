@@ -2,6 +2,8 @@
 //! work. All reads of the learner are therefore in this module, where a test counts them.
 
 use burn::Tensor;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use burn::backend::DispatchDevice;
 use burn::tensor::{Bool, Device, Int, TensorData, Transaction};
 
 /// An error of a read.
@@ -11,6 +13,19 @@ pub(super) enum ReadError {
     Device(String),
     /// An action that does not exist. A policy with probabilities that are not finite can draw one.
     Action,
+}
+
+/// Returns whether the memory of a device is the host's and its kernels take slices.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub(super) fn is_host(device: &Device) -> bool {
+    match device.clone().inner().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => true,
+        #[cfg(feature = "ndarray")]
+        DispatchDevice::NdArray(_) => true,
+        #[allow(unreachable_patterns)]
+        _ => false,
+    }
 }
 
 /// Returns rows of `columns` numbers as a tensor.

@@ -263,6 +263,36 @@ impl<'a, S: Storage> Rows<'a, S> {
     }
 }
 
+/// The operator with the uniform reference on contiguous rows of `f32` that belong to no tensor.
+#[cfg(feature = "rl")]
+pub(crate) struct UniformRows<'a>(Rows<'a, f32>);
+
+#[cfg(feature = "rl")]
+impl<'a> UniformRows<'a> {
+    pub fn new(logits: &'a [f32], columns: usize, parameters: RowParameters) -> Self {
+        Self(Rows {
+            logits,
+            count: logits.len() / columns,
+            columns,
+            alpha_rows: None,
+            reference: RowReference::Uniform,
+            reference_stride: 0,
+            parameters,
+        })
+    }
+
+    /// Computes the output and the state of every row.
+    pub fn forward(&self) -> (Vec<f32>, Vec<f32>) {
+        self.0.forward()
+    }
+
+    /// Computes the gradient of `<cotangent, output>` in the logits.
+    pub fn backward(&self, states: &[f32], cotangent: &[f32]) -> Vec<f32> {
+        let gradients = self.0.backward(states, cotangent, GradientMask::LOGITS);
+        gradients.logits.expect("the wanted gradient")
+    }
+}
+
 /// The gradients of a call. `None` stands for a gradient that is not wanted.
 pub(super) struct CpuGradients<S: Storage> {
     pub logits: Option<Vec<S>>,

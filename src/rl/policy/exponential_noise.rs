@@ -11,11 +11,13 @@ pub(in crate::rl) fn exponential_noise(
     actions: usize,
     device: &Device,
 ) -> Tensor<2> {
-    let mut exponential_noise = Vec::with_capacity(streams.len() * actions);
-    for stream in streams {
-        let draws = Exp1.sample_iter(stream).take(actions);
-        // Zero noise would select an action even if its probability is zero.
-        exponential_noise.extend(draws.map(|draw: f64| (draw as f32).max(f32::MIN_POSITIVE)));
-    }
-    matrix(exponential_noise, actions, device)
+    let rows = streams.iter_mut().flat_map(|stream| draws(stream, actions));
+    matrix(rows.collect(), actions, device)
+}
+
+/// Draws the noise of a row.
+pub(super) fn draws(stream: &mut Stream, actions: usize) -> impl Iterator<Item = f32> {
+    let draws = Exp1.sample_iter(stream).take(actions);
+    // Zero noise would select an action even if its probability is zero.
+    draws.map(|draw: f64| (draw as f32).max(f32::MIN_POSITIVE))
 }

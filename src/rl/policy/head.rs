@@ -5,6 +5,11 @@ use crate::{
     TsallisOptions, tsallis_divergence, tsallis_divergence_from_probabilities,
     tsallis_log_softargmax, tsallis_softargmax,
 };
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use crate::{
+    math::{EmptyRow, Output, Solver},
+    op::RowParameters,
+};
 use burn::Tensor;
 use burn::module::Module;
 use burn::nn::Linear;
@@ -59,6 +64,23 @@ impl TsallisPolicyHead {
     /// Returns the alpha of the policy.
     pub fn alpha(&self) -> f64 {
         self.alpha
+    }
+
+    /// Returns the layer that computes the logits.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(super) fn linear(&self) -> &Linear {
+        &self.linear
+    }
+
+    /// Returns the parameters of the policy for rows of logits on the host.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(in crate::rl) fn row_parameters(&self, output: Output) -> RowParameters {
+        RowParameters {
+            alpha: self.alpha,
+            solver: Solver::Newton,
+            empty_row: EmptyRow::NaN,
+            output,
+        }
     }
 
     /// Computes the logits from features.

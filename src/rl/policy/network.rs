@@ -1,4 +1,6 @@
 use super::dense::dense;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use super::flat::{FlatActorCritic, Layer};
 use super::orthogonal::{Initializer, linear};
 use super::{Activation, TsallisPolicyHead};
 use crate::experiment::Stream;
@@ -62,6 +64,33 @@ impl Features {
             .iter()
             .fold(input, |x, layer| forward(layer, x, Some(self.activation)))
     }
+
+    /// Adds the layers, the first of which takes the observations. Returns the number of their output.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    fn push_to(&self, layers: &mut Vec<Layer>) -> usize {
+        let activation = Some(self.activation);
+        self.layers
+            .iter()
+            .fold(0, |input, layer| push(layers, layer, input, activation))
+    }
+}
+
+/// Adds a layer that takes the given input. Returns the number of its output.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+fn push(
+    layers: &mut Vec<Layer>,
+    layer: &Linear,
+    input: usize,
+    activation: Option<Activation>,
+) -> usize {
+    let [inputs, outputs] = layer.weight.val().dims();
+    layers.push(Layer {
+        input,
+        inputs,
+        outputs,
+        activation,
+    });
+    layers.len()
 }
 
 /// Applies a layer and the activation that follows it.
@@ -163,5 +192,19 @@ impl ActorCritic {
             None => features,
         };
         (logits, forward(&self.value, features, None))
+    }
+
+    /// Returns the networks without their parameters, for minibatches of `rows` states on the host.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(in crate::rl) fn flat(&self, rows: usize) -> FlatActorCritic {
+        let mut layers = Vec::new();
+        let features = self.actor.push_to(&mut layers);
+        let logits = push(&mut layers, self.policy.linear(), features, None);
+        let features = match &self.critic {
+            Some(critic) => critic.push_to(&mut layers),
+            None => features,
+        };
+        push(&mut layers, &self.value, features, None);
+        FlatActorCritic::new(layers, logits, rows)
     }
 }

@@ -53,9 +53,9 @@ pub struct Learner {
 pub struct UpdateTimes {
     /// Stepping the environments and evaluating the states.
     pub rollout: Duration,
-    /// Computing the losses of the minibatches.
+    /// Computing the losses of the minibatches. On a CPU, also their gradients in the outputs of the networks.
     pub forward: Duration,
-    /// Computing the gradients of these losses.
+    /// Computing the gradients of these losses, or the rest of them.
     pub backward: Duration,
     /// Stepping the optimizer.
     pub optimizer: Duration,
@@ -400,6 +400,33 @@ mod tests {
             },
             ..PpoConfig::default()
         }
+    }
+
+    /// The products and the activations are large enough for several threads.
+    #[test]
+    fn the_same_bits_for_any_number_of_threads() {
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .expect("a pool");
+            let config = PpoConfig {
+                environments: 64,
+                minibatches: 2,
+                network: NetworkConfig {
+                    hidden: vec![128, 128],
+                    ..NetworkConfig::default()
+                },
+                ..small(0.5)
+            };
+            pool.install(|| {
+                let mut learner = Learner::new(config, &Device::flex()).expect("valid");
+                learner.update().expect("an update");
+                let model = learner.checkpoint().model;
+                model.into_bytes().expect("bytes").to_vec()
+            })
+        };
+        assert!(run(1) == run(3));
     }
 
     /// The large reward is five steps away and a small one is beside the start. A learner finds the large

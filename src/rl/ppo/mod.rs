@@ -1,6 +1,8 @@
 //! Proximal policy optimization with a Tsallis policy and a Tsallis regularizer
 //! (arXiv 2601.12604; Schulman et al. 2017).
 
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod adam;
 mod advantage;
 mod checkpoint;
 mod config;

@@ -1,8 +1,20 @@
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use super::adam::HostAdam;
 use super::{ConfigError, PpoConfig};
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use crate::rl::transfer::is_host;
 use burn::Tensor;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{Adam, AdamConfig, AdamState, AdaptiveMomentumState, Optimizer};
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use burn::tensor::{DType, TensorData};
 use burn::tensor::{Device, Gradients};
+
+/// Decay of the mean of the gradients.
+pub(super) const BETA_1: f32 = 0.9;
+
+/// Decay of the mean of the squared gradients.
+pub(super) const BETA_2: f32 = 0.999;
 
 /// Burn's Adam on all parameters of a module as one vector, with the gradient clipped by its norm.
 ///
@@ -41,14 +53,14 @@ impl ClippedAdam {
     /// Creates the optimizer of a module. [`step`](Self::step) continues from its own copy of the parameters,
     /// so a module whose parameters change elsewhere needs a new optimizer.
     pub fn new<M: Module>(module: &M, config: &PpoConfig) -> Self {
-        let mut parameters = ParameterCollector(Vec::new());
-        module.visit(&mut parameters);
         Self {
             adam: AdamConfig::new()
+                .with_beta_1(BETA_1)
+                .with_beta_2(BETA_2)
                 .with_epsilon(config.adam_epsilon as f32)
                 .build(),
             max_grad_norm: config.max_grad_norm,
-            parameters: Tensor::cat(parameters.0, 0),
+            parameters: flat_parameters(module),
             state: None,
         }
     }
@@ -76,12 +88,51 @@ impl ClippedAdam {
             self.state.take(),
         );
         self.state = state;
-        self.parameters = parameters.clone();
-        let module = module.map(&mut Unflatten {
-            parameters,
+        self.parameters = parameters;
+        (self.write_to(module), norm)
+    }
+
+    /// Replaces the parameters of the module by those of the optimizer.
+    fn write_to<M: Module>(&self, module: M) -> M {
+        module.map(&mut Unflatten {
+            parameters: self.parameters.clone(),
             offset: 0,
-        });
-        (module, norm)
+        })
+    }
+
+    /// Returns whether the parameters are `f32` in the memory of the host.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(super) fn is_on_host(&self) -> bool {
+        is_host(&self.parameters.device()) && self.parameters.dtype() == DType::F32
+    }
+
+    /// Returns the parameters and their moments on the host. [`set_host`](Self::set_host) writes them back.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(super) fn to_host(&self, config: &PpoConfig) -> HostAdam {
+        let values = |tensor: &Tensor<1>| tensor.to_data().iter().collect::<Vec<f32>>();
+        let zeros = || vec![0.0; self.parameters.dims()[0]];
+        let momentum = self.state.as_ref().map(|state| &state.momentum);
+        HostAdam {
+            parameters: values(&self.parameters),
+            first: momentum.map_or_else(zeros, |m| values(&m.moment_1)),
+            second: momentum.map_or_else(zeros, |m| values(&m.moment_2)),
+            steps: self.steps(),
+            epsilon: config.adam_epsilon as f32,
+            max_grad_norm: config.max_grad_norm as f32,
+        }
+    }
+
+    /// Continues from the parameters and moments of the host. Returns the module with these parameters.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(super) fn set_host<M: Module>(&mut self, host: HostAdam, module: M) -> M {
+        let device = self.parameters.device();
+        let count = host.parameters.len();
+        let tensor = |values| Tensor::from_data(TensorData::new(values, [count]), &device);
+        self.parameters = tensor(host.parameters);
+        let (first, second) = (tensor(host.first), tensor(host.second));
+        let momentum = AdaptiveMomentumState::new(host.steps, first, second);
+        self.state = Some(AdamState::new(momentum));
+        self.write_to(module)
     }
 
     /// Returns half the mean of the absolute values of all parameters, `[1]`, which is finite if and only if
@@ -135,6 +186,13 @@ impl ClippedAdam {
         };
         Ok(())
     }
+}
+
+/// Returns the parameters of a module as one vector, in the order of the module's visitors.
+pub(super) fn flat_parameters<M: Module>(module: &M) -> Tensor<1> {
+    let mut parameters = ParameterCollector(Vec::new());
+    module.visit(&mut parameters);
+    Tensor::cat(parameters.0, 0)
 }
 
 /// Collects the parameters of a module as vectors.
@@ -239,14 +297,19 @@ pub(super) mod tests {
         ))
     }
 
-    /// Returns the derivative along the direction.
-    pub(in crate::rl::ppo) fn dot_of_gradient<M: Module>(
+    /// Returns the gradients of all parameters as one vector.
+    pub(in crate::rl::ppo) fn flat_gradient<M: Module>(
         module: &M,
         mut gradients: Gradients,
-    ) -> f64 {
+    ) -> Vec<f32> {
         let mut collector = GradientCollector(&mut gradients, Vec::new());
         module.visit(&mut collector);
-        let gradient: Vec<f32> = Tensor::cat(collector.1, 0).into_data().iter().collect();
+        Tensor::cat(collector.1, 0).into_data().iter().collect()
+    }
+
+    /// Returns the derivative along the direction.
+    pub(in crate::rl::ppo) fn dot_of_gradient<M: Module>(module: &M, gradients: Gradients) -> f64 {
+        let gradient = flat_gradient(module, gradients);
         gradient
             .iter()
             .zip(direction(0, gradient.len()))
@@ -269,10 +332,8 @@ pub(super) mod tests {
         (logits.square().sum() + (values - 1.0).square().sum()).backward()
     }
 
-    fn flat_parameters<M: Module>(module: &M) -> Vec<f32> {
-        let mut parameters = ParameterCollector(Vec::new());
-        module.visit(&mut parameters);
-        Tensor::cat(parameters.0, 0).into_data().iter().collect()
+    pub(in crate::rl::ppo) fn parameters_of<M: Module>(module: &M) -> Vec<f32> {
+        flat_parameters(module).into_data().iter().collect()
     }
 
     /// Without clipping, a step on one vector equals Burn's own step on each parameter.
@@ -295,7 +356,7 @@ pub(super) mod tests {
             theirs = burns.step(1e-2, theirs, gradient);
         }
         assert_eq!(clipped.steps(), 5);
-        for (ours, theirs) in flat_parameters(&ours).iter().zip(flat_parameters(&theirs)) {
+        for (ours, theirs) in parameters_of(&ours).iter().zip(parameters_of(&theirs)) {
             assert!((ours - theirs).abs() < 1e-6, "{ours} {theirs}");
         }
     }

@@ -1,8 +1,14 @@
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use super::optimizer::flat_parameters;
 use super::{LearnerError, PolicyStatistics, PpoConfig, generalized_advantages};
 use crate::experiment::Stream;
-use crate::rl::env::{Episode, VectorEnvironment, VectorStep};
+use crate::rl::env::{EnvironmentError, Episode, VectorEnvironment, VectorStep};
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use crate::rl::policy::HostPolicy;
 use crate::rl::policy::{ActorCritic, TsallisPolicyHead, exponential_noise};
-use crate::rl::transfer::{indices, mask, matrix, read, read_actions};
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use crate::rl::transfer::is_host;
+use crate::rl::transfer::{ReadError, indices, mask, matrix, read, read_actions};
 use burn::Tensor;
 use burn::tensor::{Bool, Device, s};
 
@@ -72,16 +78,34 @@ impl Rollout {
         let mut buffer = RolloutBuffer::default();
         let mut step = VectorStep::default();
         let n = environments.len();
+        #[cfg(any(feature = "flex", feature = "ndarray"))]
+        let mut host_policy = host_policy(model, n, device);
         for time in 0..config.rollout_steps {
-            let (observations, allowed) = observe(environments, device)
+            let state = State::observe(environments)
                 .map_err(|error| LearnerError::environment(error, time * n))?;
-            let logits = model.logits(observations.clone());
-            let probabilities = model
-                .policy()
-                .probabilities(logits.clone(), allowed.clone());
-            let exponential_noise = exponential_noise(actions, environments.actions(), device);
-            let drawn = TsallisPolicyHead::sample(probabilities, exponential_noise);
-            let drawn = read_actions(drawn, environments.actions())?;
+            #[cfg(any(feature = "flex", feature = "ndarray"))]
+            let host = host_policy
+                .as_mut()
+                .map(|policy| policy.draw(&state.observations, state.allowed.as_deref(), actions));
+            #[cfg(not(any(feature = "flex", feature = "ndarray")))]
+            let host: Option<(Vec<f32>, Vec<Option<usize>>)> = None;
+            let (observations, allowed) = state.into_tensors(environments, device);
+            let (logits, drawn) = match host {
+                Some((logits, drawn)) => {
+                    let drawn: Option<Vec<usize>> = drawn.into_iter().collect();
+                    let drawn = drawn.ok_or(ReadError::Action)?;
+                    (matrix(logits, environments.actions(), device), drawn)
+                }
+                None => {
+                    let logits = model.logits(observations.clone());
+                    let probabilities = model
+                        .policy()
+                        .probabilities(logits.clone(), allowed.clone());
+                    let noise = exponential_noise(actions, environments.actions(), device);
+                    let drawn = TsallisPolicyHead::sample(probabilities, noise);
+                    (logits, read_actions(drawn, environments.actions())?)
+                }
+            };
             environments
                 .step(&drawn, &mut step)
                 .map_err(|error| LearnerError::environment(error, time * n))?;
@@ -241,22 +265,59 @@ impl RolloutBuffer {
     }
 }
 
-/// Returns the observations of all environments, and their masks if they have any.
+/// Returns the policy on the host if the device is a CPU and the parameters are `f32`.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+fn host_policy(model: &ActorCritic, states: usize, device: &Device) -> Option<HostPolicy> {
+    if !is_host(device) {
+        return None;
+    }
+    let parameters = flat_parameters(model).into_data();
+    let parameters = parameters.try_into_vec::<f32>().ok()?;
+    Some(HostPolicy::new(model, parameters, states))
+}
+
+/// The observations of all environments, and their masks if they have any.
+struct State {
+    observations: Vec<f32>,
+    allowed: Option<Vec<bool>>,
+}
+
+impl State {
+    fn observe(environments: &VectorEnvironment) -> Result<Self, EnvironmentError> {
+        let n = environments.len();
+        let mut observations = vec![0.0; n * environments.observation_size()];
+        environments.observe_into(&mut observations)?;
+        let mut allowed = None;
+        if environments.has_action_mask() {
+            let mut flags = vec![false; n * environments.actions()];
+            environments.action_masks_into(&mut flags)?;
+            allowed = Some(flags);
+        }
+        Ok(Self {
+            observations,
+            allowed,
+        })
+    }
+
+    fn into_tensors(
+        self,
+        environments: &VectorEnvironment,
+        device: &Device,
+    ) -> (Tensor<2>, Option<Tensor<2, Bool>>) {
+        let allowed = self.allowed;
+        (
+            matrix(self.observations, environments.observation_size(), device),
+            allowed.map(|allowed| mask(allowed, environments.actions(), device)),
+        )
+    }
+}
+
+/// Returns the observations of all environments, and their masks if they have any, as tensors.
 pub(in crate::rl) fn observe(
     environments: &VectorEnvironment,
     device: &Device,
-) -> Result<(Tensor<2>, Option<Tensor<2, Bool>>), crate::rl::env::EnvironmentError> {
-    let size = environments.observation_size();
-    let mut observations = vec![0.0; environments.len() * size];
-    environments.observe_into(&mut observations)?;
-    let mut allowed = None;
-    if environments.has_action_mask() {
-        let actions = environments.actions();
-        let mut flags = vec![false; environments.len() * actions];
-        environments.action_masks_into(&mut flags)?;
-        allowed = Some(mask(flags, actions, device));
-    }
-    Ok((matrix(observations, size, device), allowed))
+) -> Result<(Tensor<2>, Option<Tensor<2, Bool>>), EnvironmentError> {
+    Ok(State::observe(environments)?.into_tensors(environments, device))
 }
 
 #[cfg(all(test, feature = "flex"))]
@@ -500,11 +561,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_actions_is_read_back_in_a_step() {
+    fn nothing_is_read_back_in_a_step_on_a_cpu() {
         let batch = 3 * 16;
         assert_eq!(
             reads_of_a_rollout(16, &Device::flex()),
-            [16, 16, 16, batch, batch, batch + 16, 4]
+            [batch, batch, batch + 16, 4]
         );
     }
 

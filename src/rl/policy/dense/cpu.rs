@@ -4,7 +4,7 @@ use super::Activation;
 use super::tanh;
 
 /// Computes `z <- act(z + b)`. Each row of `z` has as many entries as the bias.
-pub(super) fn activate(z: &mut [f32], bias: &[f32], activation: Option<Activation>) {
+pub(in crate::rl) fn activate(z: &mut [f32], bias: &[f32], activation: Option<Activation>) {
     if activation == Some(Activation::Tanh) {
         return tanh::bias_tanh(z, bias);
     }
@@ -21,7 +21,7 @@ pub(super) fn activate(z: &mut [f32], bias: &[f32], activation: Option<Activatio
 
 /// Turns `gradient` from the gradient of the output `y` into that of the product, and writes the sum of its
 /// rows to `bias_gradient`.
-pub(super) fn activate_backward(
+pub(in crate::rl) fn activate_backward(
     y: &[f32],
     gradient: &mut [f32],
     bias_gradient: &mut [f32],

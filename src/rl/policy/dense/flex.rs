@@ -1,3 +1,4 @@
+use super::product::{Matrix, multiply};
 use super::{Activation, DenseBackend, cpu, portable};
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{Flex, FlexTensor};
@@ -5,74 +6,20 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Shape, TensorData};
 
-/// The smallest number of multiplications for which a product uses rayon's workers. Burn's own product has
-/// the same threshold.
-const PARALLEL_PRODUCT: usize = 192 * 192 * 192;
-
 /// Computes the row-major product of two `f32` matrices of any non-negative strides.
 ///
 /// Burn's own product of these matrices allocates its result twice and copies it, for alignment.
 fn product(a: &FlexTensor, b: &FlexTensor) -> (Vec<f32>, Shape) {
-    let (rows, inner) = (a.shape()[0], a.shape()[1]);
-    let (inner_b, columns) = (b.shape()[0], b.shape()[1]);
-    assert_eq!(
-        inner, inner_b,
-        "cannot multiply [{rows}, {inner}] by [{inner_b}, {columns}]"
-    );
-    let mut product = vec![0.0_f32; rows * columns];
-    if inner > 0 && !product.is_empty() {
-        let operations = rows.saturating_mul(inner).saturating_mul(columns);
-        let parallelism = if operations < PARALLEL_PRODUCT {
-            gemm::Parallelism::None
-        } else {
-            gemm::Parallelism::Rayon(0)
-        };
-        let strides = |tensor: &FlexTensor| {
-            let strides = tensor.layout().strides();
-            (strides[0], strides[1])
-        };
-        let (a_strides, b_strides) = (strides(a), strides(b));
-        let a: &[f32] = &a.storage::<f32>()[a.layout().start_offset()..];
-        let b: &[f32] = &b.storage::<f32>()[b.layout().start_offset()..];
-        check_bounds(a, [rows, inner], a_strides);
-        check_bounds(b, [inner, columns], b_strides);
-        // SAFETY: the result has `rows * columns` entries, and `check_bounds` has checked that the last entry
-        // of each factor lies within its slice.
-        unsafe {
-            gemm::gemm(
-                rows,
-                columns,
-                inner,
-                product.as_mut_ptr(),
-                1,
-                columns as isize,
-                false,
-                a.as_ptr(),
-                a_strides.1,
-                a_strides.0,
-                b.as_ptr(),
-                b_strides.1,
-                b_strides.0,
-                0.0,
-                1.0,
-                false,
-                false,
-                false,
-                parallelism,
-            );
-        }
-    }
-    (product, Shape::new([rows, columns]))
-}
-
-/// Panics if a matrix extends past its memory, which no layout of Burn's does.
-fn check_bounds(memory: &[f32], [rows, columns]: [usize; 2], strides: (isize, isize)) {
-    let last = (rows as isize - 1) * strides.0 + (columns as isize - 1) * strides.1;
-    assert!(
-        strides.0 >= 0 && strides.1 >= 0 && (last as usize) < memory.len(),
-        "a [{rows}, {columns}] matrix with strides {strides:?} does not fit in {} numbers",
-        memory.len()
-    );
+    let shape = [a.shape()[0], b.shape()[1]];
+    let [a, b] = [a, b].map(|tensor| {
+        let values = &tensor.storage::<f32>()[tensor.layout().start_offset()..];
+        let (shape, strides) = (tensor.shape(), tensor.layout().strides());
+        let strides = [strides[0], strides[1]].map(isize::unsigned_abs);
+        Matrix::new(values, [shape[0], shape[1]], strides)
+    });
+    let mut product = vec![0.0; shape[0] * shape[1]];
+    multiply(a, b, false, &mut product);
+    (product, Shape::new(shape))
 }
 
 /// Copies a matrix with negative strides, such as a flipped one.

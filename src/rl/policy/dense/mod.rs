@@ -11,9 +11,15 @@ mod flex;
 mod ndarray;
 mod portable;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
+mod product;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 mod tanh;
 
 pub use backend::DenseBackend;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub(super) use cpu::{activate, activate_backward};
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub(super) use product::{Matrix, is_narrow, multiply, multiply_by_rows, transpose};
 
 use super::Activation;
 use burn::Tensor;

@@ -3,7 +3,7 @@
 use super::{ObjectiveParameters, PolicyForm, SAMPLE_COLUMNS, TERM_COLUMNS};
 
 /// The loss, its terms and its derivatives.
-pub(super) struct ObjectiveOutput {
+pub(in crate::rl::ppo) struct ObjectiveOutput {
     pub loss: f32,
     pub terms: Vec<f32>,
     pub policy_grad: Vec<f32>,
@@ -15,7 +15,7 @@ pub(super) struct ObjectiveOutput {
 /// # Panics
 ///
 /// If the three slices do not have the same number of steps.
-pub(super) fn objective(
+pub(in crate::rl::ppo) fn objective(
     policy: &[f32],
     values: &[f32],
     samples: &[f32],

@@ -12,6 +12,8 @@ mod ndarray;
 mod portable;
 
 pub use backend::{ObjectiveBackend, ObjectiveTensors};
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub(super) use cpu::objective;
 
 use burn::Tensor;
 use burn::backend::Dispatch;
@@ -46,7 +48,6 @@ pub(super) enum TermColumn {
 }
 
 /// The number of columns of the terms.
-#[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(super) const TERM_COLUMNS: usize = 3;
 
 /// The form of the policy.
@@ -153,7 +154,7 @@ mod tests {
     fn the_kernel_is_the_portable_path() {
         for parameters in both() {
             let (policy, values, samples) = inputs(parameters.form);
-            let kernel = cpu::objective(&policy, &values, &samples, parameters);
+            let kernel = objective(&policy, &values, &samples, parameters);
             let tensor = |numbers: &[f32], columns: usize| {
                 let rows = numbers.len() / columns;
                 let data = TensorData::new(numbers.to_vec(), [rows, columns]);
@@ -186,9 +187,9 @@ mod tests {
     fn derivatives_are_those_of_the_loss() {
         for parameters in both() {
             let (policy, values, samples) = inputs(parameters.form);
-            let output = cpu::objective(&policy, &values, &samples, parameters);
+            let output = objective(&policy, &values, &samples, parameters);
             let loss = |policy: &[f32], values: &[f32]| {
-                f64::from(cpu::objective(policy, values, &samples, parameters).loss)
+                f64::from(objective(policy, values, &samples, parameters).loss)
             };
             let step = 2e-3_f32;
             let mut checked = 0;
@@ -232,7 +233,7 @@ mod tests {
             .collect();
         let output = |value_clip| {
             let parameters = parameters(PolicyForm::Log, value_clip);
-            cpu::objective(&vec![0.0; n], &values, &samples, parameters).value_grad
+            objective(&vec![0.0; n], &values, &samples, parameters).value_grad
         };
         assert_eq!(output(0.2), output(f32::INFINITY));
         assert!(output(0.2).iter().all(|&slope| slope != 0.0));
