@@ -52,8 +52,8 @@ impl<L: Layout> Kernel for Backward<'_, L> {
         let l = load::<S>(&self.roots.root, 0);
         // The root of an invalid or empty row is NaN.
         let in_range = (c * l).abs().le(splat::<S>(f32::LOG_SPACE));
-        let l = copy_mask(&in_range).select(l, zero);
-        let remainder = copy_mask(&in_range).select(load::<S>(&self.roots.remainder, 0), zero);
+        let l = in_range.select(l, zero);
+        let remainder = in_range.select(load::<S>(&self.roots.remainder, 0), zero);
         let root = Root::new(c, l, remainder);
         let curve = O::RatioCurve::<S>::new(&root);
         let gradient = Gradient {
@@ -144,8 +144,8 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
             let k = self.group.q(i) * v * self.root.power;
             store::<S>(weights, i, k);
             let better = k.gt(best);
-            center = copy_mask(&better).select(load::<S>(cotangent, i), center);
-            best_gap = copy_mask(&better).select(gap, best_gap);
+            center = better.select(load::<S>(cotangent, i), center);
+            best_gap = better.select(gap, best_gap);
             best_index = better.select(layout::index::<S, L>(i), best_index);
             best = best.max(k);
         }

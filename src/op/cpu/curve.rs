@@ -6,7 +6,7 @@ use super::elementary::{coarse_exp, coarse_log1p, exp, expm1_over, ln, log1p};
 use super::layout::Layout;
 use super::solve::Found;
 use super::summary::Group;
-use super::vector::{M, V, copy_mask, splat};
+use super::vector::{M, V, splat};
 use macerator::Simd;
 
 /// The root `l = ln u_max` of a row, and the numbers that the curves are computed from.
@@ -353,7 +353,7 @@ impl<S: Simd> General<S> {
         let (z, positive) = self.z(gap);
         let r = (splat::<S>(1.0) + z).recip();
         // At c = 0 and an infinite gap, z is NaN.
-        let r = copy_mask(&positive).select(r, zero);
+        let r = positive.select(r, zero);
         let drop = self.drop(gap, coarse_log1p::<S>(z));
         let u = positive.select(coarse_exp::<S>(zero - drop), zero);
         [u, u * r, u * r * r]
@@ -402,11 +402,11 @@ impl<S: Simd> RatioCurve<S> for General<S> {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         // The reciprocal of a smaller number may overflow.
         let is_softmax = root.c.abs().lt(splat::<S>(1e-30));
-        let c = copy_mask(&is_softmax).select(zero, root.c);
+        let c = is_softmax.select(zero, root.c);
         Self {
             power: root.power,
             c_power: c * root.power,
-            inverse_c: copy_mask(&is_softmax).select(zero, one / root.c),
+            inverse_c: is_softmax.select(zero, one / root.c),
             is_softmax: is_softmax.select(one, zero),
             scale: root.scale(),
             offset: root.offset,

@@ -1,7 +1,7 @@
 //! Elementary functions on vectors of `f32`, without branches.
 
-use super::vector::{V, splat};
-use macerator::{Scalar, Simd};
+use super::vector::{V, splat, splat_of};
+use macerator::Simd;
 
 const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
@@ -72,7 +72,7 @@ pub(super) fn ln<S: Simd>(x: V<S>) -> V<S> {
 #[inline(always)]
 fn split<S: Simd>(w: V<S>, w_minus_one: V<S>) -> (V<S>, V<S>) {
     let bits = w.reinterpret::<i32>();
-    let n = (bits - 0x3f35_04f3_i32.splat::<S>()) >> 23;
+    let n = (bits - splat_of::<S, i32>(0x3f35_04f3)) >> 23;
     let mantissa = (bits - (n << 23)).reinterpret::<f32>();
     let n = n.to_float();
     let f = mantissa - splat::<S>(1.0);
@@ -135,7 +135,7 @@ pub(super) fn coarse_exp<S: Simd>(x: V<S>) -> V<S> {
 /// `2^n` from `n +` [`EXP_SHIFT`].
 #[inline(always)]
 fn power_of_two<S: Simd>(shifted: V<S>) -> V<S> {
-    ((shifted.reinterpret::<u32>() << 23) + 0x3f80_0000_u32.splat::<S>()).reinterpret::<f32>()
+    ((shifted.reinterpret::<u32>() << 23) + splat_of::<S, u32>(0x3f80_0000)).reinterpret::<f32>()
 }
 
 /// `(e^(c x) - 1) / c`, and `x` at `c = 0`.

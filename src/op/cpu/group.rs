@@ -26,9 +26,7 @@ impl Handled {
         if mask.all() {
             return Self(u64::MAX);
         }
-        let mut lanes = [false; MAX_LANES];
-        // SAFETY: no machine has more than MAX_LANES lanes, so the mask fits.
-        unsafe { mask.store_as_bool(lanes.as_mut_ptr()) };
+        let lanes = mask.to_array();
         Self((0..MAX_LANES).fold(0, |bits, lane| bits | u64::from(lanes[lane]) << lane))
     }
 

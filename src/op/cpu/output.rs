@@ -6,7 +6,7 @@ use super::elementary::{expm1_over, ln};
 use super::group::{GroupInputs, Handled, LaneRoots};
 use super::layout::{Layout, Sums};
 use super::summary::Group;
-use super::vector::{V, copy_mask, load, splat, store};
+use super::vector::{V, load, splat, store};
 use super::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE};
 use crate::math::Output;
 use macerator::Simd;
@@ -88,7 +88,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let gap = self.gap(i);
             let (u, v) = curve.at(gap);
             let allowed = gap.lt(infinite);
-            let y = copy_mask(&allowed).select(top - gap, zero);
+            let y = allowed.select(top - gap, zero);
             // f*(f'(u)).
             let conjugate = if by_entry {
                 allowed.select(expm1_over::<S>(alpha, curve.log_u(gap)), zero)

@@ -14,8 +14,8 @@ const BRACKET_ROUNDING: f32 = 4e-6;
 
 const TOLERANCE: f32 = Solver::TOLERANCE_ULPS as f32 * f32::EPSILON;
 
-/// Number of vectors of a long row that are sampled for the first steps.
-const SAMPLE: usize = 16;
+/// Number of pairs of vectors of a long row that are sampled for the first steps.
+const SAMPLE: usize = 8;
 
 /// Least `sum_i q_i u_i (u_i / u_max)^c` at the root `l`, divided by `l`, with a given reference. If the largest logit has
 /// a small reference, its mass may be so small that the rounding of the others, a share of `l`, moves the root.
@@ -214,14 +214,14 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let (next, inside) = clamp_to_bracket::<S>(root.offset + newton, lo, hi, hi);
             let remainder = inside.select(newton, next - root.offset);
             let taken = remainder - root.remainder;
-            step = copy_mask(&done).select(step, taken);
-            slope = copy_mask(&done).select(slope, sums[1].high);
+            step = done.select(step, taken);
+            slope = done.select(slope, sums[1].high);
             let last = last_step.max(splat::<S>(TOLERANCE) * next.abs());
             done = done | taken.abs().le(last);
             if done.all() {
                 break;
             }
-            let remainder = copy_mask(&done).select(root.remainder, remainder);
+            let remainder = done.select(root.remainder, remainder);
             root = Root::new(c, root.offset, remainder);
         }
         if wanted {
@@ -284,7 +284,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let e = Self::excess(sums[0]);
             // S decreases in b for c > 0 and increases for c < 0.
             let below = (e * c).ge(zero);
-            least = copy_mask(&below).select(b, least);
+            least = below.select(b, least);
             most = below.select(most, b);
             let moments = [sums[0].high, sums[1].high, sums[2].high];
             let d = halley::<S>(c, C::deformed_log1p(e), moments);
@@ -293,8 +293,8 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             // The tolerances apply to steps of l.
             let unit = (c * b).abs();
             let stop = step.le(last_step * unit) | converged::<S>(step, previous_step, unit);
-            b = copy_mask(&done).select(b, next);
-            slope = copy_mask(&done).select(slope, moments[1]);
+            b = done.select(b, next);
+            slope = done.select(slope, moments[1]);
             done = done | stop;
             if done.all() {
                 break;

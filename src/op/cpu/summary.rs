@@ -31,7 +31,7 @@ pub(super) struct Summary<S: Simd> {
     /// The bracket of `ln u_max`.
     pub lo: V<S>,
     pub hi: V<S>,
-    /// `<q, g> / sum q`, which bounds the root by Jensen's inequality.
+    /// `<q, g> / sum q`, which bounds the root by Jensen's inequality, with a rounding error of the size of the logits'.
     pub mean_gap: V<S>,
 }
 
@@ -73,7 +73,7 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
         let len = gaps.len();
         let mut max = lowest;
         let mut min = splat::<S>(f32::INFINITY);
-        let mut count = zero;
+        let (mut count, mut sum) = (zero, zero);
         let mut largest_q = zero;
         // NaN fails every comparison.
         let mut usable = c.ge(splat::<S>((1.0 - Solver::NEWTON_MAX_ALPHA) as f32))
@@ -92,7 +92,7 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
             usable = usable & x.le(largest);
             max = max.max(x);
             let allowed = x.gt(lowest);
-            min = copy_mask(&allowed).select(x.min(min), min);
+            min = allowed.select(x.min(min), min);
             count += allowed.select(one, zero);
         }
         let max = layout::max::<S, L>(max);
@@ -112,12 +112,12 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
                 x = mask_zero_reference::<S>(x, q.eq(zero));
                 at_max = x.eq(max).select(q.max(at_max), at_max);
             }
-            let gap = copy_mask(&usable).select(max - x, zero);
+            let gap = usable.select(max - x, zero);
             gap_sum += gap.lt(infinite).select(gap, zero);
             store::<S>(gaps, i, gap);
         }
         let gaps = &*gaps;
-        let count = copy_mask(&usable).select(count, one);
+        let count = usable.select(count, one);
         let (constant, total, lo, hi, mean_gap) = match given {
             None => {
                 let log = ln::<S>(count);
@@ -132,14 +132,14 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
                 let mut sums = Sums::<S, L, 2>::zero();
                 for i in (0..len).step_by(lanes::<S>()) {
                     let (gap, q) = (load::<S>(gaps, i), load::<S>(q, i));
-                    let allowed = gap.lt(infinite);
-                    let share = copy_mask(&allowed).select(q * gap, zero);
+                    let allowed = gap.lt(splat::<S>(f32::INFINITY));
+                    let share = allowed.select(q * gap, zero);
                     sums.add([allowed.select(q, zero), share]);
                 }
                 let [mut total, gap_sum] = sums.totals();
-                total.high = copy_mask(&usable).select(total.high, one);
+                total.high = usable.select(total.high, one);
                 let at_max = layout::max::<S, L>(at_max);
-                let at_max = copy_mask(&usable).select(at_max, one);
+                let at_max = usable.select(at_max, one);
                 let (lo, hi) = (zero - ln::<S>(total.high), zero - ln::<S>(at_max));
                 (None, total, lo, hi, gap_sum.high / total.high)
             }
