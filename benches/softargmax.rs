@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench softargmax                     # every shape
 //! cargo bench --bench softargmax -- 4096x1024        # the shapes that contain this text
+//! cargo bench --bench softargmax -- 4096x1024 0.5    # one alpha, by the name that the table prints
 //! ```
 //!
 //! Each line has medians: the forward pass, and the forward pass with the gradients for a given cotangent, as times and
@@ -38,7 +39,10 @@ enum Alphas {
     Rows,
 }
 
-const ALPHAS: [(&str, Alphas, bool); 10] = [
+/// The name of a line, its alphas, and whether their gradient is wanted.
+type NamedAlphas = (&'static str, Alphas, bool);
+
+const ALPHAS: [NamedAlphas; 10] = [
     ("0.5", Alphas::Number(0.5), false),
     ("0.7", Alphas::Number(0.7), false),
     ("1", Alphas::Number(1.0), false),
@@ -128,15 +132,20 @@ fn median(times: &mut [Duration]) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e3
 }
 
-fn bench<B: TsallisBackend>(name: &str, device: &Device, shape: [usize; 2]) {
+fn bench<B: TsallisBackend>(
+    name: &str,
+    device: &Device,
+    shape: [usize; 2],
+    alphas: &[NamedAlphas],
+) {
     let [rows, columns] = shape;
     let logits = Tensor::<2>::random(shape, Distribution::Normal(0.0, 2.0), device);
     let cotangent = Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), device);
     let source: Vec<f32> = logits.to_data().iter().collect();
     let (x, c) = (logits.to_data(), cotangent.to_data());
-    let calls: Vec<_> = ALPHAS
-        .into_iter()
-        .map(|(_, alphas, learned)| Call::<B>::new(rows, &x, &c, alphas, learned))
+    let calls: Vec<_> = alphas
+        .iter()
+        .map(|&(_, alphas, learned)| Call::<B>::new(rows, &x, &c, alphas, learned))
         .collect();
     let autodiff = device.clone().autodiff();
     let with_gradient = Tensor::<2>::from_data(x, &autodiff).require_grad();
@@ -166,7 +175,7 @@ fn bench<B: TsallisBackend>(name: &str, device: &Device, shape: [usize; 2]) {
         "  {:<16} {softmax:8.2} ms {:27} {softmax_both:8.2} ms",
         "softmax", ""
     );
-    for (i, (label, ..)) in ALPHAS.iter().enumerate() {
+    for (i, (label, ..)) in alphas.iter().enumerate() {
         let (forward, both) = (median(&mut forward[i]), median(&mut both[i]));
         println!(
             "  {label:<16} {forward:8.2} ms {:6.2} softmax {:6.2} copies {both:8.2} ms {:6.2} softmax",
@@ -178,17 +187,23 @@ fn bench<B: TsallisBackend>(name: &str, device: &Device, shape: [usize; 2]) {
 }
 
 fn main() {
-    let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    let mut filters = std::env::args().skip(1).filter(|arg| !arg.starts_with('-'));
+    let (shape_filter, alpha_filter) = (filters.next(), filters.next());
+    let alphas: Vec<_> = ALPHAS
+        .into_iter()
+        .filter(|(name, ..)| alpha_filter.as_ref().is_none_or(|filter| filter == name))
+        .collect();
     for shape in SHAPES {
         let [rows, columns] = shape;
-        if filter
+        let text = format!("{rows}x{columns}");
+        if shape_filter
             .as_ref()
-            .is_some_and(|text| !format!("{rows}x{columns}").contains(text))
+            .is_some_and(|filter| !text.contains(filter))
         {
             continue;
         }
-        bench::<burn::backend::flex::Flex>("flex", &Device::flex(), shape);
+        bench::<burn::backend::flex::Flex>("flex", &Device::flex(), shape, &alphas);
         #[cfg(feature = "ndarray")]
-        bench::<burn_ndarray::NdArray>("ndarray", &Device::ndarray(), shape);
+        bench::<burn_ndarray::NdArray>("ndarray", &Device::ndarray(), shape, &alphas);
     }
 }

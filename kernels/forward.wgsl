@@ -4,6 +4,8 @@
 
 // math::Solver::TOLERANCE_ULPS, in f32.
 const TOLERANCE: f32 = {{ tolerance }};
+// math::Solver::QUADRATIC_TOLERANCE_SHARE
+const QUADRATIC_TOLERANCE_SHARE: f32 = {{ quadratic_tolerance_share }};
 // math::Real::BISECTION_STEPS for f32, and math::Solver::SUPPORT_RADIUS_STEPS.
 const BISECTION_STEPS: u32 = {{ bisection_steps }}u;
 const SUPPORT_RADIUS_STEPS: u32 = {{ support_radius_steps }}u;
@@ -20,6 +22,15 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
     var lo = row.lo;
     var hi = row.hi;
     var l = hi;
+    // Jensen's inequality: the mean of B^(-1/c) is at least that of the mean B. The steps are monotone from here, too.
+    let mean = row.mean_gap * exp_accurate(c * lo);
+    if c * mean < 1.0 {
+        let start = lo - log1p_over(c, -mean);
+        if start > lo && start < hi {
+            l = start;
+        }
+    }
+    var previous_step = 0.0;
     for (var i = 0u; i < newton_steps; i++) {
         set_log_ratio(c, l, form);
         let m = mass(local, base, columns, row.max);
@@ -36,9 +47,14 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
         }
         let step = abs(next - l);
         l = next;
-        if step <= TOLERANCE * max(abs(l), 1.0) {
+        // The next step is about step^3 / previous_step^2.
+        let tolerance = TOLERANCE * max(abs(l), 1.0);
+        let next_is_short = step * step * step
+            <= QUADRATIC_TOLERANCE_SHARE * tolerance * previous_step * previous_step;
+        if step <= tolerance || (step < QUADRATIC_TOLERANCE_SHARE && next_is_short) {
             return l;
         }
+        previous_step = step;
     }
     for (var i = 0u; i < BISECTION_STEPS; i++) {
         l = lo + 0.5 * (hi - lo);

@@ -68,6 +68,8 @@ struct RowSummary {
     // The bracket of ln u_max.
     lo: f32,
     hi: f32,
+    // The mean of the gaps under the reference.
+    mean_gap: f32,
     // Whether the root is the support radius.
     by_support_radius: bool,
 }
@@ -92,19 +94,25 @@ fn summarize(local: u32, base: u32, row_index: u32, columns: u32) -> RowSummary 
         }
     }
     let row_sums = reduce(local, local_sums);
-    // The largest reference at the largest logit, whether any entry is invalid, and alpha. Only the leader of the row
-    // adds alpha to the sum: if each invocation read it, a compiler could not prove that control flow which depends
-    // on it is uniform at a barrier.
+    // The largest reference at the largest logit, whether any entry is invalid, alpha, and the sum of the gaps times
+    // their references. Only the leader of the row adds alpha to the sum: if each invocation read it, a compiler could
+    // not prove that control flow which depends on it is uniform at a barrier.
     var second_sums = vec4<f32>(0.0, invalid, 0.0, 0.0);
     if is_row_leader(local) {
         second_sums.z = {{ alpha }};
     }
-    if GIVEN {
-        for (var slot = 0u; slot < slots(columns); slot++) {
-            let column = column_of(local, slot);
-            if column < columns && logit_in_slot(base, local, slot) == row_sums.x {
-                second_sums.x = max(second_sums.x, q_at(base, column));
-            }
+    for (var slot = 0u; slot < slots(columns); slot++) {
+        let column = column_of(local, slot);
+        if column >= columns {
+            continue;
+        }
+        let x = logit_in_slot(base, local, slot);
+        let q = q_at(base, column);
+        if GIVEN && x == row_sums.x {
+            second_sums.x = max(second_sums.x, q);
+        }
+        if is_allowed(x, q) {
+            second_sums.w += q * gap_of(row_sums.x, x).x;
         }
     }
     second_sums = reduce(local, second_sums);
@@ -136,6 +144,7 @@ fn summarize(local: u32, base: u32, row_index: u32, columns: u32) -> RowSummary 
         row.lo = -ln(row_sums.z);
         row.hi = 0.0;
     }
+    row.mean_gap = second_sums.w / row_sums.w;
     row.by_support_radius = row.alpha > NEWTON_MAX_ALPHA && -row.c * max(abs(row.lo), abs(row.hi)) <= LOG_SPACE;
     return row;
 }

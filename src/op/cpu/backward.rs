@@ -132,7 +132,34 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         self.root.c.ge(splat::<S>(0.0)) | largest.le(limit)
     }
 
-    /// Fills the weights `k = q u^(2 - alpha)`, and returns the entry of the largest one.
+    /// The weights `k = q u^(2 - alpha)`.
+    #[inline(always)]
+    fn weight(&self, at: usize) -> V<S> {
+        let (_, v) = self.curve.at(self.group.gap(at));
+        self.group.q(at) * v * self.root.power
+    }
+
+    /// Returns the entry of the largest logit of rows with a constant reference. Up to alpha = 2, it has the largest
+    /// weight.
+    #[inline(always)]
+    fn at_largest_logit(&self, cotangent: &[f32]) -> Largest<S> {
+        let zero = splat::<S>(0.0);
+        let (mut center, mut index) = (zero, zero);
+        for i in self.group.vectors() {
+            let is_largest = self.group.gap(i).eq(zero);
+            center = is_largest.select(load::<S>(cotangent, i), center);
+            index = is_largest.select(layout::index::<S, L>(i), index);
+        }
+        let (_, v) = self.curve.at(zero);
+        Largest {
+            index: layout::pick::<S, L>(zero.eq(zero), index),
+            weight: self.group.q(0) * v * self.root.power,
+            cotangent: layout::pick::<S, L>(zero.eq(zero), center),
+            gap: zero,
+        }
+    }
+
+    /// Fills the weights, and returns the entry of the largest one.
     #[inline(always)]
     fn weigh(&self, cotangent: &[f32], weights: &mut [f32]) -> Largest<S> {
         let zero = splat::<S>(0.0);
@@ -140,8 +167,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let mut best_index = zero;
         for i in self.group.vectors() {
             let gap = self.group.gap(i);
-            let (_, v) = self.curve.at(gap);
-            let k = self.group.q(i) * v * self.root.power;
+            let k = self.weight(i);
             store::<S>(weights, i, k);
             let better = k.gt(best);
             center = better.select(load::<S>(cotangent, i), center);
@@ -207,16 +233,27 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         gradients: Gradients<'_>,
     ) -> Largest<S> {
         let (zero, group) = (splat::<S>(0.0), self.group);
-        let largest = self.weigh(cotangent, weights);
-        let weights = &*weights;
+        let is_weighed = group.summary.constant.is_none();
+        let largest = if is_weighed {
+            self.weigh(cotangent, weights)
+        } else {
+            self.at_largest_logit(cotangent)
+        };
         let center = largest.cotangent;
         // An entry off the support has no weight, even if its cotangent is infinite or NaN.
         let mut sums = Sums::<S, L, 2>::zero();
         for i in group.vectors() {
-            let k = load::<S>(weights, i);
+            let k = if is_weighed {
+                load::<S>(weights, i)
+            } else {
+                let k = self.weight(i);
+                store::<S>(weights, i, k);
+                k
+            };
             let c = load::<S>(cotangent, i) - center;
             sums.add([k, k.gt(zero).select(k * c, zero)]);
         }
+        let weights = &*weights;
         let [total, sum] = sums.totals();
         let mean = sum.high / total.high;
         if let Some(alpha) = gradients.alpha {

@@ -12,6 +12,7 @@ use crate::math::{RowReference, Solver};
 use crate::op::request::STATE_LEN;
 use macerator::Simd;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// The set of rows of a group that have been computed.
@@ -73,7 +74,6 @@ pub(in crate::op) struct GroupBuffers {
     /// The buffers for rows that are stored in another type.
     row: Vec<f32>,
     cotangent_row: Vec<f32>,
-    output: Vec<f32>,
 }
 
 /// The inputs of a kernel.
@@ -189,7 +189,7 @@ impl<'a, T: Storage<Real = f32>> Entries<'_, 'a, T> {
     }
 }
 
-/// Whether the kernels read and write rows of this width in place.
+/// Whether the kernels read rows of this width in place.
 #[inline(always)]
 fn fills_vectors<S: Simd, L: Layout, T: Storage>(width: usize) -> bool {
     T::IS_REAL && L::ALONG_ROW && width.is_multiple_of(lanes::<S>())
@@ -199,18 +199,16 @@ fn fills_vectors<S: Simd, L: Layout, T: Storage>(width: usize) -> bool {
 #[inline(always)]
 fn scatter<S: Simd, L: Layout, T: Storage<Real = f32>>(
     vectors: &[f32],
-    rows: &mut [T],
+    rows: &mut [MaybeUninit<T>],
     width: usize,
-    buffer: &mut Vec<f32>,
 ) {
     if L::ALONG_ROW {
-        T::output_buffer(rows, buffer).copy_from_slice(&vectors[..width]);
-        T::write_back(rows, buffer);
-        return;
+        return T::write(rows, &vectors[..width]);
     }
     for (lane, row) in rows.chunks_exact_mut(width).enumerate() {
-        load_lane::<S>(vectors, lane, T::output_buffer(row, buffer));
-        T::write_back(row, buffer);
+        for (entry, number) in row.iter_mut().zip(vectors.chunks_exact(lanes::<S>())) {
+            entry.write(T::from_real(number[lane]));
+        }
     }
 }
 
@@ -221,7 +219,7 @@ impl GroupBuffers {
         &mut self,
         rows: &Rows<'_, T>,
         first: usize,
-        output: &mut [T],
+        output: &mut [MaybeUninit<T>],
         states: &mut [f32],
     ) -> Handled {
         if rows.parameters.solver != Solver::Newton {
@@ -244,8 +242,6 @@ impl GroupBuffers {
             buffer.resize(logits.len(), 0.0);
         }
         let mut roots = LaneRoots::zeroed();
-        let width = output.len() / count;
-        let in_place = width == columns && fills_vectors::<S, L, T>(width);
         let kernel = Forward::<L> {
             inputs: GroupInputs {
                 logits,
@@ -255,17 +251,11 @@ impl GroupBuffers {
                 layout: PhantomData,
             },
             output: rows.parameters.output,
-            values: if in_place {
-                T::output_buffer(output, &mut self.output)
-            } else {
-                values
-            },
+            values,
             roots: &mut roots,
         };
         let handled = run::<S, _>(alpha, kernel);
-        if !in_place {
-            scatter::<S, L, T>(&self.values, output, width, &mut self.output);
-        }
+        scatter::<S, L, T>(&self.values, output, output.len() / count);
         for (lane, state) in states.chunks_exact_mut(STATE_LEN).enumerate() {
             state.copy_from_slice(&[roots.root[lane], roots.remainder[lane]]);
         }
@@ -329,8 +319,6 @@ impl GroupBuffers {
             }
         }
         let mut alpha_gradient = [0.0; MAX_LANES];
-        let logits_gradient = gradients.logits.as_deref_mut();
-        let in_place = fills_vectors::<S, L, T>(columns);
         let kernel = Backward::<L> {
             inputs: GroupInputs {
                 logits,
@@ -345,28 +333,20 @@ impl GroupBuffers {
             weights,
             slopes,
             gradients: Gradients {
-                logits: match logits_gradient {
-                    Some(logits) if in_place => T::output_buffer(logits, &mut self.output),
-                    _ => values,
-                },
+                logits: values,
                 alpha: wants_alpha.then_some(alpha_gradient.as_mut_slice()),
                 reference: wants_reference.then_some(reference_gradient.as_mut_slice()),
             },
         };
         let handled = run::<S, _>(alpha, kernel);
-        if let (false, Some(logits)) = (in_place, &mut gradients.logits) {
-            scatter::<S, L, T>(&self.values, logits, columns, &mut self.output);
+        if let Some(logits) = &mut gradients.logits {
+            scatter::<S, L, T>(&self.values, logits, columns);
         }
         if let (true, Some(alpha)) = (wants_alpha, &mut gradients.alpha) {
-            alpha.copy_from_slice(&alpha_gradient[..count]);
+            f32::write(alpha, &alpha_gradient[..count]);
         }
         if let (true, Some(reference)) = (wants_reference, &mut gradients.reference) {
-            scatter::<S, L, f32>(
-                &self.reference_gradient,
-                reference,
-                columns,
-                &mut self.output,
-            );
+            scatter::<S, L, f32>(&self.reference_gradient, reference, columns);
         }
         handled
     }
@@ -377,13 +357,5 @@ impl GroupBuffers {
 fn store_lane<S: Simd>(group: &mut [f32], lane: usize, row: &[f32]) {
     for (entry, &x) in group.chunks_exact_mut(lanes::<S>()).zip(row) {
         entry[lane] = x;
-    }
-}
-
-/// Copies a lane into a row.
-#[inline(always)]
-fn load_lane<S: Simd>(group: &[f32], lane: usize, row: &mut [f32]) {
-    for (entry, y) in group.chunks_exact(lanes::<S>()).zip(row) {
-        *y = entry[lane];
     }
 }

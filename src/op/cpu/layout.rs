@@ -8,6 +8,10 @@ use std::marker::PhantomData;
 pub(in crate::op) trait Layout {
     /// Whether the lanes of a vector hold entries of one row. Otherwise, each lane holds a row of its own.
     const ALONG_ROW: bool;
+
+    /// Number of vectors that are summed before their sum is added to the total. Each addition in a lane may lose half a
+    /// rounding of the result, so the error of a sum of 64 rounded numbers would exceed the bound of a probability.
+    const BLOCK: usize;
 }
 
 /// One row in each lane, for short rows. With vectors along a row of a few entries, most of the time would go into sums
@@ -19,10 +23,14 @@ pub(super) struct AlongRow;
 
 impl Layout for AcrossRows {
     const ALONG_ROW: bool = false;
+
+    const BLOCK: usize = 16;
 }
 
 impl Layout for AlongRow {
     const ALONG_ROW: bool = true;
+
+    const BLOCK: usize = 32;
 }
 
 /// A sum over the entries of each row, as a sum of two numbers.
@@ -41,17 +49,15 @@ impl<S: Simd> Clone for Sum<S> {
 
 impl<S: Simd> Copy for Sum<S> {}
 
-/// Number of vectors that are summed in `f32` before their sum is added in `f64`. The error of 32 additions in a lane
-/// is smaller than the rounding of the result.
-const BLOCK: usize = 32;
-
 /// Sums over the entries of each row, which grow by one vector at a time.
 ///
 /// The loops are written out where the sums are needed: a closure would be compiled without the vector instructions.
 pub(super) struct Sums<S: Simd, L, const N: usize> {
     block: [V<S>; N],
     in_block: usize,
-    totals: [f64; N],
+    /// The sums of the blocks: in the lanes of the rows, or of one long row.
+    totals: [V<S>; N],
+    long_totals: [f64; N],
     layout: PhantomData<L>,
 }
 
@@ -61,7 +67,8 @@ impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
         Self {
             block: [splat::<S>(0.0); N],
             in_block: 0,
-            totals: [0.0; N],
+            totals: [splat::<S>(0.0); N],
+            long_totals: [0.0; N],
             layout: PhantomData,
         }
     }
@@ -71,18 +78,20 @@ impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
         for (sum, term) in self.block.iter_mut().zip(terms) {
             *sum += term;
         }
-        if L::ALONG_ROW {
-            self.in_block += 1;
-            if self.in_block == BLOCK {
-                self.end_block();
-            }
+        self.in_block += 1;
+        if self.in_block == L::BLOCK {
+            self.end_block();
         }
     }
 
     #[inline(always)]
     fn end_block(&mut self) {
         for n in 0..N {
-            self.totals[n] += f64::from(self.block[n].reduce_add());
+            if L::ALONG_ROW {
+                self.long_totals[n] += f64::from(self.block[n].reduce_add());
+            } else {
+                self.totals[n] += self.block[n];
+            }
             self.block[n] = splat::<S>(0.0);
         }
         self.in_block = 0;
@@ -101,11 +110,11 @@ impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
         }; N];
         for (n, result) in result.iter_mut().enumerate() {
             let (sum, rest) = if L::ALONG_ROW {
-                let high = self.totals[n] as f32;
-                let low = (self.totals[n] - f64::from(high)) as f32;
+                let high = self.long_totals[n] as f32;
+                let low = (self.long_totals[n] - f64::from(high)) as f32;
                 (splat::<S>(high), splat::<S>(low))
             } else {
-                (self.block[n], zero)
+                (self.totals[n], zero)
             };
             let high = sum * factor;
             let lost = sum.mul_add(factor, zero - high);

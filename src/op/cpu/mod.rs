@@ -36,7 +36,8 @@ use layout::{AcrossRows, AlongRow, Layout};
 use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
 use scalar::F64Buffers;
-use vector::{has_vectors, lanes};
+use std::mem::MaybeUninit;
+use vector::{has_vectors, lanes, prefetch};
 
 /// The value and the divergence follow from the mass `M = sum_i p_i` and `P = <p, f'(u)> = <p, f'(u_max) - g>`:
 ///
@@ -68,7 +69,7 @@ pub(super) trait Arithmetic: Real + Storage<Real = Self> {
         _buffers: &mut GroupBuffers,
         _rows: &Rows<'_, S>,
         _first: usize,
-        _output: &mut [S],
+        _output: &mut [MaybeUninit<S>],
         _states: &mut [Self],
     ) -> Handled {
         Handled::NONE
@@ -95,7 +96,7 @@ impl Arithmetic for f32 {
         buffers: &mut GroupBuffers,
         rows: &Rows<'_, S>,
         first: usize,
-        output: &mut [S],
+        output: &mut [MaybeUninit<S>],
         states: &mut [f32],
     ) -> Handled {
         if const { !has_vectors::<V>() } || rows.columns >= MAX_COLUMNS {
@@ -134,6 +135,9 @@ pub(super) struct RowCall<'a, F> {
     alpha: f64,
     parameters: RowParameters,
 }
+
+/// The output and the states of a block of rows.
+type Block<'b, S> = (&'b mut [MaybeUninit<S>], &'b mut [<S as Storage>::Real]);
 
 /// The inputs of a call, contiguous.
 #[derive(Clone, Copy)]
@@ -175,30 +179,32 @@ impl<'a, S: Storage> Rows<'a, S> {
     /// Computes the output and the state of every row.
     pub fn forward(&self) -> (Vec<S>, Vec<S::Real>) {
         let width = self.output_width();
-        let mut output = vec![S::ZERO; self.count * width];
         let mut states = vec![<S::Real as num_traits::Float>::nan(); self.count * STATE_LEN];
-        if !self.logits.is_empty() {
-            let rows = self.rows_per_task();
-            let task = |(i, (output, states)): (usize, (&mut [S], &mut [S::Real]))| {
-                AutoArch::new().dispatch(Forward {
-                    rows: self,
-                    first: i * rows,
-                    width,
-                    output,
-                    states,
-                });
-            };
-            if self.count <= rows {
-                task((0, (&mut output, &mut states)));
-            } else {
-                output
-                    .par_chunks_mut(rows * width)
-                    .zip(states.par_chunks_mut(rows * STATE_LEN))
-                    .enumerate()
-                    .for_each(task);
-            }
+        if self.logits.is_empty() {
+            return (vec![S::ZERO; self.count * width], states);
         }
-        (output, states)
+        let rows = self.rows_per_task();
+        let mut output = Box::new_uninit_slice(self.count * width);
+        let task = |(i, (output, states)): (usize, Block<'_, S>)| {
+            AutoArch::new().dispatch(Forward {
+                rows: self,
+                first: i * rows,
+                width,
+                output,
+                states,
+            });
+        };
+        if self.count <= rows {
+            task((0, (&mut output, &mut states)));
+        } else {
+            output
+                .par_chunks_mut(rows * width)
+                .zip(states.par_chunks_mut(rows * STATE_LEN))
+                .enumerate()
+                .for_each(task);
+        }
+        // SAFETY: each task has written every entry of its rows.
+        (unsafe { output.assume_init() }.into_vec(), states)
     }
 
     /// Computes the gradients of `<cotangent, output>` in the wanted inputs, row by row.
@@ -209,24 +215,23 @@ impl<'a, S: Storage> Rows<'a, S> {
         wanted: GradientMask,
     ) -> CpuGradients<S> {
         let entries = self.count * self.columns;
-        let zeros = |wanted: bool, numbers: usize| {
-            wanted.then(|| vec![<S::Real as Storage>::ZERO; numbers])
-        };
-        let mut gradients = CpuGradients {
-            logits: wanted.logits.then(|| vec![S::ZERO; entries]),
-            alpha: zeros(wanted.alpha, self.count),
-            reference: zeros(wanted.reference, entries),
-        };
         if self.logits.is_empty() {
-            return gradients;
+            return CpuGradients {
+                logits: wanted.logits.then(Vec::new),
+                alpha: wanted.alpha.then(|| vec![S::Real::ZERO; self.count]),
+                reference: wanted.reference.then(Vec::new),
+            };
         }
+        let mut logits = wanted.logits.then(|| Box::new_uninit_slice(entries));
+        let mut alpha = wanted.alpha.then(|| Box::new_uninit_slice(self.count));
+        let mut reference = wanted.reference.then(|| Box::new_uninit_slice(entries));
         let rows = self.rows_per_task();
         let mut tasks = Vec::with_capacity(self.count.div_ceil(rows));
         let mut remainder = GradientRows {
             count: self.count,
-            logits: gradients.logits.as_deref_mut(),
-            alpha: gradients.alpha.as_deref_mut(),
-            reference: gradients.reference.as_deref_mut(),
+            logits: logits.as_deref_mut(),
+            alpha: alpha.as_deref_mut(),
+            reference: reference.as_deref_mut(),
         };
         while remainder.count > 0 {
             tasks.push(remainder.split_off(rows, self.columns));
@@ -245,7 +250,14 @@ impl<'a, S: Storage> Rows<'a, S> {
         } else {
             tasks.into_par_iter().enumerate().for_each(task);
         }
-        gradients
+        // SAFETY: each task has written every entry of its rows.
+        unsafe {
+            CpuGradients {
+                logits: logits.map(|x| x.assume_init().into_vec()),
+                alpha: alpha.map(|x| x.assume_init().into_vec()),
+                reference: reference.map(|x| x.assume_init().into_vec()),
+            }
+        }
     }
 
     /// The number of rows in a task, enough to make waking another thread worthwhile.
@@ -300,12 +312,12 @@ pub(super) struct CpuGradients<S: Storage> {
     pub reference: Option<Vec<S::Real>>,
 }
 
-/// The buffers for the gradients of some rows.
+/// The buffers for the gradients of some rows. A kernel writes every entry.
 pub(super) struct GradientRows<'g, S: Storage> {
     count: usize,
-    logits: Option<&'g mut [S]>,
-    alpha: Option<&'g mut [S::Real]>,
-    reference: Option<&'g mut [S::Real]>,
+    logits: Option<&'g mut [MaybeUninit<S>]>,
+    alpha: Option<&'g mut [MaybeUninit<S::Real>]>,
+    reference: Option<&'g mut [MaybeUninit<S::Real>]>,
 }
 
 /// Splits the first numbers off a slice.
@@ -342,7 +354,6 @@ const PARALLEL_ENTRIES: usize = 4 * 1024;
 struct Scratch<F> {
     logits: Vec<F>,
     cotangent: Vec<F>,
-    output: Vec<F>,
     group: GroupBuffers,
     f64_buffers: F64Buffers,
 }
@@ -352,7 +363,6 @@ impl<F> Default for Scratch<F> {
         Self {
             logits: Vec::new(),
             cotangent: Vec::new(),
-            output: Vec::new(),
             group: GroupBuffers::default(),
             f64_buffers: F64Buffers::default(),
         }
@@ -364,7 +374,7 @@ struct Forward<'r, 'a, S: Storage> {
     rows: &'r Rows<'a, S>,
     first: usize,
     width: usize,
-    output: &'r mut [S],
+    output: &'r mut [MaybeUninit<S>],
     states: &'r mut [S::Real],
 }
 
@@ -390,6 +400,9 @@ impl<S: Storage> Forward<'_, '_, S> {
         let mut first = self.first;
         let outputs = self.output.chunks_mut(group * self.width);
         for (output, states) in outputs.zip(self.states.chunks_mut(group * STATE_LEN)) {
+            if L::ALONG_ROW {
+                prefetch(rows.logits, (first + group) * rows.columns, rows.columns);
+            }
             let buffers = &mut scratch.group;
             let handled = S::Real::group_forward::<V, L, S>(buffers, rows, first, output, states);
             if !handled.has_all(states.len() / STATE_LEN) {
@@ -399,9 +412,7 @@ impl<S: Storage> Forward<'_, '_, S> {
                         continue;
                     }
                     let row = self.rows.row(first + i, &mut scratch.logits);
-                    let output_buffer = S::output_buffer(y, &mut scratch.output);
-                    let found = scalar::forward(&mut scratch.f64_buffers, row, output_buffer);
-                    S::write_back(y, &scratch.output);
+                    let found = scalar::forward(&mut scratch.f64_buffers, row, y);
                     state.copy_from_slice(&found);
                 }
             }
@@ -444,6 +455,10 @@ impl<S: Storage> Backward<'_, '_, S> {
             let last = first + gradients.count;
             let states = &self.states[first * STATE_LEN..last * STATE_LEN];
             let cotangent = &self.cotangent[first * width..last * width];
+            if L::ALONG_ROW {
+                prefetch(self.rows.logits, last * columns, columns);
+                prefetch(self.cotangent, last * width, width);
+            }
             // The vectorized kernels do not compute the gradients of one number for a row in alpha and the reference.
             let wanted = gradients.logits.is_some() || per_entry;
             let handled = if wanted {

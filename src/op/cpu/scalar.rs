@@ -2,6 +2,7 @@
 
 use super::{GradientRows, RowCall, State, Storage};
 use crate::math::{Output, Real, Row, RowGradients, RowReference, RowState};
+use std::mem::MaybeUninit;
 
 /// The buffers of a row in `f64`.
 #[derive(Default)]
@@ -30,9 +31,9 @@ fn zeros(buffer: &mut Vec<f64>, output_len: usize) -> &mut [f64] {
     buffer
 }
 
-fn narrow<F: Real>(values: &mut [F], buffer: &[f64]) {
-    for (value, &x) in values.iter_mut().zip(buffer) {
-        *value = F::from_f64(x);
+fn narrow<S: Storage>(row: &mut [MaybeUninit<S>], numbers: &[f64]) {
+    for (entry, &x) in row.iter_mut().zip(numbers) {
+        entry.write(S::from_real(S::Real::from_f64(x)));
     }
 }
 
@@ -58,18 +59,18 @@ impl F64Buffers {
 }
 
 #[inline(never)]
-pub(super) fn forward<F: Real>(
+pub(super) fn forward<S: Storage>(
     buffers: &mut F64Buffers,
-    call: RowCall<'_, F>,
-    output: &mut [F],
-) -> State<F> {
+    call: RowCall<'_, S::Real>,
+    output: &mut [MaybeUninit<S>],
+) -> State<S::Real> {
     let (row, _, results) = buffers.row(call);
     let y = zeros(&mut results.entries, output.len());
     let state = row.solve(call.parameters.solver);
     row.output(call.parameters.output, &state, y);
     if call.parameters.output == Output::LogProbabilities {
-        // A finite logarithm that is out of range for `F` stays finite.
-        let lowest = F::min_value().into_f64();
+        // A finite logarithm that is out of range for the arithmetic stays finite.
+        let lowest = <S::Real as num_traits::Float>::min_value().into_f64();
         for log_p in y.iter_mut().filter(|log_p| log_p.is_finite()) {
             *log_p = log_p.max(lowest);
         }
@@ -127,12 +128,10 @@ pub(super) fn backward<S: Storage>(
     let state = row.refine(joined(state));
     row.backward(call.parameters.output, &state, c, gradients);
     if let Some(stored) = logits {
-        let mut buffer = Vec::new();
-        narrow(S::output_buffer(stored, &mut buffer), &results.entries);
-        S::write_back(stored, &buffer);
+        narrow(stored, &results.entries);
     }
     if let Some(alpha) = alpha {
-        alpha[0] = S::Real::from_f64(alpha_gradient);
+        narrow(alpha, &[alpha_gradient]);
     }
     if let Some(reference) = reference {
         narrow(reference, &results.reference);

@@ -14,8 +14,8 @@ const BRACKET_ROUNDING: f32 = 4e-6;
 
 const TOLERANCE: f32 = Solver::TOLERANCE_ULPS as f32 * f32::EPSILON;
 
-/// Number of pairs of vectors of a long row that are sampled for the first steps.
-const SAMPLE: usize = 8;
+/// Number of entries of a long row that are sampled for the first steps.
+const SAMPLE: usize = 128;
 
 /// Least `sum_i q_i u_i (u_i / u_max)^c` at the root `l`, divided by `l`, with a given reference. If the largest logit has
 /// a small reference, its mass may be so small that the rounding of the others, a share of `l`, moves the root.
@@ -97,9 +97,9 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
     /// The distance between the sampled vectors of a long row.
     #[inline(always)]
     fn sample_stride(&self) -> usize {
-        let vectors = self.gaps.len() / lanes::<S>();
-        if L::ALONG_ROW && self.summary.constant.is_some() && vectors >= 4 * SAMPLE {
-            vectors / SAMPLE
+        let strides = self.gaps.len() / SAMPLE;
+        if L::ALONG_ROW && self.summary.constant.is_some() && strides >= 4 {
+            strides
         } else {
             1
         }

@@ -2,6 +2,7 @@
 
 use super::Arithmetic;
 use burn::tensor::{bf16, f16};
+use std::mem::MaybeUninit;
 
 /// A type that tensors are stored in, with the type that its rows are computed in.
 pub(in crate::op) trait Storage: Copy + Send + Sync {
@@ -15,14 +16,16 @@ pub(in crate::op) trait Storage: Copy + Send + Sync {
     /// Returns the row in the arithmetic type: the row itself, or the buffer with the converted row.
     fn read<'a>(row: &'a [Self], buffer: &'a mut Vec<Self::Real>) -> &'a [Self::Real];
 
-    /// Returns the slice in which the row is computed: the row itself, or the buffer.
-    fn output_buffer<'a>(
-        row: &'a mut [Self],
-        buffer: &'a mut Vec<Self::Real>,
-    ) -> &'a mut [Self::Real];
+    /// Rounds a number to the stored type.
+    fn from_real(x: Self::Real) -> Self;
 
-    /// Rounds the numbers in the buffer to the row.
-    fn write_back(row: &mut [Self], buffer: &[Self::Real]);
+    /// Rounds numbers to the entries of a row.
+    #[inline(always)]
+    fn write(row: &mut [MaybeUninit<Self>], numbers: &[Self::Real]) {
+        for (entry, &x) in row.iter_mut().zip(numbers) {
+            entry.write(Self::from_real(x));
+        }
+    }
 }
 
 macro_rules! stored_as_computed {
@@ -40,12 +43,9 @@ macro_rules! stored_as_computed {
             }
 
             #[inline(always)]
-            fn output_buffer<'a>(row: &'a mut [Self], _buffer: &'a mut Vec<Self>) -> &'a mut [Self] {
-                row
+            fn from_real(x: Self) -> Self {
+                x
             }
-
-            #[inline(always)]
-            fn write_back(_row: &mut [Self], _buffer: &[Self]) {}
         }
     )*};
 }
@@ -68,17 +68,8 @@ macro_rules! stored_in_half {
             }
 
             #[inline(always)]
-            fn output_buffer<'a>(row: &'a mut [Self], buffer: &'a mut Vec<f32>) -> &'a mut [f32] {
-                buffer.clear();
-                buffer.resize(row.len(), 0.0);
-                buffer
-            }
-
-            #[inline(always)]
-            fn write_back(row: &mut [Self], buffer: &[f32]) {
-                for (stored, &x) in row.iter_mut().zip(buffer) {
-                    *stored = Self::from_f32(x);
-                }
+            fn from_real(x: f32) -> Self {
+                Self::from_f32(x)
             }
         }
     )*};

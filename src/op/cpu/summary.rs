@@ -45,6 +45,90 @@ impl<S: Simd> Summary<S> {
     }
 }
 
+/// What the first pass over the logits finds in each lane.
+struct Extremes<S: Simd> {
+    max: V<S>,
+    /// The smallest logit of an allowed entry.
+    min: V<S>,
+    /// The number of allowed entries.
+    count: V<S>,
+    /// No logit is NaN or `+inf`, and no reference is out of range.
+    usable: M<S>,
+    largest_q: V<S>,
+    /// Whether an entry of some lane is masked.
+    some_masked: bool,
+}
+
+impl<S: Simd> Extremes<S> {
+    #[inline(always)]
+    fn new(logits: &[f32], len: usize) -> Self {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let (lowest, infinite) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
+        let least = splat::<S>(f32::MIN);
+        let (mut max, mut min, mut not_finite) = (lowest, infinite, zero);
+        for i in (0..len).step_by(lanes::<S>()) {
+            let x = load::<S>(logits, i);
+            max = max.max(x);
+            // The maximum of NaN and a number is the one or the other.
+            let x = x.max(least);
+            min = min.min(x);
+            // NaN if `x` is NaN or infinite.
+            not_finite = x.mul_add(zero, not_finite);
+        }
+        let mut count = splat::<S>((len / lanes::<S>()) as f32);
+        let some_masked = !min.gt(least).all();
+        let mut usable = not_finite.eq(zero);
+        if some_masked {
+            (min, count) = (infinite, zero);
+            for i in (0..len).step_by(lanes::<S>()) {
+                let x = load::<S>(logits, i);
+                usable = usable & x.eq(x);
+                let allowed = x.gt(lowest);
+                min = allowed.select(x.min(min), min);
+                count += allowed.select(one, zero);
+            }
+        }
+        Self {
+            max,
+            min,
+            count,
+            usable,
+            largest_q: zero,
+            some_masked,
+        }
+    }
+
+    #[inline(always)]
+    fn with_reference(logits: &[f32], reference: &[f32], len: usize) -> Self {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let (lowest, largest) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::MAX));
+        let (mut max, mut min) = (lowest, splat::<S>(f32::INFINITY));
+        let (mut count, mut largest_q) = (zero, zero);
+        let mut usable = zero.eq(zero);
+        for i in (0..len).step_by(lanes::<S>()) {
+            let q = load::<S>(reference, i);
+            let none = q.eq(zero);
+            // The vector logarithm is not valid for subnormal numbers. NaN fails every comparison.
+            let normal = q.ge(splat::<S>(f32::MIN_POSITIVE)) & q.le(largest);
+            let x = mask_zero_reference::<S>(load::<S>(logits, i), copy_mask(&none));
+            usable = usable & (none | normal) & x.le(largest);
+            max = max.max(x);
+            let allowed = x.gt(lowest);
+            largest_q = allowed.select(q.max(largest_q), largest_q);
+            min = allowed.select(x.min(min), min);
+            count += allowed.select(one, zero);
+        }
+        Self {
+            max,
+            min,
+            count,
+            usable,
+            largest_q,
+            some_masked: true,
+        }
+    }
+}
+
 /// A group of rows after the first passes.
 pub(super) struct Group<'a, S: Simd, L> {
     /// `x_max - x`, or `+inf` for a masked entry.
@@ -65,43 +149,25 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
         gaps: &'a mut [f32],
     ) -> Self {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
-        let (lowest, largest) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::MAX));
+        let largest = splat::<S>(f32::MAX);
         let given = match reference {
             RowReference::Values(q) => Some(q),
             RowReference::Uniform | RowReference::Ones => None,
         };
         let len = gaps.len();
-        let mut max = lowest;
-        let mut min = splat::<S>(f32::INFINITY);
-        let (mut count, mut sum) = (zero, zero);
-        let mut largest_q = zero;
-        // NaN fails every comparison.
-        let mut usable = c.ge(splat::<S>((1.0 - Solver::NEWTON_MAX_ALPHA) as f32))
+        let in_range = c.ge(splat::<S>((1.0 - Solver::NEWTON_MAX_ALPHA) as f32))
             & c.le(splat::<S>((1.0 + MAX_ALPHA) as f32));
-        for i in (0..len).step_by(lanes::<S>()) {
-            let mut x = load::<S>(logits, i);
-            if let Some(q) = given {
-                let q = load::<S>(q, i);
-                let none = q.eq(zero);
-                // The vector logarithm is not valid for subnormal numbers.
-                let normal = q.ge(splat::<S>(f32::MIN_POSITIVE)) & q.le(largest);
-                usable = usable & (copy_mask(&none) | normal);
-                x = mask_zero_reference::<S>(x, none);
-                largest_q = x.gt(lowest).select(q.max(largest_q), largest_q);
-            }
-            usable = usable & x.le(largest);
-            max = max.max(x);
-            let allowed = x.gt(lowest);
-            min = allowed.select(x.min(min), min);
-            count += allowed.select(one, zero);
-        }
-        let max = layout::max::<S, L>(max);
-        let min = layout::min::<S, L>(min);
+        let extremes = match given {
+            None => Extremes::new(logits, len),
+            Some(q) => Extremes::with_reference(logits, q, len),
+        };
+        let max = layout::max::<S, L>(extremes.max);
+        let min = layout::min::<S, L>(extremes.min);
         // Exact up to 2^24 entries for each lane.
-        let count = layout::sum::<S, L>(count);
-        usable = layout::all::<S, L>(usable) & count.gt(zero);
+        let count = layout::sum::<S, L>(extremes.count);
         let finite = max - min;
-        usable = usable & finite.le(largest);
+        let usable =
+            layout::all::<S, L>(extremes.usable & in_range) & count.gt(zero) & finite.le(largest);
 
         let infinite = splat::<S>(f32::INFINITY);
         let (mut at_max, mut gap_sum) = (zero, zero);
@@ -113,7 +179,11 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
                 at_max = x.eq(max).select(q.max(at_max), at_max);
             }
             let gap = usable.select(max - x, zero);
-            gap_sum += gap.lt(infinite).select(gap, zero);
+            gap_sum += if extremes.some_masked {
+                gap.lt(infinite).select(gap, zero)
+            } else {
+                gap
+            };
             store::<S>(gaps, i, gap);
         }
         let gaps = &*gaps;
@@ -159,7 +229,7 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
                 max,
                 constant,
                 total,
-                largest_q: layout::max::<S, L>(largest_q),
+                largest_q: layout::max::<S, L>(extremes.largest_q),
                 lo,
                 hi,
                 mean_gap,

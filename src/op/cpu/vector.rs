@@ -238,6 +238,21 @@ pub(crate) fn store<S: Simd>(buffer: &mut [f32], at: usize, value: V<S>) {
     }
 }
 
+/// Asks for the memory of `count` numbers, which are read soon. The machine asks for the next cache lines of a stream
+/// itself, but not across the pages of memory.
+#[inline(always)]
+pub(super) fn prefetch<T>(values: &[T], at: usize, count: usize) {
+    let values = values.get(at..at + count).unwrap_or(&[]);
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(64 / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch has no effect that a program sees.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 /// Loads vectors from a row that may end within them, with zeros after the end.
 #[cfg(feature = "rl")]
 #[inline(always)]

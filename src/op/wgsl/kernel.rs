@@ -289,6 +289,10 @@ impl RowKernel {
         let tolerance = Solver::TOLERANCE_ULPS * f64::from(f32::EPSILON);
         vec![
             ("tolerance", float(tolerance)),
+            (
+                "quadratic_tolerance_share",
+                float(Solver::QUADRATIC_TOLERANCE_SHARE),
+            ),
             ("bisection_steps", f32::BISECTION_STEPS.to_string()),
             ("support_radius_steps", radius_steps.to_string()),
             ("log_space", float(f32::LOG_SPACE.into_f64())),

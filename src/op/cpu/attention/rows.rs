@@ -4,6 +4,7 @@ use crate::math::{Output, RowReference};
 use crate::op::attention::AttentionParameters;
 use crate::op::cpu::{Arithmetic, Backward, Forward, GradientRows, Rows};
 use macerator::AutoArch;
+use std::mem::MaybeUninit;
 
 /// Some rows of scores, contiguous, computed on the calling thread.
 pub(super) struct BlockRows<'a, F> {
@@ -42,7 +43,7 @@ impl<'a, F: Arithmetic> BlockRows<'a, F> {
             rows: &self.rows(Output::Probabilities),
             first: 0,
             width: self.columns,
-            output: weights,
+            output: as_unwritten(weights),
             states,
         });
     }
@@ -80,10 +81,16 @@ impl<'a, F: Arithmetic> BlockRows<'a, F> {
             first: 0,
             gradients: GradientRows {
                 count: rows.count,
-                logits,
-                alpha,
+                logits: logits.map(as_unwritten),
+                alpha: alpha.map(as_unwritten),
                 reference: None,
             },
         });
     }
+}
+
+/// The type in which the kernels take the numbers that they write.
+fn as_unwritten<F>(numbers: &mut [F]) -> &mut [MaybeUninit<F>] {
+    // SAFETY: both types have the same layout, and the kernels write numbers only.
+    unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [MaybeUninit<F>]) }
 }
