@@ -5,7 +5,8 @@ use super::{
     AttentionShape, OptionalMask,
 };
 use crate::op::cpu::Arithmetic;
-use crate::op::cpu::attention::{Attention, Broadcast, Gemm};
+use crate::op::cpu::attention::{Attention, Broadcast};
+use crate::op::cpu::product::Gemm;
 use crate::op::portable;
 use crate::op::request::{AlphaTensor, OptionalTensor, STATE_LEN, arithmetic_dtype, row_shape};
 use burn::backend::flex::{Flex, FlexTensor};
@@ -149,7 +150,7 @@ fn forward_in<F: Arithmetic + Element + bytemuck::Pod>(
 ) -> AttentionOutput<Flex> {
     let (storage, shape) = (inputs.query.dtype(), inputs.query.shape());
     let inputs = Contiguous::new(inputs);
-    let output = inputs.attention::<F>(parameters).forward::<Gemm>();
+    let output = inputs.attention::<F>(parameters).forward::<Gemm<false>>();
     let states = row_shape(&shape, STATE_LEN);
     AttentionOutput {
         context: tensor(
@@ -174,7 +175,7 @@ fn backward_in<F: Arithmetic + Element + bytemuck::Pod>(
     let inputs = Contiguous::new(inputs);
     let state = state.to_contiguous();
     let cotangent = arithmetic(cotangent, F::dtype());
-    let gradients = inputs.attention::<F>(parameters).backward::<Gemm>(
+    let gradients = inputs.attention::<F>(parameters).backward::<Gemm<false>>(
         elements(&state),
         elements(&cotangent),
         wanted,

@@ -4,7 +4,8 @@ use super::{
     AttentionGradients, AttentionInputs, AttentionMask, AttentionOutput, AttentionParameters,
     AttentionShape,
 };
-use crate::op::cpu::attention::{Attention, Broadcast, MatrixMultiply};
+use crate::op::cpu::attention::{Attention, Broadcast};
+use crate::op::cpu::product::MatrixMultiply;
 use crate::op::portable;
 use crate::op::request::{AlphaTensor, OptionalTensor, STATE_LEN, row_shape};
 use burn::backend::TensorMetadata;

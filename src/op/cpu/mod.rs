@@ -7,7 +7,7 @@
 //! | `summary`, `solve` | the largest logit and the gaps of a group, then its roots |
 //! | `output`, `backward` | the outputs and the gradients |
 //! | `curve` | the ratio as a function of the gap |
-//! | `attention` | attention by blocks of queries |
+//! | `attention`, `product` | attention by blocks of queries, and the matrix products |
 //! | `dispatch` | the alphas with their own curve, each compiled into its own function |
 //! | `scalar` | all other rows: `f64`, alpha above two, numbers out of range |
 //! | `elementary`, `vector` | functions on vectors, and loads and stores |
@@ -21,6 +21,7 @@ pub(crate) mod elementary;
 mod group;
 mod layout;
 mod output;
+pub(crate) mod product;
 mod scalar;
 mod solve;
 mod storage;

@@ -1,13 +1,12 @@
 //! The gradients. The scores of a block are computed again, and no root is.
 
-use super::product::{Matrix, multiply};
 use super::rows::BlockRows;
 use super::{
-    Attention, Columns, Product, Queries, Run, Scratch, add_rows, is_finite, multiply_support,
-    resized, rows,
+    Attention, Columns, Queries, Run, Scratch, add_rows, is_finite, multiply_support, resized, rows,
 };
 use crate::op::attention::AttentionMask;
 use crate::op::cpu::Arithmetic;
+use crate::op::cpu::product::{Matrix, Product, multiply};
 use crate::op::request::STATE_LEN;
 use std::ops::Range;
 
@@ -216,10 +215,10 @@ impl<F: Arithmetic> Attention<'_, F> {
         let width = self.shape.value_size;
         let count = queries.range.len() * columns.count;
         let cotangent = resized(&mut scratch.cotangent, count);
-        let g = Matrix::new(g, width);
+        let g = Matrix::of_rows(g, width);
         for run in &columns.runs {
             let value = rows(self.value, self.key_rows(queries, &run.keys), width);
-            let value = Matrix::new(value, width).transposed();
+            let value = Matrix::of_rows(value, width).transposed();
             let cotangent = &mut cotangent[run.first..];
             multiply::<F, M>(F::one(), g, value, false, cotangent, columns.count);
         }
@@ -367,7 +366,7 @@ fn add_transposed<F: Arithmetic, M: Product<F>>(
         let c = rows_mut(c, &run.keys, width);
         if finite {
             let a = Matrix::of_columns(a, columns.count, run.columns()).transposed();
-            multiply::<F, M>(scale, a, Matrix::new(b, width), true, c, width);
+            multiply::<F, M>(scale, a, Matrix::of_rows(b, width), true, c, width);
             continue;
         }
         for (a, b) in a.chunks_exact(columns.count).zip(b.chunks_exact(width)) {

@@ -1,9 +1,10 @@
 //! The context, and the state of each row.
 
 use super::rows::BlockRows;
-use super::{Attention, Product, Queries, Run, Scratch, multiply_support, resized, rows};
+use super::{Attention, Queries, Run, Scratch, multiply_support, resized, rows};
 use crate::math::expm1_over;
 use crate::op::cpu::Arithmetic;
+use crate::op::cpu::product::Product;
 use crate::op::request::STATE_LEN;
 
 /// The results of a forward pass.

@@ -7,22 +7,14 @@
 //! |---|---|
 //! | `forward`, `backward` | the passes over all blocks |
 //! | `rows` | the row kernels on a block |
-//! | `product` | the matrix products |
 
 mod backward;
 mod forward;
-mod product;
 mod rows;
 
-#[cfg(feature = "flex")]
-pub(in crate::op) use product::Gemm;
-#[cfg(feature = "ndarray")]
-pub(in crate::op) use product::MatrixMultiply;
-pub(in crate::op) use product::Product;
-
 use super::Arithmetic;
+use super::product::{Matrix, Product, multiply};
 use crate::op::attention::{AttentionParameters, AttentionShape};
-use product::{Matrix, multiply};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -253,11 +245,11 @@ impl<F: Arithmetic> Attention<'_, F> {
     ) {
         let size = self.shape.size;
         let query = rows(self.query, self.rows_of(queries), size);
-        let query = Matrix::new(query, size);
+        let query = Matrix::of_rows(query, size);
         let scale = F::from_f64(self.parameters.scale);
         for run in &columns.runs {
             let key = rows(self.key, self.key_rows(queries, &run.keys), size);
-            let key = Matrix::new(key, size).transposed();
+            let key = Matrix::of_rows(key, size).transposed();
             let scores = &mut scores[run.first..];
             multiply::<F, M>(scale, query, key, false, scores, columns.count);
         }
@@ -389,7 +381,7 @@ fn multiply_support<'b, F: Arithmetic, M: Product<F>>(
     if !single {
         for (i, run) in columns.runs.iter().enumerate() {
             let a = Matrix::of_columns(a, columns.count, run.columns());
-            let b = Matrix::new(b(run), width);
+            let b = Matrix::of_rows(b(run), width);
             multiply::<F, M>(scale, a, b, i > 0, c, width);
         }
     }

@@ -1,148 +1,24 @@
 //! Products of matrices on the host, into memory of the caller.
 
+use crate::op::cpu::product;
 use crate::op::cpu::vector::{lanes, load_row, splat};
 use macerator::{AutoArch, Simd, WithSimd};
 
+#[cfg(feature = "flex")]
+type HostProduct = product::Gemm<true>;
+#[cfg(not(feature = "flex"))]
+type HostProduct = product::MatrixMultiply;
+
 /// A matrix of any strides in a slice.
-#[derive(Clone, Copy)]
-pub(in crate::rl) struct Matrix<'a> {
-    values: &'a [f32],
-    shape: [usize; 2],
-    strides: [usize; 2],
-}
+pub(in crate::rl) type Matrix<'a> = product::Matrix<'a, f32>;
 
-impl<'a> Matrix<'a> {
-    /// Returns a matrix of the given strides.
-    ///
-    /// # Panics
-    ///
-    /// If the matrix extends past the slice.
-    pub fn new(values: &'a [f32], shape: [usize; 2], strides: [usize; 2]) -> Self {
-        let [rows, columns] = shape;
-        assert!(
-            rows == 0
-                || columns == 0
-                || (rows - 1) * strides[0] + (columns - 1) * strides[1] < values.len(),
-            "a {shape:?} matrix with strides {strides:?} does not fit in {} numbers",
-            values.len()
-        );
-        Self {
-            values,
-            shape,
-            strides,
-        }
-    }
-
-    /// Returns a matrix of contiguous rows.
-    pub fn of_rows(values: &'a [f32], columns: usize) -> Self {
-        let rows = values.len().checked_div(columns).unwrap_or(0);
-        Self::new(values, [rows, columns], [columns, 1])
-    }
-
-    pub fn transposed(self) -> Self {
-        let ([rows, columns], [row_stride, column_stride]) = (self.shape, self.strides);
-        Self {
-            shape: [columns, rows],
-            strides: [column_stride, row_stride],
-            ..self
-        }
-    }
-}
-
-/// Computes `C = A B`, or `C += A B`, for a row-major `C`. The result does not depend on the number of threads.
+/// Computes `C = A B`, or `C += A B`, for a row-major `C`.
 ///
 /// # Panics
 ///
 /// If the shapes do not match.
 pub(in crate::rl) fn multiply(a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, c: &mut [f32]) {
-    let ([rows, inner], [inner_b, columns]) = (a.shape, b.shape);
-    assert!(
-        inner == inner_b && c.len() == rows * columns,
-        "cannot multiply [{rows}, {inner}] by [{inner_b}, {columns}] into {} numbers",
-        c.len()
-    );
-    if inner == 0 && !accumulate {
-        c.fill(0.0);
-    }
-    if inner > 0 && !c.is_empty() {
-        // SAFETY: the result has `rows * columns` entries, and each factor lies within its slice.
-        unsafe { product(a, b, accumulate, c.as_mut_ptr()) };
-    }
-}
-
-/// The product of Burn's CPU backend.
-///
-/// # Safety
-///
-/// The shapes match, no size is zero, and `c` is valid for the writes of the result.
-#[cfg(feature = "flex")]
-unsafe fn product(a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, c: *mut f32) {
-    /// The smallest number of multiplications for which a product uses rayon's workers. Burn's own product has
-    /// the same threshold.
-    const PARALLEL_PRODUCT: usize = 192 * 192 * 192;
-
-    let ([rows, inner], columns) = (a.shape, b.shape[1]);
-    let operations = rows.saturating_mul(inner).saturating_mul(columns);
-    let parallelism = if operations < PARALLEL_PRODUCT {
-        gemm::Parallelism::None
-    } else {
-        gemm::Parallelism::Rayon(0)
-    };
-    let [a_strides, b_strides] = [a, b].map(|m| m.strides.map(|stride| stride as isize));
-    // SAFETY: the caller's, and the last entry of a matrix lies within its slice.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            inner,
-            c,
-            1,
-            columns as isize,
-            accumulate,
-            a.values.as_ptr(),
-            a_strides[1],
-            a_strides[0],
-            b.values.as_ptr(),
-            b_strides[1],
-            b_strides[0],
-            if accumulate { 1.0 } else { 0.0 },
-            1.0,
-            false,
-            false,
-            false,
-            parallelism,
-        );
-    }
-}
-
-/// The product of the ndarray backend.
-///
-/// # Safety
-///
-/// The shapes match, no size is zero, and `c` is valid for the writes of the result.
-#[cfg(not(feature = "flex"))]
-unsafe fn product(a: Matrix<'_>, b: Matrix<'_>, accumulate: bool, c: *mut f32) {
-    let ([rows, inner], columns) = (a.shape, b.shape[1]);
-    let [a_strides, b_strides] = [a, b].map(|m| m.strides.map(|stride| stride as isize));
-    // SAFETY: the caller's, and the last entry of a matrix lies within its slice.
-    unsafe {
-        matrixmultiply::sgemm(
-            rows,
-            inner,
-            columns,
-            1.0,
-            a.values.as_ptr(),
-            a_strides[0],
-            a_strides[1],
-            b.values.as_ptr(),
-            b_strides[0],
-            b_strides[1],
-            if accumulate { 1.0 } else { 0.0 },
-            c,
-            columns as isize,
-            1,
-        );
-    }
+    product::multiply::<f32, HostProduct>(1.0, a, b, accumulate, c, b.columns());
 }
 
 /// Whether a matrix has so few columns that the vectors of a general product would be almost empty. The products
@@ -212,36 +88,6 @@ mod tests {
         (0..count).map(|i| (i as f32 * step).sin()).collect()
     }
 
-    /// Compares every layout of both factors with sums in `f64`.
-    #[test]
-    fn every_layout_is_multiplied() {
-        for [rows, inner, columns] in [[1, 1, 1], [13, 7, 80], [128, 64, 2], [3, 0, 2], [0, 4, 5]] {
-            let (a, b) = (wave(rows * inner, 0.37), wave(inner * columns, 0.71));
-            let layouts = |values, rows, columns| {
-                let transposed = Matrix::new(values, [columns, rows], [rows, 1]).transposed();
-                [
-                    Matrix::new(values, [rows, columns], [columns, 1]),
-                    transposed,
-                ]
-            };
-            for a in layouts(&a, rows, inner) {
-                for b in layouts(&b, inner, columns) {
-                    let at = |m: Matrix<'_>, i, j| {
-                        f64::from(m.values[i * m.strides[0] + j * m.strides[1]])
-                    };
-                    let mut c = vec![f32::NAN; rows * columns];
-                    multiply(a, b, false, &mut c);
-                    multiply(a, b, true, &mut c);
-                    for (i, c) in c.into_iter().enumerate() {
-                        let (row, column) = (i / columns, i % columns);
-                        let exact: f64 = (0..inner).map(|k| at(a, row, k) * at(b, k, column)).sum();
-                        assert!((f64::from(c) - 2.0 * exact).abs() < 1e-5, "{c} {exact}");
-                    }
-                }
-            }
-        }
-    }
-
     #[test]
     fn few_rows_are_multiplied_alike() {
         for [rows, inner, columns] in [[128, 64, 2], [5, 67, 3], [1, 1, 4]] {
@@ -260,22 +106,5 @@ mod tests {
                 assert!((c - wanted).abs() < 1e-5, "{c} {wanted}");
             }
         }
-    }
-
-    #[test]
-    fn the_same_bits_for_any_number_of_threads() {
-        let [rows, inner, columns] = [200, 390, 210];
-        let (a, b) = (wave(rows * inner, 0.37), wave(inner * columns, 0.71));
-        let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .expect("a pool");
-            let mut c = vec![0.0; rows * columns];
-            let (a, b) = (Matrix::of_rows(&a, inner), Matrix::of_rows(&b, columns));
-            pool.install(|| multiply(a, b, false, &mut c));
-            c
-        };
-        assert_eq!(run(1), run(3));
     }
 }
