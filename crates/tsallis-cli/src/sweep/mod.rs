@@ -361,7 +361,7 @@ const RUNS: &str = "runs";
 /// Returns the folders of the settings of a sweep. Returns none if the folder holds no sweep.
 pub(super) fn setting_folders(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let runs = folder.join(RUNS);
-    if !Results::exist_in(folder) || !runs.is_dir() {
+    if !runs.is_dir() || !Results::exist_in(folder)? {
         return Ok(Vec::new());
     }
     let refused = || FileError::io("read the folder", &runs);

@@ -121,9 +121,9 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// Returns whether the folder holds a sweep.
-    pub(super) fn exist_in(folder: &Path) -> bool {
-        folder.join(PLAN).is_file()
+    /// Returns whether the folder holds a sweep or shards of one.
+    pub(super) fn exist_in(folder: &Path) -> Result<bool, FileError> {
+        Ok(!plans(folder)?.is_empty())
     }
 
     /// Checks that the folder still holds the sweep.

@@ -323,6 +323,11 @@ fn merged_shards_equal_a_single_process() {
         }
     });
 
+    // The runs that have ended can be plotted.
+    let drawn = folder.join("drawn");
+    let said = succeed(&["plot", name(&out), "--out", name(&drawn)]);
+    assert!(said.contains("seed"), "{said}");
+
     // A missing shard.
     let merge = [TINY, GRID, &["--out", name(&out), "--merge"]].concat();
     let said = refuse(&merge);
