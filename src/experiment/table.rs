@@ -1,5 +1,5 @@
 use super::error::FileError;
-use super::file::lock;
+use super::file::{lock, write_atomically};
 use super::renamed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -162,6 +162,23 @@ pub fn read_table<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>, FileError>
         .collect()
 }
 
+/// Writes a table with these rows atomically.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn write_table<R: Serialize>(path: &Path, rows: &[R]) -> Result<(), FileError> {
+    let text = || -> std::io::Result<Vec<u8>> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for row in rows {
+            writer.serialize(row)?;
+        }
+        writer.into_inner().map_err(csv::IntoInnerError::into_error)
+    };
+    let text = text().map_err(FileError::io("write", path))?;
+    write_atomically(path, &text)
+}
+
 /// Yields the header (as `None`) and the rows of a file up to its last line end, each with the byte offset of
 /// its end.
 fn whole_rows<R: DeserializeOwned>(
@@ -252,7 +269,11 @@ mod tests {
                 "cut at {length}"
             );
         }
-        assert_eq!(read_table::<Row>(&path).expect("rows").len(), 6);
+        let rows = read_table::<Row>(&path).expect("rows");
+        assert_eq!(rows.len(), 6);
+        // A table that is written at once has the same bytes.
+        write_table(&path, &rows).expect("written");
+        assert_eq!(fs::read(&path).expect("the table"), whole);
         fs::remove_file(&path).expect("removed");
     }
 

@@ -23,8 +23,8 @@ pub(super) struct ConfigSource {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Preset {
-    /// Settings of the paper's code (arXiv 2601.12604): a million steps, no bootstrapping at truncation, no noise on
-    /// the first transition.
+    /// Settings of the paper's code (arXiv 2601.12604): a million steps, values clipped at 0.2, no bootstrapping at
+    /// truncation, no noise on the first transition.
     Paper,
 }
 
@@ -125,7 +125,7 @@ pub(super) struct TrainingFlags {
     #[arg(long, value_name = "NUMBER", help_heading = "PPO")]
     clip: Option<f64>,
 
-    /// Clipping range of the change in value per update, or none [default: 0.2].
+    /// Clipping range of the change in value per update, or none [default: none].
     #[arg(long, value_name = "NUMBER", value_parser = optional_number, help_heading = "PPO")]
     value_clip: Option<OptionalNumber>,
 

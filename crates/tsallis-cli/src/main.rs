@@ -24,6 +24,7 @@ mod plot_runs;
 mod print_paragraph;
 mod progress;
 mod seeds;
+mod sharding;
 mod statistics;
 mod stop;
 mod sweep;

@@ -563,14 +563,14 @@ mod tests {
         // The settings of most groups are omitted.
         let mut several = [(); 4].map(|()| group(0.5, 1.0));
         several[1].config.gamma = 0.9;
-        several[2].config.value_clip = None;
+        several[2].config.value_clip = Some(0.2);
         several[3].config.network.hidden = vec![32, 16];
         assert_eq!(
             labels(&several),
             [
                 "common settings",
                 "gamma 0.9",
-                "value clip none",
+                "value clip 0.2",
                 "hidden 32,16"
             ]
         );

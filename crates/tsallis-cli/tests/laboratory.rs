@@ -373,6 +373,122 @@ fn a_changed_process_file_is_detected() {
     );
 }
 
+/// Runs a command with one thread, so that the rows are in the order of the grid.
+fn single_threaded(arguments: &[String], more: &[&str]) -> Output {
+    let mut command = tsallis(&[]);
+    command.args(arguments).args(more);
+    output(command.env("RAYON_NUM_THREADS", "1"))
+}
+
+#[test]
+fn merged_shards_equal_a_single_process() {
+    let folder = folder("shards");
+    let path = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    let arguments = small("--alpha 0.5 1 --algorithm fpg hadamard --seeds 2");
+    let (single, out) = (path("single"), path("shards"));
+    assert!(
+        single_threaded(&arguments, &["--out", &single])
+            .status
+            .success()
+    );
+
+    let shard = |shard: &str| {
+        let mut command = tsallis(&[]);
+        command
+            .args(&arguments)
+            .args(["--out", &out, "--shard", shard]);
+        let ended = output(&mut command);
+        assert!(ended.status.success(), "{}", text(&ended.stderr));
+        text(&ended.stdout)
+    };
+    let merge = |more: &[&str]| {
+        let mut command = tsallis(&[]);
+        output(
+            command
+                .args(&arguments)
+                .args(["--out", &out, "--merge"])
+                .args(more),
+        )
+    };
+    let refused = |more: &[&str]| {
+        let ended = merge(more);
+        assert_eq!(ended.status.code(), Some(2));
+        let error = text(&ended.stderr);
+        assert_eq!(error.lines().count(), 1, "{error}");
+        error
+    };
+    let read = |name: &str| fs::read(folder.join("shards").join(name)).expect("a file");
+    // All at once: the shards do not lock each other out.
+    std::thread::scope(|scope| {
+        for name in ["0/3", "2/3"] {
+            scope.spawn(move || {
+                let said = shard(name);
+                assert!(
+                    said.contains(&format!("Shard {name} is complete")),
+                    "{said}"
+                );
+            });
+        }
+    });
+    // 2 alphas, 2 step sizes, 2 temperatures and 2 seeds; Hadamard has neither alphas nor temperatures.
+    let error = refused(&[]);
+    assert!(
+        error.contains("lacks runs: 7 runs of shard 1/3;"),
+        "{error}"
+    );
+    assert!(!folder.join("shards/results.csv").exists());
+
+    // A shard that was killed while it wrote a line.
+    shard("1/3");
+    let whole = table(&folder.join("shards/results.1-of-3.csv"));
+    let bytes = read("results.1-of-3.csv");
+    fs::write(
+        folder.join("shards/results.1-of-3.csv"),
+        &bytes[..bytes.len() - 10],
+    )
+    .expect("torn");
+    let error = refused(&[]);
+    assert!(error.contains("lacks runs: 1 run of shard 1/3;"), "{error}");
+    shard("1/3");
+    assert_eq!(table(&folder.join("shards/results.1-of-3.csv")), whole);
+
+    let merged = merge(&[]);
+    assert!(merged.status.success(), "{}", text(&merged.stderr));
+    for name in [
+        "results.csv",
+        "sweep.json",
+        "best.csv",
+        "settings.csv",
+        "nchain-4.svg",
+    ] {
+        let single = fs::read(folder.join("single").join(name)).expect("a file");
+        assert!(read(name) == single, "{name} differs");
+    }
+
+    // The merged table grows like another one, and another merge keeps the additional runs.
+    let more = small("--alpha 0.5 1 --algorithm fpg hadamard --seeds 3");
+    assert!(single_threaded(&more, &["--out", &single]).status.success());
+    assert!(single_threaded(&more, &["--out", &out]).status.success());
+    assert!(merge(&[]).status.success());
+    assert!(read("results.csv") == fs::read(folder.join("single/results.csv")).expect("a file"));
+
+    // Shards of another sweep, and another number of shards.
+    let error = refused(&["--horizon", "7"]);
+    assert!(error.contains("horizon 25, not 7"), "{error}");
+    let fewer = small(&format!("--alpha 0.5 --seeds 1 --out {out} --merge"));
+    let error = refusal(&fewer.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(
+        error.contains("holds runs that are not in this sweep"),
+        "{error}"
+    );
+    let others = small(&format!("--out {out} --shard 0/2"));
+    let error = refusal(&others.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(
+        error.contains("is the table of one of 3 shards, not 2"),
+        "{error}"
+    );
+}
+
 #[cfg(unix)]
 mod interrupted {
     use super::*;
@@ -381,18 +497,23 @@ mod interrupted {
     use std::time::{Duration, Instant};
 
     fn lines(out: &Path) -> Vec<String> {
-        let text = fs::read_to_string(out.join("results.csv")).unwrap_or_default();
+        lines_of(out, "results.csv")
+    }
+
+    fn lines_of(out: &Path, table: &str) -> Vec<String> {
+        let text = fs::read_to_string(out.join(table)).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Starts the sweep and waits for some of its runs.
-    fn begin(arguments: &[String], out: &Path) -> Child {
+    /// Starts the sweep and waits for some more of its runs.
+    fn begin(arguments: &[String], out: &Path, table: &str) -> Child {
+        let before = lines_of(out, table).len();
         let mut command = tsallis(&[]);
         command.args(arguments).arg("--out").arg(out);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child: Child = command.spawn().expect("the program starts");
         let begun = Instant::now();
-        while lines(out).len() < 4 {
+        while lines_of(out, table).len() < before + 4 {
             assert!(begun.elapsed() < Duration::from_secs(60), "no run ended");
             sleep(Duration::from_millis(2));
         }
@@ -401,7 +522,11 @@ mod interrupted {
 
     /// Starts the sweep, waits for some of its runs and sends a signal.
     fn stop(arguments: &[String], out: &Path, signal: &str) -> Output {
-        let child = begin(arguments, out);
+        stop_table(arguments, out, signal, "results.csv")
+    }
+
+    fn stop_table(arguments: &[String], out: &Path, signal: &str, table: &str) -> Output {
+        let child = begin(arguments, out, table);
         let sent = Command::new("kill")
             .args([signal, &child.id().to_string()])
             .status();
@@ -436,12 +561,49 @@ mod interrupted {
         assert_eq!(sorted(lines(&killed)), sorted(lines(&straight)));
     }
 
+    /// A shard that is stopped or killed continues and merges.
+    #[test]
+    fn an_interrupted_shard_goes_on() {
+        let arguments = "tabular --mdp nchain:10 --alpha 0.1 --step-size 0.1 --temperature 0.1 \
+                         --iterations 3000 --every 1000 --seeds 40";
+        let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
+        let (straight, out) = (folder("shard-straight"), folder("shard-killed"));
+        let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+        assert!(
+            single_threaded(&arguments, &["--out", &path(&straight)])
+                .status
+                .success()
+        );
+        let shard = |shard: &str| {
+            let mut arguments = arguments.clone();
+            arguments.extend(["--shard".to_owned(), shard.to_owned()]);
+            arguments
+        };
+        let table = "results.0-of-2.csv";
+        for signal in ["-KILL", "-TERM"] {
+            let ended = stop_table(&shard("0/2"), &out, signal, table);
+            assert!(!ended.status.success());
+            let there = lines_of(&out, table).len();
+            assert!(there < 21, "the shard was not stopped in time");
+        }
+        for name in ["0/2", "1/2"] {
+            let words = shard(name);
+            run(&words.iter().map(String::as_str).collect::<Vec<_>>(), &out);
+        }
+        let mut merge = tsallis(&[]);
+        merge
+            .args(&arguments)
+            .args(["--merge", "--out", &path(&out)]);
+        assert!(output(&mut merge).status.success());
+        assert_eq!(lines(&out), lines(&straight));
+    }
+
     #[test]
     fn two_sweeps_at_once_do_not_write_one_table() {
         let out = folder("twice");
         let arguments = "tabular --mdp nchain:10 --alpha 0.1 --iterations 3000 --seeds 400";
         let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
-        let mut first = begin(&arguments, &out);
+        let mut first = begin(&arguments, &out, "results.csv");
         let path = out.to_str().expect("a UTF-8 path");
         let words = arguments.iter().map(String::as_str);
         let error = refusal(&words.chain(["--out", path]).collect::<Vec<_>>());

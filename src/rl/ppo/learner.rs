@@ -479,7 +479,7 @@ mod tests {
     fn every_alpha_learns_the_identity() {
         for alpha in [-1.0, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0] {
             let config = PpoConfig {
-                total_steps: 25 * 128,
+                total_steps: 40 * 128,
                 ..small(alpha)
             };
             let best = config.environment.best_return();

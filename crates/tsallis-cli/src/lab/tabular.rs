@@ -2,6 +2,8 @@ use super::number_format::Decimals;
 use super::preset::Preset;
 use super::progress::Progress;
 use super::{LabError, PROCESS_HELP, check, sweep_report};
+use crate::print_paragraph::print_paragraph;
+use crate::sharding::{Sharding, next_step};
 use crate::{seeds, stop};
 use clap::{Args, ValueEnum};
 use indicatif::{HumanCount, HumanDuration};
@@ -72,6 +74,9 @@ pub(crate) struct Tabular {
     /// Folder of the sweep, new or to be resumed [default: runs/tabular-PRESET].
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+
+    #[command(flatten)]
+    sharding: Sharding,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -129,8 +134,20 @@ impl Tabular {
             PathBuf::from("runs").join(format!("tabular-{preset}"))
         });
 
-        let mut table = Table::open(&folder, &grid, &processes)?;
-        let planned = grid.runs(&processes);
+        let mut planned = grid.runs(&processes);
+        let Sharding { shard, merge } = self.sharding;
+        if merge {
+            let table = Table::merge(&folder, &grid, &processes)?;
+            sweep_report::write(&folder, &processes, &grid, &planned, table.rows())?;
+            return Ok(true);
+        }
+        let mut table = match shard {
+            Some(shard) => {
+                planned = shard.part(planned).collect();
+                Table::open_shard(&folder, shard, &grid, &processes)?
+            }
+            None => Table::open(&folder, &grid, &processes)?,
+        };
         let done = planned.iter().filter(|run| table.contains(run)).count();
         let left = planned.len() - done;
         if done > 0 {
@@ -171,14 +188,23 @@ impl Tabular {
         let elapsed = started.elapsed();
         if finished < left {
             println!(
-                "Stopped after {} of {} runs. Run the same command to resume. Results so far:",
+                "Stopped after {} of {} runs. Run the same command to resume.{}",
                 HumanCount((done + finished) as u64),
-                HumanCount(planned.len() as u64)
+                HumanCount(planned.len() as u64),
+                if shard.is_none() {
+                    " Results so far:"
+                } else {
+                    ""
+                }
             );
         } else if left > 0 {
             println!("{} in {}.", runs(left), HumanDuration(elapsed));
         }
-        sweep_report::write(&folder, &processes, &grid, &planned, table.rows())?;
+        match shard {
+            None => sweep_report::write(&folder, &processes, &grid, &planned, table.rows())?,
+            Some(shard) if finished == left => print_paragraph(&next_step(shard)),
+            Some(_) => {}
+        }
         Ok(finished == left)
     }
 

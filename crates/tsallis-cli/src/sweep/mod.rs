@@ -9,9 +9,10 @@ use super::hyperparameters::{ConfigSource, TrainingFlags, coupling_note};
 use super::parallel::{cores, parallel_map};
 use super::print_paragraph::print_paragraph;
 use super::progress::Progress;
+use super::sharding::{Sharding, next_step};
 use super::{CommandError, device, learning_curve, stop};
 use burn::tensor::Device;
-use burn_tsallis::experiment::{FileError, write_atomically};
+use burn_tsallis::experiment::{FileError, Shard, ShardError, write_atomically};
 use burn_tsallis::rl::ppo::{ConfigError, LearnerError, PpoConfig};
 use burn_tsallis::rl::run::{
     Recording, ResumeOptions, RunConfig, RunError, RunFolder, RunStatus, RunSummary, SavedRun,
@@ -41,6 +42,9 @@ pub(super) struct Sweep {
 
     #[command(flatten)]
     fixed: TrainingFlags,
+
+    #[command(flatten)]
+    sharding: Sharding,
 
     /// Runs to train at once [default: the number of cores].
     #[arg(long, value_name = "COUNT", help_heading = "Runs")]
@@ -142,6 +146,8 @@ pub(super) enum SweepError {
     Run(#[from] RunError),
     #[error(transparent)]
     Write(#[from] FileError),
+    #[error(transparent)]
+    Shard(#[from] ShardError),
 }
 
 impl Sweep {
@@ -153,12 +159,24 @@ impl Sweep {
         for config in &configs {
             config.validate()?;
         }
+        let Sharding { shard, merge } = self.sharding;
+        if merge {
+            let results = Results::merge(&self.out, &self.device, &configs)?;
+            return self.write_report(&configs, &results);
+        }
         let device = device::find(&self.device)?;
-        let results = Results::open(&self.out, &self.device, &configs)?;
+        let results = Results::open(&self.out, &self.device, &configs, shard)?;
         let results = Mutex::new(results);
+        let configs = match shard {
+            Some(shard) => shard.part(configs).collect(),
+            None => configs,
+        };
         self.train(&configs, &device, &results)?;
         let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.write_report(&configs, &results)
+        match shard {
+            Some(shard) => self.report_shard(shard, &configs, &results),
+            None => self.write_report(&configs, &results),
+        }
     }
 
     fn train(
@@ -249,7 +267,7 @@ impl Sweep {
             Keep::All => Recording::default(),
         };
         // If the folder of the sweep was moved or removed, no new one takes its place.
-        Results::check_folder(&self.out)?;
+        Results::check_folder(&self.out, self.sharding.shard)?;
         let run = RunConfig::new(&self.device, config.clone(), recording);
         match RunConfig::read(path) {
             Ok(found) if found.config != run.config || found.device != run.device => {
@@ -285,17 +303,35 @@ impl Sweep {
                 Err(report::FigureError::Run(error)) => return Err(error.into()),
             }
         }
-        let left = configs.iter().filter(|config| !results.has(config)).count();
         if !self.quiet {
             print!("{table}");
-            if left > 0 {
+        }
+        self.check_complete(configs, results)
+    }
+
+    /// The report needs the runs of all shards.
+    fn report_shard(
+        &self,
+        shard: Shard,
+        configs: &[PpoConfig],
+        results: &Results,
+    ) -> Result<(), CommandError> {
+        self.check_complete(configs, results)?;
+        if !self.quiet {
+            print_paragraph(&next_step(shard));
+        }
+        Ok(())
+    }
+
+    fn check_complete(&self, configs: &[PpoConfig], results: &Results) -> Result<(), CommandError> {
+        let left = configs.iter().filter(|config| !results.has(config)).count();
+        if left > 0 {
+            if !self.quiet {
                 print_paragraph(&format!(
                     "{left} of {} runs remain. Run the same command to resume.",
                     configs.len()
                 ));
             }
-        }
-        if left > 0 {
             // The exit code keeps scripts from mistaking a partial table for a complete one.
             return Err(CommandError::Reported(stop::EXIT_CODE));
         }
@@ -325,7 +361,7 @@ const RUNS: &str = "runs";
 /// Returns the folders of the settings of a sweep. Returns none if the folder holds no sweep.
 pub(super) fn setting_folders(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let runs = folder.join(RUNS);
-    if !Results::exist_in(folder) || !runs.is_dir() {
+    if !runs.is_dir() || !Results::exist_in(folder)? {
         return Ok(Vec::new());
     }
     let refused = || FileError::io("read the folder", &runs);

@@ -1,7 +1,8 @@
 use super::SweepError;
 use super::grid::Setting;
 use burn_tsallis::experiment::{
-    CsvTable, FileError, read_table, read_without_bom, write_atomically,
+    CsvTable, FileError, Shard, merge_shards, read_table, read_without_bom, write_atomically,
+    write_table,
 };
 use burn_tsallis::rl::env::EnvironmentKind;
 use burn_tsallis::rl::ppo::PpoConfig;
@@ -120,30 +121,38 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// Returns whether the folder holds a sweep.
-    pub(super) fn exist_in(folder: &Path) -> bool {
-        folder.join(PLAN).is_file()
+    /// Returns whether the folder holds a sweep or shards of one.
+    pub(super) fn exist_in(folder: &Path) -> Result<bool, FileError> {
+        Ok(!plans(folder)?.is_empty())
     }
 
     /// Checks that the folder still holds the sweep.
-    pub(super) fn check_folder(folder: &Path) -> Result<(), FileError> {
-        let plan = folder.join(PLAN);
+    pub(super) fn check_folder(folder: &Path, shard: Option<Shard>) -> Result<(), FileError> {
+        let plan = folder.join(file_name(PLAN, shard));
         let found = fs::metadata(&plan);
         found.map(drop).map_err(FileError::io("read", &plan))
     }
 
-    /// Opens the table of an existing sweep, or creates the folder and the table.
+    /// Opens the table of an existing sweep or of its shard, or creates the folder and the table. `configs` are all
+    /// runs of the sweep.
     pub(super) fn open(
         folder: &Path,
         device: &str,
         configs: &[PpoConfig],
+        shard: Option<Shard>,
     ) -> Result<Self, SweepError> {
-        let plan = folder.join(PLAN);
+        let plan = folder.join(file_name(PLAN, shard));
         let Some(config) = configs.first() else {
             return Err(SweepError::Empty);
         };
         let ours = SweepConfig::new(device, config);
-        if plan.exists() {
+        // Another shard may create its plan, its first file, at any time. So plans are looked for after other files.
+        let unused = RunFolder::check_unused(folder);
+        let plans = plans(folder)?;
+        if plans.is_empty() {
+            unused?;
+        }
+        for plan in plans {
             let json = read_without_bom(&plan).map_err(FileError::io("read", &plan))?;
             let kind: SweepKind =
                 serde_json::from_slice(&json).map_err(|e| FileError::malformed(&plan, e))?;
@@ -161,11 +170,12 @@ impl Results {
                     difference,
                 });
             }
-        } else {
-            RunFolder::check_unused(folder)?;
+        }
+        if let Some(shard) = shard {
+            shard.check_count(folder, RESULTS)?;
         }
         // All checks precede `CsvTable::reopen`, which truncates an incomplete last line.
-        let path = folder.join(RESULTS);
+        let path = folder.join(file_name(RESULTS, shard));
         let rows: Vec<ResultRow> = read_table(&path)?;
         for row in &rows {
             if !configs.iter().any(|config| row.matches(config)) {
@@ -193,6 +203,19 @@ impl Results {
         })
     }
 
+    /// Merges the tables of all shards into the table of the sweep, with the runs in the order of `configs`.
+    pub(super) fn merge(
+        folder: &Path,
+        device: &str,
+        configs: &[PpoConfig],
+    ) -> Result<Self, SweepError> {
+        let place = |row: &ResultRow| configs.iter().position(|config| row.matches(config));
+        let rows = merge_shards(folder, RESULTS, configs.len(), place)?;
+        let merged = Self::open(folder, device, configs, None)?;
+        write_table(&folder.join(RESULTS), &rows)?;
+        Ok(Self { rows, ..merged })
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -213,6 +236,19 @@ impl Results {
         self.rows.push(row);
         Ok(())
     }
+}
+
+/// Returns the name of a file of the sweep or of its shard.
+fn file_name(file: &str, shard: Option<Shard>) -> String {
+    shard.map_or_else(|| file.to_owned(), |shard| shard.file_name(file))
+}
+
+/// Returns the plans of the sweep and of its shards that the folder holds.
+fn plans(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let shards = Shard::find(folder, PLAN)?;
+    let names = std::iter::once(None).chain(shards.into_iter().map(Some));
+    let plans = names.map(|shard| folder.join(file_name(PLAN, shard)));
+    Ok(plans.filter(|plan| plan.exists()).collect())
 }
 
 /// Describes the first difference between two sweeps.
@@ -258,7 +294,7 @@ mod tests {
             .expect("trained");
         let folder = Folder::new("sweep");
         let path = folder.path().join("sweep");
-        let open = || Results::open(&path, "flex", std::slice::from_ref(&config));
+        let open = || Results::open(&path, "flex", std::slice::from_ref(&config), None);
         open().expect("a new sweep").add(&summary).expect("added");
         let names = [RESULTS, PLAN];
         let files = names.map(|name| fs::read(path.join(name)).expect("the file"));

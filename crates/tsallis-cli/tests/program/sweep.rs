@@ -290,3 +290,164 @@ fn the_files_to_keep_can_change() {
     assert!(read(run.join("metrics.csv")).starts_with(&begun));
     assert!(names(&run).contains(&"timing.csv".to_owned()));
 }
+
+/// Returns the rows without the columns that depend on the clock.
+fn ordered(out: &Path) -> Vec<String> {
+    let rows = rows(out);
+    let clockless = |row: &String| row.rsplitn(3, ',').last().expect("columns").to_owned();
+    rows.iter().map(clockless).collect()
+}
+
+#[test]
+fn merged_shards_equal_a_single_process() {
+    let folder = folder("sweep-shards");
+    let (single, out) = (folder.join("single"), folder.join("shards"));
+    assert!(
+        sweep(&single, &[GRID, &["--jobs", "1"]].concat())
+            .status
+            .success()
+    );
+
+    let shard = |shard: &str| sweep(&out, &[GRID, &["--shard", shard]].concat());
+    // All at once: the shards do not lock each other out.
+    std::thread::scope(|scope| {
+        let shards = ["0/3", "2/3"].map(|name| scope.spawn(move || (name, shard(name))));
+        for handle in shards {
+            let (name, ended) = handle.join().expect("a thread");
+            assert!(ended.status.success(), "{}", super::stderr(&ended));
+            let said = stdout(&ended);
+            assert!(
+                said.contains(&format!("Shard {name} is complete")),
+                "{said}"
+            );
+        }
+    });
+
+    // The runs that have ended can be plotted.
+    let drawn = folder.join("drawn");
+    let said = succeed(&["plot", name(&out), "--out", name(&drawn)]);
+    assert!(said.contains("seed"), "{said}");
+
+    // A missing shard.
+    let merge = [TINY, GRID, &["--out", name(&out), "--merge"]].concat();
+    let said = refuse(&merge);
+    assert!(said.contains("lacks runs: 3 runs of shard 1/3;"), "{said}");
+    assert!(!out.join("results.csv").exists());
+
+    // A shard that is killed, with a torn last line, and continued.
+    assert!(shard("1/3").status.success());
+    let table = out.join("results.1-of-3.csv");
+    let whole = read(&table);
+    fs::write(&table, &whole[..whole.len() - 10]).expect("torn");
+    let said = refuse(&merge);
+    assert!(said.contains("lacks runs: 1 run of shard 1/3;"), "{said}");
+    assert!(shard("1/3").status.success());
+    assert_eq!(read(&table), whole);
+
+    let before = names(&out);
+    let said = succeed(&merge);
+    assert_eq!(ordered(&out), ordered(&single));
+    assert_same_files(&out.join("sweep.json"), &single.join("sweep.json"));
+    assert_same_files(&out.join("curves.svg"), &single.join("curves.svg"));
+    assert_eq!(said.as_bytes(), read(single.join("table.md")));
+    assert!(before.iter().all(|name| out.join(name).exists()));
+
+    // The merged table is that of a sweep, which trains nothing more.
+    let merged = read(out.join("results.csv"));
+    assert!(sweep(&out, GRID).status.success());
+    assert_eq!(read(out.join("results.csv")), merged);
+    succeed(&merge);
+    assert_eq!(read(out.join("results.csv")), merged);
+
+    // Shards of another sweep, and another number of shards.
+    for (other, words) in [
+        (
+            &["--gamma", "0.9", "--merge"][..],
+            "its gamma is 0.99, not 0.9",
+        ),
+        (
+            &["--gamma", "0.9", "--shard", "0/3"],
+            "its gamma is 0.99, not 0.9",
+        ),
+        (
+            &["--shard", "0/2"],
+            "is the table of one of 3 shards, not 2",
+        ),
+    ] {
+        let said = refuse(&[TINY, GRID, &["--out", name(&out)], other].concat());
+        assert!(said.contains(words), "{said}");
+    }
+    let fewer = [TINY, &["--out", name(&out), "--seeds", "1", "--merge"]].concat();
+    let said = refuse(&fewer);
+    assert!(
+        said.contains("holds runs that are not in this sweep"),
+        "{said}"
+    );
+    let other = out.join("results.0-of-4.csv");
+    fs::write(&other, "").expect("written");
+    let said = refuse(&merge);
+    assert!(
+        said.contains("is the table of one of 4 shards, not 3"),
+        "{said}"
+    );
+    assert_eq!(read(out.join("results.csv")), merged);
+}
+
+/// A shard that is killed at any time continues, beside the other shard.
+#[test]
+fn an_interrupted_shard_goes_on_where_it_stood() {
+    let folder = folder("sweep-shard-killed");
+    let (single, out) = (folder.join("single"), folder.join("shards"));
+    assert!(
+        sweep(&single, &[GRID, &["--jobs", "1"]].concat())
+            .status
+            .success()
+    );
+    let arguments =
+        |shard: &'static str| [TINY, &["--out", name(&out)], GRID, &["--shard", shard]].concat();
+    let start = |shard| {
+        let mut command = program();
+        command.args(arguments(shard));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("the program starts")
+    };
+    let mut beside = start("1/2");
+    let mut kills = 0;
+    for attempt in 0.. {
+        let mut child = start("0/2");
+        std::thread::sleep(std::time::Duration::from_millis(40 + 30 * attempt));
+        if let Some(status) = child.try_wait().expect("a process") {
+            assert!(status.success());
+            break;
+        }
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        kills += 1;
+    }
+    assert!(kills > 0);
+    assert!(beside.wait().expect("ended").success());
+    succeed(&[TINY, &["--out", name(&out)], GRID, &["--merge"]].concat());
+    assert_eq!(ordered(&out), ordered(&single));
+}
+
+#[test]
+fn an_invalid_shard_prints_one_line() {
+    let out = folder("sweep-shard-refused").join("sweep");
+    for command in ["sweep", "tabular"] {
+        for shard in ["4/4", "a/b", "0/0", "1"] {
+            let said = refuse(&[command, "--out", name(&out), "--shard", shard]);
+            let words = format!(
+                "invalid value '{shard}' for '--shard <I/N>': expected I/N with I from 0 to N - 1"
+            );
+            assert!(said.contains(&words), "{said}");
+        }
+        let said = refuse(&[command, "--out", name(&out), "--shard", "0/2", "--merge"]);
+        assert!(
+            said.contains("'--shard <I/N>' cannot be used with '--merge'"),
+            "{said}"
+        );
+        let said = refuse(&[command, "--out", name(&out), "--merge"]);
+        assert!(said.contains("holds no shard"), "{said}");
+        assert!(!out.exists(), "{command} left a folder");
+    }
+}

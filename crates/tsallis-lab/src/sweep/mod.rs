@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 
-/// Executes every run of a grid that `table` does not contain yet, on rayon's thread pool.
+/// Executes every run of a grid, or of the table's shard, that `table` does not contain yet, on rayon's thread pool.
 ///
 /// Each run is appended to `table` when it ends, and `each` is called with its row. After `stop` is set, no further run
 /// starts.
@@ -33,6 +33,9 @@ pub fn sweep(
 ) -> Result<(), TableError> {
     let by_name: BTreeMap<&str, &Mdp> = processes.iter().map(|mdp| (mdp.name(), mdp)).collect();
     let mut planned = grid.runs(processes);
+    if let Some(shard) = table.shard() {
+        planned = shard.part(planned).collect();
+    }
     planned.retain(|planned| !table.contains(planned));
     let (send, receive) = channel();
     let mut failed = None;

@@ -1,7 +1,10 @@
 use super::grid::{Grid, GridError, PlannedRun};
 use crate::Mdp;
 use crate::algorithms::{Curve, SettingsError};
-use burn_tsallis::experiment::{CsvTable, FileError, read_without_bom, write_atomically};
+use burn_tsallis::experiment::{
+    CsvTable, FileError, Shard, ShardError, merge_shards, read_without_bom, write_atomically,
+    write_table,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -149,6 +152,11 @@ fn parse_values<T: std::str::FromStr>(text: &str) -> Vec<T> {
         .collect()
 }
 
+/// Returns the name of a file of the sweep or of its shard.
+fn file_name(file: &str, shard: Option<Shard>) -> String {
+    shard.map_or_else(|| file.to_owned(), |shard| shard.file_name(file))
+}
+
 /// The part of `sweep.json` by which the two sweep commands tell their folders apart.
 #[derive(Deserialize)]
 struct SweepKind {
@@ -187,8 +195,13 @@ impl SweepSettings {
 
     /// Reads the settings of the runs in a folder, or returns `None` if there are no runs. Settings that differ from
     /// `wanted` are an error.
-    fn find(folder: &Path, wanted: &Self) -> Result<Option<Self>, TableError> {
-        let (settings, results) = (folder.join(SWEEP), folder.join(RESULTS));
+    fn find(
+        folder: &Path,
+        shard: Option<Shard>,
+        wanted: &Self,
+    ) -> Result<Option<Self>, TableError> {
+        let path = |file| folder.join(file_name(file, shard));
+        let (settings, results) = (path(SWEEP), path(RESULTS));
         if !settings.exists() {
             // The table is created, empty, before its settings are written.
             return if fs::metadata(&results).is_ok_and(|file| file.len() > 0) {
@@ -250,6 +263,9 @@ pub enum TableError {
     /// The settings of a run are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The tables of the shards cannot be used together.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// The table would have too many runs.
     #[error(transparent)]
     Grid(#[from] GridError),
@@ -282,6 +298,7 @@ pub struct Table {
     file: CsvTable<RunRow>,
     rows: Vec<RunRow>,
     keys: BTreeSet<RunKey>,
+    shard: Option<Shard>,
 }
 
 impl Table {
@@ -294,12 +311,70 @@ impl Table {
     /// Returns an error if the folder cannot be written, another process writes to it, the table cannot be read, the
     /// settings of its runs are unknown or differ, or the runs of the table and of the grid are too many.
     pub fn open(folder: &Path, grid: &Grid, processes: &[Mdp]) -> Result<Self, TableError> {
+        Self::open_part(folder, None, grid, processes)
+    }
+
+    /// Opens or creates the table of a shard in `folder`, like [`open`](Self::open). [`sweep`](super::sweep) then
+    /// executes only the runs of this shard.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for the same reasons as [`open`](Self::open), or if another shard in the folder has other
+    /// settings or another number of shards.
+    pub fn open_shard(
+        folder: &Path,
+        shard: Shard,
+        grid: &Grid,
+        processes: &[Mdp],
+    ) -> Result<Self, TableError> {
+        Self::check_shards(folder, grid, processes)?;
+        shard.check_count(folder, RESULTS)?;
+        Self::open_part(folder, Some(shard), grid, processes)
+    }
+
+    /// Merges the tables of all shards in `folder` into the table of the whole grid, with the runs in the order of the
+    /// grid. Rows of the table that are not part of the grid follow.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for the same reasons as [`open_shard`](Self::open_shard), or if a run is missing.
+    pub fn merge(folder: &Path, grid: &Grid, processes: &[Mdp]) -> Result<Self, TableError> {
+        Self::check_shards(folder, grid, processes)?;
+        let planned = grid.runs(processes);
+        let places: BTreeMap<RunKey, usize> =
+            planned.iter().map(PlannedRun::key).zip(0..).collect();
+        let place = |row: &RunRow| places.get(&row.key()).copied();
+        let mut rows = merge_shards(folder, RESULTS, planned.len(), place)?;
+        let mut table = Self::open(folder, grid, processes)?;
+        table.rows.retain(|row| place(row).is_none());
+        rows.append(&mut table.rows);
+        write_table(&folder.join(RESULTS), &rows)?;
+        table.keys = rows.iter().map(RunRow::key).collect();
+        Ok(Self { rows, ..table })
+    }
+
+    /// Checks that the settings of each shard in the folder are those of the grid.
+    fn check_shards(folder: &Path, grid: &Grid, processes: &[Mdp]) -> Result<(), TableError> {
+        let wanted = SweepSettings::of(grid, processes);
+        for shard in Shard::find(folder, SWEEP)? {
+            SweepSettings::find(folder, Some(shard), &wanted)?;
+        }
+        Ok(())
+    }
+
+    fn open_part(
+        folder: &Path,
+        shard: Option<Shard>,
+        grid: &Grid,
+        processes: &[Mdp],
+    ) -> Result<Self, TableError> {
         fs::create_dir_all(folder).map_err(FileError::io("create the folder", folder))?;
         let mut wanted = SweepSettings::of(grid, processes);
         // Checked before a partial line is removed, and again once no other process can write.
-        SweepSettings::find(folder, &wanted)?;
-        let (file, mut rows) = CsvTable::reopen(folder.join(RESULTS), |_: &RunRow| true)?;
-        let found = SweepSettings::find(folder, &wanted)?;
+        SweepSettings::find(folder, shard, &wanted)?;
+        let results = folder.join(file_name(RESULTS, shard));
+        let (file, mut rows) = CsvTable::reopen(results, |_: &RunRow| true)?;
+        let found = SweepSettings::find(folder, shard, &wanted)?;
         let mut keys = BTreeSet::new();
         rows.retain(|row| keys.insert(row.key()));
         let in_table: Vec<RunKey> = keys.iter().cloned().collect();
@@ -309,12 +384,17 @@ impl Table {
             wanted.processes.extend(found.processes.clone());
         }
         if found.as_ref() != Some(&wanted) {
-            let settings = folder.join(SWEEP);
+            let settings = folder.join(file_name(SWEEP, shard));
             let text = serde_json::to_vec_pretty(&wanted)
                 .map_err(|error| FileError::malformed(&settings, error))?;
             write_atomically(&settings, &text)?;
         }
-        Ok(Self { file, rows, keys })
+        Ok(Self {
+            file,
+            rows,
+            keys,
+            shard,
+        })
     }
 
     /// Returns the runs in the table.
@@ -325,6 +405,11 @@ impl Table {
     /// Returns `true` if the table contains the run.
     pub fn contains(&self, planned: &PlannedRun) -> bool {
         self.keys.contains(&planned.key())
+    }
+
+    /// Returns the shard whose runs the table holds, or `None` if it is the table of all runs.
+    pub fn shard(&self) -> Option<Shard> {
+        self.shard
     }
 
     /// Flushes the runs to disk.
