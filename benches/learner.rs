@@ -4,11 +4,13 @@
 //! RAYON_NUM_THREADS=1 cargo bench --bench learner
 //! ```
 //!
-//! Each line is the median over the updates of a run, without the warm-up updates.
+//! Each line is the median over the updates of a run, without the warm-up updates. `products` is the time of the matrix
+//! products of the minibatches, measured alone. They are part of `forward` and `backward`.
 
 use burn::tensor::Device;
 use burn_tsallis::rl::ppo::{Learner, LearnerError, PpoConfig, UpdateTimes};
-use std::time::Duration;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 /// Warm-up updates before the measured ones.
 const WARM_UP: usize = 5;
@@ -17,7 +19,7 @@ const WARM_UP: usize = 5;
 const UPDATES: usize = 60;
 
 fn main() -> Result<(), LearnerError> {
-    let paper = PpoConfig::default();
+    let paper = PpoConfig::paper();
     let configurations = [
         ("16 x 32 steps, 16 epochs of 4 minibatches", paper.clone()),
         (
@@ -48,8 +50,15 @@ fn main() -> Result<(), LearnerError> {
         ),
     ];
     println!(
-        "{:44} {:>8}  {:>7} {:>7} {:>8} {:>9} {:>6}",
-        "configuration", "steps/s", "rollout", "forward", "backward", "optimizer", "rest"
+        "{:44} {:>8}  {:>7} {:>7} {:>8} {:>9} {:>6} {:>8}",
+        "configuration",
+        "steps/s",
+        "rollout",
+        "forward",
+        "backward",
+        "optimizer",
+        "rest",
+        "products"
     );
     for (name, config) in configurations {
         let batch = config.batch() as f64;
@@ -57,6 +66,7 @@ fn main() -> Result<(), LearnerError> {
             total_steps: config.batch() * (WARM_UP + UPDATES),
             ..config
         };
+        let products = product_seconds(&config);
         let mut learner = Learner::new(config, &Device::flex())?;
         let mut times = Vec::new();
         while !learner.is_finished() {
@@ -74,12 +84,13 @@ fn main() -> Result<(), LearnerError> {
         ];
         let rest = 100.0 - shares.iter().sum::<f64>();
         println!(
-            "{name:44} {:>8.0}  {:>6.1}% {:>6.1}% {:>7.1}% {:>8.1}% {rest:>5.1}%",
+            "{name:44} {:>8.0}  {:>6.1}% {:>6.1}% {:>7.1}% {:>8.1}% {rest:>5.1}% {:>7.1}%",
             batch / total,
             shares[0],
             shares[1],
             shares[2],
             shares[3],
+            100.0 * products / total,
         );
     }
     Ok(())
@@ -89,4 +100,106 @@ fn median(times: &[UpdateTimes], of: impl Fn(&UpdateTimes) -> Duration) -> f64 {
     let mut seconds: Vec<f64> = times.iter().map(|t| of(t).as_secs_f64()).collect();
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]
+}
+
+/// Returns the time of the matrix products of an update's minibatches, without those of the logits. These have two
+/// columns, which the learner does not leave to the library, and are a percent of the multiplications.
+fn product_seconds(config: &PpoConfig) -> f64 {
+    let rows = config.minibatch();
+    let mut layers = Vec::new();
+    // The actor, and the critic with its value.
+    for last in [&[][..], &[1]] {
+        let mut inputs = config.environment.observation_size();
+        for &outputs in config.network.hidden.iter().chain(last) {
+            layers.push([inputs, outputs]);
+            inputs = outputs;
+        }
+    }
+    let widest = layers.iter().flatten().max().map_or(0, |&width| width);
+    // At different offsets in a page: equal ones delay loads behind stores to other addresses.
+    let size = rows.max(widest) * widest;
+    let mut buffer = vec![0.1; 3 * size + 2 * 272];
+    let (left, rest) = buffer.split_at_mut(size + 272);
+    let (right, product) = rest.split_at_mut(size + 272);
+    let mut minibatch = || {
+        for &[inputs, outputs] in &layers {
+            // The outputs, the gradient of the weights and the gradient of the inputs.
+            multiply(
+                [rows, inputs, outputs],
+                left,
+                [inputs, 1],
+                right,
+                [outputs, 1],
+                product,
+            );
+            multiply(
+                [inputs, rows, outputs],
+                left,
+                [1, inputs],
+                right,
+                [outputs, 1],
+                product,
+            );
+            if inputs != config.environment.observation_size() {
+                multiply(
+                    [rows, outputs, inputs],
+                    left,
+                    [outputs, 1],
+                    right,
+                    [1, outputs],
+                    product,
+                );
+            }
+        }
+    };
+    let mut samples: Vec<f64> = (0..UPDATES)
+        .map(|_| {
+            let started = Instant::now();
+            for _ in 0..config.epochs * config.minibatches {
+                minibatch();
+            }
+            started.elapsed().as_secs_f64()
+        })
+        .collect();
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}
+
+/// Computes the product of a `rows x inner` and an `inner x columns` matrix of the given strides with the product of the
+/// flex backend.
+fn multiply(
+    [rows, inner, columns]: [usize; 3],
+    a: &[f32],
+    a_strides: [usize; 2],
+    b: &[f32],
+    b_strides: [usize; 2],
+    c: &mut [f32],
+) {
+    assert!(a.len() >= rows * inner && b.len() >= inner * columns && c.len() >= rows * columns);
+    let [a_strides, b_strides] = [a_strides, b_strides].map(|of| of.map(|stride| stride as isize));
+    // SAFETY: the matrices are contiguous, by rows or by columns, and lie within their slices.
+    unsafe {
+        gemm::gemm(
+            rows,
+            columns,
+            inner,
+            c.as_mut_ptr(),
+            1,
+            columns as isize,
+            false,
+            a.as_ptr(),
+            a_strides[1],
+            a_strides[0],
+            b.as_ptr(),
+            b_strides[1],
+            b_strides[0],
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+    black_box(c);
 }
