@@ -48,6 +48,7 @@ impl<'a, F> Matrix<'a, F> {
         Self::new(values, [rows, columns.len()], [width, 1])
     }
 
+    #[cfg(feature = "rl")]
     pub fn columns(&self) -> usize {
         self.shape[1]
     }
