@@ -6,6 +6,8 @@
 const TOLERANCE: f32 = {{ tolerance }};
 // math::Solver::QUADRATIC_TOLERANCE_SHARE
 const QUADRATIC_TOLERANCE_SHARE: f32 = {{ quadratic_tolerance_share }};
+// math::Solver::EDGE_ERROR_ULPS, in f32.
+const EDGE_ERROR: f32 = {{ edge_error }};
 // math::Real::BISECTION_STEPS for f32, and math::Solver::SUPPORT_RADIUS_STEPS.
 const BISECTION_STEPS: u32 = {{ bisection_steps }}u;
 const SUPPORT_RADIUS_STEPS: u32 = {{ support_radius_steps }}u;
@@ -92,6 +94,7 @@ fn solve_support_radius(local: u32, base: u32, columns: u32, row: RowSummary) ->
     hi.x = max(hi.x, lo.x);
     var m = hi;
     var previous_error = F32_MAX;
+    var error_at_lo = 0.0;
     for (var i = 0u; i < SUPPORT_RADIUS_STEPS; i++) {
         set_support_radius(row.c, m);
         let s = mass(local, base, columns, row.max);
@@ -103,6 +106,7 @@ fn solve_support_radius(local: u32, base: u32, columns: u32, row: RowSummary) ->
             hi = m;
         } else {
             lo = m;
+            error_at_lo = error;
         }
         let newton = two_sum(m, error * beta * m.x / s.y);
         let halved = abs(error) <= previous_error * 0.5;
@@ -117,6 +121,10 @@ fn solve_support_radius(local: u32, base: u32, columns: u32, row: RowSummary) ->
             }
         }
         if !is_less(lo, next) || !is_less(next, hi) {
+            // The entry at the edge of the support has the mass that is missing.
+            if error_at_lo > EDGE_ERROR {
+                m = hi;
+            }
             break;
         }
         m = next;

@@ -43,6 +43,9 @@ impl Solver {
     /// the distance from the edge of the support, so `1e-3` is at a distance of `1e-147`, or 490 bits.
     pub const SUPPORT_RADIUS_STEPS: usize = 500;
 
+    /// The mass that is missing below the support radius, in roundings, if an entry at the edge of the support has it.
+    pub(crate) const EDGE_ERROR_ULPS: f64 = 64.0;
+
     /// Newton's method has converged after a step shorter than this many roundings of `max(1, |l|)`.
     pub const TOLERANCE_ULPS: f64 = 4.0;
 
@@ -165,7 +168,7 @@ pub fn solve_support_radius<F: Real>(
     // Rounding may exchange the ends if they are one point.
     hi.0 = hi.0.max(lo.0);
     let mut m = hi;
-    let mut previous_error = F::infinity();
+    let (mut previous_error, mut error_at_lo) = (F::infinity(), F::zero());
     for _ in 0..Solver::SUPPORT_RADIUS_STEPS {
         let (s, w) = mass(m);
         let error = F::one() - s;
@@ -176,6 +179,7 @@ pub fn solve_support_radius<F: Real>(
             hi = m;
         } else {
             lo = m;
+            error_at_lo = error;
         }
         let newton = two_sum(m, error * beta * m.0 / w);
         let halved = error.abs() <= previous_error * F::from_f64(0.5);
@@ -188,6 +192,11 @@ pub fn solve_support_radius<F: Real>(
             midpoint_of_pairs(lo, hi)
         };
         if !(is_less(lo, next) && is_less(next, hi)) {
+            // Between two neighbors, an entry may enter the support with a large share of the mass. It is that entry
+            // whose probability is to be corrected, so it must be on the support.
+            if error_at_lo > F::from_f64(Solver::EDGE_ERROR_ULPS) * F::epsilon() {
+                m = hi;
+            }
             break;
         }
         m = next;

@@ -144,6 +144,23 @@ fn the_edge_of_the_support_above_alpha_two() {
     }
 }
 
+/// The third entry is on the support by less than the resolution of the support radius, with 7 % of the mass.
+#[test]
+fn an_entry_at_the_edge_of_the_support_with_a_part_of_the_mass() {
+    // The smallest logit is not a multiple of the rounding of its gap, so that the support radius is not either.
+    let (alpha, x, q) = (46.0, [1000.0, 1.0, 1.2345e-14], [0.3, 0.5, 0.5]);
+    let [a, b] = [45_000.0_f64, 45.0].map(|power| power.powf(1.0 / 45.0));
+    let want = [0.3 * a, 0.5 * b, 1.0 - 0.3 * a - 0.5 * b];
+    let row = Row::<f64>::new(&x, RowReference::Values(&q), alpha);
+    for solver in [Solver::Newton, Solver::Bisection] {
+        let mut p = [0.0; 3];
+        row.softargmax(&row.solve(solver), &mut p);
+        for (got, want) in p.iter().zip(want) {
+            assert!((got - want).abs() < 1e-9, "{solver:?}: {p:?}");
+        }
+    }
+}
+
 /// Up to the largest accepted alpha, probabilities are accurate to 1e-4.
 #[test]
 fn the_largest_alphas() {

@@ -74,13 +74,18 @@ impl<B: Backend> Rows<B> {
         let width = (l.abs() * &beta + 1.0) * &m * (epsilon * SUPPORT_RADIUS_ULPS);
         let (mut lo, mut hi) = (-width.clone(), width);
         let mut remainder = &lo * 0.0;
+        let mut mass_at_lo = &lo * 0.0 + 1.0;
         for _ in 0..SUPPORT_RADIUS_BISECTIONS {
             remainder = (&lo + &hi) * 0.5;
             let (s, _) = self.mass(&self.by_support_radius(&m, &remainder));
             let above = s.at_or_above(1.0);
             hi = above.select(&remainder, &hi);
             lo = above.select(&lo, &remainder);
+            mass_at_lo = above.select(&mass_at_lo, &s);
         }
+        // The entry at the edge of the support has the mass that is missing, as in `math::solve_support_radius`.
+        let is_complete = mass_at_lo.at_or_above(1.0 - Solver::EDGE_ERROR_ULPS * epsilon);
+        remainder = is_complete.select(&remainder, &hi);
         let root = &m + &remainder;
         let remainder = remainder - (&root - m);
         State { root, remainder }

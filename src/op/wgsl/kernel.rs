@@ -286,9 +286,10 @@ impl RowKernel {
     fn constants() -> Vec<Replacement> {
         let float = |value: f64| format!("{:?}", value as f32);
         let radius_steps = Solver::SUPPORT_RADIUS_STEPS;
-        let tolerance = Solver::TOLERANCE_ULPS * f64::from(f32::EPSILON);
+        let ulps = |count: f64| float(count * f64::from(f32::EPSILON));
         vec![
-            ("tolerance", float(tolerance)),
+            ("tolerance", ulps(Solver::TOLERANCE_ULPS)),
+            ("edge_error", ulps(Solver::EDGE_ERROR_ULPS)),
             (
                 "quadratic_tolerance_share",
                 float(Solver::QUADRATIC_TOLERANCE_SHARE),
