@@ -25,11 +25,14 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
     var hi = row.hi;
     var l = hi;
     // Jensen's inequality: the mean of B^(-1/c) is at least that of the mean B. The steps are monotone from here, too.
-    let mean = row.mean_gap * exp_accurate(c * lo);
-    if c * mean < 1.0 {
-        let start = lo - log1p_over(c, -mean);
-        if start > lo && start < hi {
-            l = start;
+    // A product that overflows is not a start: a compiler may assume that no number is infinite.
+    if row.mean_gap < MAX_PRODUCT && c * lo < LOG_SPACE {
+        let mean = row.mean_gap * exp_accurate(c * lo);
+        if mean < MAX_PRODUCT && c * mean < 1.0 {
+            let start = lo - log1p_over(c, -mean);
+            if start > lo && start < hi {
+                l = start;
+            }
         }
     }
     var previous_step = 0.0;

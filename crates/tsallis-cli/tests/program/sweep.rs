@@ -4,7 +4,7 @@ use super::{
 };
 use std::fs;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
 
 const TINY: &[&str] = &[
     "sweep",
@@ -21,6 +21,29 @@ const TINY: &[&str] = &[
     "--steps",
     "512",
 ];
+
+/// Starts the program without output.
+fn start(arguments: &[&str]) -> Child {
+    let mut command = program();
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let started = command.args(arguments).spawn();
+    started.expect("the program starts")
+}
+
+/// Runs the program again and again, and kills it after a longer time each, until it ends.
+fn kill_until_done(arguments: &[&str]) {
+    for kills in 0.. {
+        let mut child = start(arguments);
+        std::thread::sleep(std::time::Duration::from_millis(50 + 35 * kills));
+        if let Some(status) = child.try_wait().expect("a process") {
+            assert!(status.success());
+            assert!(kills > 0, "it was never killed");
+            return;
+        }
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+    }
+}
 
 fn sweep(out: &Path, arguments: &[&str]) -> Output {
     tsallis(&[TINY, &["--out", name(out)], arguments].concat())
@@ -129,24 +152,7 @@ fn an_interrupted_sweep_goes_on_where_it_stood() {
     );
     assert_eq!(names(&straight), ["results.csv", "sweep.json", "table.md"]);
     let out = folder.join("sweep");
-    let mut kills = 0;
-    for attempt in 0.. {
-        let mut child = program()
-            .args([TINY, &["--out", name(&out)], GRID].concat())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        std::thread::sleep(std::time::Duration::from_millis(60 + 40 * attempt));
-        if let Some(status) = child.try_wait().expect("a process") {
-            assert!(status.success());
-            break;
-        }
-        child.kill().expect("killed");
-        child.wait().expect("ended");
-        kills += 1;
-    }
-    assert!(kills > 0);
+    kill_until_done(&[TINY, &["--out", name(&out)], GRID].concat());
     // A torn line does not count as a run.
     let table = out.join("results.csv");
     let mut bytes = read(&table);
@@ -405,26 +411,8 @@ fn an_interrupted_shard_goes_on_where_it_stood() {
     );
     let arguments =
         |shard: &'static str| [TINY, &["--out", name(&out)], GRID, &["--shard", shard]].concat();
-    let start = |shard| {
-        let mut command = program();
-        command.args(arguments(shard));
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().expect("the program starts")
-    };
-    let mut beside = start("1/2");
-    let mut kills = 0;
-    for attempt in 0.. {
-        let mut child = start("0/2");
-        std::thread::sleep(std::time::Duration::from_millis(40 + 30 * attempt));
-        if let Some(status) = child.try_wait().expect("a process") {
-            assert!(status.success());
-            break;
-        }
-        child.kill().expect("killed");
-        child.wait().expect("ended");
-        kills += 1;
-    }
-    assert!(kills > 0);
+    let mut beside = start(&arguments("1/2"));
+    kill_until_done(&arguments("0/2"));
     assert!(beside.wait().expect("ended").success());
     succeed(&[TINY, &["--out", name(&out)], GRID, &["--merge"]].concat());
     assert_eq!(ordered(&out), ordered(&single));
