@@ -98,6 +98,8 @@ pub(crate) struct OpenTable<R> {
     rows: Vec<R>,
     /// The length of the rows to keep, with their header.
     length: u64,
+    /// Whether the header differs from that of a row, because another version wrote the table.
+    is_outdated: bool,
 }
 
 impl<R: Serialize + DeserializeOwned> OpenTable<R> {
@@ -115,7 +117,7 @@ impl<R: Serialize + DeserializeOwned> OpenTable<R> {
             .open(&path)
             .map_err(FileError::io("open", &path))?;
         lock(&file, path.parent().unwrap_or(&path))?;
-        let (mut rows, mut length) = (Vec::new(), 0);
+        let (mut rows, mut length): (Vec<R>, _) = (Vec::new(), 0);
         for row in whole_rows(&path)? {
             let (row, end) = row?;
             let Some(row) = row else {
@@ -128,16 +130,35 @@ impl<R: Serialize + DeserializeOwned> OpenTable<R> {
             rows.push(row);
             length = end;
         }
+        let is_outdated = match rows.first() {
+            Some(row) => {
+                let text = lines([row]).map_err(FileError::io("write", &path))?;
+                let header = text.split_inclusive(|&b| b == b'\n').next();
+                !std::fs::read(&path)
+                    .map_err(FileError::io("read", &path))?
+                    .starts_with(header.unwrap_or_default())
+            }
+            None => {
+                // The next row writes the present header.
+                length = 0;
+                false
+            }
+        };
         Ok(Self {
             path,
             file,
             rows,
             length,
+            is_outdated,
         })
     }
 
-    /// Removes the rows after those to keep.
+    /// Removes the rows after those to keep. Rewrites a table of another version with the present columns.
     pub(crate) fn cut(mut self) -> Result<(CsvTable<R>, Vec<R>), FileError> {
+        if self.is_outdated {
+            write_table(&self.path, &self.rows)?;
+            return Self::open(self.path, |_| true)?.cut();
+        }
         let mut cut = || {
             self.file.set_len(self.length)?;
             self.file.seek(SeekFrom::End(0))
@@ -168,15 +189,17 @@ pub fn read_table<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>, FileError>
 ///
 /// If the file cannot be written.
 pub fn write_table<R: Serialize>(path: &Path, rows: &[R]) -> Result<(), FileError> {
-    let text = || -> std::io::Result<Vec<u8>> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        for row in rows {
-            writer.serialize(row)?;
-        }
-        writer.into_inner().map_err(csv::IntoInnerError::into_error)
-    };
-    let text = text().map_err(FileError::io("write", path))?;
+    let text = lines(rows).map_err(FileError::io("write", path))?;
     write_atomically(path, &text)
+}
+
+/// Returns the header and the lines of rows.
+fn lines<'a, R: Serialize + 'a>(rows: impl IntoIterator<Item = &'a R>) -> std::io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
 /// Yields the header (as `None`) and the rows of a file up to its last line end, each with the byte offset of
@@ -274,6 +297,22 @@ mod tests {
         // A table that is written at once has the same bytes.
         write_table(&path, &rows).expect("written");
         assert_eq!(fs::read(&path).expect("the table"), whole);
+        fs::remove_file(&path).expect("removed");
+    }
+
+    #[test]
+    fn a_table_of_another_version_gets_the_present_columns() {
+        let path = path("columns");
+        for text in ["step,former\n1,0.5\n2,\n", "step,former\n"] {
+            fs::write(&path, text).expect("written");
+            let (mut table, rows) = CsvTable::<Row>::reopen(&path, |_| true).expect("opened");
+            table.append(&row(9)).expect("appended");
+            drop(table);
+            let read = read_table::<Row>(&path).expect("rows");
+            assert_eq!(read, [&rows[..], &[row(9)]].concat());
+            let text = fs::read_to_string(&path).expect("the table");
+            assert!(text.starts_with("step,value\n"), "{text}");
+        }
         fs::remove_file(&path).expect("removed");
     }
 

@@ -8,6 +8,7 @@ mod print;
 
 mod band;
 mod check;
+mod compare;
 mod config_file;
 mod describe;
 mod device;
@@ -17,6 +18,7 @@ mod fuzz;
 mod hyperparameters;
 mod lab;
 mod learning_curve;
+mod markdown;
 mod negative_numbers;
 mod parallel;
 mod plot;
@@ -52,6 +54,7 @@ struct Arguments {
 enum Command {
     Train(Box<train::Train>),
     Sweep(Box<sweep::Sweep>),
+    Compare(compare::Compare),
     Eval(eval::Eval),
     Plot(plot_runs::Plot),
     Check(check::Check),
@@ -59,6 +62,7 @@ enum Command {
     Landscape(lab::landscape::Landscape),
     Tabular(lab::tabular::Tabular),
     Converge(lab::converge::Converge),
+    Network(lab::network::Network),
     Recommend(lab::recommend::Recommend),
     Bandit(lab::bandit::Bandit),
 }
@@ -113,6 +117,8 @@ enum CommandError {
     #[error("{0}")]
     Sweep(#[from] sweep::SweepError),
     #[error(transparent)]
+    Compare(#[from] compare::CompareError),
+    #[error(transparent)]
     PlotRuns(#[from] plot_runs::PlotRunsError),
     /// An error that has already been printed, with the exit code.
     #[error("the error has already been printed")]
@@ -147,7 +153,7 @@ impl CommandError {
         match self {
             Self::Config(_) | Self::Device(_) | Self::Run(_) | Self::Write(_) | Self::File(_) => 2,
             Self::NotAllowedWithResume(_) | Self::ResumeTogether { .. } | Self::Unprepared(_) => 2,
-            Self::Sweep(_) | Self::PlotRuns(_) => 2,
+            Self::Sweep(_) | Self::Compare(_) | Self::PlotRuns(_) => 2,
             Self::Check(check::CheckError::Broken(_)) => 1,
             Self::Check(_) => 2,
             Self::Reported(code) => *code,
@@ -174,6 +180,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Train(train) => train.run(&given_flags(&matches)),
         Command::Sweep(sweep) => sweep.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Eval(eval) => eval.run(),
         Command::Plot(plot) => plot.run(),
         Command::Check(check) => check.run(),
@@ -189,6 +196,7 @@ fn main() -> ExitCode {
             Err(error) => Err(error.into()),
         },
         Command::Converge(converge) => converge.run().map_err(Into::into),
+        Command::Network(network) => network.run().map_err(Into::into),
         Command::Recommend(recommend) => recommend.run().map_err(Into::into),
         Command::Bandit(bandit) => bandit.run().map_err(Into::into),
     };

@@ -1,9 +1,13 @@
 use crate::rl::env::EnvironmentKind;
 use crate::rl::ppo::{PpoConfig, UpdateMetrics};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// The mean return of fewer episodes is not reliable.
 const EPISODES: usize = 100;
+
+/// The number of updates in [`RunSummary::late_return`].
+const LATE_UPDATES: usize = 100;
 
 /// The results of a run in numbers, the content of `summary.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +45,8 @@ pub struct RunSummary {
     /// The mean over updates of the return of the episodes that ended in each. It measures how fast and how
     /// well the run learned.
     pub mean_return: Option<f64>,
+    /// Like `mean_return`, over the last 100 updates.
+    pub late_return: Option<f64>,
     /// The largest possible return of an episode.
     pub best_possible_return: f64,
     /// Number of episodes.
@@ -89,15 +95,36 @@ pub(super) struct History {
     last: Option<UpdateMetrics>,
     best: Option<(f64, usize)>,
     steps_to_solved: Option<usize>,
-    returns: (f64, usize),
+    returns: Mean,
+    late_returns: VecDeque<Option<f64>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    sum: f64,
+    count: usize,
+}
+
+impl Mean {
+    fn push(&mut self, value: f64) {
+        self.sum += value;
+        self.count += 1;
+    }
+
+    fn value(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
 }
 
 impl History {
     pub(super) fn push(&mut self, metrics: &UpdateMetrics, solved_return: Option<f64>) {
         if let Some(mean) = metrics.episodic_return {
-            self.returns.0 += mean;
-            self.returns.1 += 1;
+            self.returns.push(mean);
         }
+        if self.late_returns.len() == LATE_UPDATES {
+            self.late_returns.pop_front();
+        }
+        self.late_returns.push_back(metrics.episodic_return);
         if let Some(mean) = metrics
             .recent_return
             .filter(|_| metrics.episodes >= EPISODES)
@@ -127,6 +154,10 @@ impl History {
         seconds: f64,
     ) -> RunSummary {
         let last = self.last.as_ref();
+        let mut late_return = Mean::default();
+        for &mean in self.late_returns.iter().flatten() {
+            late_return.push(mean);
+        }
         let final_return = last.and_then(|last| last.recent_return);
         let solved_return = config.environment.solved_return();
         let verdict = solved_return.map(|solved| match self.steps_to_solved {
@@ -151,7 +182,8 @@ impl History {
             final_return,
             best_return: self.best.map(|(best, _)| best),
             best_return_step: self.best.map(|(_, step)| step),
-            mean_return: (self.returns.1 > 0).then(|| self.returns.0 / self.returns.1 as f64),
+            mean_return: self.returns.value(),
+            late_return: late_return.value(),
             best_possible_return: config.environment.best_return(),
             episodes: last.map_or(0, |last| last.episodes),
             bad_episodes: last.and_then(|last| last.bad_episodes),

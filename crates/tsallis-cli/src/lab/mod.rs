@@ -4,6 +4,7 @@ pub(super) mod bandit;
 pub(super) mod converge;
 mod escape;
 pub(super) mod landscape;
+pub(super) mod network;
 mod number_format;
 mod preset;
 mod progress;

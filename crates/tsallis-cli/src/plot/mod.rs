@@ -17,7 +17,7 @@ mod palette;
 mod surface;
 
 pub(super) use axis::{Axis, decade_above};
-pub(super) use figure::{Figure, PlotError, with_extension};
+pub(super) use figure::{Figure, Panel, PlotError, with_extension};
 pub(super) use lines::{Line, LinePlot};
 pub(super) use palette::{CATEGORIES, GRAY, alpha_color, category, divergence_color};
 pub(super) use surface::{Fill, Surface};

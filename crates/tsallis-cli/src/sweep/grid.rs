@@ -45,17 +45,17 @@ pub(super) struct Grid {
 
 /// The swept settings of a run. They identify its row of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Setting {
-    pub(super) environment: EnvironmentKind,
-    pub(super) noise_std: f64,
-    pub(super) beta: f64,
-    pub(super) learning_rate: f64,
-    pub(super) regularizer_alpha: f64,
-    pub(super) alpha: f64,
+pub(crate) struct Setting {
+    pub(crate) environment: EnvironmentKind,
+    pub(crate) noise_std: f64,
+    pub(crate) beta: f64,
+    pub(crate) learning_rate: f64,
+    pub(crate) regularizer_alpha: f64,
+    pub(crate) alpha: f64,
 }
 
 impl Setting {
-    pub(super) fn from_config(config: &PpoConfig) -> Self {
+    pub(crate) fn from_config(config: &PpoConfig) -> Self {
         Self {
             environment: config.environment,
             noise_std: config.noise_std,
@@ -67,7 +67,7 @@ impl Setting {
     }
 
     /// Returns whether the two settings differ in nothing but their alphas.
-    pub(super) fn differs_only_in_alpha(&self, other: &Self) -> bool {
+    pub(crate) fn differs_only_in_alpha(&self, other: &Self) -> bool {
         let rest = |setting: &Self| Self {
             alpha: 0.0,
             regularizer_alpha: 0.0,
@@ -76,7 +76,7 @@ impl Setting {
         rest(self) == rest(other)
     }
 
-    pub(super) fn alpha_label(&self) -> String {
+    pub(crate) fn alpha_label(&self) -> String {
         if self.alpha == self.regularizer_alpha {
             format!("alpha {}", number(self.alpha))
         } else {

@@ -4,6 +4,9 @@ mod grid;
 mod report;
 mod results;
 
+pub(super) use grid::Setting;
+pub(super) use results::{ResultRow, read_results};
+
 use super::describe::format_return;
 use super::hyperparameters::{ConfigSource, TrainingFlags, coupling_note};
 use super::parallel::{cores, parallel_map};
@@ -19,9 +22,9 @@ use burn_tsallis::rl::run::{
     Trainer, TrainerError,
 };
 use clap::{Args, ValueEnum};
-use grid::{Grid, Setting, base};
+use grid::{Grid, base};
 use indicatif::HumanCount;
-use results::{ResultRow, Results};
+use results::Results;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -103,30 +106,39 @@ enum Keep {
 
 /// The measure by which runs are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Score {
+pub(super) enum Score {
     /// Mean return of the last 100 episodes.
     Final,
     /// Highest mean return of 100 consecutive episodes.
     Best,
     /// Episode return, averaged over all updates of the run.
     Mean,
+    /// Episode return, averaged over the last 100 updates of the run.
+    Late,
 }
 
 impl Score {
-    fn of(self, row: &ResultRow) -> Option<f64> {
+    pub(super) fn of(self, row: &ResultRow) -> Option<f64> {
         match self {
             Self::Final => row.final_return,
             Self::Best => row.best_return,
             Self::Mean => row.mean_return,
+            Self::Late => row.late_return,
         }
     }
 
-    fn title(self) -> &'static str {
+    pub(super) fn quantity(self) -> &'static str {
         match self {
-            Self::Final => "final return (IQM)",
-            Self::Best => "best return (IQM)",
-            Self::Mean => "mean return (IQM)",
+            Self::Final => "final return",
+            Self::Best => "best return",
+            Self::Mean => "mean return",
+            Self::Late => "return of the last 100 updates",
         }
+    }
+
+    /// Returns the name of the mean over seeds.
+    pub(super) fn title(self) -> String {
+        format!("{} (IQM)", self.quantity())
     }
 }
 

@@ -3,6 +3,7 @@ use super::grid::Setting;
 use super::results::ResultRow;
 use crate::band::{BandPoint, band};
 use crate::describe::{format_return, number};
+use crate::markdown::markdown;
 use crate::plot::{Axis, Figure, Line, LinePlot, PlotError, alpha_color, category};
 use crate::statistics::{bootstrap_interval, interquartile_mean};
 use burn_tsallis::rl::ppo::PpoConfig;
@@ -78,7 +79,8 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
         .any(|c| c.setting.environment.solved_return().is_some());
     let failures = cells.iter().any(|cell| cell.failed > 0);
     let mut header = vec!["environment", "noise", "beta", "learning rate", "alpha"];
-    header.extend(["seeds", which.title(), "95 % interval"]);
+    let title = which.title();
+    header.extend(["seeds", &title, "95 % interval"]);
     if solvable {
         header.extend([
             "solved at the end",
@@ -133,31 +135,6 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
         })
         .collect();
     markdown(&header, &rows)
-}
-
-fn markdown(header: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells
-            .chain([header[column].chars().count()])
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    let mut text = String::new();
-    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
-        for (cell, width) in cells.zip(&widths) {
-            let _ = write!(text, "| {cell:<width$} ");
-        }
-        text.push_str("|\n");
-    };
-    line(&mut header.iter().copied());
-    let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
-    line(&mut rule.iter().map(String::as_str));
-    for row in rows {
-        line(&mut row.iter().map(String::as_str));
-    }
-    text
 }
 
 /// Writes the learning curves as `STEM.svg` and `STEM.png`, with a panel for each environment, noise, beta and learning

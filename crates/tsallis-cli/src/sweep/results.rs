@@ -51,25 +51,26 @@ struct SweepKind {
 
 /// A row of `results.csv`: a completed run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct ResultRow {
-    pub(super) environment: EnvironmentKind,
-    pub(super) noise_std: f64,
-    pub(super) beta: f64,
-    pub(super) learning_rate: f64,
-    pub(super) regularizer_alpha: f64,
-    pub(super) alpha: f64,
-    pub(super) seed: u64,
-    pub(super) status: RunStatus,
-    pub(super) steps: usize,
-    pub(super) final_return: Option<f64>,
-    pub(super) best_return: Option<f64>,
-    pub(super) mean_return: Option<f64>,
-    pub(super) verdict: Option<Verdict>,
-    pub(super) steps_to_solved: Option<usize>,
-    pub(super) episodes: usize,
-    pub(super) bad_episodes: Option<usize>,
-    pub(super) seconds: f64,
-    pub(super) steps_per_second: f64,
+pub(crate) struct ResultRow {
+    pub(crate) environment: EnvironmentKind,
+    pub(crate) noise_std: f64,
+    pub(crate) beta: f64,
+    pub(crate) learning_rate: f64,
+    pub(crate) regularizer_alpha: f64,
+    pub(crate) alpha: f64,
+    pub(crate) seed: u64,
+    pub(crate) status: RunStatus,
+    pub(crate) steps: usize,
+    pub(crate) final_return: Option<f64>,
+    pub(crate) best_return: Option<f64>,
+    pub(crate) mean_return: Option<f64>,
+    pub(crate) late_return: Option<f64>,
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) steps_to_solved: Option<usize>,
+    pub(crate) episodes: usize,
+    pub(crate) bad_episodes: Option<usize>,
+    pub(crate) seconds: f64,
+    pub(crate) steps_per_second: f64,
 }
 
 impl ResultRow {
@@ -87,6 +88,7 @@ impl ResultRow {
             final_return: summary.final_return,
             best_return: summary.best_return,
             mean_return: summary.mean_return,
+            late_return: summary.late_return,
             verdict: summary.verdict,
             steps_to_solved: summary.steps_to_solved,
             episodes: summary.episodes,
@@ -96,7 +98,7 @@ impl ResultRow {
         }
     }
 
-    pub(super) fn setting(&self) -> Setting {
+    pub(crate) fn setting(&self) -> Setting {
         Setting {
             environment: self.environment,
             noise_std: self.noise_std,
@@ -111,6 +113,18 @@ impl ResultRow {
     pub(super) fn matches(&self, config: &PpoConfig) -> bool {
         self.seed == config.seed && self.setting() == Setting::from_config(config)
     }
+}
+
+/// Returns the rows of a sweep: those of its folder, or those of a table.
+pub(crate) fn read_results(path: &Path) -> Result<Vec<ResultRow>, FileError> {
+    let table = if path.is_dir() {
+        path.join(RESULTS)
+    } else {
+        path.to_owned()
+    };
+    // A missing table is not an empty one.
+    fs::metadata(&table).map_err(FileError::io("read", &table))?;
+    read_table(&table)
 }
 
 /// The result table of a sweep on disk.

@@ -148,18 +148,18 @@ impl<'a> ExactAscent<'a> {
     }
 
     fn search(&mut self, direction: &[f64], objective: f64, slope: f64) -> f64 {
-        let mut eta = self.max_step_size;
-        for _ in 0..MAX_HALVINGS {
+        let moved = |eta| {
             let there = self.moved(direction, eta);
-            let value = self.evaluator.objective(&there, self.temperature);
-            if value >= objective + ARMIJO_CONSTANT * eta * slope {
+            (self.evaluator.objective(&there, self.temperature), there)
+        };
+        match backtrack(self.max_step_size, objective, slope, moved) {
+            Some((eta, there)) => {
                 self.policy = there;
                 self.max_step_size = 2.0 * eta;
-                return eta;
+                eta
             }
-            eta *= 0.5;
+            None => 0.0,
         }
-        0.0
     }
 
     fn moved(&self, direction: &[f64], eta: f64) -> SoftargmaxPolicy {
@@ -197,6 +197,25 @@ impl<'a> ExactAscent<'a> {
         }
         direction
     }
+}
+
+/// Returns the largest of the step sizes `first, first / 2, ..` whose value meets the Armijo condition, with the place
+/// that it leads to. `moved` returns the value and the place of a step size. Returns `None` if no step size does.
+pub(super) fn backtrack<T>(
+    first: f64,
+    objective: f64,
+    slope: f64,
+    moved: impl Fn(f64) -> (f64, T),
+) -> Option<(f64, T)> {
+    let mut eta = first;
+    for _ in 0..MAX_HALVINGS {
+        let (value, there) = moved(eta);
+        if value >= objective + ARMIJO_CONSTANT * eta * slope {
+            return Some((eta, there));
+        }
+        eta *= 0.5;
+    }
+    None
 }
 
 #[cfg(test)]

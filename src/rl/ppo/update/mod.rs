@@ -65,12 +65,21 @@ pub(super) fn update(
         let mut networks =
             HostNetworks::new(&model, optimizer, rollout, config, learning_rate, device);
         passes(&mut networks, order, config, metrics, times)?;
-        return Ok(optimizer.set_host(networks.adam, model));
+        let model = optimizer.set_host(networks.adam, model);
+        forget_dropped_parameters(device);
+        return Ok(model);
     }
     let mut networks =
         ModuleNetworks::new(model, optimizer, rollout, config, learning_rate, device);
     passes(&mut networks, order, config, metrics, times)?;
     Ok(networks.model)
+}
+
+/// Frees what Burn's autodiff keeps of the parameters of earlier updates. It registers each parameter of a module, and
+/// forgets the dropped ones only in a backward pass, which the host networks do not need.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+fn forget_dropped_parameters(device: &Device) {
+    Tensor::<1>::zeros([1], device).require_grad().backward();
 }
 
 /// Steps the networks on every minibatch of every pass, and writes the means of the reports into `metrics`.

@@ -1,17 +1,18 @@
-//! The memory of attention by blocks, counted by the allocator. The only test of its program, since it counts the
-//! allocations of all threads.
+//! Memory counted by the allocator. The tests take turns, since it counts the allocations of all threads.
 #![cfg(feature = "flex")]
 
 use burn::tensor::{Device, Distribution, Tensor};
 use burn_tsallis::nn::attention::{TsallisAttentionOptions, tsallis_attention_with};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Counts the live bytes and their peak.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+static TURN: Mutex<()> = Mutex::new(());
 
 // SAFETY: every call is passed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
@@ -37,6 +38,7 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn attention_needs_no_memory_for_all_scores() {
     const LIMIT: usize = 16 << 20;
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
     let peak = pool.expect("a pool of threads").install(|| {
         let device = Device::flex().autodiff();
@@ -53,4 +55,33 @@ fn attention_needs_no_memory_for_all_scores() {
         PEAK.load(Ordering::Relaxed) - before
     });
     assert!(peak < LIMIT, "{peak} bytes, at most {LIMIT}");
+}
+
+/// An update with gradients on the host has no backward pass, in which Burn's autodiff would forget the parameters of the
+/// update before.
+#[cfg(feature = "rl")]
+#[test]
+fn updates_of_the_learner_leave_no_memory_behind() {
+    use burn_tsallis::rl::ppo::{Learner, PpoConfig};
+
+    const UPDATES: usize = 20;
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let config = PpoConfig {
+        environments: 2,
+        rollout_steps: 8,
+        minibatches: 1,
+        epochs: 1,
+        ..PpoConfig::default()
+    };
+    let mut learner = Learner::new(config, &Device::flex()).expect("a valid configuration");
+    let mut live_after = |updates: usize| {
+        for _ in 0..updates {
+            learner.update().expect("finite");
+        }
+        LIVE.load(Ordering::Relaxed)
+    };
+    let before = live_after(UPDATES);
+    let growth = live_after(UPDATES).saturating_sub(before) / UPDATES;
+    // The recent episodes are all that grows.
+    assert!(growth < 1024, "{growth} bytes for each update");
 }
