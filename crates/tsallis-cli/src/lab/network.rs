@@ -13,7 +13,6 @@ use clap::Args;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
-use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use tsallis_lab::algorithms::{
@@ -100,20 +99,8 @@ struct Run {
     random: Vec<Point>,
 }
 
-/// A row of `network.csv`.
-#[derive(Serialize)]
-struct Row {
-    divergence: String,
-    width: usize,
-    seed: u64,
-    parameters: usize,
-    final_gap: f64,
-    training: Summary,
-    random: Summary,
-}
-
 /// The points with the smallest ratio and how many are below the constant for tables.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Debug)]
 struct Summary {
     smallest_ratio: Option<f64>,
     gap_there: Option<f64>,
@@ -254,14 +241,16 @@ impl Network {
         let header = "divergence,width,seed,parameters,final_gap,\
             smallest_ratio,gap_there,smallest_transfer,share_below_constant,\
             random_smallest_ratio,random_gap_there,random_smallest_transfer,random_share_below_constant";
-        let rows = runs.iter().map(|run| Row {
-            divergence: run.divergence.to_string(),
-            width: run.width,
-            seed: run.seed,
-            parameters: run.parameters,
-            final_gap: run.final_gap(),
-            training: summary(&run.training),
-            random: summary(&run.random),
+        let rows = runs.iter().map(|run| {
+            (
+                run.divergence.to_string(),
+                run.width,
+                run.seed,
+                run.parameters,
+                run.final_gap(),
+                summary(&run.training).columns(),
+                summary(&run.random).columns(),
+            )
         });
         write_table(&self.out.join("network.csv"), header, rows)?;
         let header = "divergence,width,seed,iteration,gap,ratio,transfer,constant";
@@ -322,6 +311,17 @@ impl Run {
     /// Returns the gap at the last point that is not a rounding error.
     fn final_gap(&self) -> f64 {
         self.training.last().map_or(0.0, |point| point.gap)
+    }
+}
+
+impl Summary {
+    fn columns(self) -> [Option<f64>; 4] {
+        [
+            self.smallest_ratio,
+            self.gap_there,
+            self.smallest_transfer,
+            self.share_below_constant,
+        ]
     }
 }
 
