@@ -1,6 +1,6 @@
 use burn_tsallis::rl::env::{
-    Bandit, CartPole, DeepSea, DiscreteEnvironment, EnvironmentKind, EpisodeStatistics, Identity,
-    NChain, RestoreError, RewardNoise, TimeLimit, VectorEnvironment, VectorStep,
+    Acrobot, Bandit, CartPole, DeepSea, DiscreteEnvironment, EnvironmentKind, EpisodeStatistics,
+    Identity, MountainCar, NChain, RestoreError, RewardNoise, TimeLimit, VectorEnvironment, VectorStep,
 };
 
 use std::ops::Range;
@@ -41,11 +41,14 @@ fn all() -> Vec<fn() -> Boxed> {
         || Box::new(NChain::new(5)),
         || Box::new(Bandit::random(4, 1)),
         || Box::new(Identity::new(3)),
+        || Box::new(Acrobot::new()),
+        || Box::new(MountainCar::new()),
         || wrapped(Box::new(CartPole::new())),
         || wrapped(Box::new(DeepSea::new(6, 42).stochastic())),
         || wrapped(Box::new(NChain::new(5))),
         || wrapped(Box::new(Bandit::random(4, 1))),
         || wrapped(Box::new(Identity::new(3))),
+        || wrapped(Box::new(Acrobot::new())),
     ]
 }
 
@@ -130,8 +133,8 @@ fn any_number_of_steps_can_be_restored_or_is_refused() {
             }
         }
     }
-    // CartPole, NChain and Identity, and every time limit.
-    assert_eq!(refused, 3 * (3 + 5));
+    // CartPole, NChain, Identity, Acrobot and MountainCar, and every time limit.
+    assert_eq!(refused, 3 * (5 + 6));
     // The statistics have no limit of their own.
     let mut environment = EpisodeStatistics::new(NChain::new(5));
     let mut state = environment.save().expect("a state");

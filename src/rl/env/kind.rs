@@ -1,4 +1,6 @@
-use super::{Bandit, CartPole, DeepSea, DiscreteEnvironment, Identity, NChain, deep_sea};
+use super::{
+    Acrobot, Bandit, CartPole, DeepSea, DiscreteEnvironment, Identity, MountainCar, NChain, deep_sea,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +10,8 @@ use std::str::FromStr;
 /// | name | environment |
 /// |---|---|
 /// | `cartpole` | [`CartPole`] |
+/// | `acrobot` | [`Acrobot`] |
+/// | `mountaincar` | [`MountainCar`] |
 /// | `deepsea:N`, or `deepsea` for 10 | the deterministic [`DeepSea`] with bsuite's mapping seed, 42 |
 /// | `deepsea-stochastic:N` | the stochastic [`DeepSea`] with the same mapping seed |
 /// | `nchain:N` | [`NChain`] |
@@ -29,6 +33,10 @@ use std::str::FromStr;
 pub enum EnvironmentKind {
     /// [`CartPole`].
     CartPole,
+    /// [`Acrobot`].
+    Acrobot,
+    /// [`MountainCar`].
+    MountainCar,
     /// [`DeepSea`], deterministic.
     DeepSea {
         /// The number of rows and of columns.
@@ -59,8 +67,8 @@ pub enum EnvironmentKind {
 /// An invalid name of an environment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "invalid environment {name:?}{problem}; expected cartpole, deepsea:N, deepsea-stochastic:N, nchain:N, \
-     bandit:K or identity:K, such as deepsea:20"
+    "invalid environment {name:?}{problem}; expected cartpole, acrobot, mountaincar, deepsea:N, deepsea-stochastic:N, \
+     nchain:N, bandit:K or identity:K, such as deepsea:20"
 )]
 pub struct EnvironmentKindError {
     name: String,
@@ -97,6 +105,8 @@ impl EnvironmentKind {
     pub fn make(self) -> Box<dyn DiscreteEnvironment> {
         match self {
             Self::CartPole => Box::new(CartPole::new()),
+            Self::Acrobot => Box::new(Acrobot::new()),
+            Self::MountainCar => Box::new(MountainCar::new()),
             Self::DeepSea { size } => Box::new(DeepSea::new(size, PROBLEM_SEED)),
             Self::DeepSeaStochastic { size } => {
                 Box::new(DeepSea::new(size, PROBLEM_SEED).stochastic())
@@ -118,7 +128,7 @@ impl EnvironmentKind {
 
     fn check_size(self, name: &str) -> Result<(), EnvironmentKindError> {
         let (size, least, most) = match self {
-            Self::CartPole => return Ok(()),
+            Self::CartPole | Self::Acrobot | Self::MountainCar => return Ok(()),
             Self::DeepSea { size } | Self::DeepSeaStochastic { size } => (size, 1, MAX_SEA),
             Self::NChain { states } => (states, 2, MAX_COUNT),
             Self::Bandit { arms } => (arms, 2, MAX_COUNT),
@@ -135,6 +145,8 @@ impl EnvironmentKind {
     pub fn observation_size(self) -> usize {
         match self {
             Self::CartPole => 4,
+            Self::Acrobot => 6,
+            Self::MountainCar => 2,
             Self::DeepSea { size } | Self::DeepSeaStochastic { size } => size * size,
             Self::NChain { states } => states,
             Self::Bandit { .. } => 1,
@@ -149,6 +161,7 @@ impl EnvironmentKind {
             | Self::DeepSea { .. }
             | Self::DeepSeaStochastic { .. }
             | Self::NChain { .. } => 2,
+            Self::Acrobot | Self::MountainCar => 3,
             Self::Bandit { arms } => arms,
             Self::Identity { actions } => actions,
         }
@@ -160,6 +173,7 @@ impl EnvironmentKind {
     pub fn best_return(self) -> f64 {
         match self {
             Self::CartPole => CartPole::MAX_STEPS as f64,
+            Self::Acrobot | Self::MountainCar => 0.0,
             Self::DeepSea { size } => deep_sea::optimal_return(size, false),
             Self::DeepSeaStochastic { size } => deep_sea::optimal_return(size, true),
             Self::NChain { .. } => NChain::BEST_RETURN,
@@ -172,8 +186,10 @@ impl EnvironmentKind {
     /// there is no such convention.
     pub fn solved_return(self) -> Option<f64> {
         match self {
-            // The threshold that Gymnasium registers.
+            // The thresholds that Gymnasium registers.
             Self::CartPole => Some(475.0),
+            Self::Acrobot => Some(-100.0),
+            Self::MountainCar => Some(-110.0),
             _ => None,
         }
     }
@@ -182,6 +198,8 @@ impl EnvironmentKind {
     pub fn title(self) -> String {
         match self {
             Self::CartPole => "CartPole".to_owned(),
+            Self::Acrobot => "Acrobot".to_owned(),
+            Self::MountainCar => "MountainCar".to_owned(),
             Self::DeepSea { size } => format!("DeepSea {size}"),
             Self::DeepSeaStochastic { size } => format!("stochastic DeepSea {size}"),
             Self::NChain { states } => format!("NChain {states}"),
@@ -200,6 +218,8 @@ impl fmt::Display for EnvironmentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CartPole => f.write_str("cartpole"),
+            Self::Acrobot => f.write_str("acrobot"),
+            Self::MountainCar => f.write_str("mountaincar"),
             Self::DeepSea { size } => write!(f, "deepsea:{size}"),
             Self::DeepSeaStochastic { size } => write!(f, "deepsea-stochastic:{size}"),
             Self::NChain { states } => write!(f, "nchain:{states}"),
@@ -220,7 +240,11 @@ impl FromStr for EnvironmentKind {
         };
         let of_size: fn(usize) -> Self = match family {
             "cartpole" if size.is_none() => return Ok(Self::CartPole),
-            "cartpole" => return Err(refused(": cartpole has no size")),
+            "acrobot" if size.is_none() => return Ok(Self::Acrobot),
+            "mountaincar" if size.is_none() => return Ok(Self::MountainCar),
+            "cartpole" | "acrobot" | "mountaincar" => {
+                return Err(refused(&format!(": {family} has no size")));
+            }
             "deepsea" => |size| Self::DeepSea { size },
             "deepsea-stochastic" => |size| Self::DeepSeaStochastic { size },
             "nchain" => |states| Self::NChain { states },
@@ -261,8 +285,10 @@ impl From<EnvironmentKind> for String {
 mod tests {
     use super::*;
 
-    const NAMES: [&str; 7] = [
+    const NAMES: [&str; 9] = [
         "cartpole",
+        "acrobot",
+        "mountaincar",
         "deepsea:10",
         "deepsea:20",
         "deepsea-stochastic:10",
@@ -323,11 +349,12 @@ mod tests {
         for (name, words) in [
             (
                 "pong",
-                "invalid environment \"pong\"; expected cartpole, deepsea:N",
+                "invalid environment \"pong\"; expected cartpole, acrobot, mountaincar, deepsea:N",
             ),
             ("", "invalid environment \"\""),
             ("CartPole", "invalid environment \"CartPole\""),
             ("cartpole:4", "cartpole has no size"),
+            ("acrobot:2", "acrobot has no size"),
             ("nchain", "\"nchain\": the size is missing, as in nchain:10"),
             (
                 "nchain:1",

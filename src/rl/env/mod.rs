@@ -3,7 +3,7 @@
 //! | type | description |
 //! |---|---|
 //! | [`DiscreteEnvironment`] | the trait that the learner steps |
-//! | [`CartPole`], [`DeepSea`], [`NChain`], [`Bandit`], [`Identity`] | environments |
+//! | [`CartPole`], [`Acrobot`], [`MountainCar`], [`DeepSea`], [`NChain`], [`Bandit`], [`Identity`] | environments |
 //! | [`RewardNoise`], [`TimeLimit`], [`EpisodeStatistics`] | wrappers |
 //! | [`FromBurnEnvironment`] | adapts an environment that implements [`burn::rl::Environment`] |
 //! | [`ToBurnEnvironment`] | adapts one of these environments to [`burn::rl::Environment`] |
@@ -24,6 +24,7 @@
 //! # Ok::<(), burn_tsallis::rl::env::EnvironmentError>(())
 //! ```
 
+mod acrobot;
 mod bandit;
 mod cartpole;
 mod deep_sea;
@@ -32,14 +33,18 @@ mod error;
 mod from_burn;
 mod identity;
 mod kind;
+mod mountain_car;
 mod nchain;
 mod one_hot;
 mod state;
 mod to_burn;
+#[cfg(test)]
+mod trajectory;
 mod transition;
 mod vector;
 mod wrapper;
 
+pub use acrobot::Acrobot;
 pub use bandit::Bandit;
 pub use cartpole::CartPole;
 pub use deep_sea::DeepSea;
@@ -48,6 +53,7 @@ pub use error::{EnvironmentError, ObservationSizeError, RestoreError};
 pub use from_burn::FromBurnEnvironment;
 pub use identity::Identity;
 pub use kind::{EnvironmentKind, EnvironmentKindError};
+pub use mountain_car::MountainCar;
 pub use nchain::NChain;
 pub use to_burn::{Observation, ToBurnEnvironment};
 pub use transition::{Episode, Transition};
