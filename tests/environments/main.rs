@@ -3,6 +3,7 @@
 
 mod corridor;
 mod from_burn;
+mod gymnasium;
 mod save;
 mod vector;
 mod wrappers;

@@ -1,9 +1,11 @@
 use super::config_file::{ConfigFile, ConfigFileError};
 use super::value_parser::named_values;
+use burn_tsallis::rl::env::GymnasiumConfig;
 use burn_tsallis::rl::policy::Activation;
 use burn_tsallis::rl::ppo::{ConfigError, EnvironmentKind, PpoConfig, Regularizer};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 
 /// The base configuration, to which all other flags are applied.
 #[derive(Clone, Debug, Default, Args)]
@@ -55,6 +57,70 @@ impl ConfigSource {
             config.regularizer_alpha = config.alpha;
         }
         Ok(BaseConfig { config, coupled })
+    }
+}
+
+/// How environments of Gymnasium are made.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Gymnasium")]
+pub(super) struct GymnasiumFlags {
+    /// Keyword argument of gymnasium.make, such as healthy_reward=0.5; repeat it for several.
+    ///
+    /// The value is JSON if it can be read as JSON, and text otherwise.
+    #[arg(long = "env-arg", value_name = "KEY=VALUE", value_parser = environment_argument)]
+    arguments: Vec<(String, Value)>,
+
+    #[command(flatten)]
+    python: PythonFlags,
+}
+
+/// The settings of Gymnasium that do not change the results.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Gymnasium")]
+pub(super) struct PythonFlags {
+    /// Python that has Gymnasium, such as .venv/bin/python [default: python3].
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<String>,
+
+    /// Seconds in which Python must answer; otherwise the run ends with an error and a checkpoint [default: 60].
+    #[arg(long, value_name = "SECONDS")]
+    env_timeout: Option<f64>,
+}
+
+fn environment_argument(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text
+        .split_once('=')
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or("expected KEY=VALUE, such as healthy_reward=0.5")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    Ok((key.to_owned(), value))
+}
+
+impl GymnasiumFlags {
+    fn apply(&self, config: &mut GymnasiumConfig) {
+        config.arguments.extend(self.arguments.iter().cloned());
+        self.python.apply(config);
+    }
+}
+
+impl PythonFlags {
+    /// Returns the Python that was given.
+    pub(super) fn python(&self) -> Option<String> {
+        let python = self.python.as_ref()?;
+        // A resumed run may have another working folder. Links stay, since a link tells Python its packages.
+        let path = Path::new(python).components().nth(1).and(std::path::absolute(python).ok());
+        let path = path.and_then(|path| path.into_os_string().into_string().ok());
+        Some(path.unwrap_or_else(|| python.clone()))
+    }
+
+    /// Returns the timeout that was given.
+    pub(super) fn timeout(&self) -> Option<f64> {
+        self.env_timeout
+    }
+
+    pub(super) fn apply(&self, config: &mut GymnasiumConfig) {
+        set(&mut config.python, &self.python());
+        set(&mut config.timeout, &self.timeout());
     }
 }
 
@@ -162,6 +228,9 @@ pub(super) struct TrainingFlags {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "Networks")]
     shared: Option<bool>,
+
+    #[command(flatten)]
+    gymnasium: GymnasiumFlags,
 }
 
 const REGULARIZERS: &[(&str, &str)] = &[
@@ -250,6 +319,12 @@ impl TrainingFlags {
         );
         set(&mut config.network.activation, &self.activation);
         set(&mut config.network.shared, &self.shared);
+        self.gymnasium.apply(&mut config.gymnasium);
+    }
+
+    /// Returns the settings that a resumed run may change.
+    pub(super) fn python(&self) -> &PythonFlags {
+        &self.gymnasium.python
     }
 
     /// Returns the number of steps if it was given.
@@ -267,8 +342,8 @@ fn set<T: Clone>(field: &mut T, given: &Option<T>) {
 /// The settings that a sweep varies, with one value each.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct SweepableFlags {
-    /// Environment: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K or identity:K (K actions)
-    /// [default: cartpole].
+    /// Environment: cartpole, acrobot, mountaincar, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K,
+    /// identity:K (K actions), or gym:ID and gym:PACKAGE:ID for those of Gymnasium [default: cartpole].
     #[arg(long = "env", value_name = "NAME", help_heading = "Task")]
     environment: Option<EnvironmentKind>,
 

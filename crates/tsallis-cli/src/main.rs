@@ -86,7 +86,7 @@ enum CommandError {
     File(#[from] config_file::ConfigFileError),
     #[error(
         "the argument '--{0}' cannot be used with '--resume': a resumed run keeps its \
-         configuration, and only --steps, --device, --jobs, --quiet and --json are allowed"
+         configuration, and only --steps, --device, --jobs, --python, --env-timeout, --quiet and --json are allowed"
     )]
     NotAllowedWithResume(String),
     #[error(

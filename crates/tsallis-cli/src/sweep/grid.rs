@@ -28,8 +28,8 @@ pub(super) struct Grid {
     #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     learning_rate: Vec<f64>,
 
-    /// Environments: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K or identity:K (K actions)
-    /// [default: cartpole].
+    /// Environments: cartpole, acrobot, mountaincar, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K,
+    /// identity:K (K actions), or gym:ID and gym:PACKAGE:ID for those of Gymnasium [default: cartpole].
     #[arg(long = "env", value_name = "NAME", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     environment: Vec<EnvironmentKind>,
 
