@@ -3,6 +3,7 @@
 
 mod corridor;
 mod from_burn;
+mod normalization;
 mod save;
 mod vector;
 mod wrappers;

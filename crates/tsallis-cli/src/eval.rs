@@ -1,4 +1,4 @@
-use super::describe::format_return;
+use super::describe::{format_of_best, format_return};
 use super::parallel::{cores, parallel_map};
 use super::print_paragraph::print_paragraph;
 use super::train::report::lossy;
@@ -80,7 +80,7 @@ struct EvaluationReport {
     largest_return: f64,
     mean_length: f64,
     /// The largest possible return of an episode.
-    best_possible_return: f64,
+    best_possible_return: Option<f64>,
 }
 
 impl Eval {
@@ -123,14 +123,15 @@ impl Eval {
     }
 
     fn play(&self, run: &SavedRun, device: &Device) -> Result<EvaluationReport, CommandError> {
-        let (model, steps) = run.model(self.checkpoint, device)?;
-        let environment = run.config().config.environment;
+        let saved = run.model(self.checkpoint, device)?;
+        let statistics = saved.statistics.as_ref();
+        let environment = &run.config().config.environment;
         let evaluation = Evaluation {
             episodes: self.episodes,
             deterministic: self.deterministic,
             seed: self.seed,
         };
-        let episodes = evaluate(&model, environment, evaluation, device)?;
+        let episodes = evaluate(&saved.model, environment, statistics, evaluation, device)?;
         let returns: Vec<f64> = episodes.iter().map(|e| e.total_reward).collect();
         let count = returns.len() as f64;
         let mean = returns.iter().sum::<f64>() / count;
@@ -139,7 +140,7 @@ impl Eval {
             run: run.path().to_owned(),
             seed: run.config().config.seed,
             environment: environment.title(),
-            steps,
+            steps: saved.steps,
             deterministic: self.deterministic,
             episodes: returns.len(),
             mean_return: mean,
@@ -156,7 +157,7 @@ impl EvaluationReport {
     fn words(&self) -> String {
         let words = |value| format_return(value, self.best_possible_return);
         format!(
-            "{}, {} actions, policy after {} steps: mean return {} of {} over {} {}, standard deviation \
+            "{}, {} actions, policy after {} steps: mean return {} over {} {}, standard deviation \
              {}, range {} to {}",
             self.environment,
             if self.deterministic {
@@ -165,8 +166,7 @@ impl EvaluationReport {
                 "sampled"
             },
             HumanCount(self.steps as u64),
-            words(self.mean_return),
-            (self.best_possible_return * 1000.0).round() / 1000.0,
+            format_of_best(self.mean_return, self.best_possible_return),
             self.episodes,
             if self.episodes == 1 {
                 "episode"

@@ -28,7 +28,7 @@ pub use checkpoint::CheckpointChoice;
 pub use config::{Recording, RunConfig};
 pub use error::RunError;
 pub use folder::RunFolder;
-pub use saved::SavedRun;
+pub use saved::{SavedModel, SavedRun};
 pub use summary::{RunStatus, RunSummary, Verdict};
 pub use timing::Timing;
 pub use trainer::{Notice, ResumeOptions, Trainer, TrainerError};

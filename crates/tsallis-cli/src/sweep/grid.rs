@@ -28,8 +28,8 @@ pub(super) struct Grid {
     #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     learning_rate: Vec<f64>,
 
-    /// Environments: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K or identity:K (K actions)
-    /// [default: cartpole].
+    /// Environments: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K, identity:K (K actions), or
+    /// identity:KxK.. (several dimensions of actions, such as identity:4x3) [default: cartpole].
     #[arg(long = "env", value_name = "NAME", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     environment: Vec<EnvironmentKind>,
 
@@ -44,7 +44,7 @@ pub(super) struct Grid {
 }
 
 /// The swept settings of a run. They identify its row of the table.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Setting {
     pub(super) environment: EnvironmentKind,
     pub(super) noise_std: f64,
@@ -57,7 +57,7 @@ pub(super) struct Setting {
 impl Setting {
     pub(super) fn from_config(config: &PpoConfig) -> Self {
         Self {
-            environment: config.environment,
+            environment: config.environment.clone(),
             noise_std: config.noise_std,
             beta: config.beta,
             learning_rate: config.learning_rate,
@@ -71,7 +71,7 @@ impl Setting {
         let rest = |setting: &Self| Self {
             alpha: 0.0,
             regularizer_alpha: 0.0,
-            ..*setting
+            ..setting.clone()
         };
         rest(self) == rest(other)
     }
@@ -124,7 +124,9 @@ impl Grid {
         let BaseConfig { config, coupled } = base;
         let coupled = *coupled && self.regularizer_alpha.is_empty();
         let mut settings = vec![config.clone()];
-        vary(&mut settings, &self.environment, |c, &v| c.environment = v);
+        vary(&mut settings, &self.environment, |c, v| {
+            c.environment = v.clone();
+        });
         vary(&mut settings, &self.noise_std, |c, &v| c.noise_std = v);
         vary(&mut settings, &self.beta, |c, &v| c.beta = v);
         vary(&mut settings, &self.learning_rate, |c, &v| {

@@ -75,7 +75,7 @@ pub(super) struct ResultRow {
 impl ResultRow {
     fn new(summary: &RunSummary) -> Self {
         Self {
-            environment: summary.environment,
+            environment: summary.environment.clone(),
             noise_std: summary.noise_std,
             beta: summary.beta,
             learning_rate: summary.learning_rate,
@@ -98,7 +98,7 @@ impl ResultRow {
 
     pub(super) fn setting(&self) -> Setting {
         Setting {
-            environment: self.environment,
+            environment: self.environment.clone(),
             noise_std: self.noise_std,
             beta: self.beta,
             learning_rate: self.learning_rate,
