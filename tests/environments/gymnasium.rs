@@ -68,7 +68,10 @@ fn fault(fault: &str) -> (String, Duration) {
 
 fn has_python() -> bool {
     let python = Command::new("python3").arg("--version").output();
-    is_there(python.is_ok_and(|output| output.status.success()), "python3")
+    is_there(
+        python.is_ok_and(|output| output.status.success()),
+        "python3",
+    )
 }
 
 #[test]
@@ -78,8 +81,14 @@ fn every_fault_of_the_process_is_named() {
     }
     for (name, words) in [
         ("refused", "no such environment"),
-        ("silent", "ended without an answer (exit status: 3); it printed nothing"),
-        ("garbage", "sent no valid reply: it begins with \"Loading \"; its last lines:\n  printing to the pipe"),
+        (
+            "silent",
+            "ended without an answer (exit status: 3); it printed nothing",
+        ),
+        (
+            "garbage",
+            "sent no valid reply: it begins with \"Loading \"; its last lines:\n  printing to the pipe",
+        ),
         ("huge", "sent no valid reply: its length is 2147483648"),
         (
             "version",
@@ -90,19 +99,34 @@ fn every_fault_of_the_process_is_named() {
         ("bounds", "component 0 of the actions is from 1 to -1"),
         ("no actions", "0 actions: at least one of each is required"),
         ("killed", "ended without an answer (signal: 9"),
-        ("last words", "exit status: 7); its last lines:\n  line 20\n"),
-        ("exception", "an environment raised ValueError: boom\nTraceback\n  line 1\nValueError: boom"),
+        (
+            "last words",
+            "exit status: 7); its last lines:\n  line 20\n",
+        ),
+        (
+            "exception",
+            "an environment raised ValueError: boom\nTraceback\n  line 1\nValueError: boom",
+        ),
         ("half", "ended without an answer (exit status: 0)"),
         ("short", "its length is 50 instead of 51 to 75"),
-        ("long", "its length is 59 instead of 51 with 0 ended episodes"),
+        (
+            "long",
+            "its length is 59 instead of 51 with 0 ended episodes",
+        ),
         ("flags", "its flags are [7, 7, 7]"),
         ("kind", "its kind is 'X' instead of 'O'"),
-        ("nan", "environment 0 returned the reward NaN: rewards must be finite"),
+        (
+            "nan",
+            "environment 0 returned the reward NaN: rewards must be finite",
+        ),
         (
             "hang at the start",
             "gave no answer for 0.5 s (--env-timeout); its last lines:\n  waiting for a license",
         ),
-        ("hang", "gave no answer for 0.5 s (--env-timeout); its last lines:\n  thinking"),
+        (
+            "hang",
+            "gave no answer for 0.5 s (--env-timeout); its last lines:\n  thinking",
+        ),
     ] {
         let (message, took) = fault(name);
         assert!(message.contains(words), "{name}: {message}");
@@ -117,13 +141,21 @@ fn a_program_that_is_no_python_is_named() {
             python: python.to_owned(),
             ..GymnasiumConfig::default()
         };
-        Gymnasium::start("CartPole-v1", 1, 11, &config).err().expect("no Python")
+        Gymnasium::start("CartPole-v1", 1, 11, &config)
+            .err()
+            .expect("no Python")
     };
     let error = start("/no/python");
     assert!(error.is_usage());
     let message = error.to_string();
-    assert!(message.starts_with("cannot start \"/no/python\": No such file"), "{message}");
-    assert!(message.contains("pip install \"gymnasium[mujoco]\""), "{message}");
+    assert!(
+        message.starts_with("cannot start \"/no/python\": No such file"),
+        "{message}"
+    );
+    assert!(
+        message.contains("pip install \"gymnasium[mujoco]\""),
+        "{message}"
+    );
     let error = start("true");
     assert!(matches!(error, GymnasiumError::Died { .. }), "{error}");
 }
@@ -133,18 +165,29 @@ fn rewards_flags_and_final_observations_arrive() {
     if !has_python() {
         return;
     }
-    let mut environments = Gymnasium::start("ends", 2, 11, &config("fake_python")).expect("a server");
+    let mut environments =
+        Gymnasium::start("ends", 2, 11, &config("fake_python")).expect("a server");
     assert_eq!(environments.versions()["python"], "3.fake");
     environments.seed(0, 0).expect("an answer");
     let mut observations = [0.0; 4];
     for count in 1..=4 {
         let mut step = VectorStep::default();
         environments.step(&[0, 2], &mut step).expect("a step");
-        environments.observe(&mut observations).expect("observations");
+        environments
+            .observe(&mut observations)
+            .expect("observations");
         assert_eq!(observations, [0.0, 1.0, 2.0, 3.0]);
-        assert!(step.transitions.iter().all(|transition| transition.reward == 1.0));
+        assert!(
+            step.transitions
+                .iter()
+                .all(|transition| transition.reward == 1.0)
+        );
         let ended = count >= 3;
-        assert!(step.transitions.iter().all(|t| t.terminated == ended && t.truncated == ended));
+        assert!(
+            step.transitions
+                .iter()
+                .all(|t| t.terminated == ended && t.truncated == ended)
+        );
         let wanted: &[(usize, &[f32])] = &[(0, &[9.0, 9.0]), (1, &[9.0, 9.0])];
         let finals: Vec<_> = step.final_observations().collect();
         assert_eq!(finals, if ended { wanted } else { &[] });
@@ -196,10 +239,16 @@ fn assert_agrees<E: DiscreteEnvironment, const N: usize>(
         ended += usize::from(transition.terminated);
         for (got, want) in got.iter().zip(&want) {
             // The sines of NumPy and of the standard library may differ in the last bit of an f64.
-            assert!((got - want).abs() <= 2.0 * f32::EPSILON * want.abs().max(1e-3), "{name} {state:?}: {got} {want}");
+            assert!(
+                (got - want).abs() <= 2.0 * f32::EPSILON * want.abs().max(1e-3),
+                "{name} {state:?}: {got} {want}"
+            );
         }
     }
-    assert!((100..9900).contains(&ended), "{ended} of {STEPS} steps end an episode");
+    assert!(
+        (100..9900).contains(&ended),
+        "{ended} of {STEPS} steps end an episode"
+    );
 }
 
 #[test]
@@ -249,23 +298,38 @@ fn actions_arrive_as_the_space_has_them() {
         environments.seed(7, 3).expect("a first episode");
         let width = wanted.len();
         let mut observations = vec![0.0; 2 * 2 * width];
-        environments.observe(&mut observations).expect("observations");
+        environments
+            .observe(&mut observations)
+            .expect("observations");
         let seeds = [observations[0], observations[2 * width]];
         assert_ne!(seeds[0], seeds[1]);
         for count in 1..=4_u8 {
             let mut step = VectorStep::default();
             let actions = [action, action].concat();
             environments.step(&actions, &mut step).expect(space);
-            environments.observe(&mut observations).expect("observations");
+            environments
+                .observe(&mut observations)
+                .expect("observations");
             // After three steps, a new episode begins in the same step.
-            let (now, first) = if count == 3 { (0.0, seeds[0] + 1.0) } else { (f32::from(count % 3), wanted[0]) };
+            let (now, first) = if count == 3 {
+                (0.0, seeds[0] + 1.0)
+            } else {
+                (f32::from(count % 3), wanted[0])
+            };
             assert_eq!(observations[0], first, "{space} {count}");
             assert_eq!(observations[width], now, "{space} {count}");
-            assert_eq!(step.transitions[1].reward, 0.5 * f64::from((count - 1) % 3 + 1));
+            assert_eq!(
+                step.transitions[1].reward,
+                0.5 * f64::from((count - 1) % 3 + 1)
+            );
             let finals: Vec<_> = step.final_observations().collect();
             let last = [wanted, &vec![3.0; width][..]].concat();
             let both = [(0, &last[..]), (1, &last[..])];
-            assert_eq!(finals, if count == 3 { &both[..] } else { &[] }, "{space} {count}");
+            assert_eq!(
+                finals,
+                if count == 3 { &both[..] } else { &[] },
+                "{space} {count}"
+            );
         }
     }
 }
@@ -279,7 +343,9 @@ fn a_seed_decides_the_initial_states() {
         let mut environments = Gymnasium::start("CartPole-v1", 2, 11, &config).expect("Gymnasium");
         environments.seed(seed, index).expect("a first episode");
         let mut observations = [0.0; 8];
-        environments.observe(&mut observations).expect("observations");
+        environments
+            .observe(&mut observations)
+            .expect("observations");
         observations
     };
     let all = first(1, 0);
@@ -305,13 +371,37 @@ fn spaces_and_names_that_are_not_served_are_named_in_one_line() {
         let words = "served are actions in Discrete, MultiDiscrete and bounded Box spaces, and observations in Box";
         refused(spaces, json!({ "observation": observation }), words);
     }
-    refused(spaces, json!({ "observation": "large" }), "its observations have 100800 components");
+    refused(
+        spaces,
+        json!({ "observation": "large" }),
+        "its observations have 100800 components",
+    );
     refused(spaces, json!({ "action": "dict" }), "its actions are Dict");
-    refused(spaces, json!({ "action": "unbounded" }), "bins need finite bounds");
-    refused("Nope-v0", json!({}), "Gymnasium cannot make 'Nope-v0': Environment `Nope` doesn't exist");
-    refused("CartPole-v1", json!({ "mass": 2 }), "with {\"mass\": 2}: TypeError");
-    refused("no_such_package:Nope-v0", json!({}), "No module named 'no_such_package'");
-    refused("tsallis_environments:Faulty-v0", json!({ "fault": "constructor" }), "KeyError: 'level 1' (line ");
+    refused(
+        spaces,
+        json!({ "action": "unbounded" }),
+        "bins need finite bounds",
+    );
+    refused(
+        "Nope-v0",
+        json!({}),
+        "Gymnasium cannot make 'Nope-v0': Environment `Nope` doesn't exist",
+    );
+    refused(
+        "CartPole-v1",
+        json!({ "mass": 2 }),
+        "with {\"mass\": 2}: TypeError",
+    );
+    refused(
+        "no_such_package:Nope-v0",
+        json!({}),
+        "No module named 'no_such_package'",
+    );
+    refused(
+        "tsallis_environments:Faulty-v0",
+        json!({ "fault": "constructor" }),
+        "KeyError: 'level 1' (line ",
+    );
 }
 
 #[test]
@@ -327,7 +417,14 @@ fn images_and_discrete_observations_are_served() {
         let mut seen = vec![0.0; size];
         environments.observe(&mut seen).expect("an observation");
         let sum: f32 = seen.iter().sum();
-        assert!(if observation == "image" { sum > 1000.0 } else { sum == 1.0 }, "{seen:?}");
+        assert!(
+            if observation == "image" {
+                sum > 1000.0
+            } else {
+                sum == 1.0
+            },
+            "{seen:?}"
+        );
     }
 }
 
@@ -335,7 +432,11 @@ fn images_and_discrete_observations_are_served() {
 fn faulty(fault: &str) -> Option<String> {
     let arguments = json!({ "fault": fault });
     let config = GymnasiumConfig {
-        timeout: if fault == "hangs" || fault == "spins" { 2.0 } else { 20.0 },
+        timeout: if fault == "hangs" || fault == "spins" {
+            2.0
+        } else {
+            20.0
+        },
         ..gymnasium(arguments)?
     };
     let id = "tsallis_environments:Faulty-v0";
@@ -350,13 +451,25 @@ fn faulty(fault: &str) -> Option<String> {
 #[test]
 fn faults_of_an_environment_arrive_with_their_cause() {
     for (fault, words) in [
-        ("raises", "an environment raised ValueError: the car left the road\nTraceback (most recent call last)"),
+        (
+            "raises",
+            "an environment raised ValueError: the car left the road\nTraceback (most recent call last)",
+        ),
         ("exits", "an environment raised SystemExit: 4"),
         ("dies", "(exit status: 5); its last lines:\n  a last word"),
-        ("hangs", "gave no answer for 2 s (--env-timeout); its last lines:\n  thinking"),
+        (
+            "hangs",
+            "gave no answer for 2 s (--env-timeout); its last lines:\n  thinking",
+        ),
         ("spins", "gave no answer for 2 s"),
-        ("shape", "ValueError: an observation has the shape (1,) instead of (2,)"),
-        ("infinite", "environment 0 returned an observation whose component 1 is inf"),
+        (
+            "shape",
+            "ValueError: an observation has the shape (1,) instead of (2,)",
+        ),
+        (
+            "infinite",
+            "environment 0 returned an observation whose component 1 is inf",
+        ),
         ("nan", "environment 0 returned the reward NaN"),
         ("none", "environment 0 returned the reward NaN"),
     ] {

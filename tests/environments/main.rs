@@ -4,6 +4,7 @@
 mod corridor;
 mod from_burn;
 mod gymnasium;
+mod normalization;
 mod save;
 mod vector;
 mod wrappers;

@@ -1,6 +1,7 @@
 use burn_tsallis::rl::env::{
-    Acrobot, Bandit, CartPole, DeepSea, DiscreteEnvironment, EnvironmentKind, EpisodeStatistics,
-    Identity, MountainCar, NChain, RestoreError, RewardNoise, TimeLimit, VectorEnvironment, VectorStep,
+    Acrobot, Bandit, CartPole, DeepSea, DiscreteEnvironment, EpisodeStatistics, FactoredIdentity,
+    Identity, MountainCar, NChain, RecordedBatch, RestoreError, RewardNoise, TimeLimit,
+    VectorEnvironment, VectorStep,
 };
 
 use std::ops::Range;
@@ -213,15 +214,29 @@ fn a_state_out_of_range_is_refused() {
 
 #[test]
 fn a_vector_is_saved_and_restored() {
-    let kind: EnvironmentKind = "cartpole".parse().expect("a name");
-    let make =
-        |count| VectorEnvironment::seeded(count, 7, || wrapped(kind.make())).expect("environments");
+    let single = |count| {
+        VectorEnvironment::seeded(count, 7, || wrapped(Box::new(CartPole::new())))
+            .expect("environments")
+    };
+    let batch = |count| {
+        let batch = FactoredIdentity::new(count, &[4, 2]);
+        let batch = RecordedBatch::new(batch).with_noise(0.7, true);
+        let mut environments = VectorEnvironment::from_batch(batch).expect("environments");
+        environments.seed(7).expect("seeded");
+        environments
+    };
+    a_vector_is_saved_and_restored_by(&single);
+    a_vector_is_saved_and_restored_by(&batch);
+}
+
+fn a_vector_is_saved_and_restored_by(make: &dyn Fn(usize) -> VectorEnvironment) {
     let run = |environments: &mut VectorEnvironment, steps: Range<usize>| {
         let mut step = VectorStep::default();
-        let mut observations = vec![0.0; 3 * 4];
+        let dimensions = environments.spaces().actions.dimensions();
+        let mut observations = vec![0.0; 3 * environments.observation_size()];
         let mut seen = Vec::new();
         for i in steps {
-            let actions = [i % 2, 1, (i / 2) % 2];
+            let actions = [i % 2, 1, (i / 2) % 2].repeat(dimensions);
             environments.step(&actions, &mut step).expect("a step");
             environments
                 .observe_into(&mut observations)

@@ -28,6 +28,10 @@ enum Preset {
     /// Settings of the paper's code (arXiv 2601.12604): a million steps, values clipped at 0.2, no bootstrapping at
     /// truncation, no noise on the first transition.
     Paper,
+    /// CleanRL's settings for continuous control: a million steps, 32 minibatches, 10 epochs, learning rate 0.0003, values
+    /// clipped at 0.2, normalized observations and rewards, and 11 bins. Each rollout has 8 environments with 256 steps
+    /// instead of one with 2048. No noise, and beta 0, because CleanRL has no regularizer.
+    Mujoco,
 }
 
 /// A configuration, and whether the alpha of the regularizer follows the alpha of the policy.
@@ -40,6 +44,7 @@ impl ConfigSource {
     pub(super) fn read(&self) -> Result<BaseConfig, ConfigFileError> {
         let preset = match self.preset {
             Some(Preset::Paper) => PpoConfig::paper(),
+            Some(Preset::Mujoco) => PpoConfig::mujoco(),
             None => PpoConfig::default(),
         };
         let Some(path) = &self.config else {
@@ -108,7 +113,10 @@ impl PythonFlags {
     pub(super) fn python(&self) -> Option<String> {
         let python = self.python.as_ref()?;
         // A resumed run may have another working folder. Links stay, since a link tells Python its packages.
-        let path = Path::new(python).components().nth(1).and(std::path::absolute(python).ok());
+        let path = Path::new(python)
+            .components()
+            .nth(1)
+            .and(std::path::absolute(python).ok());
         let path = path.and_then(|path| path.into_os_string().into_string().ok());
         Some(path.unwrap_or_else(|| python.clone()))
     }
@@ -135,6 +143,22 @@ pub(super) struct TrainingFlags {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "Task")]
     first_step_without_noise: Option<bool>,
+
+    /// Normalize each component of the observations to mean 0 and variance 1 by running statistics, clipped to -10 and
+    /// 10 [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+          help_heading = "Task")]
+    normalize_observations: Option<bool>,
+
+    /// Divide the rewards, with their noise, by the running standard deviation of their discounted return, clipped to -10
+    /// and 10; reported returns are not normalized [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+          help_heading = "Task")]
+    normalize_rewards: Option<bool>,
+
+    /// Bins for each component of continuous actions, from its lower to its upper bound [default: 11].
+    #[arg(long, value_name = "COUNT", help_heading = "Task")]
+    bins: Option<usize>,
 
     /// Subtract the regularizer from the reward, add it to the loss, or both [default: reward].
     #[arg(long, value_name = "TERM", value_parser = named_values::<Regularizer>(REGULARIZERS),
@@ -287,6 +311,12 @@ impl TrainingFlags {
             &mut config.first_step_without_noise,
             &self.first_step_without_noise,
         );
+        set(
+            &mut config.normalize_observations,
+            &self.normalize_observations,
+        );
+        set(&mut config.normalize_rewards, &self.normalize_rewards);
+        set(&mut config.bins, &self.bins);
         set(&mut config.regularizer, &self.regularizer);
         set(&mut config.entropy_coefficient, &self.entropy_coefficient);
         set(&mut config.environments, &self.environments);
@@ -343,7 +373,8 @@ fn set<T: Clone>(field: &mut T, given: &Option<T>) {
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct SweepableFlags {
     /// Environment: cartpole, acrobot, mountaincar, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K,
-    /// identity:K (K actions), or gym:ID and gym:PACKAGE:ID for those of Gymnasium [default: cartpole].
+    /// identity:K (K actions), identity:KxK.. (several dimensions of actions, such as identity:4x3), or gym:ID and
+    /// gym:PACKAGE:ID for those of Gymnasium [default: cartpole].
     #[arg(long = "env", value_name = "NAME", help_heading = "Task")]
     environment: Option<EnvironmentKind>,
 

@@ -33,6 +33,7 @@ mod usage;
 mod value_parser;
 
 use burn_tsallis::experiment::FileError;
+use burn_tsallis::rl::env::EnvironmentError;
 use burn_tsallis::rl::ppo::{ConfigError, LearnerError};
 use burn_tsallis::rl::run::{RunError, TrainerError};
 use clap::parser::ValueSource;
@@ -77,6 +78,8 @@ enum CommandError {
     #[error(transparent)]
     Learner(#[from] LearnerError),
     #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    #[error(transparent)]
     Trainer(TrainerError),
     #[error(transparent)]
     Plot(#[from] plot::PlotError),
@@ -106,7 +109,12 @@ enum CommandError {
         .0.display()
     )]
     Unprepared(PathBuf),
-    #[error("{reason}; the folder {} keeps the results so far and the last good checkpoint", run.display())]
+    #[error(
+        "{reason}{}the folder {} keeps the results so far and the last good checkpoint",
+        // A traceback has lines of its own.
+        if reason.contains('\n') { "\n" } else { "; " },
+        run.display()
+    )]
     Failed { reason: String, run: PathBuf },
     #[error(transparent)]
     Lab(#[from] lab::LabError),
@@ -152,6 +160,13 @@ impl CommandError {
             Self::Check(_) => 2,
             Self::Reported(code) => *code,
             Self::Plot(plot::PlotError::Write(_)) => 2,
+            Self::Learner(LearnerError::Environments(EnvironmentError::Gymnasium(error)))
+            | Self::Environment(EnvironmentError::Gymnasium(error))
+                if error.is_usage() =>
+            {
+                2
+            }
+            Self::Environment(_) => 1,
             Self::Learner(_) | Self::Trainer(_) | Self::Plot(_) | Self::Failed { .. } => 1,
             Self::Lab(error) if error.is_usage() => 2,
             Self::Lab(_) => 1,

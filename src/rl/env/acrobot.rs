@@ -76,8 +76,8 @@ fn derivative([first, second, v1, v2]: [f64; 4], torque: f64) -> [f64; 4] {
     let phi1 = -CENTER * v2 * v2 * sin - 2.0 * CENTER * v2 * v1 * sin
         + (CENTER + 1.0) * GRAVITY * (first - PI / 2.0).cos()
         + phi2;
-    let a2 = (torque + d2 / d1 * phi1 - CENTER * v1 * v1 * sin - phi2)
-        / (square + 1.0 - d2 * d2 / d1);
+    let a2 =
+        (torque + d2 / d1 * phi1 - CENTER * v1 * v1 * sin - phi2) / (square + 1.0 - d2 * d2 / d1);
     let a1 = -(d2 * a2 + phi1) / d1;
     [v1, v2, a1, a2]
 }
@@ -100,7 +100,11 @@ fn runge_kutta(state: [f64; 4], torque: f64) -> [f64; 4] {
 /// Returns the angle in (-pi, pi), with Gymnasium's rounding.
 fn wrapped(angle: f64) -> f64 {
     // A step moves an angle by a few turns at most. Of a larger one, a subtracted turn may leave no trace.
-    let mut angle = if angle.abs() > 8.0 * TAU { angle % TAU } else { angle };
+    let mut angle = if angle.abs() > 8.0 * TAU {
+        angle % TAU
+    } else {
+        angle
+    };
     while angle > PI {
         angle -= TAU;
     }

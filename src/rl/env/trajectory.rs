@@ -43,13 +43,28 @@ pub(super) fn assert_replays<E: DiscreteEnvironment, const N: usize>(
                 let transition = environment.step(usize::from(action - b'0'));
                 done += 1;
                 let last = done == steps;
-                let reward = if last { trajectory.last_reward } else { trajectory.reward };
+                let reward = if last {
+                    trajectory.last_reward
+                } else {
+                    trajectory.reward
+                };
                 assert_eq!(transition.reward, reward, "{name} {done}");
-                assert_eq!(transition.terminated, last && trajectory.terminated, "{name} {done}");
-                assert_eq!(transition.truncated, last && trajectory.truncated, "{name} {done}");
+                assert_eq!(
+                    transition.terminated,
+                    last && trajectory.terminated,
+                    "{name} {done}"
+                );
+                assert_eq!(
+                    transition.truncated,
+                    last && trajectory.truncated,
+                    "{name} {done}"
+                );
             }
             for (got, want) in state(&environment).into_iter().zip(ends[1]) {
-                assert!((got - want).abs() < tolerance, "{name} {done}: {got} {want}");
+                assert!(
+                    (got - want).abs() < tolerance,
+                    "{name} {done}: {got} {want}"
+                );
             }
         }
     }

@@ -417,6 +417,9 @@ fn restore(
             });
         match restored {
             Ok(environments) => {
+                if !environments {
+                    learner.begin_new_episodes().map_err(LearnerError::from)?;
+                }
                 notices.extend(first_error.map(|error| Notice::Fallback {
                     reason: error.to_string(),
                     step,

@@ -2,7 +2,7 @@
 
 pub(super) mod report;
 
-use super::describe::{describe_config, number};
+use super::describe::{describe_config, file_name, number};
 use super::hyperparameters::{
     ConfigSource, SweepableFlags, TrainingFlags, configuration, coupling_note,
 };
@@ -367,7 +367,7 @@ fn claim_folder(config: &PpoConfig, seeds: Option<&Seeds>) -> Result<PathBuf, Ru
     };
     let name = format!(
         "{}-alpha{}-noise{}-{seeds}",
-        config.environment.to_string().replace(':', "-"),
+        file_name(&config.environment),
         number(config.alpha),
         number(config.noise_std)
     );

@@ -53,9 +53,8 @@ pub struct Gymnasium {
 
 impl Gymnasium {
     /// Starts Python, which makes `environments` times the environment with an id of Gymnasium. The id may name the
-    /// module that registers it, as in `package:Name-v0`. A component of a `Box` action takes one of `bins` values.
-    ///
-    /// The environments must be [seeded](EnvironmentBatch::seed) before the first step.
+    /// module that registers it, as in `package:Name-v0`. A component of a `Box` action takes one of `bins` values. The
+    /// first episodes have the seed 0.
     ///
     /// # Errors
     ///
@@ -87,12 +86,13 @@ impl Gymnasium {
         let (actions, values) = match handshake.actions {
             Actions::Indices { sizes } => (sizes.into(), None),
             Actions::Values { low, high } => {
-                let values = BinnedBox::new(&low, &high, bins)
-                    .map_err(|error| GymnasiumError::Refused(error.to_string()))?;
+                let refused =
+                    |error| GymnasiumError::Refused(format!("{id:?} cannot be trained: {error}"));
+                let values = BinnedBox::new(&low, &high, bins).map_err(refused)?;
                 (values.action_space(), Some(values))
             }
         };
-        Ok(Self {
+        let mut batch = Self {
             process,
             environments,
             observation_size: handshake.observation_size,
@@ -100,13 +100,18 @@ impl Gymnasium {
             values,
             versions: handshake.versions,
             frame: Frame::new(environments, handshake.observation_size),
-        })
+        };
+        batch.reset(0, 0)?;
+        Ok(batch)
     }
 
-    /// Returns the versions of Python, Gymnasium and the packages of the environment. Other versions may give other
-    /// returns.
-    pub fn versions(&self) -> &BTreeMap<String, String> {
-        &self.versions
+    /// Begins an episode in each environment.
+    fn reset(&mut self, seed: u64, first_index: u32) -> Result<(), GymnasiumError> {
+        let seeds = (first_index..).take(self.environments).map(|index| {
+            let seed: u32 = stream(seed, Purpose::Resets, index).random_range(0..=MAX_SEED);
+            seed.to_le_bytes()
+        });
+        self.exchange(b'R', seeds)
     }
 
     /// Sends a request and reads the reply into the frame.
@@ -140,11 +145,7 @@ impl EnvironmentBatch for Gymnasium {
     }
 
     fn seed(&mut self, seed: u64, first_index: u32) -> Result<(), EnvironmentError> {
-        let seeds = (first_index..).take(self.environments).map(|index| {
-            let seed: u32 = stream(seed, Purpose::Resets, index).random_range(0..=MAX_SEED);
-            seed.to_le_bytes()
-        });
-        Ok(self.exchange(b'R', seeds)?)
+        Ok(self.reset(seed, first_index)?)
     }
 
     fn observe(&self, observations: &mut [f32]) -> Result<(), EnvironmentError> {
@@ -176,9 +177,15 @@ impl EnvironmentBatch for Gymnasium {
                 ..Transition::ongoing(reward)
             };
             if let Some(room) = step.push_with_room(transition, self.observation_size) {
-                room.iter_mut().zip(ended.by_ref()).for_each(|(to, from)| *to = from);
+                room.iter_mut()
+                    .zip(ended.by_ref())
+                    .for_each(|(to, from)| *to = from);
             }
         }
         Ok(())
+    }
+
+    fn versions(&self) -> BTreeMap<String, String> {
+        self.versions.clone()
     }
 }

@@ -122,7 +122,7 @@ impl Process {
         let Some(requests) = &mut self.requests else {
             return Err(GymnasiumError::Ended);
         };
-        *lock(&self.shared.deadline) = Some(Instant::now() + self.timeout);
+        *lock(&self.shared.deadline) = Instant::now().checked_add(self.timeout);
         // If the process has ended, its reply tells why.
         let written = write(requests);
         let read = read(&mut self.replies);

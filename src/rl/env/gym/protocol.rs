@@ -141,10 +141,15 @@ pub(super) fn read_handshake(
 ) -> Result<Handshake, ReplyError> {
     let length = read_header(input, b'H')?;
     let handshake: Handshake = read_json(input, length)?;
-    let found = (handshake.protocol, handshake.autoreset.as_str(), handshake.environments);
+    let found = (
+        handshake.protocol,
+        handshake.autoreset.as_str(),
+        handshake.environments,
+    );
     let wanted = (PROTOCOL, AUTORESET, environments);
     if found != wanted {
-        let reason = format!("protocol, autoreset and environments are {found:?} instead of {wanted:?}");
+        let reason =
+            format!("protocol, autoreset and environments are {found:?} instead of {wanted:?}");
         return Err(ReplyError::Malformed(reason));
     }
     Ok(handshake)
@@ -194,7 +199,7 @@ impl Frame {
         begin..begin + self.environments
     }
 
-    /// Returns the observations of all environments, or nothing before the first reply.
+    /// Returns the observations of all environments, or nothing after an error.
     pub(super) fn observations(&self) -> impl Iterator<Item = f32> {
         let end = self.rewards_begin().min(self.bytes.len());
         numbers(&self.bytes[..end]).map(f32::from_le_bytes)
@@ -204,7 +209,9 @@ impl Frame {
     pub(super) fn transitions(&self) -> impl Iterator<Item = (f64, [bool; 2])> {
         let (begin, flags) = (self.rewards_begin(), self.flags());
         let rewards = numbers(&self.bytes[begin..flags.start]).map(f64::from_le_bytes);
-        let flags = self.bytes[flags].iter().map(|flags| [flags & 1 != 0, flags & 2 != 0]);
+        let flags = self.bytes[flags]
+            .iter()
+            .map(|flags| [flags & 1 != 0, flags & 2 != 0]);
         rewards.zip(flags)
     }
 
