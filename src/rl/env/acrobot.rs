@@ -201,7 +201,7 @@ mod tests {
     fn trajectories_of_gymnasium() {
         let file = include_str!("../../../tests/data/environments/acrobot.json");
         let put = |environment: &mut Acrobot, state| environment.links = state;
-        assert_replays(file, Acrobot::new, put, Acrobot::state, 1e-11);
+        assert_replays(file, Acrobot::new, put, Acrobot::state, 1e-12);
     }
 
     /// Torque along with the velocity of the second link swings the links up.

@@ -147,7 +147,7 @@ mod tests {
     fn trajectories_of_gymnasium() {
         let file = include_str!("../../../tests/data/environments/mountain_car.json");
         let put = |environment: &mut MountainCar, state| environment.state = state;
-        assert_replays(file, MountainCar::new, put, MountainCar::state, 1e-14);
+        assert_replays(file, MountainCar::new, put, MountainCar::state, 1e-15);
     }
 
     /// Pushing along with the velocity leaves the valley.

@@ -93,7 +93,7 @@ class Faulty(gymnasium.Env):
     def step(self, action):
         self.steps += 1
         observation, reward = np.zeros(2, np.float32), float(action)
-        if self.fault == "prints":
+        if self.fault == "prints" and self.steps < 20:
             print("a print of step", self.steps)
             os.write(1, b"a write of a library\n")
             sys.stdin.read()

@@ -167,7 +167,7 @@ impl Process {
                 Ok(Some(status)) => return Some(status),
                 Ok(None) if Instant::now() < given_up => {}
                 _ => {
-                    let _ = process.kill();
+                    kill(&mut process);
                     return process.wait().ok();
                 }
             }
@@ -191,9 +191,21 @@ impl Shared {
         let deadline = *lock(&self.deadline);
         if deadline.is_some_and(|deadline| Instant::now() > deadline) {
             self.is_late.store(true, Ordering::Relaxed);
-            let _ = lock(&self.process).kill();
+            kill(&mut lock(&self.process));
         }
     }
+}
+
+/// Kills a process and those that it has started: `python3` may be a script that starts Python.
+fn kill(process: &mut Child) {
+    // The id of a process that has been waited for may be that of another one.
+    #[cfg(unix)]
+    if matches!(process.try_wait(), Ok(None)) {
+        let group = process.id().to_string();
+        let mut kill = Command::new("sh");
+        let _ = kill.args(["-c", "kill -s KILL -- -$0", &group]).status();
+    }
+    let _ = process.kill();
 }
 
 /// Prints the lines of standard error, in which also the output of the environments arrives, and keeps the last ones.

@@ -15,6 +15,7 @@ Reply "E": JSON with a `message`, and if an environment failed, its `traceback`.
 import json
 import os
 import platform
+import select
 import signal
 import struct
 import sys
@@ -46,19 +47,21 @@ def take_pipes():
     return os.fdopen(requests, "rb"), os.fdopen(replies, "wb")
 
 
-def end_with_parent():
+def end_with_parent(requests):
     """Ends this process if the one that started it is killed while an environment hangs."""
     if sys.platform == "linux":
         import ctypes
 
         PR_SET_PDEATHSIG = 1
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.name == "posix":
-        parent = os.getppid()
+    # The parent of this process may be a script that found Python.
+    if hasattr(select, "poll"):
+        pipe = select.poll()
+        pipe.register(requests, 0)
 
         def watch():
-            while os.getppid() == parent:
-                time.sleep(1)
+            pipe.poll()
+            time.sleep(5)
             os._exit(1)
 
         threading.Thread(target=watch, daemon=True).start()
@@ -287,9 +290,9 @@ class Server:
 
 
 def main():
-    end_with_parent()
     ignore_signals()
     requests, replies = take_pipes()
+    end_with_parent(requests)
     try:
         length = struct.unpack("<I", requests.read(4))[0]
         request = json.loads(requests.read(length))
