@@ -1,7 +1,7 @@
 use super::{
-    Bandit, CartPole, DeepSea, DiscreteEnvironment, EnvironmentError, EpisodeStatistics,
-    FactoredIdentity, Identity, NChain, RecordedBatch, RewardNoise, Spaces, VectorEnvironment,
-    deep_sea,
+    Bandit, CartPole, DeepSea, DiscreteEnvironment, EnvironmentBatch, EnvironmentError,
+    EpisodeStatistics, FactoredIdentity, Identity, NChain, RecordedBatch, RewardNoise, Spaces,
+    VectorEnvironment, deep_sea,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -89,6 +89,31 @@ impl Default for EnvironmentOptions {
     }
 }
 
+impl EnvironmentOptions {
+    /// Creates single environments. The noise is outside the episode statistics, which record returns without it.
+    fn single<E: DiscreteEnvironment + 'static>(
+        &self,
+        count: usize,
+        make: impl Fn() -> E,
+    ) -> Result<VectorEnvironment, EnvironmentError> {
+        VectorEnvironment::seeded(count, 0, || {
+            RewardNoise::new(EpisodeStatistics::new(make()), self.noise_std)
+                .with_first_step_exempt(self.first_step_without_noise)
+        })
+    }
+
+    /// Uses the environments of a batch.
+    fn batch(
+        &self,
+        batch: impl EnvironmentBatch + 'static,
+    ) -> Result<VectorEnvironment, EnvironmentError> {
+        let recorded = RecordedBatch::new(batch);
+        VectorEnvironment::from_batch(
+            recorded.with_noise(self.noise_std, self.first_step_without_noise),
+        )
+    }
+}
+
 /// An invalid name of an environment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -138,26 +163,17 @@ impl EnvironmentKind {
         count: usize,
         options: &EnvironmentOptions,
     ) -> Result<VectorEnvironment, EnvironmentError> {
-        let make: Box<dyn Fn() -> Box<dyn DiscreteEnvironment>> = match *self {
-            Self::CartPole => Box::new(|| Box::new(CartPole::new())),
-            Self::DeepSea { size } => Box::new(move || Box::new(DeepSea::new(size, PROBLEM_SEED))),
+        match self {
+            Self::CartPole => options.single(count, CartPole::new),
+            Self::DeepSea { size } => options.single(count, || DeepSea::new(*size, PROBLEM_SEED)),
             Self::DeepSeaStochastic { size } => {
-                Box::new(move || Box::new(DeepSea::new(size, PROBLEM_SEED).stochastic()))
+                options.single(count, || DeepSea::new(*size, PROBLEM_SEED).stochastic())
             }
-            Self::NChain { states } => Box::new(move || Box::new(NChain::new(states))),
-            Self::Bandit { arms } => Box::new(move || Box::new(bandit(arms))),
-            Self::Identity { actions } => Box::new(move || Box::new(Identity::new(actions))),
-            Self::FactoredIdentity { ref sizes } => {
-                let batch = RecordedBatch::new(FactoredIdentity::new(count, sizes))
-                    .with_noise(options.noise_std, options.first_step_without_noise);
-                return VectorEnvironment::from_batch(batch);
-            }
-        };
-        // The noise is outside the episode statistics, which record returns without it.
-        VectorEnvironment::seeded(count, 0, || {
-            RewardNoise::new(EpisodeStatistics::new(make()), options.noise_std)
-                .with_first_step_exempt(options.first_step_without_noise)
-        })
+            Self::NChain { states } => options.single(count, || NChain::new(*states)),
+            Self::Bandit { arms } => options.single(count, || bandit(*arms)),
+            Self::Identity { actions } => options.single(count, || Identity::new(*actions)),
+            Self::FactoredIdentity { sizes } => options.batch(FactoredIdentity::new(count, sizes)),
+        }
     }
 
     /// Checks that the sizes are valid. [`FromStr`] already does this check.
