@@ -125,20 +125,21 @@ impl Eval {
     fn play(&self, run: &SavedRun, device: &Device) -> Result<EvaluationReport, CommandError> {
         let saved = run.model(self.checkpoint, device)?;
         let statistics = saved.statistics.as_ref();
-        let environment = &run.config().config.environment;
+        let config = &run.config().config;
+        let environment = &config.environment;
         let evaluation = Evaluation {
             episodes: self.episodes,
             deterministic: self.deterministic,
             seed: self.seed,
         };
-        let episodes = evaluate(&saved.model, environment, statistics, evaluation, device)?;
+        let episodes = evaluate(&saved.model, config, statistics, evaluation, device)?;
         let returns: Vec<f64> = episodes.iter().map(|e| e.total_reward).collect();
         let count = returns.len() as f64;
         let mean = returns.iter().sum::<f64>() / count;
         let squares = returns.iter().map(|r| (r - mean).powi(2));
         Ok(EvaluationReport {
             run: run.path().to_owned(),
-            seed: run.config().config.seed,
+            seed: config.seed,
             environment: environment.title(),
             steps: saved.steps,
             deterministic: self.deterministic,

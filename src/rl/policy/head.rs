@@ -82,7 +82,6 @@ impl TsallisPolicyHead {
     }
 
     /// Returns the layer that computes the logits.
-    #[cfg(any(feature = "flex", feature = "ndarray"))]
     pub(super) fn linear(&self) -> &Linear {
         &self.linear
     }

@@ -267,14 +267,19 @@ impl PpoConfig {
     /// If the environments cannot be created. Built-in environments of a [valid](Self::validate) configuration can
     /// always be created.
     pub fn make_environments(&self) -> Result<VectorEnvironment, EnvironmentError> {
-        let options = EnvironmentOptions {
-            noise_std: self.noise_std,
-            first_step_without_noise: self.first_step_without_noise,
-            bins: self.bins,
-        };
+        let options = self.environment_options();
         let mut environments = self.environment.make(self.environments, &options)?;
         environments.seed(self.seed)?;
         Ok(environments)
+    }
+
+    /// Returns the options with which the environments are created.
+    pub fn environment_options(&self) -> EnvironmentOptions {
+        EnvironmentOptions {
+            noise_std: self.noise_std,
+            first_step_without_noise: self.first_step_without_noise,
+            bins: self.bins,
+        }
     }
 
     /// Normalizes what the configuration says.
