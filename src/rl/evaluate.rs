@@ -27,13 +27,14 @@ const MAX_ENVIRONMENTS: usize = 16;
 /// the same seed as a run uses different initial states.
 pub(super) const FIRST_INDEX: u32 = 1 << 31;
 
-/// Plays episodes in the environment of a configuration without noise on the rewards, and returns them. `statistics` normalizes the observations of a policy that
+/// Plays episodes in the environment of a configuration, without noise on the rewards, and returns them. `statistics` normalizes the observations of a policy that
 /// was trained with normalized ones ([`Learner::observation_statistics`](super::ppo::Learner::observation_statistics));
 /// it does not change.
 ///
 /// # Errors
 ///
-/// If the device fails, if the policy of a state is not a distribution, or if the environments fail.
+/// If the device fails, if the policy of a state is not a distribution, if the environments fail, or if the networks
+/// are not for them.
 pub fn evaluate(
     model: &ActorCritic,
     config: &PpoConfig,
@@ -45,7 +46,11 @@ pub fn evaluate(
     if count == 0 {
         return Ok(Vec::new());
     }
-    let environments = config.make_noiseless(count)?;
+    let options = EnvironmentOptions {
+        noise_std: 0.0,
+        ..config.environment_options()
+    };
+    let environments = config.environment.make(count, &options)?;
     play(model, environments, statistics, evaluation, device)
 }
 
@@ -53,8 +58,8 @@ pub fn evaluate(
 ///
 /// # Errors
 ///
-/// If the device fails, if the policy of a state is not a distribution, or if an environment returns an
-/// invalid value.
+/// If the device fails, if the policy of a state is not a distribution, if an environment returns an
+/// invalid value, or if the networks are not for these environments.
 pub fn evaluate_in<E: DiscreteEnvironment + 'static>(
     model: &ActorCritic,
     make: impl Fn() -> E,
@@ -79,6 +84,13 @@ fn play(
     evaluation: Evaluation,
     device: &Device,
 ) -> Result<Vec<Episode>, LearnerError> {
+    if model.spaces() != *environments.spaces() {
+        return Err(LearnerError::Checkpoint(format!(
+            "its networks are for {}, and the environment has {}",
+            model.spaces(),
+            environments.spaces()
+        )));
+    }
     let count = environments.len();
     environments.seed_from(evaluation.seed, FIRST_INDEX)?;
     if let Some(statistics) = statistics {

@@ -104,6 +104,31 @@ impl Default for EnvironmentOptions {
     }
 }
 
+impl EnvironmentOptions {
+    /// Creates single environments. The noise is outside the episode statistics, which record returns without it.
+    fn single<E: DiscreteEnvironment + 'static>(
+        &self,
+        count: usize,
+        make: impl Fn() -> E,
+    ) -> Result<VectorEnvironment, EnvironmentError> {
+        VectorEnvironment::seeded(count, 0, || {
+            RewardNoise::new(EpisodeStatistics::new(make()), self.noise_std)
+                .with_first_step_exempt(self.first_step_without_noise)
+        })
+    }
+
+    /// Uses the environments of a batch.
+    fn batch(
+        &self,
+        batch: impl EnvironmentBatch + 'static,
+    ) -> Result<VectorEnvironment, EnvironmentError> {
+        let recorded = RecordedBatch::new(batch);
+        VectorEnvironment::from_batch(
+            recorded.with_noise(self.noise_std, self.first_step_without_noise),
+        )
+    }
+}
+
 /// An invalid name of an environment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -153,30 +178,23 @@ impl EnvironmentKind {
         count: usize,
         options: &EnvironmentOptions,
     ) -> Result<VectorEnvironment, EnvironmentError> {
-        let make: Box<dyn Fn() -> Box<dyn DiscreteEnvironment>> = match *self {
-            Self::CartPole => Box::new(|| Box::new(CartPole::new())),
-            Self::Acrobot => Box::new(|| Box::new(Acrobot::new())),
-            Self::MountainCar => Box::new(|| Box::new(MountainCar::new())),
-            Self::DeepSea { size } => Box::new(move || Box::new(DeepSea::new(size, PROBLEM_SEED))),
+        match self {
+            Self::CartPole => options.single(count, CartPole::new),
+            Self::Acrobot => options.single(count, Acrobot::new),
+            Self::MountainCar => options.single(count, MountainCar::new),
+            Self::DeepSea { size } => options.single(count, || DeepSea::new(*size, PROBLEM_SEED)),
             Self::DeepSeaStochastic { size } => {
-                Box::new(move || Box::new(DeepSea::new(size, PROBLEM_SEED).stochastic()))
+                options.single(count, || DeepSea::new(*size, PROBLEM_SEED).stochastic())
             }
-            Self::NChain { states } => Box::new(move || Box::new(NChain::new(states))),
-            Self::Bandit { arms } => Box::new(move || Box::new(bandit(arms))),
-            Self::Identity { actions } => Box::new(move || Box::new(Identity::new(actions))),
-            Self::FactoredIdentity { ref sizes } => {
-                return recorded(FactoredIdentity::new(count, sizes), options);
+            Self::NChain { states } => options.single(count, || NChain::new(*states)),
+            Self::Bandit { arms } => options.single(count, || bandit(*arms)),
+            Self::Identity { actions } => options.single(count, || Identity::new(*actions)),
+            Self::FactoredIdentity { sizes } => options.batch(FactoredIdentity::new(count, sizes)),
+            Self::Gymnasium { id } => {
+                let bins = options.bins;
+                options.batch(Gymnasium::start(id, count, bins, &options.gymnasium)?)
             }
-            Self::Gymnasium { ref id } => {
-                let config = &options.gymnasium;
-                return recorded(Gymnasium::start(id, count, options.bins, config)?, options);
-            }
-        };
-        // The noise is outside the episode statistics, which record returns without it.
-        VectorEnvironment::seeded(count, 0, || {
-            RewardNoise::new(EpisodeStatistics::new(make()), options.noise_std)
-                .with_first_step_exempt(options.first_step_without_noise)
-        })
+        }
     }
 
     /// Checks that the sizes are valid. [`FromStr`] already does this check.
@@ -269,16 +287,6 @@ impl EnvironmentKind {
             Self::Gymnasium { id } => id.clone(),
         }
     }
-}
-
-/// Records the episodes of a batch and adds noise to its rewards.
-fn recorded(
-    batch: impl EnvironmentBatch + 'static,
-    options: &EnvironmentOptions,
-) -> Result<VectorEnvironment, EnvironmentError> {
-    let batch =
-        RecordedBatch::new(batch).with_noise(options.noise_std, options.first_step_without_noise);
-    VectorEnvironment::from_batch(batch)
 }
 
 /// Checks that an id has the form of Gymnasium's, `[PACKAGE:][NAMESPACE/]NAME`. It may be the name of a folder.

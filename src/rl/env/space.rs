@@ -1,5 +1,6 @@
 use super::EnvironmentError;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The actions of an environment: an index in each of one or more dimensions.
 ///
@@ -123,6 +124,14 @@ impl Spaces {
             observation_size,
             actions: actions.into(),
         }
+    }
+}
+
+/// Writes the sizes as part of a sentence.
+impl fmt::Display for Spaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (size, actions) = (self.observation_size, self.actions.sizes());
+        write!(f, "{size} observation components and {actions:?} actions")
     }
 }
 

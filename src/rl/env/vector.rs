@@ -391,10 +391,10 @@ impl VectorEnvironment {
         }
         step.clear();
         self.batch.step(actions, step)?;
-        assert_eq!(
-            step.transitions.len(),
-            self.len(),
-            "a batch must return one transition for each environment"
+        assert!(
+            step.transitions.len() == self.len()
+                && step.final_observations.len() == step.ended.len() * self.observation_size(),
+            "a batch must return a transition of each environment, and the last observation of each episode that ended"
         );
         let mut rewards = step.transitions.iter().map(|transition| transition.reward);
         if let Some(index) = rewards.position(|reward| !reward.is_finite()) {

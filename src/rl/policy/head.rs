@@ -82,7 +82,6 @@ impl TsallisPolicyHead {
     }
 
     /// Returns the layer that computes the logits.
-    #[cfg(any(feature = "flex", feature = "ndarray"))]
     pub(super) fn linear(&self) -> &Linear {
         &self.linear
     }
@@ -175,7 +174,7 @@ impl TsallisPolicyHead {
         match self.actions.dimensions() {
             1 => probabilities.argmax(1),
             dimensions => {
-                let (rows, _) = self.rows(probabilities, None);
+                let rows = self.split(probabilities);
                 rows.argmax(1).reshape([-1, dimensions as i32])
             }
         }
@@ -209,11 +208,17 @@ impl TsallisPolicyHead {
             (Some(allowed), Some(padding)) => Some(allowed.bool_and(padding)),
             (allowed, padding) => allowed.or(padding),
         };
-        let shape = [-1, self.actions.largest() as i32];
-        (
-            logits.reshape(shape),
-            allowed.map(|allowed| allowed.reshape(shape)),
-        )
+        let columns = self.actions.largest() as i32;
+        let allowed = allowed.map(|allowed| allowed.reshape([-1, columns]));
+        (self.split(logits), allowed)
+    }
+
+    /// Returns a row for each dimension of each state, `[batch * dimensions, K]`.
+    pub(in crate::rl) fn split(&self, x: Tensor<2>) -> Tensor<2> {
+        match self.actions.dimensions() {
+            1 => x,
+            _ => x.reshape([-1, self.actions.largest() as i32]),
+        }
     }
 
     /// Returns the results of [rows](Self::rows) as rows of states.

@@ -159,6 +159,16 @@ impl ActorCritic {
         })
     }
 
+    /// Returns the observations and the actions of the networks.
+    pub fn spaces(&self) -> Spaces {
+        let first = self.actor.layers.first();
+        let first = first.unwrap_or_else(|| self.policy.linear());
+        Spaces {
+            observation_size: first.weight.val().dims()[0],
+            actions: self.policy.action_space().clone(),
+        }
+    }
+
     /// Returns the head that turns logits into the policy.
     pub fn policy(&self) -> &TsallisPolicyHead {
         &self.policy

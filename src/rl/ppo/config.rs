@@ -276,36 +276,10 @@ impl PpoConfig {
     /// If the environments cannot be created. Built-in environments of a [valid](Self::validate) configuration can
     /// always be created.
     pub fn make_environments(&self) -> Result<VectorEnvironment, EnvironmentError> {
-        let mut environments = self
-            .environment
-            .make(self.environments, &self.environment_options())?;
+        let options = self.environment_options();
+        let mut environments = self.environment.make(self.environments, &options)?;
         environments.seed(self.seed)?;
         Ok(environments)
-    }
-
-    fn environment_options(&self) -> EnvironmentOptions {
-        EnvironmentOptions {
-            noise_std: self.noise_std,
-            first_step_without_noise: self.first_step_without_noise,
-            bins: self.bins,
-            gymnasium: self.gymnasium.clone(),
-        }
-    }
-
-    /// Creates `count` environments without noise, which are not seeded.
-    ///
-    /// # Errors
-    ///
-    /// If the environments cannot be created.
-    pub(in crate::rl) fn make_noiseless(
-        &self,
-        count: usize,
-    ) -> Result<VectorEnvironment, EnvironmentError> {
-        let options = EnvironmentOptions {
-            noise_std: 0.0,
-            ..self.environment_options()
-        };
-        self.environment.make(count, &options)
     }
 
     /// Checks that an environment of Gymnasium can be created, by creating one.
@@ -315,7 +289,7 @@ impl PpoConfig {
     /// If it cannot be created.
     pub fn check_environment(&self) -> Result<(), EnvironmentError> {
         if self.environment.spaces().is_none() {
-            self.make_noiseless(1)?;
+            self.environment.make(1, &self.environment_options())?;
         }
         Ok(())
     }
@@ -329,6 +303,16 @@ impl PpoConfig {
                 ..other.gymnasium.clone()
             },
             ..self.clone()
+        }
+    }
+
+    /// Returns the options with which the environments are created.
+    pub fn environment_options(&self) -> EnvironmentOptions {
+        EnvironmentOptions {
+            noise_std: self.noise_std,
+            first_step_without_noise: self.first_step_without_noise,
+            bins: self.bins,
+            gymnasium: self.gymnasium.clone(),
         }
     }
 

@@ -5,7 +5,7 @@ use super::{
     Checkpoint, ClippedAdam, LearnerError, LearnerState, PpoConfig, Rollout, UpdateMetrics,
 };
 use crate::experiment::{Purpose, Stream, stream};
-use crate::rl::env::{EnvironmentError, Episode, RunningStatistics, Spaces, VectorEnvironment};
+use crate::rl::env::{EnvironmentError, Episode, RunningStatistics, VectorEnvironment};
 use crate::rl::evaluate::FIRST_INDEX;
 use crate::rl::policy::{ActorCritic, Initializer};
 use crate::rl::transfer::read;
@@ -209,18 +209,7 @@ impl Learner {
         }
         let spaces = self.environments.spaces();
         if let Some(saved) = state.spaces.as_ref().filter(|saved| *saved != spaces) {
-            let words = |spaces: &Spaces| {
-                let actions = spaces.actions.sizes();
-                format!(
-                    "{} observation components and {actions:?} actions",
-                    spaces.observation_size
-                )
-            };
-            return Err(refused(&format!(
-                "it has {} instead of {}",
-                words(saved),
-                words(spaces)
-            )));
+            return Err(refused(&format!("it has {saved} instead of {spaces}")));
         }
         // The counters go on from here, and must not overflow.
         let counters = [
@@ -619,7 +608,7 @@ mod tests {
     #[test]
     fn an_evaluation_uses_the_statistics() {
         use crate::rl::env::{DiscreteEnvironment, ObservationSizeError, Transition};
-        use crate::rl::{Evaluation, evaluate_in};
+        use crate::rl::{Evaluation, evaluate, evaluate_in};
 
         /// The reward is 1 for the action that is the sign of a small deviation from a large number.
         struct Deviation(u64, usize);
@@ -687,6 +676,16 @@ mod tests {
         };
         assert_eq!(mean_return(learner.observation_statistics()), 10.0);
         assert!(mean_return(None) < 8.0);
+
+        let other = evaluate(&model, &small(0.5), None, evaluation, &device);
+        let error = other.expect_err("another environment").to_string();
+        assert!(
+            error.ends_with(
+                "its networks are for 1 observation components and [2] actions, and the environment has 3 \
+                 observation components and [3] actions"
+            ),
+            "{error}"
+        );
     }
 
     #[test]

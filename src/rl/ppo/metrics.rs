@@ -105,7 +105,7 @@ impl PolicyStatistics {
         allowed: Option<Tensor<2, Bool>>,
     ) -> Tensor<2> {
         let (logits, allowed) = policy.rows(logits, allowed);
-        let (log_probs, _) = policy.rows(log_probs, None);
+        let log_probs = policy.split(log_probs);
         let p = log_probs.clone().exp();
         // Without the clamp, a probability of zero would give zero times minus infinity, which is NaN.
         let entropy = -(p.clone() * log_probs.clamp_min(f32::MIN_POSITIVE.ln())).sum_dim(1);
