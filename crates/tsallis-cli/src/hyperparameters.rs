@@ -67,12 +67,16 @@ impl ConfigSource {
 
 /// How environments of Gymnasium are made.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Gymnasium")]
 pub(super) struct GymnasiumFlags {
     /// Keyword argument of gymnasium.make, such as healthy_reward=0.5; repeat it for several.
     ///
     /// The value is JSON if it can be read as JSON, and text otherwise.
-    #[arg(long = "env-arg", value_name = "KEY=VALUE", value_parser = environment_argument)]
+    #[arg(
+        long = "env-arg",
+        value_name = "KEY=VALUE",
+        value_parser = environment_argument,
+        help_heading = "Gymnasium"
+    )]
     arguments: Vec<(String, Value)>,
 
     #[command(flatten)]
@@ -81,14 +85,13 @@ pub(super) struct GymnasiumFlags {
 
 /// The settings of Gymnasium that do not change the results.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Gymnasium")]
 pub(super) struct PythonFlags {
     /// Python that has Gymnasium, such as .venv/bin/python [default: python3].
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", help_heading = "Gymnasium")]
     python: Option<String>,
 
     /// Seconds in which Python must answer; otherwise the run ends with an error and a checkpoint [default: 60].
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", help_heading = "Gymnasium")]
     env_timeout: Option<f64>,
 }
 

@@ -227,7 +227,7 @@ fn a_run_whose_environment_fails_ends_with_the_cause_and_a_checkpoint() {
         assert!(said.contains(words), "{said}");
         assert!(names(run.join("checkpoints")).contains(&"step-592".to_owned()));
         assert_eq!(json(run.join("summary.json"))["status"], "failed");
-        let again = tsallis(&["train", "--resume", name(&run), "--steps", "1024"]);
+        let again = tsallis(&["train", "--resume", name(&run), "--steps", "2048"]);
         let said = stderr(&again);
         assert!(said.contains("after 1190 environment steps, "), "{said}");
     }
