@@ -1,6 +1,6 @@
 use super::env::{
-    DiscreteEnvironment, Episode, EpisodeStatistics, RunningStatistics, VectorEnvironment,
-    VectorStep,
+    DiscreteEnvironment, EnvironmentOptions, Episode, EpisodeStatistics, RunningStatistics,
+    VectorEnvironment, VectorStep,
 };
 use super::policy::{ActorCritic, exponential_noise};
 use super::ppo::rollout::observe;
