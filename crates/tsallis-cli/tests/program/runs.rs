@@ -498,7 +498,7 @@ fn a_run_of_an_earlier_version_is_read() {
     train(&run, &["--env", "identity:3"]);
     let played = succeed(&["eval", name(&run)]);
     let without = |file: &Path, path: &[&str], names: &[&str]| {
-        let mut value = json(file.to_owned());
+        let mut value = json(file);
         let mut object = &mut value;
         for name in path {
             object = &mut object[*name];
