@@ -280,7 +280,13 @@ fn the_environments_of_this_crate_agree_with_gymnasium() {
 /// The environment observes its actions, and fails if one is not in its space.
 #[test]
 fn actions_arrive_as_the_space_has_them() {
-    let cases: [(&str, &[usize], &[usize], &[f32]); 6] = [
+    type Case = (
+        &'static str,
+        &'static [usize],
+        &'static [usize],
+        &'static [f32],
+    );
+    let cases: [Case; 6] = [
         ("discrete", &[4], &[2], &[1.0]),
         ("multi", &[4, 3, 2], &[3, 0, 1], &[3.0, 0.0, 1.0]),
         ("grid", &[4, 3, 2, 5], &[3, 2, 0, 4], &[3.0, 2.0, 0.0, 4.0]),

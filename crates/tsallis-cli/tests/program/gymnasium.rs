@@ -1,9 +1,7 @@
 //! Tests of the program with environments of Gymnasium. They need `TSALLIS_PYTHON`, a Python that has it.
 
 use super::interrupted::send;
-use super::{
-    folder, json, name, names, program, read, refuse, stderr, stdout, succeed, tiny, tsallis,
-};
+use super::{folder, json, name, names, program, read, refuse, stderr, succeed, tiny, tsallis};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
