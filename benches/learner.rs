@@ -106,10 +106,12 @@ fn median(times: &[UpdateTimes], of: impl Fn(&UpdateTimes) -> Duration) -> f64 {
 /// columns, which the learner does not leave to the library, and are a percent of the multiplications.
 fn product_seconds(config: &PpoConfig) -> f64 {
     let rows = config.minibatch();
+    let spaces = config.environment.spaces().expect("a built-in environment");
+    let observation_size = spaces.observation_size;
     let mut layers = Vec::new();
     // The actor, and the critic with its value.
     for last in [&[][..], &[1]] {
-        let mut inputs = config.environment.observation_size();
+        let mut inputs = observation_size;
         for &outputs in config.network.hidden.iter().chain(last) {
             layers.push([inputs, outputs]);
             inputs = outputs;
@@ -140,7 +142,7 @@ fn product_seconds(config: &PpoConfig) -> f64 {
                 [outputs, 1],
                 product,
             );
-            if inputs != config.environment.observation_size() {
+            if inputs != observation_size {
                 multiply(
                     [rows, outputs, inputs],
                     left,

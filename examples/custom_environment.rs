@@ -104,7 +104,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         deterministic: true,
         seed: 1,
     };
-    let episodes = evaluate_in(learner.model(), maze, evaluation, &device)?;
+    let episodes = evaluate_in(learner.model(), maze, None, evaluation, &device)?;
     let steps: usize = episodes.iter().map(|episode| episode.length).sum();
     println!(
         "The most probable actions reach the exit in {} steps.",

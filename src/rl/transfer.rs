@@ -1,6 +1,7 @@
 //! Transfers between the host and the device. On a GPU each read is a round trip that waits for all launched
 //! work. All reads of the learner are therefore in this module, where a test counts them.
 
+use super::env::ActionSpace;
 use burn::Tensor;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 use burn::backend::DispatchDevice;
@@ -60,15 +61,19 @@ pub(super) fn read<const N: usize>(tensors: [Tensor<2>; N]) -> Result<[Vec<f32>;
     Ok(std::array::from_fn(|_| read.next().unwrap_or_default()))
 }
 
-/// Reads actions, which must be below `count`.
-pub(super) fn read_actions(actions: Tensor<2, Int>, count: usize) -> Result<Vec<usize>, ReadError> {
+/// Reads actions, one for each dimension of the space.
+pub(super) fn read_actions(
+    actions: Tensor<2, Int>,
+    space: &ActionSpace,
+) -> Result<Vec<usize>, ReadError> {
     let actions = counted(actions.try_into_vec_as::<i32>().map_err(failed)?);
     actions
         .into_iter()
-        .map(|action| {
+        .zip(space.sizes().iter().cycle())
+        .map(|(action, &size)| {
             usize::try_from(action)
                 .ok()
-                .filter(|&action| action < count)
+                .filter(|&action| action < size)
                 .ok_or(ReadError::Action)
         })
         .collect()

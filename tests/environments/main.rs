@@ -3,6 +3,8 @@
 
 mod corridor;
 mod from_burn;
+mod gymnasium;
+mod normalization;
 mod save;
 mod vector;
 mod wrappers;

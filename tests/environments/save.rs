@@ -1,6 +1,7 @@
 use burn_tsallis::rl::env::{
-    Bandit, CartPole, DeepSea, DiscreteEnvironment, EnvironmentKind, EpisodeStatistics, Identity,
-    NChain, RestoreError, RewardNoise, TimeLimit, VectorEnvironment, VectorStep,
+    Acrobot, Bandit, CartPole, DeepSea, DiscreteEnvironment, EpisodeStatistics, FactoredIdentity,
+    Identity, MountainCar, NChain, RecordedBatch, RestoreError, RewardNoise, TimeLimit,
+    VectorEnvironment, VectorStep,
 };
 
 use std::ops::Range;
@@ -41,11 +42,14 @@ fn all() -> Vec<fn() -> Boxed> {
         || Box::new(NChain::new(5)),
         || Box::new(Bandit::random(4, 1)),
         || Box::new(Identity::new(3)),
+        || Box::new(Acrobot::new()),
+        || Box::new(MountainCar::new()),
         || wrapped(Box::new(CartPole::new())),
         || wrapped(Box::new(DeepSea::new(6, 42).stochastic())),
         || wrapped(Box::new(NChain::new(5))),
         || wrapped(Box::new(Bandit::random(4, 1))),
         || wrapped(Box::new(Identity::new(3))),
+        || wrapped(Box::new(Acrobot::new())),
     ]
 }
 
@@ -130,8 +134,8 @@ fn any_number_of_steps_can_be_restored_or_is_refused() {
             }
         }
     }
-    // CartPole, NChain and Identity, and every time limit.
-    assert_eq!(refused, 3 * (3 + 5));
+    // CartPole, NChain, Identity, Acrobot and MountainCar, and every time limit.
+    assert_eq!(refused, 3 * (5 + 6));
     // The statistics have no limit of their own.
     let mut environment = EpisodeStatistics::new(NChain::new(5));
     let mut state = environment.save().expect("a state");
@@ -210,15 +214,29 @@ fn a_state_out_of_range_is_refused() {
 
 #[test]
 fn a_vector_is_saved_and_restored() {
-    let kind: EnvironmentKind = "cartpole".parse().expect("a name");
-    let make =
-        |count| VectorEnvironment::seeded(count, 7, || wrapped(kind.make())).expect("environments");
+    let single = |count| {
+        VectorEnvironment::seeded(count, 7, || wrapped(Box::new(CartPole::new())))
+            .expect("environments")
+    };
+    let batch = |count| {
+        let batch = FactoredIdentity::new(count, &[4, 2]);
+        let batch = RecordedBatch::new(batch).with_noise(0.7, true);
+        let mut environments = VectorEnvironment::from_batch(batch).expect("environments");
+        environments.seed(7).expect("seeded");
+        environments
+    };
+    a_vector_is_saved_and_restored_by(&single);
+    a_vector_is_saved_and_restored_by(&batch);
+}
+
+fn a_vector_is_saved_and_restored_by(make: &dyn Fn(usize) -> VectorEnvironment) {
     let run = |environments: &mut VectorEnvironment, steps: Range<usize>| {
         let mut step = VectorStep::default();
-        let mut observations = vec![0.0; 3 * 4];
+        let dimensions = environments.spaces().actions.dimensions();
+        let mut observations = vec![0.0; 3 * environments.observation_size()];
         let mut seen = Vec::new();
         for i in steps {
-            let actions = [i % 2, 1, (i / 2) % 2];
+            let actions = [i % 2, 1, (i / 2) % 2].repeat(dimensions);
             environments.step(&actions, &mut step).expect("a step");
             environments
                 .observe_into(&mut observations)

@@ -1,6 +1,7 @@
 use crate::corridor::Corridor;
 use burn_tsallis::rl::env::{
-    CartPole, DiscreteEnvironment, EnvironmentError, Identity, NChain, TimeLimit,
+    ActionSpace, CartPole, DiscreteEnvironment, EnvironmentBatch, EnvironmentError,
+    EnvironmentKind, EnvironmentOptions, Identity, NChain, TimeLimit, Transition,
     VectorEnvironment, VectorStep,
 };
 
@@ -94,7 +95,7 @@ fn a_seed_gives_each_environment_its_own_streams() {
     environments
         .step(&[0, 1, 0], &mut VectorStep::default())
         .expect("a step");
-    environments.seed(5);
+    environments.seed(5).expect("seeded");
     assert_eq!(observations(&environments), first);
 }
 
@@ -201,4 +202,130 @@ fn large_and_tiny_observations_are_finite() {
 fn an_invalid_action_panics() {
     let mut environments = VectorEnvironment::seeded(1, 0, CartPole::new).expect("one");
     let _ = environments.step(&[2], &mut VectorStep::default());
+}
+
+/// The reward is the share of the dimensions whose action is the state, and noise is not in the recorded returns.
+#[test]
+fn a_factored_identity_rewards_every_dimension() {
+    let kind: EnvironmentKind = "identity:4x2x3".parse().expect("a name");
+    let options = EnvironmentOptions {
+        noise_std: 0.5,
+        first_step_without_noise: true,
+        ..EnvironmentOptions::default()
+    };
+    let mut environments = kind.make(5, &options).expect("environments");
+    environments.seed(3).expect("seeded");
+    assert_eq!(
+        environments.spaces().actions,
+        ActionSpace::MultiDiscrete(vec![4, 2, 3])
+    );
+    let mut allowed = [false; 5 * 12];
+    environments.action_masks_into(&mut allowed).expect("masks");
+    assert!(environments.has_action_mask());
+    let padded = [1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0].map(|flag| flag == 1);
+    assert_eq!(allowed[..], padded.repeat(5));
+
+    let mut step = VectorStep::default();
+    for time in 1..=20 {
+        let mut actions = Vec::new();
+        for row in observations(&environments).chunks(9) {
+            let wanted = [&row[..4], &row[4..6], &row[6..]];
+            let wanted = wanted.map(|one_hot| one_hot.iter().position(|&x| x == 1.0));
+            let [first, second, third] = wanted.map(|index| index.expect("one-hot"));
+            // The first two are right, and the last one is not.
+            actions.extend([first, second, (third + 1) % 3]);
+        }
+        environments.step(&actions, &mut step).expect("a step");
+        for transition in &step.transitions {
+            assert_eq!(transition.reward == 2.0 / 3.0, time == 1);
+            assert_eq!(transition.truncated, time % 10 == 0);
+            let episode = transition.episode;
+            assert_eq!(episode.is_some(), transition.truncated);
+            if let Some(episode) = episode {
+                assert!((episode.total_reward - 20.0 / 3.0).abs() < 1e-12);
+                assert_eq!(episode.length, 10);
+            }
+        }
+        assert_eq!(step.ended().len(), if time % 10 == 0 { 5 } else { 0 });
+    }
+}
+
+/// A batch of one environment that fails as a child process does, or returns what it should not.
+struct Faulty(&'static str);
+
+impl EnvironmentBatch for Faulty {
+    fn len(&self) -> usize {
+        if self.0 == "empty" { 0 } else { 1 }
+    }
+
+    fn observation_size(&self) -> usize {
+        1
+    }
+
+    fn action_space(&self) -> ActionSpace {
+        match self.0 {
+            "no action" => vec![3, 0].into(),
+            _ => 2.into(),
+        }
+    }
+
+    fn seed(&mut self, _seed: u64, _first_index: u32) -> Result<(), EnvironmentError> {
+        Ok(())
+    }
+
+    fn observe(&self, observations: &mut [f32]) -> Result<(), EnvironmentError> {
+        observations[0] = if self.0 == "observation" {
+            f32::NAN
+        } else {
+            0.0
+        };
+        Ok(())
+    }
+
+    fn step(&mut self, _actions: &[usize], step: &mut VectorStep) -> Result<(), EnvironmentError> {
+        if self.0 == "dead" {
+            let message = "the child process ended:\nTraceback\n  line 1".to_owned();
+            return Err(EnvironmentError::Failed(message));
+        }
+        let reward = if self.0 == "reward" { f64::NAN } else { 0.0 };
+        let transition = Transition {
+            terminated: self.0 == "final",
+            ..Transition::ongoing(reward)
+        };
+        step.push(transition, &[f32::INFINITY]);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_batch_is_checked_as_single_environments_are() {
+    let message = |fault| -> String {
+        let run = || {
+            let mut environments = VectorEnvironment::from_batch(Faulty(fault))?;
+            environments.observe_into(&mut [0.0])?;
+            environments.step(&[1], &mut VectorStep::default())
+        };
+        run().expect_err(fault).to_string()
+    };
+    for (fault, words) in [
+        ("empty", "no environment was given: at least one is needed"),
+        (
+            "no action",
+            "environment 0 has 1 observation components and 0 actions",
+        ),
+        (
+            "observation",
+            "environment 0 returned an observation whose component 0 is NaN",
+        ),
+        ("reward", "environment 0 returned the reward NaN"),
+        (
+            "final",
+            "environment 0 returned an observation whose component 0 is inf",
+        ),
+        ("dead", "the child process ended:\nTraceback\n  line 1"),
+    ] {
+        assert!(message(fault).starts_with(words), "{}", message(fault));
+    }
+    let environments = VectorEnvironment::from_batch(Faulty("nothing")).expect("one");
+    assert_eq!(environments.save(), None);
 }

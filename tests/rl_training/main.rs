@@ -57,6 +57,8 @@ struct Plan {
     keep: usize,
     updates: usize,
     from: Option<usize>,
+    /// Whether observations and rewards are normalized.
+    normalize: bool,
     progress: Arc<Mutex<Vec<usize>>>,
 }
 
@@ -67,6 +69,7 @@ impl Plan {
             keep: 9,
             updates,
             from: None,
+            normalize: false,
             progress: Arc::default(),
         }
     }
@@ -105,7 +108,11 @@ impl Plan {
         if let Some(number) = self.from {
             training = training.checkpoint(number);
         }
-        training.launch(agent(config()))
+        training.launch(agent(PpoConfig {
+            normalize_observations: self.normalize,
+            normalize_rewards: self.normalize,
+            ..config()
+        }))
     }
 }
 
@@ -187,9 +194,18 @@ fn it_learns_and_reports_and_leaves_checkpoints() {
 
 #[test]
 fn a_resumed_training_is_the_straight_one() {
-    let straight = folder("straight");
-    let resumed = folder("resumed");
-    let train = |plan: Plan| policy_outputs(plan.train(|| Identity::new(3)));
+    for normalize in [false, true] {
+        a_resumed_training_is_the_straight_one_if(normalize);
+    }
+}
+
+fn a_resumed_training_is_the_straight_one_if(normalize: bool) {
+    let straight = folder(&format!("straight-{normalize}"));
+    let resumed = folder(&format!("resumed-{normalize}"));
+    let train = |plan: Plan| {
+        let plan = Plan { normalize, ..plan };
+        policy_outputs(plan.train(|| Identity::new(3)))
+    };
     let wanted = train(Plan::new(&straight, 12));
     for cut in [1, 2] {
         train(Plan::new(&resumed, 12));
@@ -209,6 +225,24 @@ fn a_resumed_training_is_the_straight_one() {
     }
     assert_eq!(train(Plan::new(&resumed, 12).from(3)), wanted);
     assert_ne!(train(Plan::new(&resumed, 4).from(1)), wanted);
+}
+
+/// The policy and the evaluation use the statistics: the networks saw normalized observations only.
+#[test]
+fn a_normalized_training_plays_with_its_statistics() {
+    let folder = folder("normalized");
+    let plan = Plan {
+        normalize: true,
+        ..Plan::new(&folder, 26)
+    };
+    let (probabilities, _) = policy_outputs(plan.train(|| Identity::new(3)));
+    for (state, row) in probabilities.chunks_exact(3).enumerate() {
+        assert!(row[state] > 0.8, "{probabilities:?}");
+    }
+    let returns = logged(&folder, "valid", "Cum._Reward.log");
+    assert_eq!(returns[24..], [10.0; 4]);
+    let returns = logged(&folder, "train", "Cum._Reward.log");
+    assert!(returns.iter().all(|x| x.fract() == 0.0), "{returns:?}");
 }
 
 #[test]

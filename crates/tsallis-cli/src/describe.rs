@@ -1,5 +1,6 @@
 //! Descriptions of runs and their results in plain text.
 
+use burn_tsallis::rl::env::EnvironmentKind;
 use burn_tsallis::rl::ppo::PpoConfig;
 use burn_tsallis::rl::run::{RunStatus, RunSummary, Verdict};
 use indicatif::{HumanCount, HumanDuration};
@@ -14,6 +15,11 @@ pub(super) fn number(value: f64) -> String {
     } else {
         digits
     }
+}
+
+/// Returns the name of an environment as part of the name of a file.
+pub(super) fn file_name(environment: &EnvironmentKind) -> String {
+    environment.to_string().replace([':', '/'], "-")
 }
 
 /// Describes the configuration of a run in a few words, without its seed.
@@ -35,16 +41,30 @@ pub(super) fn describe_config(config: &PpoConfig) -> String {
     )
 }
 
-/// Formats a return with a number of decimals that suits the largest possible return.
-pub(super) fn format_return(value: f64, largest: f64) -> String {
-    let digits = if largest.abs() >= 100.0 {
+/// Formats a return with a number of decimals that suits the largest possible return, or itself if that is not known.
+pub(super) fn format_return(value: f64, largest: Option<f64>) -> String {
+    let largest = largest.unwrap_or(value).abs();
+    let digits = if largest >= 100.0 {
         1
-    } else if largest.abs() >= 10.0 {
+    } else if largest >= 10.0 {
         2
     } else {
         3
     };
     format!("{value:.digits$}")
+}
+
+/// Formats a return, and the largest possible one if it is known.
+pub(super) fn format_of_best(value: f64, largest: Option<f64>) -> String {
+    let value = format_return(value, largest);
+    match largest {
+        Some(largest) => format!("{value} of {}", thousandths(largest)),
+        None => value,
+    }
+}
+
+fn thousandths(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
 }
 
 /// Describes the result of a run. The reason for a failure is omitted, since it is in the summary.
@@ -70,8 +90,7 @@ fn describe_result(summary: &RunSummary) -> String {
     let Some(mean) = summary.final_return else {
         return "No episode was completed".to_owned();
     };
-    let mean = format_return(mean, largest);
-    let best = (largest * 1000.0).round() / 1000.0;
+    let mean = format_of_best(mean, largest);
     let episodes = summary.episodes.min(100);
     let of = if episodes == 1 {
         "over the last episode".to_owned()
@@ -85,24 +104,22 @@ fn describe_result(summary: &RunSummary) -> String {
         summary.steps_to_solved,
     ) {
         (Some(Verdict::Solved), Some(solved), Some(steps)) => format!(
-            "{environment} is solved: mean return {mean} of {best} {of}, {solved} first reached after {} \
+            "{environment} is solved: mean return {mean} {of}, {solved} first reached after {} \
              steps",
             HumanCount(steps as u64)
         ),
         (Some(Verdict::Lost), ..) => {
-            format!(
-                "{environment} was solved earlier, but not at the end: mean return {mean} of {best} {of}"
-            )
+            format!("{environment} was solved earlier, but not at the end: mean return {mean} {of}")
         }
         (Some(_), Some(solved), _) => format!(
-            "{environment} is not solved yet: mean return {mean} of {best} {of} (solved at {solved}){}",
+            "{environment} is not solved yet: mean return {mean} {of} (solved at {solved}){}",
             if summary.status == RunStatus::Finished {
                 "; more --steps may help"
             } else {
                 ""
             }
         ),
-        _ => format!("{environment}: mean return {mean} of {best} {of}"),
+        _ => format!("{environment}: mean return {mean} {of}"),
     }
 }
 
@@ -137,12 +154,14 @@ pub(super) fn describe_summaries(summaries: &[RunSummary]) -> Option<String> {
             });
         let words = |value| format_return(value, first.best_possible_return);
         parts.push(format!(
-            "mean final return {}, range {} to {}, best possible {}",
+            "mean final return {}, range {} to {}",
             words(mean),
             words(least),
-            words(most),
-            (first.best_possible_return * 1000.0).round() / 1000.0
+            words(most)
         ));
+        if let (Some(part), Some(best)) = (parts.last_mut(), first.best_possible_return) {
+            part.push_str(&format!(", best possible {}", thousandths(best)));
+        }
     }
     for (status, words) in [
         (RunStatus::Failed, "failed"),

@@ -1,4 +1,5 @@
-use super::describe::format_return;
+use super::describe::{format_of_best, format_return};
+use super::hyperparameters::PythonFlags;
 use super::parallel::{cores, parallel_map};
 use super::print_paragraph::print_paragraph;
 use super::train::report::lossy;
@@ -38,6 +39,9 @@ pub(super) struct Eval {
     /// Device to compute on: flex (the CPU) or another one listed by `tsallis devices`.
     #[arg(long, value_name = "NAME", default_value = "flex")]
     device: String,
+
+    #[command(flatten)]
+    python: PythonFlags,
 
     /// Print one JSON object for each seed instead of text.
     #[arg(long)]
@@ -80,7 +84,7 @@ struct EvaluationReport {
     largest_return: f64,
     mean_length: f64,
     /// The largest possible return of an episode.
-    best_possible_return: f64,
+    best_possible_return: Option<f64>,
 }
 
 impl Eval {
@@ -123,23 +127,26 @@ impl Eval {
     }
 
     fn play(&self, run: &SavedRun, device: &Device) -> Result<EvaluationReport, CommandError> {
-        let (model, steps) = run.model(self.checkpoint, device)?;
-        let environment = run.config().config.environment;
+        let saved = run.model(self.checkpoint, device)?;
+        let statistics = saved.statistics.as_ref();
+        let mut config = run.config().config.clone();
+        self.python.apply(&mut config.gymnasium);
+        config.validate()?;
         let evaluation = Evaluation {
             episodes: self.episodes,
             deterministic: self.deterministic,
             seed: self.seed,
         };
-        let episodes = evaluate(&model, environment, evaluation, device)?;
+        let episodes = evaluate(&saved.model, &config, statistics, evaluation, device)?;
         let returns: Vec<f64> = episodes.iter().map(|e| e.total_reward).collect();
         let count = returns.len() as f64;
         let mean = returns.iter().sum::<f64>() / count;
         let squares = returns.iter().map(|r| (r - mean).powi(2));
         Ok(EvaluationReport {
             run: run.path().to_owned(),
-            seed: run.config().config.seed,
-            environment: environment.title(),
-            steps,
+            seed: config.seed,
+            environment: config.environment.title(),
+            steps: saved.steps,
             deterministic: self.deterministic,
             episodes: returns.len(),
             mean_return: mean,
@@ -147,7 +154,7 @@ impl Eval {
             least_return: returns.iter().copied().fold(f64::INFINITY, f64::min),
             largest_return: returns.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             mean_length: episodes.iter().map(|e| e.length as f64).sum::<f64>() / count,
-            best_possible_return: environment.best_return(),
+            best_possible_return: config.environment.best_return(),
         })
     }
 }
@@ -156,7 +163,7 @@ impl EvaluationReport {
     fn words(&self) -> String {
         let words = |value| format_return(value, self.best_possible_return);
         format!(
-            "{}, {} actions, policy after {} steps: mean return {} of {} over {} {}, standard deviation \
+            "{}, {} actions, policy after {} steps: mean return {} over {} {}, standard deviation \
              {}, range {} to {}",
             self.environment,
             if self.deterministic {
@@ -165,8 +172,7 @@ impl EvaluationReport {
                 "sampled"
             },
             HumanCount(self.steps as u64),
-            words(self.mean_return),
-            (self.best_possible_return * 1000.0).round() / 1000.0,
+            format_of_best(self.mean_return, self.best_possible_return),
             self.episodes,
             if self.episodes == 1 {
                 "episode"

@@ -255,13 +255,14 @@ mod runs {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    const ENVIRONMENTS: [&str; 6] = [
+    const ENVIRONMENTS: [&str; 7] = [
         "cartpole",
         "deepsea:3",
         "deepsea-stochastic:3",
         "nchain:4",
         "bandit:3",
         "identity:3",
+        "identity:3x2",
     ];
 
     fn config(environment: &str) -> PpoConfig {

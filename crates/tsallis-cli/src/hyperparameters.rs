@@ -1,9 +1,11 @@
 use super::config_file::{ConfigFile, ConfigFileError};
 use super::value_parser::named_values;
+use burn_tsallis::rl::env::GymnasiumConfig;
 use burn_tsallis::rl::policy::Activation;
 use burn_tsallis::rl::ppo::{ConfigError, EnvironmentKind, PpoConfig, Regularizer};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 
 /// The base configuration, to which all other flags are applied.
 #[derive(Clone, Debug, Default, Args)]
@@ -26,6 +28,10 @@ enum Preset {
     /// Settings of the paper's code (arXiv 2601.12604): a million steps, values clipped at 0.2, no bootstrapping at
     /// truncation, no noise on the first transition.
     Paper,
+    /// CleanRL's settings for continuous control: a million steps, 32 minibatches, 10 epochs, learning rate 0.0003, values
+    /// clipped at 0.2, normalized observations and rewards, and 11 bins. Each rollout has 8 environments with 256 steps
+    /// instead of one with 2048. No noise, and beta 0, because CleanRL has no regularizer.
+    Mujoco,
 }
 
 /// A configuration, and whether the alpha of the regularizer follows the alpha of the policy.
@@ -38,6 +44,7 @@ impl ConfigSource {
     pub(super) fn read(&self) -> Result<BaseConfig, ConfigFileError> {
         let preset = match self.preset {
             Some(Preset::Paper) => PpoConfig::paper(),
+            Some(Preset::Mujoco) => PpoConfig::mujoco(),
             None => PpoConfig::default(),
         };
         let Some(path) = &self.config else {
@@ -58,6 +65,76 @@ impl ConfigSource {
     }
 }
 
+/// How environments of Gymnasium are made.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct GymnasiumFlags {
+    /// Keyword argument of gymnasium.make, such as healthy_reward=0.5; repeat it for several.
+    ///
+    /// The value is JSON if it can be read as JSON, and text otherwise.
+    #[arg(
+        long = "env-arg",
+        value_name = "KEY=VALUE",
+        value_parser = environment_argument,
+        help_heading = "Gymnasium"
+    )]
+    arguments: Vec<(String, Value)>,
+
+    #[command(flatten)]
+    python: PythonFlags,
+}
+
+/// The settings of Gymnasium that do not change the results.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct PythonFlags {
+    /// Python that has Gymnasium, such as .venv/bin/python [default: python3].
+    #[arg(long, value_name = "PROGRAM", help_heading = "Gymnasium")]
+    python: Option<String>,
+
+    /// Seconds in which Python must answer; otherwise the run ends with an error and a checkpoint [default: 60].
+    #[arg(long, value_name = "SECONDS", help_heading = "Gymnasium")]
+    env_timeout: Option<f64>,
+}
+
+fn environment_argument(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text
+        .split_once('=')
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or("expected KEY=VALUE, such as healthy_reward=0.5")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    Ok((key.to_owned(), value))
+}
+
+impl GymnasiumFlags {
+    fn apply(&self, config: &mut GymnasiumConfig) {
+        config.arguments.extend(self.arguments.iter().cloned());
+        self.python.apply(config);
+    }
+}
+
+impl PythonFlags {
+    /// Returns the Python that was given.
+    pub(super) fn python(&self) -> Option<String> {
+        let python = self.python.as_ref()?;
+        // A resumed run may have another working folder. Links stay, since a link tells Python its packages.
+        let path = Path::new(python)
+            .components()
+            .nth(1)
+            .and(std::path::absolute(python).ok());
+        let path = path.and_then(|path| path.into_os_string().into_string().ok());
+        Some(path.unwrap_or_else(|| python.clone()))
+    }
+
+    /// Returns the timeout that was given.
+    pub(super) fn timeout(&self) -> Option<f64> {
+        self.env_timeout
+    }
+
+    pub(super) fn apply(&self, config: &mut GymnasiumConfig) {
+        set(&mut config.python, &self.python());
+        set(&mut config.timeout, &self.timeout());
+    }
+}
+
 /// The settings that have one value in a sweep.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct TrainingFlags {
@@ -69,6 +146,22 @@ pub(super) struct TrainingFlags {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "Task")]
     first_step_without_noise: Option<bool>,
+
+    /// Normalize each component of the observations to mean 0 and variance 1 by running statistics, clipped to -10 and
+    /// 10 [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+          help_heading = "Task")]
+    normalize_observations: Option<bool>,
+
+    /// Divide the rewards, with their noise, by the running standard deviation of their discounted return, clipped to -10
+    /// and 10; reported returns are not normalized [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+          help_heading = "Task")]
+    normalize_rewards: Option<bool>,
+
+    /// Bins for each component of continuous actions, from its lower to its upper bound [default: 11].
+    #[arg(long, value_name = "COUNT", help_heading = "Task")]
+    bins: Option<usize>,
 
     /// Subtract the regularizer from the reward, add it to the loss, or both [default: reward].
     #[arg(long, value_name = "TERM", value_parser = named_values::<Regularizer>(REGULARIZERS),
@@ -162,6 +255,9 @@ pub(super) struct TrainingFlags {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
           help_heading = "Networks")]
     shared: Option<bool>,
+
+    #[command(flatten)]
+    gymnasium: GymnasiumFlags,
 }
 
 const REGULARIZERS: &[(&str, &str)] = &[
@@ -218,6 +314,12 @@ impl TrainingFlags {
             &mut config.first_step_without_noise,
             &self.first_step_without_noise,
         );
+        set(
+            &mut config.normalize_observations,
+            &self.normalize_observations,
+        );
+        set(&mut config.normalize_rewards, &self.normalize_rewards);
+        set(&mut config.bins, &self.bins);
         set(&mut config.regularizer, &self.regularizer);
         set(&mut config.entropy_coefficient, &self.entropy_coefficient);
         set(&mut config.environments, &self.environments);
@@ -250,6 +352,12 @@ impl TrainingFlags {
         );
         set(&mut config.network.activation, &self.activation);
         set(&mut config.network.shared, &self.shared);
+        self.gymnasium.apply(&mut config.gymnasium);
+    }
+
+    /// Returns the settings that a resumed run may change.
+    pub(super) fn python(&self) -> &PythonFlags {
+        &self.gymnasium.python
     }
 
     /// Returns the number of steps if it was given.
@@ -267,8 +375,9 @@ fn set<T: Clone>(field: &mut T, given: &Option<T>) {
 /// The settings that a sweep varies, with one value each.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct SweepableFlags {
-    /// Environment: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K or identity:K (K actions)
-    /// [default: cartpole].
+    /// Environment: cartpole, acrobot, mountaincar, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K,
+    /// identity:K (K actions), identity:KxK.. (several dimensions of actions, such as identity:4x3), or gym:ID and
+    /// gym:PACKAGE:ID for those of Gymnasium [default: cartpole].
     #[arg(long = "env", value_name = "NAME", help_heading = "Task")]
     environment: Option<EnvironmentKind>,
 

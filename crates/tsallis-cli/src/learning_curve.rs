@@ -20,7 +20,7 @@ pub(super) fn draw(
         return Ok(());
     }
     let steps = (config.updates() * config.batch()) as f64;
-    let environment = config.environment;
+    let environment = &config.environment;
     let points = |value: fn(&UpdateMetrics) -> Option<f64>| {
         history
             .iter()
@@ -29,7 +29,7 @@ pub(super) fn draw(
     let mut plot = LinePlot::new(
         Axis::linear("environment steps").range(0.0..steps),
         Axis::linear("episode return without noise")
-            .range(returns(environment.best_return(), history)),
+            .range(returns(environment.best_return().unwrap_or(0.0), history)),
     )
     .line(
         Line::new(points(|m| m.episodic_return), EPISODES)

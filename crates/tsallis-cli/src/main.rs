@@ -35,6 +35,7 @@ mod usage;
 mod value_parser;
 
 use burn_tsallis::experiment::FileError;
+use burn_tsallis::rl::env::EnvironmentError;
 use burn_tsallis::rl::ppo::{ConfigError, LearnerError};
 use burn_tsallis::rl::run::{RunError, TrainerError};
 use clap::parser::ValueSource;
@@ -81,6 +82,8 @@ enum CommandError {
     #[error(transparent)]
     Learner(#[from] LearnerError),
     #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    #[error(transparent)]
     Trainer(TrainerError),
     #[error(transparent)]
     Plot(#[from] plot::PlotError),
@@ -90,7 +93,7 @@ enum CommandError {
     File(#[from] config_file::ConfigFileError),
     #[error(
         "the argument '--{0}' cannot be used with '--resume': a resumed run keeps its \
-         configuration, and only --steps, --device, --jobs, --quiet and --json are allowed"
+         configuration, and only --steps, --device, --jobs, --python, --env-timeout, --quiet and --json are allowed"
     )]
     NotAllowedWithResume(String),
     #[error(
@@ -110,7 +113,12 @@ enum CommandError {
         .0.display()
     )]
     Unprepared(PathBuf),
-    #[error("{reason}; the folder {} keeps the results so far and the last good checkpoint", run.display())]
+    #[error(
+        "{reason}{}the folder {} keeps the results so far and the last good checkpoint",
+        // A traceback has lines of its own.
+        if reason.contains('\n') { "\n" } else { "; " },
+        run.display()
+    )]
     Failed { reason: String, run: PathBuf },
     #[error(transparent)]
     Lab(#[from] lab::LabError),
@@ -158,6 +166,13 @@ impl CommandError {
             Self::Check(_) => 2,
             Self::Reported(code) => *code,
             Self::Plot(plot::PlotError::Write(_)) => 2,
+            Self::Learner(LearnerError::Environments(EnvironmentError::Gymnasium(error)))
+            | Self::Environment(EnvironmentError::Gymnasium(error))
+                if error.is_usage() =>
+            {
+                2
+            }
+            Self::Environment(_) => 1,
             Self::Learner(_) | Self::Trainer(_) | Self::Plot(_) | Self::Failed { .. } => 1,
             Self::Lab(error) if error.is_usage() => 2,
             Self::Lab(_) => 1,

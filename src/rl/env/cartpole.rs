@@ -137,6 +137,7 @@ burn_environment!(CartPole, [f64; 4], CartPole::MAX_STEPS);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rl::env::trajectory::assert_replays;
 
     #[test]
     fn initial_states_lie_in_the_range_and_differ() {
@@ -182,51 +183,11 @@ mod tests {
         }
     }
 
-    #[derive(Deserialize)]
-    struct Trajectory {
-        name: String,
-        actions: String,
-        /// The first state, the state after every 20 steps, and the last state.
-        states: Vec<[f64; 4]>,
-        terminated: bool,
-        truncated: bool,
-    }
-
-    /// Replays Gymnasium's trajectories, from each recorded state to the next.
     #[test]
     fn trajectories_of_gymnasium() {
         let file = include_str!("../../../tests/data/environments/cartpole.json");
-        let trajectories: Vec<Trajectory> = serde_json::from_str(file).expect("trajectories");
-        for Trajectory {
-            name,
-            actions,
-            states,
-            terminated,
-            truncated,
-        } in trajectories
-        {
-            let steps = actions.len();
-            let parts = actions.as_bytes().chunks(20);
-            assert_eq!(parts.len() + 1, states.len(), "{name}");
-            let mut environment = CartPole::new();
-            environment.set_state(states[0]);
-            let mut done = 0;
-            for (part, ends) in parts.zip(states.windows(2)) {
-                environment.state = ends[0];
-                for action in part {
-                    let transition =
-                        DiscreteEnvironment::step(&mut environment, usize::from(action - b'0'));
-                    done += 1;
-                    let last = done == steps;
-                    assert_eq!(transition.reward, 1.0);
-                    assert_eq!(transition.terminated, last && terminated, "{name} {done}");
-                    assert_eq!(transition.truncated, last && truncated, "{name} {done}");
-                }
-                for (got, want) in environment.state.into_iter().zip(ends[1]) {
-                    assert!((got - want).abs() < 1e-12, "{name} {done}: {got} {want}");
-                }
-            }
-        }
+        let put = |environment: &mut CartPole, state| environment.state = state;
+        assert_replays(file, CartPole::new, put, CartPole::state, 1e-12);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use super::GymnasiumError;
+
 /// An invalid value from an environment. The error names the environment by its index among those that are
 /// stepped together.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -43,6 +45,16 @@ pub enum EnvironmentError {
         /// The reward.
         reward: f64,
     },
+    /// A reward that is too large to be normalized.
+    #[error(
+        "environment {index} returned the reward {reward:e}: rewards to be normalized must be between -3.4e38 and 3.4e38"
+    )]
+    LargeReward {
+        /// The index of the environment.
+        index: usize,
+        /// The reward.
+        reward: f64,
+    },
     /// An observation with a component that is not finite.
     #[error(
         "environment {index} returned an observation whose component {component} is {value}: \
@@ -64,6 +76,15 @@ pub enum EnvironmentError {
         /// The actual and the declared size.
         sizes: ObservationSizeError,
     },
+    /// The actions cannot be learned.
+    #[error("{0}")]
+    ActionSpace(String),
+    /// The environments failed. The message may have several lines, such as those of the traceback of a child process.
+    #[error("{0}")]
+    Failed(String),
+    /// The Python process of Gymnasium's environments failed.
+    #[error(transparent)]
+    Gymnasium(#[from] GymnasiumError),
     /// A state in which no action is allowed.
     #[error("environment {index} allows no action: its mask must allow at least one")]
     NoAction {

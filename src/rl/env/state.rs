@@ -41,3 +41,15 @@ pub(super) fn check_index(
         ))
     }
 }
+
+/// Returns an error unless there is one saved state for each environment.
+pub(super) fn check_count<S>(saved: &[S], environments: usize) -> Result<(), RestoreError> {
+    if saved.len() == environments {
+        Ok(())
+    } else {
+        Err(RestoreError::Count {
+            saved: saved.len(),
+            environments,
+        })
+    }
+}

@@ -44,3 +44,12 @@ pub struct Episode {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad: Option<bool>,
 }
+
+impl Episode {
+    /// Adds a step.
+    pub(super) fn add(&mut self, transition: &Transition) {
+        self.total_reward += transition.reward;
+        // A restored length may be any number.
+        self.length = self.length.saturating_add(1);
+    }
+}

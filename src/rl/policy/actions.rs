@@ -3,14 +3,15 @@ use burn::Tensor;
 use burn::rl::{Batchable, SliceAccess, ToAction};
 use burn::tensor::{Device, Int};
 
-/// Actions in several states, `[states, 1]`: the output of [`TsallisPolicy`](super::TsallisPolicy).
+/// Actions in several states, `[states, dimensions]`: the output of [`TsallisPolicy`](super::TsallisPolicy).
 ///
 /// A single action converts to and from `usize`, the action type of every environment in
 /// [`env`](crate::rl::env).
 #[derive(Clone, Debug)]
 pub struct Actions(pub Tensor<2, Int>);
 
-/// Distributions over the actions in several states, `[states, actions]`.
+/// Distributions over the actions in several states, `[states, logits]`
+/// ([`ActionSpace::logits`](crate::rl::env::ActionSpace::logits)).
 #[derive(Clone, Debug)]
 pub struct ActionProbabilities(pub Tensor<2>);
 

@@ -91,7 +91,7 @@ pub(in crate::rl) struct FlatActorCritic {
 
 /// The outputs of the networks, and the buffers for their gradients.
 pub(in crate::rl) struct Outputs<'a> {
-    /// `[rows, actions]`.
+    /// `[rows, logits]`.
     pub logits: &'a mut [f32],
     /// `[rows, 1]`.
     pub values: &'a [f32],
@@ -141,7 +141,7 @@ impl FlatActorCritic {
         }
     }
 
-    /// Computes the logits of the observations, `[rows, actions]`.
+    /// Computes the logits of the observations, `[rows, logits]`.
     pub fn logits(&mut self, parameters: &[f32]) -> &mut [f32] {
         self.compute(parameters, self.logits);
         &mut self.activations[self.logits]

@@ -1,6 +1,8 @@
 use super::network::forward;
 use super::orthogonal::{Initializer, linear};
 use crate::experiment::Stream;
+use crate::rl::env::ActionSpace;
+use crate::rl::transfer::mask;
 use crate::{
     TsallisOptions, tsallis_divergence, tsallis_divergence_from_probabilities,
     tsallis_log_softargmax, tsallis_softargmax,
@@ -19,11 +21,18 @@ use std::convert::Infallible;
 /// A policy over finitely many actions: a linear layer whose outputs are the logits of a Tsallis softargmax
 /// with the uniform reference.
 ///
+/// A space of several dimensions has a distribution for each, and an action draws from each independently. The logits
+/// of a state are then `[dimensions, K]`, one dimension after another ([`ActionSpace`]); below, `logits` stands for
+/// [`ActionSpace::logits`], which is the number of actions if there is one dimension. The padding of a ragged space has
+/// probability zero.
+///
 /// An `allowed` mask has the shape of the logits and is true for allowed actions. The other actions have
 /// probability zero, and the policy is computed over the allowed actions alone.
 #[derive(Module, Debug)]
 pub struct TsallisPolicyHead {
     linear: Linear,
+    #[module(skip)]
+    actions: ActionSpace,
     #[module(skip)]
     alpha: f64,
 }
@@ -34,7 +43,7 @@ impl TsallisPolicyHead {
     /// [`TsallisOptions::new`]).
     pub fn new(
         features: usize,
-        actions: usize,
+        actions: impl Into<ActionSpace>,
         alpha: f64,
         device: &Device,
         weights: &mut Stream,
@@ -43,22 +52,28 @@ impl TsallisPolicyHead {
             weights,
             check: &|| Ok::<_, Infallible>(()),
         };
-        let Ok(head) = Self::initialized(features, actions, alpha, device, &mut initializer);
+        let Ok(head) = Self::initialized(features, actions.into(), alpha, device, &mut initializer);
         head
     }
 
     /// Creates a head with the weights of `initializer`, whose error ends the initialization.
     pub(super) fn initialized<E>(
         features: usize,
-        actions: usize,
+        actions: ActionSpace,
         alpha: f64,
         device: &Device,
         initializer: &mut Initializer<'_, E>,
     ) -> Result<Self, E> {
         Ok(Self {
-            linear: linear(features, actions, 0.01, device, initializer)?,
+            linear: linear(features, actions.logits(), 0.01, device, initializer)?,
+            actions,
             alpha,
         })
+    }
+
+    /// Returns the actions.
+    pub fn action_space(&self) -> &ActionSpace {
+        &self.actions
     }
 
     /// Returns the alpha of the policy.
@@ -67,7 +82,6 @@ impl TsallisPolicyHead {
     }
 
     /// Returns the layer that computes the logits.
-    #[cfg(any(feature = "flex", feature = "ndarray"))]
     pub(super) fn linear(&self) -> &Linear {
         &self.linear
     }
@@ -87,61 +101,135 @@ impl TsallisPolicyHead {
     ///
     /// # Shapes
     /// - features: `[batch, features]`
-    /// - output: `[batch, actions]`
+    /// - output: `[batch, logits]`
     pub fn logits(&self, features: Tensor<2>) -> Tensor<2> {
         forward(&self.linear, features, None)
     }
 
-    /// Computes the probabilities from logits, both `[batch, actions]`.
+    /// Computes the probabilities from logits, both `[batch, logits]`.
     pub fn probabilities(&self, logits: Tensor<2>, allowed: Option<Tensor<2, Bool>>) -> Tensor<2> {
-        tsallis_softargmax(logits, self.options(allowed), 1)
+        let (rows, allowed) = self.rows(logits, allowed);
+        self.flat(tsallis_softargmax(rows, options(self.alpha, allowed), 1))
     }
 
-    /// Computes the log-probabilities from logits, both `[batch, actions]`. They are `-inf` outside the
+    /// Computes the log-probabilities from logits, both `[batch, logits]`. They are `-inf` outside the
     /// support.
     pub fn log_probabilities(
         &self,
         logits: Tensor<2>,
         allowed: Option<Tensor<2, Bool>>,
     ) -> Tensor<2> {
-        tsallis_log_softargmax(logits, self.options(allowed), 1)
+        let (rows, allowed) = self.rows(logits, allowed);
+        self.flat(tsallis_log_softargmax(
+            rows,
+            options(self.alpha, allowed),
+            1,
+        ))
     }
 
-    /// Computes the divergence, with the given `alpha`, of the policy from the uniform distribution over the
-    /// allowed actions: `[batch, actions]` to `[batch, 1]`.
+    /// Computes the divergence `D_i`, with the given `alpha`, of each dimension of the policy from the uniform
+    /// distribution over the allowed actions: `[batch, logits]` to `[batch, dimensions]`.
+    pub fn divergences(
+        &self,
+        logits: Tensor<2>,
+        alpha: f64,
+        allowed: Option<Tensor<2, Bool>>,
+    ) -> Tensor<2> {
+        let (rows, allowed) = self.rows(logits, allowed);
+        self.flat(if alpha == self.alpha {
+            tsallis_divergence(rows, options(alpha, allowed), 1)
+        } else {
+            let own = options(self.alpha, allowed.clone());
+            let probabilities = tsallis_softargmax(rows, own, 1);
+            tsallis_divergence_from_probabilities(probabilities, options(alpha, allowed), 1)
+        })
+    }
+
+    /// Computes the sum of the [divergences](Self::divergences) of the dimensions: `[batch, logits]` to `[batch, 1]`.
+    /// With it as the regularizer, the policy maximizes `sum_i <p_i, x_i> - D_i(p_i)`.
     pub fn divergence(
         &self,
         logits: Tensor<2>,
         alpha: f64,
         allowed: Option<Tensor<2, Bool>>,
     ) -> Tensor<2> {
-        if alpha == self.alpha {
-            return tsallis_divergence(logits, self.options(allowed), 1);
-        }
-        let probabilities = self.probabilities(logits, allowed.clone());
-        tsallis_divergence_from_probabilities(probabilities, options(alpha, allowed), 1)
+        self.joint(self.divergences(logits, alpha, allowed))
     }
 
     /// Draws an action for each row by the exponential race: the action with the smallest `noise / p`, which
     /// is action `i` with probability `p_i`.
     ///
     /// # Arguments
-    /// - probabilities: `[batch, actions]`
+    /// - probabilities: `[batch, logits]`
     /// - exponential_noise: independent draws from the unit exponential distribution, of the same shape.
     ///
     /// # Returns
-    /// The actions, `[batch, 1]`. An action of probability zero is never drawn.
-    pub fn sample(probabilities: Tensor<2>, exponential_noise: Tensor<2>) -> Tensor<2, Int> {
-        (probabilities / exponential_noise).argmax(1)
+    /// The actions, `[batch, dimensions]`. An action of probability zero is never drawn.
+    pub fn sample(&self, probabilities: Tensor<2>, exponential_noise: Tensor<2>) -> Tensor<2, Int> {
+        self.mode(probabilities / exponential_noise)
     }
 
-    /// Returns the most probable action of each row, `[batch, actions]` to `[batch, 1]`.
-    pub fn mode(probabilities: Tensor<2>) -> Tensor<2, Int> {
-        probabilities.argmax(1)
+    /// Returns the most probable action of each row, `[batch, logits]` to `[batch, dimensions]`.
+    pub fn mode(&self, probabilities: Tensor<2>) -> Tensor<2, Int> {
+        match self.actions.dimensions() {
+            1 => probabilities.argmax(1),
+            dimensions => {
+                let rows = self.split(probabilities);
+                rows.argmax(1).reshape([-1, dimensions as i32])
+            }
+        }
     }
 
-    fn options(&self, allowed: Option<Tensor<2, Bool>>) -> TsallisOptions<2> {
-        options(self.alpha, allowed)
+    /// Sums over the dimensions, `[batch, dimensions]` to `[batch, 1]`.
+    pub(in crate::rl) fn joint(&self, x: Tensor<2>) -> Tensor<2> {
+        match self.actions.dimensions() {
+            1 => x,
+            _ => x.sum_dim(1),
+        }
+    }
+
+    /// Returns the rows that the operator takes, `[batch * dimensions, K]`, and their mask. It forbids the padding.
+    pub(in crate::rl) fn rows(
+        &self,
+        logits: Tensor<2>,
+        allowed: Option<Tensor<2, Bool>>,
+    ) -> (Tensor<2>, Option<Tensor<2, Bool>>) {
+        if self.actions.dimensions() == 1 {
+            return (logits, allowed);
+        }
+        let batch = logits.dims()[0];
+        let padding = self.actions.is_ragged().then(|| {
+            let mut padding = vec![true; self.actions.logits()];
+            self.actions.forbid_padding(&mut padding);
+            let row = mask(padding, self.actions.logits(), &logits.device());
+            row.repeat_dim(0, batch)
+        });
+        let allowed = match (allowed, padding) {
+            (Some(allowed), Some(padding)) => Some(allowed.bool_and(padding)),
+            (allowed, padding) => allowed.or(padding),
+        };
+        let columns = self.actions.largest() as i32;
+        let allowed = allowed.map(|allowed| allowed.reshape([-1, columns]));
+        (self.split(logits), allowed)
+    }
+
+    /// Returns a row for each dimension of each state, `[batch * dimensions, K]`.
+    pub(in crate::rl) fn split(&self, x: Tensor<2>) -> Tensor<2> {
+        match self.actions.dimensions() {
+            1 => x,
+            _ => x.reshape([-1, self.actions.largest() as i32]),
+        }
+    }
+
+    /// Returns the results of [rows](Self::rows) as rows of states.
+    fn flat(&self, rows: Tensor<2>) -> Tensor<2> {
+        match self.actions.dimensions() {
+            1 => rows,
+            dimensions => {
+                let columns = rows.dims()[1];
+                rows.reshape([-1, (dimensions * columns) as i32])
+            }
+        }
     }
 }
 
@@ -184,7 +272,7 @@ mod tests {
         let mut counts = vec![0; actions];
         for _ in 0..rounds {
             let exponential_noise = exponential_noise(&mut streams, actions, &device);
-            let drawn = TsallisPolicyHead::sample(p.clone(), exponential_noise);
+            let drawn = head.sample(p.clone(), exponential_noise);
             for action in drawn.into_data().iter::<i64>() {
                 counts[action as usize] += 1;
             }

@@ -10,6 +10,8 @@ pub(in crate::rl) struct HostPolicy {
     networks: FlatActorCritic,
     parameters: Vec<f32>,
     rows: RowParameters,
+    /// The number of actions in a row.
+    columns: usize,
 }
 
 impl HostPolicy {
@@ -19,11 +21,12 @@ impl HostPolicy {
         Self {
             networks: model.flat(states),
             parameters,
+            columns: model.policy().action_space().largest(),
             rows: model.policy().row_parameters(Output::Probabilities),
         }
     }
 
-    /// Returns the logits of the states, and an action for each, drawn like
+    /// Returns the logits of the states, and an action for each dimension of each state, drawn like
     /// [`TsallisPolicyHead::sample`](super::TsallisPolicyHead::sample) with noise from the stream of the state. An
     /// action is `None` if its probabilities are not finite.
     pub fn draw(
@@ -36,12 +39,13 @@ impl HostPolicy {
         let masked = self.networks.logits(&self.parameters);
         let logits = masked.to_vec();
         forbid(masked, allowed);
-        let actions = logits.len() / streams.len();
-        let (probabilities, _) = UniformRows::new(masked, actions, self.rows).forward();
-        let states = probabilities.chunks_exact(actions).zip(streams);
-        let drawn = states.map(|(probabilities, stream)| {
+        let columns = self.columns;
+        let dimensions = logits.len() / columns / streams.len();
+        let (probabilities, _) = UniformRows::new(masked, columns, self.rows).forward();
+        let rows = probabilities.chunks_exact(columns).enumerate();
+        let drawn = rows.map(|(row, probabilities)| {
             let mut best = (0.0, None);
-            let noise = draws(stream, actions);
+            let noise = draws(&mut streams[row / dimensions], columns);
             for (action, (p, noise)) in probabilities.iter().zip(noise).enumerate() {
                 if p / noise > best.0 {
                     best = (p / noise, Some(action));

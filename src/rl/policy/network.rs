@@ -4,6 +4,7 @@ use super::flat::{FlatActorCritic, Layer};
 use super::orthogonal::{Initializer, linear};
 use super::{Activation, TsallisPolicyHead};
 use crate::experiment::Stream;
+use crate::rl::env::{ActionSpace, Spaces};
 use burn::Tensor;
 use burn::module::Module;
 use burn::nn::Linear;
@@ -118,15 +119,14 @@ impl ActorCritic {
     /// Creates the networks, with initial weights drawn from `weights`.
     pub fn new(
         observation_size: usize,
-        actions: usize,
+        actions: impl Into<ActionSpace>,
         config: &NetworkConfig,
         alpha: f64,
         device: &Device,
         weights: &mut Stream,
     ) -> Self {
         let Ok(networks) = Self::initialized(
-            observation_size,
-            actions,
+            &Spaces::new(observation_size, actions),
             config,
             alpha,
             device,
@@ -140,13 +140,14 @@ impl ActorCritic {
 
     /// Creates the networks with the weights of `initializer`, whose error ends the initialization.
     pub(in crate::rl) fn initialized<E>(
-        observation_size: usize,
-        actions: usize,
+        spaces: &Spaces,
         config: &NetworkConfig,
         alpha: f64,
         device: &Device,
         initializer: &mut Initializer<'_, E>,
     ) -> Result<Self, E> {
+        let observation_size = spaces.observation_size;
+        let actions = spaces.actions.clone();
         let features = config.hidden.last().copied().unwrap_or(observation_size);
         Ok(Self {
             actor: Features::new(observation_size, config, device, initializer)?,
@@ -158,6 +159,16 @@ impl ActorCritic {
         })
     }
 
+    /// Returns the observations and the actions of the networks.
+    pub fn spaces(&self) -> Spaces {
+        let first = self.actor.layers.first();
+        let first = first.unwrap_or_else(|| self.policy.linear());
+        Spaces {
+            observation_size: first.weight.val().dims()[0],
+            actions: self.policy.action_space().clone(),
+        }
+    }
+
     /// Returns the head that turns logits into the policy.
     pub fn policy(&self) -> &TsallisPolicyHead {
         &self.policy
@@ -167,7 +178,7 @@ impl ActorCritic {
     ///
     /// # Shapes
     /// - observations: `[batch, observation_size]`
-    /// - output: `[batch, actions]`
+    /// - output: `[batch, logits]`
     pub fn logits(&self, observations: Tensor<2>) -> Tensor<2> {
         self.policy.logits(self.actor.forward(observations))
     }

@@ -12,7 +12,7 @@ use burn::tensor::{Bool, Device, Int};
 pub struct Observations {
     /// The observations, `[states, observation_size]`.
     pub values: Tensor<2>,
-    /// `[states, actions]`, true for allowed actions, or `None` if every action is allowed in every state.
+    /// `[states, logits]`, true for allowed actions, or `None` if every action is allowed in every state.
     pub allowed: Option<Tensor<2, Bool>>,
 }
 

@@ -1,6 +1,9 @@
 use super::exponential_noise::exponential_noise;
-use super::{ActionProbabilities, Actions, ActorCritic, Observations, TsallisPolicyHead};
+use super::{ActionProbabilities, Actions, ActorCritic, Observations};
 use crate::experiment::{Purpose, Stream, stream};
+use crate::rl::env::{CLIP, RunningStatistics};
+use crate::rl::transfer::matrix;
+use burn::Tensor;
 use burn::module::Module;
 use burn::rl::{Policy, PolicyState};
 use burn::store::ModuleRecord;
@@ -34,12 +37,14 @@ const DRAWS: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub struct TsallisPolicy {
     model: ActorCritic,
+    statistics: Option<RunningStatistics>,
     draws: Stream,
 }
 
-/// The parameters of a [`TsallisPolicy`], which convert to a record of a Burn module.
+/// The parameters of a [`TsallisPolicy`], which convert to a record of a Burn module, and the statistics of its
+/// observations, which the record does not include.
 #[derive(Clone, Debug)]
-pub struct TsallisPolicyState(ActorCritic);
+pub struct TsallisPolicyState(ActorCritic, Option<RunningStatistics>);
 
 impl TsallisPolicy {
     /// Creates a policy from networks, with draws seeded by `seed`. For networks in training, pass their
@@ -47,14 +52,35 @@ impl TsallisPolicy {
     pub fn new(model: ActorCritic, seed: u64) -> Self {
         Self {
             model,
+            statistics: None,
             draws: stream(seed, Purpose::Evaluation, DRAWS),
         }
+    }
+
+    /// Sets the statistics by which observations are normalized, for networks that were trained with normalized ones
+    /// ([`Learner::observation_statistics`](crate::rl::ppo::Learner::observation_statistics)). The default is none.
+    pub fn with_observation_statistics(self, statistics: Option<RunningStatistics>) -> Self {
+        Self { statistics, ..self }
     }
 
     /// Returns the networks.
     pub fn model(&self) -> &ActorCritic {
         &self.model
     }
+}
+
+/// Normalizes observations, `[states, observation_size]`, as
+/// [`normalize`](RunningStatistics::normalize) does on the host.
+fn normalized(values: Tensor<2>, statistics: &RunningStatistics) -> Tensor<2> {
+    let size = statistics.mean().len();
+    let device = values.device();
+    let numbers = |number: &dyn Fn(usize) -> f64| {
+        let numbers = (0..size).map(|component| number(component) as f32);
+        matrix(numbers.collect(), size, &device)
+    };
+    let mean = numbers(&|component| statistics.mean()[component]);
+    let deviation = numbers(&|component| statistics.deviation(component));
+    ((values - mean) / deviation).clamp(-CLIP, CLIP)
 }
 
 impl PolicyState for TsallisPolicyState {
@@ -68,7 +94,7 @@ impl PolicyState for TsallisPolicyState {
     ///
     /// If the record does not match the shape of the networks.
     fn load_record(&self, record: ModuleRecord) -> Self {
-        Self(self.0.clone().load_record(record))
+        Self(self.0.clone().load_record(record), self.1.clone())
     }
 }
 
@@ -81,29 +107,35 @@ impl Policy for TsallisPolicy {
 
     fn forward(&mut self, observations: Observations) -> ActionProbabilities {
         let Observations { values, allowed } = observations;
+        let values = match &self.statistics {
+            Some(statistics) => normalized(values, statistics),
+            None => values,
+        };
         let logits = self.model.logits(values);
         ActionProbabilities(self.model.policy().probabilities(logits, allowed))
     }
 
-    /// Returns an action for each state: the most probable action if `deterministic`, otherwise a sampled
+    /// Returns an action for each state, one index for each dimension: the most probable action if `deterministic`, otherwise a sampled
     /// one. An action that is not allowed is never chosen.
     fn action(&mut self, observations: Observations, deterministic: bool) -> (Actions, Vec<()>) {
         let ActionProbabilities(probabilities) = self.forward(observations);
-        let [states, actions] = probabilities.dims();
+        let [states, logits] = probabilities.dims();
         let drawn = if deterministic {
-            TsallisPolicyHead::mode(probabilities)
+            self.model.policy().mode(probabilities)
         } else {
             let draws = std::slice::from_mut(&mut self.draws);
             let exponential_noise =
-                exponential_noise(draws, states * actions, &probabilities.device());
-            TsallisPolicyHead::sample(probabilities, exponential_noise.reshape([states, actions]))
+                exponential_noise(draws, states * logits, &probabilities.device());
+            let exponential_noise = exponential_noise.reshape([states, logits]);
+            self.model.policy().sample(probabilities, exponential_noise)
         };
         (Actions(drawn), vec![(); states])
     }
 
     /// Replaces the parameters. The policy stays on its device.
     fn update(&mut self, state: TsallisPolicyState) {
-        let model = state.0;
+        let TsallisPolicyState(model, statistics) = state;
+        self.statistics = statistics;
         self.model = match self.model.devices().first() {
             Some(device) => model.to_device(device),
             None => model,
@@ -111,7 +143,7 @@ impl Policy for TsallisPolicy {
     }
 
     fn state(&self) -> TsallisPolicyState {
-        TsallisPolicyState(self.model.clone())
+        TsallisPolicyState(self.model.clone(), self.statistics.clone())
     }
 
     fn to_device(self, device: &Device) -> Self {
@@ -136,7 +168,6 @@ impl Policy for TsallisPolicy {
 mod tests {
     use super::*;
     use crate::rl::policy::NetworkConfig;
-    use burn::Tensor;
     use burn::rl::{AsyncPolicy, Batchable, SliceAccess, ToAction, ToObservation};
 
     fn policy(seed: u64) -> TsallisPolicy {

@@ -1,6 +1,6 @@
 use super::optimizer::Moments;
 use crate::experiment::Stream;
-use crate::rl::env::Episode;
+use crate::rl::env::{Episode, Normalization, Spaces};
 use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,9 @@ pub struct Checkpoint {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LearnerState {
+    /// The observations and the actions, or `None` in a checkpoint of an earlier version.
+    #[serde(default)]
+    pub spaces: Option<Spaces>,
     /// The number of updates made.
     pub updates: usize,
     /// The number of episodes that ended.
@@ -32,6 +35,9 @@ pub struct LearnerState {
     pub actions: Vec<Stream>,
     /// The stream that shuffles the minibatches.
     pub minibatches: Stream,
+    /// The statistics by which observations and rewards are normalized, or `None` without normalization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalization: Option<Normalization>,
     /// The states of the environments, or `None` if they cannot be saved.
     pub environments: Option<serde_json::Value>,
 }

@@ -1,6 +1,8 @@
 use crate::math::MAX_ALPHA;
 use crate::rl::UnknownName;
-use crate::rl::env::{DiscreteEnvironment, EnvironmentKind, EpisodeStatistics, RewardNoise};
+use crate::rl::env::{
+    EnvironmentError, EnvironmentKind, EnvironmentOptions, GymnasiumConfig, VectorEnvironment,
+};
 use crate::rl::policy::NetworkConfig;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -20,6 +22,14 @@ pub struct PpoConfig {
     /// Whether the first transition after the first reset of an environment has no noise, as in the paper's
     /// code.
     pub first_step_without_noise: bool,
+    /// Whether each component of the observations is normalized to mean zero and variance one by running statistics, and
+    /// clipped to -10 and 10.
+    pub normalize_observations: bool,
+    /// Whether the rewards, including their noise, are divided by the standard deviation of their discounted return, a
+    /// running statistic, and clipped to -10 and 10. The regularizer is subtracted afterwards.
+    pub normalize_rewards: bool,
+    /// Bins for each component of continuous actions, from its lower to its upper bound.
+    pub bins: usize,
     /// Seed of every random stream of the run.
     pub seed: u64,
     /// Alpha of the policy.
@@ -71,6 +81,9 @@ pub struct PpoConfig {
     pub bootstrap_on_truncation: bool,
     /// Architecture of the networks.
     pub network: NetworkConfig,
+    /// How environments of Gymnasium are made.
+    #[serde(skip_serializing_if = "GymnasiumConfig::is_default")]
+    pub gymnasium: GymnasiumConfig,
 }
 
 /// The term that contains the regularizer `beta D(pi(.|s))`.
@@ -121,6 +134,12 @@ impl Regularizer {
 /// Largest value of the counts that are multiplied with each other.
 const MAX_COUNT: usize = 1_000_000;
 
+/// Longest time in seconds in which Python must answer. A larger value is taken to be a typo.
+const MAX_TIMEOUT: f64 = 1e6;
+
+/// Largest number of bins. A larger value is taken to be a typo.
+const MAX_BINS: usize = 10_000;
+
 /// Largest number of environment steps. A larger value is taken to be a typo.
 pub(super) const MAX_STEPS: usize = 1_000_000_000_000;
 
@@ -139,6 +158,10 @@ impl Default for PpoConfig {
             environment: EnvironmentKind::CartPole,
             noise_std: 0.5,
             first_step_without_noise: false,
+            normalize_observations: false,
+            normalize_rewards: false,
+            // The number of bins of Tang and Agrawal (2020).
+            bins: 11,
             seed: 0,
             alpha: 0.5,
             regularizer_alpha: 0.5,
@@ -165,6 +188,7 @@ impl Default for PpoConfig {
             target_kl: None,
             bootstrap_on_truncation: true,
             network: NetworkConfig::default(),
+            gymnasium: GymnasiumConfig::default(),
         }
     }
 }
@@ -188,6 +212,28 @@ impl PpoConfig {
             first_step_without_noise: true,
             value_clip: Some(0.2),
             bootstrap_on_truncation: false,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the settings of CleanRL's `ppo_continuous_action.py` for continuous control, with a policy over 11 bins for
+    /// each component of the actions, as in Tang and Agrawal (2020). Rollouts have the same 2048 steps, but of 8
+    /// environments instead of one, because environments of another process are faster in parallel, and truncated
+    /// episodes are bootstrapped. There is no noise, and no regularizer (`beta` is zero), as in CleanRL, so that returns
+    /// compare with the published ones; alpha = 1 is the softmax policy.
+    pub fn mujoco() -> Self {
+        Self {
+            noise_std: 0.0,
+            normalize_observations: true,
+            normalize_rewards: true,
+            beta: 0.0,
+            total_steps: 1_000_000,
+            environments: 8,
+            rollout_steps: 256,
+            epochs: 10,
+            minibatches: 32,
+            learning_rate: 3e-4,
+            value_clip: Some(0.2),
             ..Self::default()
         }
     }
@@ -223,18 +269,63 @@ impl PpoConfig {
         }
     }
 
-    /// Creates and seeds the environments of a run. The noise is outside the episode statistics, which record
-    /// returns without it.
-    pub fn make_environments(&self) -> Vec<Box<dyn DiscreteEnvironment>> {
-        (0..self.environments as u32)
-            .map(|i| {
-                let recorded = EpisodeStatistics::new(self.environment.make());
-                let mut noisy = RewardNoise::new(recorded, self.noise_std)
-                    .with_first_step_exempt(self.first_step_without_noise);
-                noisy.seed(self.seed, i);
-                Box::new(noisy) as Box<_>
-            })
-            .collect()
+    /// Creates and seeds the environments of a run.
+    ///
+    /// # Errors
+    ///
+    /// If the environments cannot be created. Built-in environments of a [valid](Self::validate) configuration can
+    /// always be created.
+    pub fn make_environments(&self) -> Result<VectorEnvironment, EnvironmentError> {
+        let options = self.environment_options();
+        let mut environments = self.environment.make(self.environments, &options)?;
+        environments.seed(self.seed)?;
+        Ok(environments)
+    }
+
+    /// Checks that an environment of Gymnasium can be created, by creating one.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be created.
+    pub fn check_environment(&self) -> Result<(), EnvironmentError> {
+        if self.environment.spaces().is_none() {
+            self.environment.make(1, &self.environment_options())?;
+        }
+        Ok(())
+    }
+
+    /// Returns this configuration with the settings of `other` that do not change the results: the path of Python and
+    /// its timeout.
+    pub fn on_machine_of(&self, other: &Self) -> Self {
+        Self {
+            gymnasium: GymnasiumConfig {
+                arguments: self.gymnasium.arguments.clone(),
+                ..other.gymnasium.clone()
+            },
+            ..self.clone()
+        }
+    }
+
+    /// Returns the options with which the environments are created.
+    pub fn environment_options(&self) -> EnvironmentOptions {
+        EnvironmentOptions {
+            noise_std: self.noise_std,
+            first_step_without_noise: self.first_step_without_noise,
+            bins: self.bins,
+            gymnasium: self.gymnasium.clone(),
+        }
+    }
+
+    /// Normalizes what the configuration says.
+    pub(super) fn normalize(
+        &self,
+        environments: &mut VectorEnvironment,
+    ) -> Result<(), EnvironmentError> {
+        if self.normalize_observations || self.normalize_rewards {
+            let rewards = self.normalize_rewards.then_some(self.gamma);
+            environments.normalize(self.normalize_observations, rewards)?;
+        }
+        Ok(())
     }
 
     /// Checks that `environments` equals the number of given environments.
@@ -246,15 +337,30 @@ impl PpoConfig {
         Err(ConfigError::new("environments", self.environments, &wanted))
     }
 
-    /// Returns the number of weights of the networks.
-    fn parameters(&self) -> usize {
-        let inputs = std::iter::once(self.environment.observation_size());
+    /// Returns the number of weights of the networks for observations of this size.
+    fn parameters(&self, observation_size: usize) -> usize {
+        let inputs = std::iter::once(observation_size);
         let inputs = inputs.chain(self.network.hidden.iter().copied());
         let outputs = self.network.hidden.iter();
         let features = inputs.zip(outputs).fold(0_usize, |sum, (input, &output)| {
             sum.saturating_add(input.saturating_mul(output))
         });
         features.saturating_mul(if self.network.shared { 1 } else { 2 })
+    }
+
+    /// Checks that the networks for observations of this size are not too large.
+    pub(super) fn check_networks(&self, observation_size: usize) -> Result<(), ConfigError> {
+        let parameters = self.parameters(observation_size);
+        if parameters <= MAX_PARAMETERS {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            "hidden",
+            format!("{:?}", self.network.hidden),
+            &format!(
+                "narrower, because networks of {parameters} parameters exceed the limit of {MAX_PARAMETERS}"
+            ),
+        ))
     }
 
     /// Checks every value, so that a run with an invalid value does not start.
@@ -293,10 +399,22 @@ impl PpoConfig {
         self.environment.validate().map_err(|error| {
             ConfigError::new(
                 "environment",
-                self.environment,
+                &self.environment,
                 &format!("a valid environment: {error}"),
             )
         })?;
+        if self.environment.spaces().is_some() && !self.gymnasium.arguments.is_empty() {
+            let arguments = serde_json::to_string(&self.gymnasium.arguments).unwrap_or_default();
+            let wanted = format!("empty, because {} is not of Gymnasium", self.environment);
+            return Err(ConfigError::new("gymnasium.arguments", arguments, &wanted));
+        }
+        let seconds = self.gymnasium.timeout;
+        check(
+            "gymnasium.timeout",
+            seconds,
+            seconds > 0.0 && seconds <= MAX_TIMEOUT,
+            &format!("a number of seconds above 0 and up to {MAX_TIMEOUT}"),
+        )?;
         alpha_in_range("alpha", self.alpha)?;
         alpha_in_range("regularizer_alpha", self.regularizer_alpha)?;
         at_least_zero("beta", self.beta)?;
@@ -331,6 +449,10 @@ impl PpoConfig {
                 return Err(ConfigError::new(field, value, &wanted));
             }
         }
+        if !(2..=MAX_BINS).contains(&self.bins) {
+            let wanted = format!("from 2 to {MAX_BINS}");
+            return Err(ConfigError::new("bins", self.bins, &wanted));
+        }
         if self.total_steps == 0 || self.total_steps > MAX_STEPS {
             let wanted = format!("from 1 to {MAX_STEPS}");
             return Err(ConfigError::new("total_steps", self.total_steps, &wanted));
@@ -348,15 +470,8 @@ impl PpoConfig {
             let wanted = format!("a layer width from 1 to {MAX_WIDTH}");
             return Err(ConfigError::new("hidden", width, &wanted));
         }
-        if self.parameters() > MAX_PARAMETERS {
-            return Err(ConfigError::new(
-                "hidden",
-                format!("{:?}", self.network.hidden),
-                &format!(
-                    "narrower, because networks of {} parameters exceed the limit of {MAX_PARAMETERS}",
-                    self.parameters()
-                ),
-            ));
+        if let Some(spaces) = self.environment.spaces() {
+            self.check_networks(spaces.observation_size)?;
         }
         // The advantage of a single step has no variance to normalize by.
         if self.normalize_advantages && self.batch() == 1 {
@@ -510,6 +625,24 @@ mod tests {
         } = PpoConfig::paper();
         assert_eq!((clip, value_clip), (0.2, Some(0.2)));
         assert_eq!(PpoConfig::default().value_clip, None);
+    }
+
+    /// The values of `ppo_continuous_action.py`.
+    #[test]
+    fn mujoco_is_the_setting_of_cleanrl() {
+        let config = PpoConfig::mujoco();
+        config.validate().expect("valid");
+        assert_eq!((config.batch(), config.minibatch()), (2048, 64));
+        assert_eq!((config.gamma, config.gae_lambda), (0.99, 0.95));
+        assert_eq!((config.clip, config.value_clip), (0.2, Some(0.2)));
+        assert_eq!((config.max_grad_norm, config.adam_epsilon), (0.5, 1e-5));
+        assert_eq!(
+            (config.value_coefficient, config.entropy_coefficient),
+            (0.5, 0.0)
+        );
+        assert!(config.anneal_learning_rate && config.normalize_advantages);
+        assert_eq!(config.network.hidden, [64, 64]);
+        assert_eq!(config.bins, 11);
     }
 
     #[test]

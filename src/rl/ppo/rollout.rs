@@ -2,10 +2,10 @@
 use super::optimizer::flat_parameters;
 use super::{LearnerError, PolicyStatistics, PpoConfig, generalized_advantages};
 use crate::experiment::Stream;
-use crate::rl::env::{EnvironmentError, Episode, VectorEnvironment, VectorStep};
+use crate::rl::env::{ActionSpace, EnvironmentError, Episode, VectorEnvironment, VectorStep};
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 use crate::rl::policy::HostPolicy;
-use crate::rl::policy::{ActorCritic, TsallisPolicyHead, exponential_noise};
+use crate::rl::policy::{ActorCritic, exponential_noise};
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 use crate::rl::transfer::is_host;
 use crate::rl::transfer::{ReadError, indices, mask, matrix, read, read_actions};
@@ -18,11 +18,14 @@ use burn::tensor::{Bool, Device, s};
 pub struct Rollout {
     /// The observations, `[steps * environments, observation_size]`.
     pub observations: Tensor<2>,
-    /// The allowed actions, `[steps * environments, actions]`, or `None` if the environments have no masks.
+    /// The allowed actions, `[steps * environments, logits]` ([`ActionSpace::logits`]), or `None` if the environments
+    /// have no masks.
     pub allowed: Option<Tensor<2, Bool>>,
-    /// The actions taken.
+    /// The actions of the environments.
+    pub action_space: ActionSpace,
+    /// The actions taken, `[steps * environments, dimensions]`.
     pub actions: Vec<usize>,
-    /// The log-probabilities of the actions taken.
+    /// The log-probabilities of the actions taken, summed over the dimensions.
     pub log_probs: Vec<f32>,
     /// The rewards with noise, minus the regularizer if it is in the reward.
     pub rewards: Vec<f64>,
@@ -102,8 +105,8 @@ impl Rollout {
                         .policy()
                         .probabilities(logits.clone(), allowed.clone());
                     let noise = exponential_noise(actions, environments.actions(), device);
-                    let drawn = TsallisPolicyHead::sample(probabilities, noise);
-                    (logits, read_actions(drawn, environments.actions())?)
+                    let drawn = model.policy().sample(probabilities, noise);
+                    (logits, read_actions(drawn, &environments.spaces().actions)?)
                 }
             };
             environments
@@ -165,7 +168,7 @@ impl RolloutBuffer {
         config: &PpoConfig,
         device: &Device,
     ) -> Result<Rollout, LearnerError> {
-        let (n, batch) = (environments.len(), self.actions.len());
+        let (n, batch) = (environments.len(), self.rewards.len());
         let allowed = environments
             .has_action_mask()
             .then(|| Tensor::cat(std::mem::take(&mut self.allowed), 0));
@@ -184,14 +187,16 @@ impl RolloutBuffer {
         let observations = states.clone().slice(s![0..batch, ..]);
         let policy = model.policy();
         let log_p = policy.log_probabilities(logits.clone(), allowed.clone());
-        let divergence =
-            policy.divergence(logits.clone(), config.regularizer_alpha, allowed.clone());
-        let taken = indices(self.actions.iter().copied(), device);
+        let divergences =
+            policy.divergences(logits.clone(), config.regularizer_alpha, allowed.clone());
+        let space = &environments.spaces().actions;
+        let taken = indices(space.flat_indices(&self.actions), device);
+        let taken = taken.reshape([batch, space.dimensions()]);
         let [log_probs, divergences, values, means] = read([
-            log_p.clone().gather(1, taken.unsqueeze_dim(1)),
-            divergence,
+            policy.joint(log_p.clone().gather(1, taken)),
+            divergences,
             model.values(states),
-            PolicyStatistics::means(logits, log_p, allowed.clone()),
+            PolicyStatistics::means(policy, logits, log_p, allowed.clone()),
         ])?;
         let finite = |name, numbers: &[f32]| {
             if numbers.iter().all(|x| x.is_finite()) {
@@ -205,9 +210,11 @@ impl RolloutBuffer {
         finite("value", &values)?;
 
         let mut rewards = std::mem::take(&mut self.rewards);
+        let divergences = divergences.chunks_exact(space.dimensions());
         if config.regularizer.is_in_reward() {
-            for (reward, &divergence) in rewards.iter_mut().zip(&divergences) {
-                *reward -= config.beta * f64::from(divergence);
+            for (reward, divergences) in rewards.iter_mut().zip(divergences.clone()) {
+                let sum: f64 = divergences.iter().copied().map(f64::from).sum();
+                *reward -= config.beta * sum;
             }
         }
         let values: Vec<f64> = values.into_iter().map(f64::from).collect();
@@ -216,6 +223,7 @@ impl RolloutBuffer {
         Ok(Rollout {
             observations,
             allowed,
+            action_space: space.clone(),
             actions: self.actions,
             log_probs,
             rewards,
@@ -223,7 +231,7 @@ impl RolloutBuffer {
             values,
             advantages,
             episodes: self.episodes,
-            statistics: PolicyStatistics::new(&means, &divergences),
+            statistics: PolicyStatistics::new(&means, divergences, config.regularizer_alpha),
         })
     }
 
@@ -546,7 +554,7 @@ mod tests {
             rollout_steps: 3,
             ..PpoConfig::default()
         };
-        let mut vector = VectorEnvironment::new(config.make_environments()).expect("alike");
+        let mut vector = config.make_environments().expect("environments");
         let model = network(&vector, config.alpha, device);
         take_reads();
         Rollout::collect(

@@ -3,6 +3,7 @@ use crate::experiment::{read_without_bom, write_atomically};
 use crate::rl::ppo::PpoConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The content of `config.json`.
@@ -12,6 +13,9 @@ pub struct RunConfig {
     pub version: String,
     /// The device of the run, by its name on the command line.
     pub device: String,
+    /// The versions of Python and of the packages of an environment of Gymnasium.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment_versions: BTreeMap<String, String>,
     /// The files that the run writes.
     pub recording: Recording,
     /// The configuration of the learner.
@@ -68,6 +72,7 @@ impl RunConfig {
         Self {
             version: VERSION.to_owned(),
             device: device.into(),
+            environment_versions: BTreeMap::new(),
             recording,
             config,
         }
@@ -104,11 +109,11 @@ impl RunConfig {
     }
 
     /// Checks that the configuration of the learner, which the file in `folder` holds, is that of a checkpoint,
-    /// `trained`. Only the number of steps may differ.
+    /// `trained`. Only the number of steps may differ, and the settings of the machine.
     pub(super) fn check_unchanged(&self, trained: &Self, folder: &Path) -> Result<(), RunError> {
         let trained = PpoConfig {
             total_steps: self.config.total_steps,
-            ..trained.config.clone()
+            ..trained.config.on_machine_of(&self.config)
         };
         if trained == self.config {
             return Ok(());

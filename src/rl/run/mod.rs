@@ -2,7 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `config.json` | [`RunConfig`]: version, device, files to write, and the [`PpoConfig`](super::ppo::PpoConfig) |
+//! | `config.json` | [`RunConfig`]: version, device, versions of Python and its packages, files to write, and the [`PpoConfig`](super::ppo::PpoConfig) |
 //! | `metrics.csv` | one [`UpdateMetrics`](super::ppo::UpdateMetrics) per row; the same seed gives the same bytes |
 //! | `timing.csv` | values that depend on the clock: one [`Timing`] per row of `metrics.csv` |
 //! | `tensorboard/` | the same numbers as scalar events for TensorBoard |
@@ -28,7 +28,7 @@ pub use checkpoint::CheckpointChoice;
 pub use config::{Recording, RunConfig};
 pub use error::RunError;
 pub use folder::RunFolder;
-pub use saved::SavedRun;
+pub use saved::{SavedModel, SavedRun};
 pub use summary::{RunStatus, RunSummary, Verdict};
 pub use timing::Timing;
 pub use trainer::{Notice, ResumeOptions, Trainer, TrainerError};

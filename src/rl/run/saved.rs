@@ -4,16 +4,29 @@ use super::{
     TIMING, Timing,
 };
 use crate::experiment::read_table;
+use crate::rl::env::RunningStatistics;
 use crate::rl::policy::{ActorCritic, Initializer};
 use crate::rl::ppo::UpdateMetrics;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The prefix of the folder names of several seeds.
 const SEED_PREFIX: &str = "seed-";
+
+/// The policy of a checkpoint.
+#[derive(Clone, Debug)]
+pub struct SavedModel {
+    /// The networks.
+    pub model: ActorCritic,
+    /// The number of environment steps for which they were trained.
+    pub steps: usize,
+    /// The statistics by which their observations are normalized, or `None` if they are not.
+    pub statistics: Option<RunningStatistics>,
+}
 
 /// An existing run.
 #[derive(Clone, Debug)]
@@ -152,22 +165,17 @@ impl SavedRun {
             .map_err(|error| RunError::malformed(&file, error))
     }
 
-    /// Returns the networks of a checkpoint, and the number of environment steps for which they were trained. If
-    /// a run in progress removes the checkpoint meanwhile, the next one is taken.
+    /// Returns the policy of a checkpoint. If a run in progress removes the checkpoint meanwhile, the next one is taken.
     ///
     /// # Errors
     ///
     /// If the checkpoint does not exist or cannot be read, or if the configuration has changed since.
-    pub fn model(
-        &self,
-        choice: CheckpointChoice,
-        device: &Device,
-    ) -> Result<(ActorCritic, usize), RunError> {
+    pub fn model(&self, choice: CheckpointChoice, device: &Device) -> Result<SavedModel, RunError> {
         loop {
             let (checkpoints, step) = self.find(choice)?;
             match self.load(&checkpoints, step, device) {
                 Err(_) if !checkpoints.path(step).exists() => {}
-                model => return Ok((model?, step)),
+                model => return model,
             }
         }
     }
@@ -177,24 +185,39 @@ impl SavedRun {
         checkpoints: &Checkpoints,
         step: usize,
         device: &Device,
-    ) -> Result<ActorCritic, RunError> {
+    ) -> Result<SavedModel, RunError> {
         if let Some(trained) = checkpoints.settings(step)? {
             self.config.check_unchanged(&trained, &self.path)?;
         }
         let config = &self.config.config;
-        let environment = config.environment;
         let record = checkpoints.model(step)?;
+        let refused = |reason: &dyn Display| RunError::malformed(&checkpoints.path(step), reason);
+        let state = checkpoints.state(step)?;
+        let spaces = state.spaces.or_else(|| config.environment.spaces());
+        let spaces = spaces.ok_or_else(|| refused(&"it does not have the spaces"))?;
+        let statistics = state.normalization.and_then(|n| n.observations);
+        if statistics.is_some() != config.normalize_observations {
+            return Err(refused(
+                &"it must have statistics exactly if observations are normalized",
+            ));
+        }
+        if let Some(statistics) = &statistics {
+            let checked = statistics.check(spaces.observation_size);
+            checked.map_err(|error| refused(&error))?;
+        }
         let Ok(model) = ActorCritic::initialized::<Infallible>(
-            environment.observation_size(),
-            environment.actions(),
+            &spaces,
             &config.network,
             config.alpha,
             device,
             &mut Initializer::Zeros,
         );
-        model
-            .try_load_record(record)
-            .map_err(|error| RunError::malformed(&checkpoints.path(step), error))
+        let model = model.try_load_record(record);
+        Ok(SavedModel {
+            model: model.map_err(|error| refused(&error))?,
+            steps: step,
+            statistics,
+        })
     }
 
     fn find(&self, choice: CheckpointChoice) -> Result<(Checkpoints, usize), RunError> {

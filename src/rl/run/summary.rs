@@ -47,8 +47,8 @@ pub struct RunSummary {
     pub mean_return: Option<f64>,
     /// Like `mean_return`, over the last 100 updates.
     pub late_return: Option<f64>,
-    /// The largest possible return of an episode.
-    pub best_possible_return: f64,
+    /// The largest possible return of an episode, or `None` if it is not known.
+    pub best_possible_return: Option<f64>,
     /// Number of episodes.
     pub episodes: usize,
     /// Number of episodes that left the best path, or `None` if the environment does not report it.
@@ -167,7 +167,7 @@ impl History {
         });
         let steps = last.map_or(0, |last| last.global_step);
         RunSummary {
-            environment: config.environment,
+            environment: config.environment.clone(),
             alpha: config.alpha,
             regularizer_alpha: config.regularizer_alpha,
             beta: config.beta,

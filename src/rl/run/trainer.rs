@@ -5,6 +5,7 @@ use crate::experiment::read_table;
 use crate::rl::ppo::{ConfigError, Learner, LearnerError, PpoConfig, UpdateMetrics};
 use burn::module::Module;
 use burn::tensor::Device;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,13 +26,17 @@ pub struct Trainer {
 }
 
 /// The settings of a run that may change when it is resumed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResumeOptions {
     /// Environment steps of the whole run. An annealed learning rate then falls to zero over this number, so
     /// the run differs from one with this number from the start.
     pub total_steps: Option<usize>,
     /// The device, by its name in `config.json`.
     pub device: Option<String>,
+    /// The Python that has Gymnasium.
+    pub python: Option<String>,
+    /// The time in seconds in which Python must answer.
+    pub timeout: Option<f64>,
 }
 
 /// A notice for the user of a resumed run.
@@ -47,6 +52,13 @@ pub enum Notice {
     },
     /// The environments do not save their state and begin new episodes.
     NewEpisodes,
+    /// Python or a package of the environment has another version.
+    OtherVersions {
+        /// The versions before.
+        before: BTreeMap<String, String>,
+        /// The versions now.
+        now: BTreeMap<String, String>,
+    },
     /// The number of steps of the run has changed.
     OtherSteps {
         /// The number of steps before.
@@ -73,6 +85,18 @@ impl fmt::Display for Notice {
                 "these environments do not save their state: they begin new episodes, and the run differs \
                  from an uninterrupted one",
             ),
+            Self::OtherVersions { before, now } => {
+                let words = |versions: &BTreeMap<String, String>| {
+                    let names = versions.iter().map(|(name, version)| format!("{name} {version}"));
+                    names.collect::<Vec<_>>().join(", ")
+                };
+                write!(
+                    f,
+                    "{} instead of {}: the environment may behave differently",
+                    words(now),
+                    words(before)
+                )
+            }
             Self::OtherSteps { before, now } => write!(
                 f,
                 "{now} steps instead of {before}: the run differs from one with {now} steps from the start"
@@ -126,8 +150,13 @@ impl Trainer {
     /// # Errors
     ///
     /// If the configuration is invalid, or if the folder is not empty or cannot be written.
-    pub fn create(path: &Path, config: RunConfig, device: &Device) -> Result<Self, TrainerError> {
+    pub fn create(
+        path: &Path,
+        mut config: RunConfig,
+        device: &Device,
+    ) -> Result<Self, TrainerError> {
         let learner = Learner::new(config.config.clone(), device)?;
+        config.environment_versions = learner.environments().versions();
         RunFolder::prepare(path, &config)?;
         Self::open(path, config, learner)
     }
@@ -159,6 +188,13 @@ impl Trainer {
         if let Some(device) = &options.device {
             config.device.clone_from(device);
         }
+        if let Some(python) = &options.python {
+            config.config.gymnasium.python.clone_from(python);
+        }
+        if let Some(timeout) = options.timeout {
+            config.config.gymnasium.timeout = timeout;
+            config.config.validate()?;
+        }
         let restored = restore(path, &config, device, &stop, &mut notices)?;
         let learner = restored.learner;
         let before = restored.settings.unwrap_or_else(|| found.clone());
@@ -186,6 +222,14 @@ impl Trainer {
         }
         if !restored.environments {
             notices.push(Notice::NewEpisodes);
+        }
+        let versions = learner.environments().versions();
+        let before = std::mem::replace(&mut config.environment_versions, versions.clone());
+        if before != versions && learner.updates() > 0 {
+            notices.push(Notice::OtherVersions {
+                before,
+                now: versions,
+            });
         }
         let changed = config != found;
         let trainer = Self::open(path, config.clone(), learner)?;
@@ -243,6 +287,12 @@ impl Trainer {
             let metrics = match self.learner.update() {
                 Ok(metrics) => metrics,
                 Err(error) => {
+                    // The networks are still those of the last update. Environments whose state is saved would go on
+                    // from the middle of a rollout.
+                    let is_whole = matches!(error, LearnerError::Environment { .. });
+                    if is_whole && self.learner.environments().save().is_none() {
+                        self.checkpoint()?;
+                    }
                     failure = Some(error);
                     break;
                 }
@@ -367,6 +417,9 @@ fn restore(
             });
         match restored {
             Ok(environments) => {
+                if !environments {
+                    learner.begin_new_episodes().map_err(LearnerError::from)?;
+                }
                 notices.extend(first_error.map(|error| Notice::Fallback {
                     reason: error.to_string(),
                     step,

@@ -151,7 +151,14 @@ impl PolicyLearner for PpoAgent {
     }
 
     fn policy(&self) -> TsallisPolicy {
+        let normalization = self
+            .record
+            .state
+            .as_ref()
+            .and_then(|s| s.normalization.as_ref());
+        let statistics = normalization.and_then(|n| n.observations.clone());
         TsallisPolicy::new(self.model.valid(), self.config.seed)
+            .with_observation_statistics(statistics)
     }
 
     /// # Panics

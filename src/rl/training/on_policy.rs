@@ -167,7 +167,13 @@ where
                     };
                     let device = agent.device().inner();
                     let model = learner.model().valid();
-                    let episodes = evaluate_in(&model, make, evaluation, &device)?;
+                    let episodes = evaluate_in(
+                        &model,
+                        make,
+                        learner.observation_statistics(),
+                        evaluation,
+                        &device,
+                    )?;
                     for event in evaluation_events(&episodes) {
                         interrupter.fail_on_error(event_processor.process_valid(event));
                     }

@@ -1,4 +1,5 @@
-"""Writes cartpole.json and deep_sea.json: trajectories of Gymnasium's CartPole-v1 and of bsuite's DeepSea.
+"""Writes cartpole.json, acrobot.json, mountain_car.json and deep_sea.json: trajectories of Gymnasium's CartPole-v1,
+Acrobot-v1 and MountainCar-v0, and of bsuite's DeepSea.
 
     pip install gymnasium==1.4.0 bsuite==0.3.6 && python generate.py
 """
@@ -11,13 +12,13 @@ import gymnasium
 import numpy as np
 from bsuite.environments.deep_sea import DeepSea
 
-# States of CartPole are kept at every so many steps: long enough for an error of the equations to show, too
-# short for the instability of the pole to blow up a rounding.
+# States are kept at every so many steps: long enough for an error of the equations to show, too short for the
+# instability of the pole or of the links to blow up a rounding.
 EVERY = 20
 
 
-def cartpole(name, seed, policy, start=None):
-    environment = gymnasium.make("CartPole-v1")
+def trajectory(id, name, seed, policy, start=None):
+    environment = gymnasium.make(id)
     environment.reset(seed=seed)
     inner = environment.unwrapped
     if start is not None:
@@ -32,10 +33,12 @@ def cartpole(name, seed, policy, start=None):
         rewards.append(float(reward))
         if len(actions) % EVERY == 0 or terminated or truncated:
             states.append(list(map(float, inner.state)))
-    assert set(rewards) == {1.0}
+    assert len(set(rewards[:-1])) == 1, name
     return {
         "name": name,
         "actions": "".join(map(str, actions)),
+        "reward": rewards[0],
+        "last_reward": rewards[-1],
         "states": states,
         "terminated": bool(terminated),
         "truncated": bool(truncated),
@@ -61,6 +64,22 @@ CARTPOLE = [
     ("balanced to the end", 5, balance, None),
     ("drifting off", 6, drift, None),
     ("fast", 7, balance, [0.0, 1.5, 0.1, -1.0]),
+]
+
+ACROBOT = [
+    ("no torque", 0, lambda state, step, random: 1, None),
+    ("random", 1, lambda state, step, random: random.integers(3), None),
+    ("swinging", 2, lambda state, step, random: 2 if state[2] < 0 else 0, None),
+    ("fast", 3, lambda state, step, random: random.integers(3), [0.2, -2.0, 3.0, -20.0]),
+    ("faster than the limits", 4, lambda state, step, random: 0, [0.8, -1.4, -12.5, -28.0]),
+]
+
+MOUNTAIN_CAR = [
+    ("no push", 0, lambda state, step, random: 1, None),
+    ("random", 1, lambda state, step, random: random.integers(3), None),
+    ("swinging", 2, lambda state, step, random: 2 if state[1] >= 0 else 0, None),
+    ("into the left end", 3, lambda state, step, random: 0, [-1.1, -0.06]),
+    ("over the goal", 4, lambda state, step, random: 2, [0.3, 0.06]),
 ]
 
 
@@ -132,7 +151,12 @@ def write(name, rows):
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    write("cartpole.json", [cartpole(*case) for case in CARTPOLE])
+    for id, file, cases in [
+        ("CartPole-v1", "cartpole.json", CARTPOLE),
+        ("Acrobot-v1", "acrobot.json", ACROBOT),
+        ("MountainCar-v0", "mountain_car.json", MOUNTAIN_CAR),
+    ]:
+        write(file, [trajectory(id, *case) for case in cases])
     runs = [
         deep_sea(size, mapping_seed, size, deterministic, right, episodes)
         for deterministic in (True, False)

@@ -55,6 +55,8 @@ pub(super) enum CompareError {
 /// The runs of one setting.
 struct Runs {
     setting: Setting,
+    seeds: Vec<u64>,
+    /// The scores of the runs that have one.
     scores: Vec<f64>,
     mean: f64,
 }
@@ -126,44 +128,42 @@ impl Compare {
 
 /// Groups the rows that have a score. Returns the number of the others too.
 fn tasks(rows: &[ResultRow], score: Score) -> Result<(Vec<Task>, usize), CompareError> {
-    let mut seen: Vec<(Setting, Vec<u64>)> = Vec::new();
-    let mut runs: Vec<Runs> = Vec::new();
+    let mut all_runs: Vec<Runs> = Vec::new();
     let mut unscored = 0;
     for row in rows {
         let setting = row.setting();
-        let index = match seen.iter().position(|(other, _)| *other == setting) {
-            Some(index) => index,
-            None => {
-                seen.push((setting, Vec::new()));
-                runs.push(Runs {
-                    setting,
-                    scores: Vec::new(),
-                    mean: f64::NAN,
-                });
-                seen.len() - 1
-            }
-        };
-        let seeds = &mut seen[index].1;
-        if seeds.contains(&row.seed) {
-            let seed = row.seed;
+        let runs = find_or_push(
+            &mut all_runs,
+            |runs| runs.setting == setting,
+            || Runs {
+                setting: setting.clone(),
+                seeds: Vec::new(),
+                scores: Vec::new(),
+                mean: f64::NAN,
+            },
+        );
+        let seed = row.seed;
+        if runs.seeds.contains(&seed) {
             return Err(CompareError::Duplicate { setting, seed });
         }
-        seeds.push(row.seed);
+        runs.seeds.push(seed);
         match score.of(row) {
-            Some(score) => runs[index].scores.push(score),
+            Some(score) => runs.scores.push(score),
             None => unscored += 1,
         }
     }
     let mut tasks: Vec<Task> = Vec::new();
-    for mut runs in runs.into_iter().filter(|runs| !runs.scores.is_empty()) {
+    for mut runs in all_runs.into_iter().filter(|runs| !runs.scores.is_empty()) {
         runs.mean = interquartile_mean(&runs.scores);
         let Setting {
             environment,
             noise_std,
             alpha,
             ..
-        } = runs.setting;
-        let same = |task: &Task| task.environment == environment && task.noise_std == noise_std;
+        } = runs.setting.clone();
+        let same = |task: &Task| {
+            task.environment == runs.setting.environment && task.noise_std == noise_std
+        };
         let task = find_or_push(&mut tasks, same, || Task {
             environment,
             noise_std,

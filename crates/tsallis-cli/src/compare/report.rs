@@ -141,7 +141,7 @@ pub(super) fn comparison_row(comparison: &Comparison) -> ComparisonRow {
     // One run has no interval.
     let known = |value: f64| Some(value).filter(|value| !value.is_nan());
     ComparisonRow {
-        environment: task.environment,
+        environment: task.environment.clone(),
         noise_std: task.noise_std,
         alpha: best.setting.alpha,
         beta: best.setting.beta,
@@ -180,8 +180,9 @@ pub(super) fn settings_rows(task: &Task) -> impl Iterator<Item = SettingRow> {
              setting,
              scores,
              mean,
+             ..
          }| SettingRow {
-            environment: setting.environment,
+            environment: setting.environment.clone(),
             noise_std: setting.noise_std,
             alpha: setting.alpha,
             regularizer_alpha: setting.regularizer_alpha,

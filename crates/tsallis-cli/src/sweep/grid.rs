@@ -1,4 +1,4 @@
-use crate::describe::number;
+use crate::describe::{file_name, number};
 use crate::hyperparameters::{BaseConfig, ConfigSource, TrainingFlags};
 use crate::seeds::Seeds;
 use burn_tsallis::rl::ppo::{EnvironmentKind, PpoConfig};
@@ -28,8 +28,9 @@ pub(super) struct Grid {
     #[arg(long, value_name = "NUMBER", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     learning_rate: Vec<f64>,
 
-    /// Environments: cartpole, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K or identity:K (K actions)
-    /// [default: cartpole].
+    /// Environments: cartpole, acrobot, mountaincar, deepsea:N, deepsea-stochastic:N, nchain:N (size N), bandit:K,
+    /// identity:K (K actions), identity:KxK.. (several dimensions of actions, such as identity:4x3), or gym:ID and
+    /// gym:PACKAGE:ID for those of Gymnasium [default: cartpole].
     #[arg(long = "env", value_name = "NAME", num_args = 1.., value_delimiter = ',', help_heading = "Swept settings")]
     environment: Vec<EnvironmentKind>,
 
@@ -44,7 +45,7 @@ pub(super) struct Grid {
 }
 
 /// The swept settings of a run. They identify its row of the table.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Setting {
     pub(crate) environment: EnvironmentKind,
     pub(crate) noise_std: f64,
@@ -57,7 +58,7 @@ pub(crate) struct Setting {
 impl Setting {
     pub(crate) fn from_config(config: &PpoConfig) -> Self {
         Self {
-            environment: config.environment,
+            environment: config.environment.clone(),
             noise_std: config.noise_std,
             beta: config.beta,
             learning_rate: config.learning_rate,
@@ -71,7 +72,7 @@ impl Setting {
         let rest = |setting: &Self| Self {
             alpha: 0.0,
             regularizer_alpha: 0.0,
-            ..*setting
+            ..setting.clone()
         };
         rest(self) == rest(other)
     }
@@ -92,7 +93,7 @@ impl Setting {
 /// Formats the name of the folder that holds the runs of a setting.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let environment = self.environment.to_string().replace(':', "-");
+        let environment = file_name(&self.environment);
         let (noise, beta) = (number(self.noise_std), number(self.beta));
         write!(f, "{environment}-noise{noise}-beta{beta}")?;
         let (rate, alpha) = (number(self.learning_rate), number(self.alpha));
@@ -124,7 +125,9 @@ impl Grid {
         let BaseConfig { config, coupled } = base;
         let coupled = *coupled && self.regularizer_alpha.is_empty();
         let mut settings = vec![config.clone()];
-        vary(&mut settings, &self.environment, |c, &v| c.environment = v);
+        vary(&mut settings, &self.environment, |c, v| {
+            c.environment = v.clone();
+        });
         vary(&mut settings, &self.noise_std, |c, &v| c.noise_std = v);
         vary(&mut settings, &self.beta, |c, &v| c.beta = v);
         vary(&mut settings, &self.learning_rate, |c, &v| {

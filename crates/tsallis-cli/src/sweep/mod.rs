@@ -177,6 +177,13 @@ impl Sweep {
             return self.write_report(&configs, &results);
         }
         let device = device::find(&self.device)?;
+        let mut checked = Vec::new();
+        for config in &configs {
+            if !checked.contains(&&config.environment) {
+                config.check_environment()?;
+                checked.push(&config.environment);
+            }
+        }
         let results = Results::open(&self.out, &self.device, &configs, shard)?;
         let results = Mutex::new(results);
         let configs = match shard {
@@ -282,7 +289,10 @@ impl Sweep {
         Results::check_folder(&self.out, self.sharding.shard)?;
         let run = RunConfig::new(&self.device, config.clone(), recording);
         match RunConfig::read(path) {
-            Ok(found) if found.config != run.config || found.device != run.device => {
+            Ok(found)
+                if found.config.on_machine_of(config) != run.config
+                    || found.device != run.device =>
+            {
                 return Err(SweepError::OtherRun(path.to_owned()).into());
             }
             // Only the files to keep differ, or the version.
@@ -361,7 +371,7 @@ fn ended(path: &Path, config: &PpoConfig) -> Result<Option<RunSummary>, RunError
     let Ok(Some(summary)) = run.summary() else {
         return Ok(None);
     };
-    let whole = run.config().config == *config
+    let whole = run.config().config.on_machine_of(config) == *config
         && summary.status != RunStatus::Stopped
         && run.metrics()?.len() == summary.updates;
     Ok(whole.then_some(summary))

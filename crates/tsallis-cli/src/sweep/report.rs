@@ -72,7 +72,7 @@ impl Cell {
 pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> String {
     let cells: Vec<Cell> = cells
         .iter()
-        .map(|(setting, rows)| Cell::new(*setting, rows, which))
+        .map(|(setting, rows)| Cell::new(setting.clone(), rows, which))
         .collect();
     let solvable = cells
         .iter()
@@ -196,11 +196,11 @@ pub(super) fn figure(
                     Axis::linear("environment steps").ticks(6),
                     Axis::linear("mean return of 100 episodes"),
                 );
-                (*setting, panel.title(title))
+                (setting.clone(), panel.title(title))
             }
         };
         let place = place.unwrap_or(panels.len());
-        panels.insert(place, (*setting, panel.line(line)));
+        panels.insert(place, (setting.clone(), panel.line(line)));
     }
     if panels.is_empty() {
         return Ok(false);

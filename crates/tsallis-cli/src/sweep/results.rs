@@ -26,6 +26,7 @@ struct SweepConfig {
 impl SweepConfig {
     fn new(device: &str, config: &PpoConfig) -> Self {
         let unswept = PpoConfig::default();
+        let config = config.on_machine_of(&unswept);
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             device: device.to_owned(),
@@ -37,7 +38,7 @@ impl SweepConfig {
                 regularizer_alpha: unswept.regularizer_alpha,
                 alpha: unswept.alpha,
                 seed: unswept.seed,
-                ..config.clone()
+                ..config
             },
         }
     }
@@ -76,7 +77,7 @@ pub(crate) struct ResultRow {
 impl ResultRow {
     fn new(summary: &RunSummary) -> Self {
         Self {
-            environment: summary.environment,
+            environment: summary.environment.clone(),
             noise_std: summary.noise_std,
             beta: summary.beta,
             learning_rate: summary.learning_rate,
@@ -100,7 +101,7 @@ impl ResultRow {
 
     pub(crate) fn setting(&self) -> Setting {
         Setting {
-            environment: self.environment,
+            environment: self.environment.clone(),
             noise_std: self.noise_std,
             beta: self.beta,
             learning_rate: self.learning_rate,

@@ -2,7 +2,7 @@
 
 pub(super) mod report;
 
-use super::describe::{describe_config, number};
+use super::describe::{describe_config, file_name, number};
 use super::hyperparameters::{
     ConfigSource, SweepableFlags, TrainingFlags, configuration, coupling_note,
 };
@@ -68,7 +68,8 @@ pub(super) struct Train {
 
     /// Resume the run in this folder, or the runs of its seeds, from the newest checkpoint.
     ///
-    /// The run keeps its settings. Only --steps, --device, --jobs, --quiet and --json are allowed with this flag.
+    /// The run keeps its settings. Only --steps, --device, --jobs, --python, --env-timeout, --quiet and --json are
+    /// allowed with this flag. Episodes of Gymnasium begin anew.
     #[arg(long, value_name = "RUN", help_heading = "Runs")]
     resume: Option<PathBuf>,
 
@@ -93,7 +94,16 @@ pub(super) struct Train {
 }
 
 /// The flags that are allowed with `--resume`.
-const ALLOWED_WITH_RESUME: [&str; 6] = ["resume", "steps", "device", "jobs", "quiet", "json"];
+const ALLOWED_WITH_RESUME: [&str; 8] = [
+    "resume",
+    "steps",
+    "device",
+    "jobs",
+    "python",
+    "env-timeout",
+    "quiet",
+    "json",
+];
 
 /// The file that marks a folder in which the runs of several seeds are being prepared. A new run may replace it.
 const UNPREPARED: &str = "seeds.partial";
@@ -133,6 +143,7 @@ impl Train {
             config.seed = seed;
         }
         config.validate()?;
+        config.check_environment()?;
         let recording = self.recording()?;
         let name = self.device.clone().unwrap_or_else(|| "flex".to_owned());
         let device = device::find(&name)?;
@@ -235,6 +246,8 @@ impl Train {
         let options = ResumeOptions {
             total_steps: self.fixed.steps(),
             device: self.device.clone(),
+            python: self.fixed.python().python(),
+            timeout: self.fixed.python().timeout(),
         };
         let title = format!(
             "{}, {} steps, resuming {}",
@@ -354,7 +367,7 @@ fn claim_folder(config: &PpoConfig, seeds: Option<&Seeds>) -> Result<PathBuf, Ru
     };
     let name = format!(
         "{}-alpha{}-noise{}-{seeds}",
-        config.environment.to_string().replace(':', "-"),
+        file_name(&config.environment),
         number(config.alpha),
         number(config.noise_std)
     );

@@ -1,5 +1,6 @@
 //! Tests of the program: its output, files and error messages.
 
+mod gymnasium;
 mod interrupted;
 mod invalid_input;
 mod plots;

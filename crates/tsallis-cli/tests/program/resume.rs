@@ -32,6 +32,15 @@ fn a_resumed_run_equals_the_straight_one_from_any_checkpoint() {
             &["--alpha", "1.5", "--env", "deepsea-stochastic:5"][..],
         ),
         (
+            "factored",
+            &[
+                "--env",
+                "identity:4x3",
+                "--normalize-observations",
+                "--normalize-rewards",
+            ][..],
+        ),
+        (
             "kl",
             &["--target-kl", "0.0001", "--shared", "--activation", "relu"][..],
         ),

@@ -443,3 +443,88 @@ fn alpha_flag_keeps_a_coupled_config_coupled() {
     );
     assert_eq!(alphas_of_next(&apart, "other"), (1.0, 0.9));
 }
+
+/// The policy plays with the statistics of its checkpoint, and the metrics have the joint divergence.
+#[test]
+fn a_factored_policy_learns_from_normalized_observations() {
+    let folder = folder("factored");
+    let run = folder.join("run");
+    let factored = ["--env", "identity:4x3", "--normalize-observations", "true"];
+    let said = train(
+        &run,
+        &[&factored[..], &["--normalize-rewards", "--noise-std", "0"]].concat(),
+    );
+    assert!(
+        said.contains("identity of 4 x 3 actions: mean return"),
+        "{said}"
+    );
+    let text = String::from_utf8(read(run.join("metrics.csv"))).expect("UTF-8");
+    let header = text.lines().next().expect("a header");
+    assert!(header.contains("policy/joint_divergence"), "{header}");
+
+    let play = |run: &Path| {
+        let played = succeed(&["eval", name(run), "--deterministic", "--json"]);
+        let played: serde_json::Value = serde_json::from_str(&played).expect("JSON");
+        played["mean_return"].as_f64().expect("a return")
+    };
+    // Uniform actions earn 2.9 of 10.
+    let mean = play(&run);
+    assert!(mean > 4.0, "{mean}");
+    assert_eq!(play(&run), mean);
+
+    let config = json(run.join("config.json"));
+    assert_eq!(config["config"]["normalize_observations"], true);
+    let checkpoint = run.join("checkpoints/step-1024/state.json");
+    let state = json(checkpoint.clone());
+    assert_eq!(state["spaces"]["actions"], serde_json::json!([4, 3]));
+    let mut damaged = state.clone();
+    damaged["normalization"]["observations"]["mean"] = serde_json::json!([0.0]);
+    fs::write(&checkpoint, damaged.to_string()).expect("written");
+    let output = tsallis(&["eval", name(&run)]);
+    assert!(!output.status.success());
+    assert!(
+        stderr(&output).contains("of 7 components"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+/// The state of a checkpoint of an earlier version has neither spaces nor statistics, and its configuration no bins and no
+/// normalization.
+#[test]
+fn a_run_of_an_earlier_version_is_read() {
+    let folder = folder("earlier");
+    let run = folder.join("run");
+    train(&run, &["--env", "identity:3"]);
+    let played = succeed(&["eval", name(&run)]);
+    let without = |file: &Path, path: &[&str], names: &[&str]| {
+        let mut value = json(file);
+        let mut object = &mut value;
+        for name in path {
+            object = &mut object[*name];
+        }
+        let object = object.as_object_mut().expect("an object");
+        for name in names {
+            object.remove(*name);
+        }
+        fs::write(file, value.to_string()).expect("written");
+    };
+    let added = ["bins", "normalize_observations", "normalize_rewards"];
+    without(&run.join("config.json"), &["config"], &added);
+    for checkpoint in fs::read_dir(run.join("checkpoints")).expect("checkpoints") {
+        let checkpoint = checkpoint.expect("an entry").path();
+        if checkpoint.join("state.json").exists() {
+            without(&checkpoint.join("settings.json"), &["config"], &added);
+            without(&checkpoint.join("state.json"), &[], &["spaces"]);
+        }
+    }
+    assert_eq!(succeed(&["eval", name(&run)]), played);
+    succeed(&[
+        "train",
+        "--resume",
+        name(&run),
+        "--steps",
+        "1056",
+        "--quiet",
+    ]);
+}

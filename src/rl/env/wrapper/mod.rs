@@ -1,10 +1,12 @@
 //! Wrappers. Each changes one aspect of an environment and forwards the rest.
 
 mod noise;
+mod recorded_batch;
 mod statistics;
 mod time_limit;
 
 pub use noise::RewardNoise;
+pub use recorded_batch::RecordedBatch;
 pub use statistics::EpisodeStatistics;
 pub use time_limit::TimeLimit;
 

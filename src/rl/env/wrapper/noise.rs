@@ -14,21 +14,35 @@ pub struct RewardNoise<E> {
     environment: E,
     standard_deviation: f64,
     first_step_exempt: bool,
-    state: State,
+    state: NoiseState,
 }
 
+/// The noise of one environment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct State {
+pub(super) struct NoiseState {
     noise: Stream,
     /// Whether no step has been taken since the seeding.
     first: bool,
 }
 
-impl State {
-    fn new(seed: u64, index: u32) -> Self {
+impl NoiseState {
+    pub fn new(seed: u64, index: u32) -> Self {
         Self {
             noise: stream(seed, Purpose::Noise, index),
             first: true,
+        }
+    }
+
+    /// Draws the noise of the next step.
+    pub fn draw(&mut self, standard_deviation: f64, first_step_exempt: bool) -> f64 {
+        // Draw for the exempt step too, so that the flag changes no other reward.
+        let draw: f64 = StandardNormal.sample(&mut self.noise);
+        let exempt = self.first && first_step_exempt;
+        self.first = false;
+        if exempt {
+            0.0
+        } else {
+            standard_deviation * draw
         }
     }
 }
@@ -40,7 +54,7 @@ impl<E: DiscreteEnvironment> RewardNoise<E> {
             environment,
             standard_deviation,
             first_step_exempt: false,
-            state: State::new(0, 0),
+            state: NoiseState::new(0, 0),
         }
     }
 
@@ -56,7 +70,7 @@ impl<E: DiscreteEnvironment> DiscreteEnvironment for RewardNoise<E> {
     delegate!(environment);
 
     fn seed(&mut self, seed: u64, index: u32) {
-        self.state = State::new(seed, index);
+        self.state = NoiseState::new(seed, index);
         self.environment.seed(seed, index);
     }
 
@@ -65,16 +79,10 @@ impl<E: DiscreteEnvironment> DiscreteEnvironment for RewardNoise<E> {
     }
 
     fn step(&mut self, action: usize) -> Transition {
-        // Draw for the exempt step too, so that the flag changes no other reward.
-        let draw: f64 = StandardNormal.sample(&mut self.state.noise);
-        let exempt = self.state.first && self.first_step_exempt;
-        self.state.first = false;
+        let noise = self
+            .state
+            .draw(self.standard_deviation, self.first_step_exempt);
         let transition = self.environment.step(action);
-        let noise = if exempt {
-            0.0
-        } else {
-            self.standard_deviation * draw
-        };
         Transition {
             reward: transition.reward + noise,
             ..transition
@@ -89,7 +97,7 @@ impl<E: DiscreteEnvironment> DiscreteEnvironment for RewardNoise<E> {
     }
 
     fn restore(&mut self, saved: &Value) -> Result<(), RestoreError> {
-        let saved: SavedWrapper<State> = state::restore("the reward noise", saved)?;
+        let saved: SavedWrapper<NoiseState> = state::restore("the reward noise", saved)?;
         self.environment.restore(&saved.environment)?;
         self.state = saved.wrapper;
         Ok(())

@@ -36,9 +36,7 @@ impl<E: DiscreteEnvironment> DiscreteEnvironment for EpisodeStatistics<E> {
 
     fn step(&mut self, action: usize) -> Transition {
         let transition = self.environment.step(action);
-        self.current.total_reward += transition.reward;
-        // A restored length may be any number.
-        self.current.length = self.current.length.saturating_add(1);
+        self.current.add(&transition);
         Transition {
             episode: transition.done().then(|| Episode {
                 bad: self.environment.bad_episode(),

@@ -22,7 +22,7 @@ pub struct ObjectiveTensors<B: Backend> {
     pub loss: FloatTensor<B>,
     /// Its terms, `[batch, 3]`.
     pub terms: FloatTensor<B>,
-    /// Its derivative with respect to the policy, `[batch, actions]`.
+    /// Its derivative with respect to the policy, `[batch, logits]`.
     pub policy_grad: FloatTensor<B>,
     /// Its derivative with respect to the values, `[batch, 1]`.
     pub value_grad: FloatTensor<B>,

@@ -22,13 +22,13 @@ pub(in crate::rl::ppo) fn objective(
     parameters: ObjectiveParameters,
 ) -> ObjectiveOutput {
     let batch = values.len();
-    assert_eq!(
-        samples.len(),
-        batch * SAMPLE_COLUMNS,
-        "there must be one sample for each value"
+    let columns = samples.len() / batch.max(1);
+    assert!(
+        samples.len() == batch * columns && columns > SAMPLE_COLUMNS,
+        "there must be one sample for each value, with an action"
     );
-    let actions = policy.len() / batch.max(1);
-    assert_eq!(policy.len(), batch * actions, "one policy for each value");
+    let entries = policy.len() / batch.max(1);
+    assert_eq!(policy.len(), batch * entries, "one policy for each value");
     let scale = 1.0 / batch as f32;
     let (clip, value_clip) = (parameters.clip, parameters.value_clip);
     let value_coefficient = parameters.value_coefficient;
@@ -39,30 +39,43 @@ pub(in crate::rl::ppo) fn objective(
         value_grad: Vec::with_capacity(batch),
     };
     let mut loss = 0.0_f64;
-    for (i, (sample, &value)) in samples.chunks_exact(SAMPLE_COLUMNS).zip(values).enumerate() {
-        let &[action, log_prob, advantage, target, old_value] = sample else {
-            unreachable!("a chunk has SAMPLE_COLUMNS entries");
+    for (i, (sample, &value)) in samples.chunks_exact(columns).zip(values).enumerate() {
+        let &[log_prob, advantage, target, old_value, ref actions @ ..] = sample else {
+            unreachable!("a chunk has more than SAMPLE_COLUMNS entries");
         };
-        let taken = i * actions + action as usize;
-        // The derivative of the ratio with respect to the policy in its form.
-        let (ratio, slope) = match parameters.form {
-            PolicyForm::Log => {
-                let ratio = (policy[taken] - log_prob).exp();
-                (ratio, ratio)
-            }
-            PolicyForm::Probability => {
-                let inverse = (-log_prob).exp();
-                (policy[taken] * inverse, inverse)
-            }
+        let policy = &policy[i * entries..][..entries];
+        let taken = actions.iter().map(|&action| policy[action as usize]);
+        // One over the probability of the action in the rollout, where it is needed.
+        let inverse = match parameters.form {
+            PolicyForm::Log => 1.0,
+            PolicyForm::Probability => (-log_prob).exp(),
+        };
+        let ratio = match parameters.form {
+            PolicyForm::Log => (taken.sum::<f32>() - log_prob).exp(),
+            PolicyForm::Probability => taken.product::<f32>() * inverse,
         };
         let unclipped = ratio * advantage;
         let clipped = ratio.clamp(1.0 - clip, 1.0 + clip) * advantage;
-        let (surrogate, policy_grad) = if clipped < unclipped {
-            (clipped, 0.0)
+        let surrogate = if clipped < unclipped {
+            clipped
         } else {
-            (unclipped, -scale * advantage * slope)
+            let gradient = &mut output.policy_grad[i * entries..][..entries];
+            for (dimension, &action) in actions.iter().enumerate() {
+                // The derivative of the ratio with respect to the policy in its form.
+                let slope = match parameters.form {
+                    PolicyForm::Log => ratio,
+                    PolicyForm::Probability => {
+                        // Not the ratio divided by the probability, which can be zero.
+                        let others = actions.iter().enumerate();
+                        let others = others.filter(|&(other, _)| other != dimension);
+                        let others = others.map(|(_, &action)| policy[action as usize]);
+                        others.product::<f32>() * inverse
+                    }
+                };
+                gradient[action as usize] = -scale * advantage * slope;
+            }
+            unclipped
         };
-        output.policy_grad[taken] = policy_grad;
 
         let error = value - target;
         // Add only the change made by the clip, which is exactly zero within its range. The sum of the old

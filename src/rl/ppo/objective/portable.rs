@@ -1,9 +1,10 @@
 //! The objective composed of Burn's own operations.
 
-use super::{ObjectiveParameters, ObjectiveTensors, PolicyForm, SampleColumn};
+use super::{ObjectiveParameters, ObjectiveTensors, PolicyForm, SAMPLE_COLUMNS, SampleColumn};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::{FloatDType, IndexingUpdateOp, Shape, Slice};
+use std::ops::Range;
 
 /// See [`clipped_objective`](super::clipped_objective).
 pub(super) fn objective<B: Backend>(
@@ -17,22 +18,38 @@ pub(super) fn objective<B: Backend>(
     let dtype = FloatDType::from(policy.dtype());
     let batch = values.shape()[0];
     let scale = 1.0 / batch as f32;
-    let column = |sample: SampleColumn| {
-        let start = sample as isize;
+    let columns = |of: &FloatTensor<B>, columns: Range<usize>| {
         let steps = Slice::from(0..batch as isize);
-        B::float_slice(samples.clone(), &[steps, Slice::from(start..start + 1)])
+        let columns = Slice::from(columns.start as isize..columns.end as isize);
+        B::float_slice(of.clone(), &[steps, columns])
     };
-    let actions = B::float_into_int(column(SampleColumn::Action), settings.int_dtype);
+    let column = |sample: SampleColumn| {
+        let start = sample as usize;
+        columns(&samples, start..start + 1)
+    };
+    let dimensions = samples.shape()[1] - SAMPLE_COLUMNS;
+    let actions = columns(&samples, SAMPLE_COLUMNS..SAMPLE_COLUMNS + dimensions);
+    let actions = B::float_into_int(actions, settings.int_dtype);
     let taken = B::float_gather(1, policy.clone(), actions.clone());
+    let taken = (0..dimensions).map(|dimension| columns(&taken, dimension..dimension + 1));
     let log_prob = column(SampleColumn::LogProb);
-    let (ratio, slope) = match parameters.form {
+    // The derivative of the ratio with respect to the policy of each dimension.
+    let (ratio, slopes) = match parameters.form {
         PolicyForm::Log => {
-            let ratio = B::float_exp(B::float_sub(taken, log_prob));
-            (ratio.clone(), ratio)
+            let log_p = taken.reduce(B::float_add).expect("a dimension");
+            let ratio = B::float_exp(B::float_sub(log_p, log_prob));
+            (ratio.clone(), vec![ratio; dimensions])
         }
         PolicyForm::Probability => {
             let inverse = B::float_exp(B::float_neg(log_prob));
-            (B::float_mul(taken, inverse.clone()), inverse)
+            let taken: Vec<_> = taken.collect();
+            let product = |of: &dyn Fn(usize) -> bool| {
+                let taken = (0..dimensions).filter(|&i| of(i)).map(|i| taken[i].clone());
+                let product = taken.reduce(B::float_mul);
+                product.map_or(inverse.clone(), |p| B::float_mul(p, inverse.clone()))
+            };
+            let others = |dimension| product(&|i| i != dimension);
+            (product(&|_| true), (0..dimensions).map(others).collect())
         }
     };
     let advantage = column(SampleColumn::Advantage);
@@ -42,8 +59,11 @@ pub(super) fn objective<B: Backend>(
     let clipped = B::float_mul(clipped, advantage.clone());
     let at_clip = B::float_lower(clipped.clone(), unclipped.clone(), settings.bool_dtype);
     let surrogate = B::float_mask_where(unclipped, at_clip.clone(), clipped);
-    let taken_grad = B::float_mul_scalar(B::float_mul(advantage, slope), (-scale).into());
-    let taken_grad = B::float_mask_fill(taken_grad, at_clip, 0f32.into());
+    let gradients = slopes.into_iter().map(|slope| {
+        let gradient = B::float_mul_scalar(B::float_mul(advantage.clone(), slope), (-scale).into());
+        B::float_mask_fill(gradient, at_clip.clone(), 0f32.into())
+    });
+    let taken_grad = B::float_cat(gradients.collect(), 1);
     let policy_grad = B::float_scatter(
         1,
         B::float_zeros(policy.shape(), &device, dtype),

@@ -2,8 +2,8 @@
 //! no graph. A loss with terms beside the clipped objective has a graph, which begins at the logits and the values.
 
 use super::{
-    ClippedAdam, LearnerError, Networks, PpoConfig, Report, Rollout, SAMPLE_COLUMNS, UpdateTimes,
-    extend_samples, loss, objective_parameters,
+    ClippedAdam, LearnerError, Networks, PpoConfig, Report, Rollout, UpdateTimes, extend_samples,
+    loss, objective_parameters, sample_columns,
 };
 use crate::math::Output;
 use crate::op::cpu::UniformRows;
@@ -20,7 +20,7 @@ pub(super) struct HostNetworks<'a> {
     pub adam: HostAdam,
     /// The gradient of the parameters.
     pub gradient: Vec<f32>,
-    /// The columns of [`SampleColumn`](crate::rl::ppo::objective::SampleColumn) of a minibatch.
+    /// The columns of [`SampleColumn`](crate::rl::ppo::objective::SampleColumn) and the actions of a minibatch.
     samples: Vec<f32>,
     head: &'a TsallisPolicyHead,
     rollout: &'a Rollout,
@@ -46,7 +46,7 @@ impl<'a> HostNetworks<'a> {
         Self {
             networks: model.flat(config.minibatch()),
             gradient: vec![0.0; adam.parameters.len()],
-            samples: Vec::with_capacity(config.minibatch() * SAMPLE_COLUMNS),
+            samples: Vec::with_capacity(config.minibatch() * sample_columns(rollout)),
             adam,
             head: model.policy(),
             rollout,
@@ -135,8 +135,8 @@ impl Loss<'_> {
             PolicyForm::Log => Output::LogProbabilities,
             PolicyForm::Probability => Output::Probabilities,
         };
-        let actions = logits.len() / outputs.values.len();
-        let rows = UniformRows::new(logits, actions, self.head.row_parameters(output));
+        let columns = self.head.action_space().largest();
+        let rows = UniformRows::new(logits, columns, self.head.row_parameters(output));
         let (policy, states) = rows.forward();
         let objective = objective(&policy, outputs.values, self.samples, parameters);
         let logits_gradient = rows.backward(&states, &objective.policy_grad);
@@ -151,14 +151,15 @@ impl Loss<'_> {
     /// Computes the gradients of any loss by Burn's autodiff.
     fn differentiate_graph(self, outputs: Outputs<'_>, device: &Device) {
         let inner = device.clone().inner();
-        let actions = outputs.logits.len() / outputs.values.len();
-        let logits = matrix(outputs.logits.to_vec(), actions, device).require_grad();
+        let states = outputs.values.len();
+        let columns = outputs.logits.len() / states;
+        let logits = matrix(outputs.logits.to_vec(), columns, device).require_grad();
         let values = matrix(outputs.values.to_vec(), 1, device).require_grad();
         let (loss, [terms, policy]) = loss(
             self.head,
             (logits.clone(), values.clone()),
-            self.allowed.map(|allowed| mask(allowed, actions, &inner)),
-            matrix(self.samples.to_vec(), SAMPLE_COLUMNS, &inner),
+            self.allowed.map(|allowed| mask(allowed, columns, &inner)),
+            matrix(self.samples.to_vec(), self.samples.len() / states, &inner),
             self.config,
         );
         let mut gradients = loss.backward();

@@ -111,23 +111,30 @@ fn passes<N: Networks>(
     networks.report()?.write(config, metrics)
 }
 
-/// Adds the columns of [`SampleColumn`](super::objective::SampleColumn) of the steps of a minibatch.
+/// Adds the columns of [`SampleColumn`](super::objective::SampleColumn) and the actions of the steps of a minibatch.
 fn extend_samples(samples: &mut Vec<f32>, rollout: &Rollout, steps: &[usize], config: &PpoConfig) {
     let (mean, deviation) = if config.normalize_advantages {
         mean_and_std(steps.iter().map(|&i| rollout.advantages[i]))
     } else {
         (0.0, 1.0)
     };
-    samples.extend(steps.iter().flat_map(|&i| {
+    let space = &rollout.action_space;
+    for &i in steps {
         // In the order of the columns.
-        [
-            rollout.actions[i] as f32,
+        samples.extend([
             rollout.log_probs[i],
             ((rollout.advantages[i] - mean) / deviation) as f32,
             rollout.returns[i] as f32,
             rollout.values[i] as f32,
-        ]
-    }));
+        ]);
+        let actions = &rollout.actions[i * space.dimensions()..][..space.dimensions()];
+        samples.extend(space.flat_indices(actions).map(|index| index as f32));
+    }
+}
+
+/// Returns the number of columns of the samples of a rollout.
+fn sample_columns(rollout: &Rollout) -> usize {
+    SAMPLE_COLUMNS + rollout.action_space.dimensions()
 }
 
 /// Returns the loss of a minibatch with these logits and values, its terms with the columns of [`TermColumn`](super::objective::TermColumn), and
@@ -176,7 +183,7 @@ fn policy_form(config: &PpoConfig) -> PolicyForm {
     }
 }
 
-/// Computes the Shannon entropy of each row, in nats: `[batch, actions]` to `[batch, 1]`.
+/// Computes the Shannon entropy of each row, in nats: `[batch, logits]` to `[batch, 1]`.
 fn entropy(probabilities: Tensor<2>) -> Tensor<2> {
     // At zero the product is zero and its derivative finite.
     let log_p = probabilities.clone().clamp_min(f32::MIN_POSITIVE).log();
@@ -188,7 +195,6 @@ mod tests {
     use super::module::PassBatch;
     use super::*;
     use crate::experiment::{Purpose, stream};
-    use crate::rl::env::VectorEnvironment;
     use crate::rl::policy::{Activation, NetworkConfig};
     use crate::rl::ppo::Regularizer;
     use crate::rl::ppo::objective::{TERM_COLUMNS, TermColumn};
@@ -214,8 +220,7 @@ mod tests {
 
     /// Returns networks with a policy that is not uniform, and a rollout of this policy.
     fn rollout(config: &PpoConfig, device: &Device) -> (ActorCritic, Rollout) {
-        let mut environments = VectorEnvironment::new(config.make_environments())
-            .expect("environments that are alike");
+        let mut environments = config.make_environments().expect("environments");
         let mut weights = stream(1, Purpose::Weights, 0);
         let model = ActorCritic::new(
             environments.observation_size(),
@@ -249,8 +254,14 @@ mod tests {
     #[test]
     fn the_first_ratios_are_one() {
         let device = Device::flex().autodiff();
-        for alpha in [-1.0, 0.3, 0.5, 1.0, 1.5, 2.0] {
-            let config = config(alpha);
+        let alphas = [-1.0, 0.3, 0.5, 1.0, 1.5, 2.0].into_iter();
+        for (alpha, environment) in
+            alphas.flat_map(|alpha| ["cartpole", "identity:4x3x2"].map(|name| (alpha, name)))
+        {
+            let config = PpoConfig {
+                environment: environment.parse().expect("a name of an environment"),
+                ..config(alpha)
+            };
             let (model, rollout) = rollout(&config, &device);
             let batch = first_minibatch(&rollout, &config, &device);
             let (_, [terms, policy]) = batch.loss(&model, &config);
@@ -303,12 +314,16 @@ mod tests {
     }
 
     /// Returns a mask that allows the actions of the rollout and two thirds of the others.
-    fn masked(rollout: Rollout, actions: usize, device: &Device) -> Rollout {
-        let flags = rollout.actions.iter().enumerate();
-        let flags = flags.flat_map(|(i, &taken)| {
-            (0..actions).map(move |action| action == taken || (i + action) % 3 > 0)
-        });
-        let flags = mask(flags.collect(), actions, &device.clone().inner());
+    fn masked(rollout: Rollout, device: &Device) -> Rollout {
+        let space = &rollout.action_space;
+        let mut flags = Vec::new();
+        for (i, taken) in rollout.actions.chunks_exact(space.dimensions()).enumerate() {
+            let taken: Vec<_> = space.flat_indices(taken).collect();
+            let actions = 0..space.logits();
+            flags.extend(actions.map(|action| taken.contains(&action) || (i + action) % 3 > 0));
+        }
+        space.forbid_padding(&mut flags);
+        let flags = mask(flags, space.logits(), &device.clone().inner());
         Rollout {
             allowed: Some(flags),
             ..rollout
@@ -339,7 +354,17 @@ mod tests {
                 .enumerate()
             {
                 for (j, network) in architectures.iter().enumerate() {
-                    let environment = ["cartpole", "identity:3", "identity:7"][(i + j) % 3];
+                    let environment = [
+                        "cartpole",
+                        "identity:3x2",
+                        "identity:7",
+                        "identity:3",
+                        "identity:2x2x2",
+                        "identity:4x3x2",
+                        "identity:5x2",
+                        "cartpole",
+                        "identity:3x3",
+                    ][3 * i + j];
                     let config = PpoConfig {
                         environment: environment.parse().expect("a name of an environment"),
                         regularizer,
@@ -356,7 +381,7 @@ mod tests {
                     let rollout = if j == 0 {
                         rollout
                     } else {
-                        masked(rollout, config.environment.actions(), &device)
+                        masked(rollout, &device)
                     };
                     let optimizer = ClippedAdam::new(&model, &config);
                     let mut host =

@@ -1,8 +1,8 @@
 //! The networks as Burn modules under its autodiff, on any device.
 
 use super::{
-    ClippedAdam, LearnerError, Networks, PpoConfig, Report, Rollout, SAMPLE_COLUMNS, UpdateTimes,
-    extend_samples, loss,
+    ClippedAdam, LearnerError, Networks, PpoConfig, Report, Rollout, UpdateTimes, extend_samples,
+    loss, sample_columns,
 };
 use crate::rl::policy::{ActorCritic, select_mask};
 use crate::rl::transfer::{indices, matrix, read};
@@ -14,13 +14,14 @@ use std::time::Instant;
 pub(super) struct PassBatch {
     pub observations: Tensor<2>,
     pub allowed: Option<Tensor<2, Bool>>,
-    /// The columns of [`SampleColumn`](crate::rl::ppo::objective::SampleColumn).
+    /// The columns of [`SampleColumn`](crate::rl::ppo::objective::SampleColumn) and the actions.
     pub samples: Tensor<2>,
 }
 
 impl PassBatch {
     pub fn new(rollout: &Rollout, order: &[usize], config: &PpoConfig, device: &Device) -> Self {
-        let mut samples = Vec::with_capacity(order.len() * SAMPLE_COLUMNS);
+        let columns = sample_columns(rollout);
+        let mut samples = Vec::with_capacity(order.len() * columns);
         for steps in order.chunks_exact(config.minibatch()) {
             extend_samples(&mut samples, rollout, steps, config);
         }
@@ -31,7 +32,7 @@ impl PassBatch {
                 .clone()
                 .map(|allowed| select_mask(allowed, 0, rows.clone())),
             observations: rollout.observations.clone().select(0, rows),
-            samples: matrix(samples, SAMPLE_COLUMNS, device),
+            samples: matrix(samples, columns, device),
         }
     }
 
