@@ -167,6 +167,45 @@ fn converge_measures_its_rates_on_any_process() {
 }
 
 #[test]
+fn network_compares_the_gradient_with_the_bound_for_tables() {
+    let out = folder("network");
+    let options = "network --alpha 0.5 1 --width 1 16 --iterations 200 --points 30 --seeds 2";
+    let said = run(&options.split(' ').collect::<Vec<_>>(), &out);
+    // Two alphas, each with a table and two widths.
+    assert_eq!(said.matches(" %").count(), 2 * 6, "{said}");
+    written(&out, &["ratio.svg", "ratio.png"]);
+    let rows = table(&out.join("network.csv"));
+    assert_eq!(rows.len(), 2 * (1 + 2 * 2));
+    for row in rows.iter().filter(|row| row["width"] == "0") {
+        // The inequality holds for tables.
+        for share in ["share_below_constant", "random_share_below_constant"] {
+            assert_eq!(number(row, share), 0.0);
+        }
+        assert_eq!(number(row, "smallest_transfer"), 1.0);
+        assert_eq!(number(row, "parameters"), 12.0);
+    }
+    let gap = |width: &str| {
+        let of = rows.iter().filter(|row| row["width"] == width);
+        of.map(|row| number(row, "final_gap")).fold(0.0, f64::max)
+    };
+    assert!(gap("16") < 1e-3 && gap("1") > 1e-3);
+    let curves = table(&out.join("curves.csv"));
+    assert!(curves.len() > 10 * 100 && number(&curves[0], "ratio") > 0.0);
+    for (flag, value, words) in [
+        ("--width", "0", "--width must be from 1 to 4096, not 0"),
+        (
+            "--features",
+            "0",
+            "--features must be from 1 to 4096, not 0",
+        ),
+        ("--temperature", "0", "--temperature must be positive"),
+    ] {
+        let said = refusal(&["network", flag, value]);
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
 fn recommend_prints_numbers_and_formulas() {
     let output = output(&mut tsallis(&[
         "recommend",

@@ -439,3 +439,74 @@ fn an_invalid_shard_prints_one_line() {
         assert!(!out.exists(), "{command} left a folder");
     }
 }
+
+#[test]
+fn sweeps_are_compared_by_alpha() {
+    let folder = folder("compare");
+    let (one, two, out) = (folder.join("one"), folder.join("two"), folder.join("out"));
+    let grid = |seeds| {
+        [
+            "--alpha", "0.5", "1", "--beta", "0.01", "1", "--seeds", seeds,
+        ]
+    };
+    let quiet = ["--quiet", "--keep", "none"];
+    for (path, seeds) in [(&one, "0..2"), (&two, "2..4")] {
+        assert!(
+            sweep(path, &[&grid(seeds)[..], &quiet].concat())
+                .status
+                .success()
+        );
+    }
+    let compare = ["compare", name(&one), name(&two), "--out", name(&out)];
+    let said = succeed(&compare);
+    assert_eq!(said.matches("| CartPole").count(), 2 + 2, "{said}");
+    assert!(said.contains("difference from alpha 1"), "{said}");
+    assert!(said.contains("compare them on other seeds"), "{said}");
+    let figures = ["heatmap", "profiles", "sensitivity"];
+    let figures = figures
+        .iter()
+        .flat_map(|name| [format!("{name}.png"), format!("{name}.svg")]);
+    let mut files: Vec<_> = figures.collect();
+    files.extend(["comparison.csv", "settings.csv", "tables.md"].map(str::to_owned));
+    files.sort();
+    assert_eq!(names(&out), files);
+    let lines = |file| {
+        String::from_utf8(read(out.join(file)))
+            .expect("UTF-8")
+            .lines()
+            .count()
+    };
+    assert_eq!(
+        (lines("comparison.csv"), lines("settings.csv")),
+        (1 + 2, 1 + 4)
+    );
+
+    // A table of an earlier version, which lacks a column, can be compared, and is continued.
+    let table = one.join("results.csv");
+    let earlier: String = String::from_utf8(read(&table))
+        .expect("UTF-8")
+        .lines()
+        .map(|line| {
+            let columns = line
+                .split(',')
+                .enumerate()
+                .filter(|&(column, _)| column != 12);
+            let columns: Vec<_> = columns.map(|(_, column)| column).collect();
+            columns.join(",") + "\n"
+        })
+        .collect();
+    assert!(!earlier.contains("late_return"), "{earlier}");
+    fs::write(&table, earlier).expect("written");
+    succeed(&[&compare[..], &["--score", "final"]].concat());
+    assert!(
+        sweep(&one, &[&grid("0..3")[..], &quiet].concat())
+            .status
+            .success()
+    );
+    assert_eq!(rows(&one).len(), 3 * 4);
+
+    let said = refuse(&["compare", name(&one), name(&two), "--out", name(&out)]);
+    assert!(said.contains("seed 2 is in the sweeps twice"), "{said}");
+    let said = refuse(&["compare", name(&folder), "--out", name(&out)]);
+    assert!(said.contains("cannot read"), "{said}");
+}
