@@ -169,6 +169,7 @@ mod tests {
     use super::*;
     use crate::rl::policy::NetworkConfig;
     use burn::rl::{AsyncPolicy, Batchable, SliceAccess, ToAction, ToObservation};
+    use burn::tensor::Tolerance;
 
     fn policy(seed: u64) -> TsallisPolicy {
         let config = NetworkConfig {
@@ -213,6 +214,33 @@ mod tests {
             let (actions, _) = first.action(observations(100, Some(only)), deterministic);
             assert!(drawn(actions).iter().all(|&action| action == 1));
         }
+    }
+
+    /// The policy normalizes on its device as an environment does on the host.
+    #[test]
+    fn observations_are_normalized_by_the_statistics() {
+        let device = Device::flex();
+        let mut statistics = RunningStatistics::new(2);
+        for i in 0..50 {
+            statistics.add(&[1000.0 + f64::from(i % 7), -0.3 * f64::from(i % 3)]);
+        }
+        let values = [1002.5_f32, -0.2, 2000.0, 0.1];
+        let mut normalized = values;
+        normalized
+            .chunks_exact_mut(2)
+            .for_each(|row| statistics.normalize(row));
+        assert_eq!(normalized[2], 10.0);
+        let probabilities = |policy: &mut TsallisPolicy, values: [f32; 4]| {
+            let observations = Observations::new(matrix(values.to_vec(), 2, &device));
+            policy.forward(observations).0.into_data()
+        };
+        let mut plain = policy(1);
+        let mut normalizing = policy(1).with_observation_statistics(Some(statistics));
+        let wanted = probabilities(&mut plain, normalized);
+        let found = probabilities(&mut normalizing, values);
+        found.assert_approx_eq(&wanted, Tolerance::<f32>::rel_abs(1e-5, 1e-6));
+        plain.update(normalizing.state());
+        assert_eq!(probabilities(&mut plain, values), found);
     }
 
     #[test]

@@ -509,7 +509,7 @@ mod tests {
     fn every_alpha_learns_the_identity() {
         let alphas = [-1.0, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0].into_iter();
         for (alpha, name) in
-            alphas.flat_map(|alpha| ["identity:3", "identity:4x2x3"].map(|name| (alpha, name)))
+            alphas.flat_map(|alpha| ["identity:3", "identity:3x2"].map(|name| (alpha, name)))
         {
             let config = PpoConfig {
                 environment: name.parse().expect("a name of an environment"),
@@ -523,7 +523,7 @@ mod tests {
                 last = learner.update().expect("an update").episodic_return;
             }
             let last = last.expect("episodes ended");
-            // Uniform actions earn 0.36 of the best return or less.
+            // Uniform actions earn 0.42 of the best return or less.
             assert!(last > 0.8 * best, "{name}, alpha {alpha}: {last} of {best}");
         }
     }
