@@ -186,7 +186,7 @@ fn an_unparsable_command_line_prints_one_line() {
         ),
         (
             &["train", "--env", "cartpol"],
-            "invalid value 'cartpol' for '--env <NAME>': invalid environment \"cartpol\"; expected cartpole, deepsea:N",
+            "invalid value 'cartpol' for '--env <NAME>': invalid environment \"cartpol\"; expected cartpole, acrobot, mountaincar, deepsea:N",
         ),
         (
             &["train", "--regularizer", "sgd"],
