@@ -439,7 +439,7 @@ fn faulty(fault: &str) -> Option<String> {
     let arguments = json!({ "fault": fault });
     let config = GymnasiumConfig {
         timeout: if fault == "hangs" || fault == "spins" {
-            2.0
+            6.0
         } else {
             20.0
         },
@@ -465,9 +465,9 @@ fn faults_of_an_environment_arrive_with_their_cause() {
         ("dies", "(exit status: 5); its last lines:\n  a last word"),
         (
             "hangs",
-            "gave no answer for 2 s (--env-timeout); its last lines:\n  thinking",
+            "gave no answer for 6 s (--env-timeout); its last lines:\n  thinking",
         ),
-        ("spins", "gave no answer for 2 s"),
+        ("spins", "gave no answer for 6 s"),
         (
             "shape",
             "ValueError: an observation has the shape (1,) instead of (2,)",
