@@ -198,7 +198,7 @@ fn a_run_whose_environment_fails_ends_with_the_cause_and_a_checkpoint() {
         ("raises", "ValueError: the car left the road\nTraceback"),
         (
             "hangs",
-            "gave no answer for 2 s (--env-timeout); its last lines:\n  thinking\n",
+            "gave no answer for 6 s (--env-timeout); its last lines:\n  thinking\n",
         ),
         ("dies", "its last lines:\n  a last word\n"),
     ] {
@@ -213,7 +213,7 @@ fn a_run_whose_environment_fails_ends_with_the_cause_and_a_checkpoint() {
             "--env-arg",
             "at=300",
             "--env-timeout",
-            "2",
+            "6",
         ];
         let failed = tsallis(&line(&run, &python, &arguments));
         let said = stderr(&failed);
