@@ -190,7 +190,7 @@ fn network_compares_the_gradient_with_the_bound_for_tables() {
     };
     assert!(gap("16") < 1e-3 && gap("1") > 1e-3);
     let curves = table(&out.join("curves.csv"));
-    assert!(curves.len() > 10 * 100 && number(&curves[0], "ratio") > 0.0);
+    assert!(curves.len() >= 10 * 50 && number(&curves[0], "ratio") > 0.0);
     for (flag, value, words) in [
         ("--width", "0", "--width must be from 1 to 4096, not 0"),
         (

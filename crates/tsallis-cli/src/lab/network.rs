@@ -27,8 +27,8 @@ const ROUNDING: f64 = 1e-12;
 /// The powers of ten between which the scale of the logits at random points is drawn.
 const RANDOM_SCALES: std::ops::Range<f64> = -1.0..1.5;
 
-/// The number of points of a curve that are written.
-const POINTS: usize = 200;
+/// The number of points of a run that are drawn and written.
+const POINTS: usize = 50;
 
 /// Measure the Polyak-Lojasiewicz (PL) inequality of f-PG through small networks.
 ///
@@ -255,9 +255,7 @@ impl Network {
         write_table(&self.out.join("network.csv"), header, rows)?;
         let header = "divergence,width,seed,iteration,gap,ratio,transfer,constant";
         let rows = runs.iter().flat_map(|run| {
-            let every = (run.training.len() / POINTS).max(1);
-            let points = run.training.iter().enumerate().step_by(every);
-            points.map(move |(n, p)| {
+            run.shown().map(move |(n, p)| {
                 let name = run.divergence.to_string();
                 (
                     name, run.width, run.seed, n, p.gap, p.ratio, p.transfer, p.constant,
@@ -292,7 +290,7 @@ impl Network {
             for &divergence in divergences {
                 let of = |run: &&Run| run.width == width && run.divergence == divergence;
                 for (n, run) in runs.iter().filter(of).enumerate() {
-                    let points = run.training.iter().map(|p| (p.gap, p.ratio));
+                    let points = run.shown().map(|(_, p)| (p.gap, p.ratio));
                     let line = Line::new(points, divergence_color(divergence)).width(1);
                     plot = plot.line(match n {
                         0 => line.label(format!("alpha {divergence}")),
@@ -308,6 +306,12 @@ impl Network {
 }
 
 impl Run {
+    /// Returns the points of training that are drawn and written, with their iterations.
+    fn shown(&self) -> impl Iterator<Item = (usize, &Point)> {
+        let every = (self.training.len() / POINTS).max(1);
+        self.training.iter().enumerate().step_by(every)
+    }
+
     /// Returns the gap at the last point that is not a rounding error.
     fn final_gap(&self) -> f64 {
         self.training.last().map_or(0.0, |point| point.gap)
