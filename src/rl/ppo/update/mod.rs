@@ -197,7 +197,7 @@ mod tests {
     use crate::experiment::{Purpose, stream};
     use crate::rl::policy::{Activation, NetworkConfig};
     use crate::rl::ppo::Regularizer;
-    use crate::rl::ppo::objective::{TERM_COLUMNS, TermColumn};
+    use crate::rl::ppo::objective::{SampleColumn, TERM_COLUMNS, TermColumn};
     use crate::rl::ppo::optimizer::tests::{flat_gradient, parameters_of};
     use crate::rl::transfer::mask;
     use burn::module::Module;
@@ -224,7 +224,7 @@ mod tests {
         let mut weights = stream(1, Purpose::Weights, 0);
         let model = ActorCritic::new(
             environments.observation_size(),
-            environments.actions(),
+            environments.spaces().actions.clone(),
             &config.network,
             config.alpha,
             device,
@@ -468,7 +468,8 @@ mod tests {
         let config = config(0.5);
         let (_, rollout) = rollout(&config, &device);
         let samples = first_minibatch(&rollout, &config, &device).samples;
-        let advantages = samples.slice([0..config.minibatch(), 2..3]);
+        let column = SampleColumn::Advantage as usize;
+        let advantages = samples.slice([0..config.minibatch(), column..column + 1]);
         let values: Vec<f32> = advantages.into_data().iter().collect();
         let (mean, deviation) = mean_and_std(values.iter().map(|&a| f64::from(a)));
         assert!(mean.abs() < 1e-6 && (deviation - 1.0).abs() < 1e-5);
