@@ -139,6 +139,12 @@ impl RunFolder {
             checkpoints.remove_after(last_step)?;
         }
         let summary = path.join(SUMMARY);
+        let ended = fs::read(&summary).ok();
+        let ended = ended.and_then(|json| serde_json::from_slice::<RunSummary>(&json).ok());
+        if let Some(ended) = ended.filter(|ended| ended.updates == updates) {
+            // The time between the last row and the end counts too.
+            seconds = ended.seconds.max(seconds);
+        }
         if summary.exists() {
             // The summary belongs to a run that has ended, and this run continues.
             fs::remove_file(&summary).map_err(RunError::io("remove", &summary))?;
