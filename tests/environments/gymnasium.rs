@@ -158,6 +158,14 @@ fn a_program_that_is_no_python_is_named() {
     );
     let error = start("true");
     assert!(matches!(error, GymnasiumError::Died { .. }), "{error}");
+    if has_python() {
+        let error = start(&format!("{FOLDER}/bare_python"));
+        assert!(error.is_usage());
+        let message = error.to_string();
+        let words = "cannot import gymnasium (No module named 'gymnasium'): install it with `";
+        assert!(message.contains(words), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
 }
 
 #[test]

@@ -190,11 +190,12 @@ def versions(environment):
 
 class Server:
     def __init__(self, request, replies):
+        # Python may lack Gymnasium, which brings NumPy.
+        self.environments = make(request)
         import numpy
 
         self.numpy = numpy
         self.replies = replies
-        self.environments = make(request)
         first = self.environments[0]
         try:
             actions, self.action_type, self.decode = actions_of(first.action_space)
