@@ -4,6 +4,7 @@ mod figures;
 mod report;
 
 use super::CommandError;
+use super::describe::number;
 use super::print_paragraph::print_paragraph;
 use super::statistics::{
     DETECTABLE_ERRORS, Estimate, bootstrap_interval, compare_samples, interquartile_difference,
@@ -48,6 +49,11 @@ pub(super) struct Compare {
 pub(super) enum CompareError {
     #[error("the sweeps have no completed run with a return to compare")]
     Empty,
+    #[error("no run has the baseline alpha {baseline}; the sweeps have alpha {}", alphas.join(", "))]
+    Baseline {
+        baseline: String,
+        alphas: Vec<String>,
+    },
     #[error("{setting}, seed {seed} is in the sweeps twice: each run must be given once")]
     Duplicate { setting: Setting, seed: u64 },
 }
@@ -91,6 +97,7 @@ impl Compare {
             rows.extend(read_results(sweep)?);
         }
         let (tasks, unscored) = tasks(&rows, self.score)?;
+        self.check_baseline(&tasks)?;
         let comparisons: Vec<Comparison> = tasks
             .iter()
             .flat_map(|task| task.comparisons(self.baseline))
@@ -123,6 +130,22 @@ impl Compare {
         }
         println!("Written to {}", self.out.display());
         Ok(())
+    }
+
+    /// An alpha without runs would leave the comparison empty.
+    fn check_baseline(&self, tasks: &[Task]) -> Result<(), CompareError> {
+        let candidates = tasks.iter().flat_map(|task| &task.candidates);
+        let mut alphas: Vec<f64> = candidates.map(|candidate| candidate.alpha).collect();
+        alphas.sort_by(f64::total_cmp);
+        alphas.dedup();
+        // One alpha has nothing to be compared with.
+        if alphas.len() < 2 || alphas.contains(&self.baseline) {
+            return Ok(());
+        }
+        Err(CompareError::Baseline {
+            baseline: number(self.baseline),
+            alphas: alphas.into_iter().map(number).collect(),
+        })
     }
 }
 

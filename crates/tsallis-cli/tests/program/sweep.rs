@@ -507,6 +507,16 @@ fn sweeps_are_compared_by_alpha() {
 
     let said = refuse(&["compare", name(&one), name(&two), "--out", name(&out)]);
     assert!(said.contains("seed 2 is in the sweeps twice"), "{said}");
+    let said = refuse(&[
+        "compare",
+        name(&one),
+        "--baseline",
+        "9",
+        "--out",
+        name(&out),
+    ]);
+    let words = "no run has the baseline alpha 9; the sweeps have alpha 0.5, 1";
+    assert!(said.contains(words), "{said}");
     let said = refuse(&["compare", name(&folder), "--out", name(&out)]);
     assert!(said.contains("cannot read"), "{said}");
 }
