@@ -19,7 +19,7 @@ mod table;
 
 pub use error::FileError;
 #[cfg(feature = "rl")]
-pub(crate) use file::{lock, sync_folder, write_synced};
+pub(crate) use file::{create_folder, lock, sync_folder, write_synced};
 pub use file::{read_without_bom, write_atomically};
 pub use random::{Purpose, Stream, stream};
 pub use renamed::renamed;

@@ -1,5 +1,5 @@
 use super::{RunConfig, RunError};
-use crate::experiment::{sync_folder, write_synced};
+use crate::experiment::{create_folder, sync_folder, write_synced};
 use crate::rl::ppo::{Checkpoint, LearnerState, Moments};
 use crate::rl::record::float_record;
 use burn::module::Module;
@@ -109,12 +109,8 @@ impl Checkpoints {
         }
         let partial = self.folder.join(PARTIAL);
         remove(&partial)?;
-        // Without its parents: if the folder of the run was moved or removed, no new one takes its place.
         for folder in [&self.folder, &partial] {
-            match fs::create_dir(folder) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                created => created.map_err(RunError::io("create the folder", folder))?,
-            }
+            create_folder(folder).map_err(RunError::io("create the folder", folder))?;
         }
         let written = [
             (MODEL, Some(&files.model[..])),

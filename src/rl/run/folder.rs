@@ -3,7 +3,7 @@ use super::events::{EventFile, OpenEvents};
 use super::{
     BEST, CHECKPOINTS, EVENTS, METRICS, RunConfig, RunError, RunSummary, SUMMARY, TIMING, Timing,
 };
-use crate::experiment::{CsvTable, OpenTable, lock, read_table, write_atomically};
+use crate::experiment::{CsvTable, OpenTable, create_folder, lock, read_table, write_atomically};
 use crate::rl::ppo::{Learner, UpdateMetrics};
 use serde_json::Value;
 use std::fs;
@@ -32,6 +32,22 @@ impl RunFolder {
         if !Self::claim(path)? {
             Self::check_unused(path)?;
         }
+        config.write(path)
+    }
+
+    /// As [`prepare`](Self::prepare) for a folder that several runs share: creates only the folders below `root`. If
+    /// `root` was moved or removed, no new one takes its place.
+    ///
+    /// # Errors
+    ///
+    /// As `prepare`, and if `root` does not exist.
+    pub fn prepare_below(root: &Path, path: &Path, config: &RunConfig) -> Result<(), RunError> {
+        let mut folders: Vec<&Path> = path.ancestors().take_while(|&f| f != root).collect();
+        folders.reverse();
+        for folder in folders {
+            create_folder(folder).map_err(RunError::io("create the folder", folder))?;
+        }
+        Self::check_unused(path)?;
         config.write(path)
     }
 

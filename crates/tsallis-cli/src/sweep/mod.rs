@@ -285,8 +285,6 @@ impl Sweep {
             },
             Keep::All => Recording::default(),
         };
-        // If the folder of the sweep was moved or removed, no new one takes its place.
-        Results::check_folder(&self.out, self.sharding.shard)?;
         let run = RunConfig::new(&self.device, config.clone(), recording);
         match RunConfig::read(path) {
             Ok(found)
@@ -298,14 +296,14 @@ impl Sweep {
             // Only the files to keep differ, or the version.
             Ok(found) if found != run => run.write(path)?,
             Ok(_) => {}
-            Err(RunError::NotARun { .. }) => RunFolder::prepare(path, &run)?,
+            Err(RunError::NotARun { .. }) => RunFolder::prepare_below(&self.out, path, &run)?,
             Err(error) => return Err(error.into()),
         }
         match Trainer::resume(path, &ResumeOptions::default(), device, stop) {
             // The run ended, and its row and its summary have been lost.
             Err(TrainerError::Run(RunError::NoCheckpoint { .. })) => {
                 fs::remove_dir_all(path).map_err(FileError::io("remove", path))?;
-                RunFolder::prepare(path, &run)?;
+                RunFolder::prepare_below(&self.out, path, &run)?;
                 Ok(Trainer::resume(path, &ResumeOptions::default(), device, stop)?.0)
             }
             resumed => Ok(resumed?.0),

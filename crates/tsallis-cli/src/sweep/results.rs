@@ -141,13 +141,6 @@ impl Results {
         Ok(!plans(folder)?.is_empty())
     }
 
-    /// Checks that the folder still holds the sweep.
-    pub(super) fn check_folder(folder: &Path, shard: Option<Shard>) -> Result<(), FileError> {
-        let plan = folder.join(file_name(PLAN, shard));
-        let found = fs::metadata(&plan);
-        found.map(drop).map_err(FileError::io("read", &plan))
-    }
-
     /// Opens the table of an existing sweep or of its shard, or creates the folder and the table. `configs` are all
     /// runs of the sweep.
     pub(super) fn open(

@@ -4,7 +4,7 @@ mod message;
 mod record;
 
 use super::RunError;
-use crate::experiment::lock;
+use crate::experiment::{create_folder, lock};
 use message::Event;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -32,7 +32,7 @@ impl OpenEvents {
     /// Opens the event file of a folder to keep the events up to `last_step`. Creates the folder and the file
     /// if they do not exist.
     pub(super) fn open(folder: &Path, last_step: usize) -> Result<Self, RunError> {
-        fs::create_dir_all(folder).map_err(RunError::io("create the folder", folder))?;
+        create_folder(folder).map_err(RunError::io("create the folder", folder))?;
         let path = match existing(folder)? {
             Some(path) => path,
             None => folder.join(format!("{PREFIX}{:010}.tsallis", now() as u64)),
