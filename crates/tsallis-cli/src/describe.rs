@@ -78,6 +78,7 @@ pub(super) fn describe_summary(summary: &RunSummary) -> String {
     match summary.status {
         RunStatus::Finished => format!("{learned}. {took}."),
         RunStatus::Stopped => format!("Stopped after {took}. {learned}."),
+        RunStatus::Interrupted => format!("Interrupted after {took}. {learned}."),
         RunStatus::Failed => format!("Failed after {took}. {learned}."),
     }
 }
@@ -165,6 +166,7 @@ pub(super) fn describe_summaries(summaries: &[RunSummary]) -> Option<String> {
     }
     for (status, words) in [
         (RunStatus::Failed, "failed"),
+        (RunStatus::Interrupted, "interrupted"),
         (RunStatus::Stopped, "stopped early"),
     ] {
         let number = summaries.iter().filter(|s| s.status == status).count();

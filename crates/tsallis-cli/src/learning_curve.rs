@@ -15,6 +15,7 @@ pub(super) fn draw(
     folder: &Path,
     config: &PpoConfig,
     history: &[UpdateMetrics],
+    solved_return: Option<f64>,
 ) -> Result<(), PlotError> {
     if history.is_empty() {
         return Ok(());
@@ -41,7 +42,7 @@ pub(super) fn draw(
             .label("mean of the last 100 episodes")
             .width(3),
     );
-    if let Some(solved) = environment.solved_return() {
+    if let Some(solved) = solved_return {
         plot = plot.line(
             Line::new([(0.0, solved), (steps, solved)], GRAY)
                 .label(format!("solved: {solved}"))

@@ -64,6 +64,12 @@ pub trait EnvironmentBatch: Send {
     /// If the environments fail. They cannot be stepped further after an error.
     fn step(&mut self, actions: &[usize], step: &mut VectorStep) -> Result<(), EnvironmentError>;
 
+    /// Returns the mean return over 100 episodes at which the environments count as solved, or `None` if there is no such
+    /// convention.
+    fn solved_return(&self) -> Option<f64> {
+        None
+    }
+
     /// Returns the versions of the programs that the environments need, by name. Other versions may behave differently.
     fn versions(&self) -> BTreeMap<String, String> {
         BTreeMap::new()
@@ -120,6 +126,10 @@ impl<B: EnvironmentBatch + ?Sized> EnvironmentBatch for Box<B> {
 
     fn versions(&self) -> BTreeMap<String, String> {
         (**self).versions()
+    }
+
+    fn solved_return(&self) -> Option<f64> {
+        (**self).solved_return()
     }
 
     fn save(&self) -> Option<Value> {

@@ -415,6 +415,12 @@ impl VectorEnvironment {
         self.batch.versions()
     }
 
+    /// Returns the mean return over 100 episodes at which the environments count as solved
+    /// ([`EnvironmentBatch::solved_return`]).
+    pub fn solved_return(&self) -> Option<f64> {
+        self.batch.solved_return()
+    }
+
     /// Returns the states of all environments, or `None` if one of them cannot be saved.
     pub fn save(&self) -> Option<Value> {
         self.batch.save()

@@ -73,6 +73,18 @@ impl LearnerError {
         Self::Environment { steps, error }
     }
 
+    /// Returns whether the environments failed, as opposed to a value that they returned. They may not fail again.
+    pub(crate) fn is_of_environments(&self) -> bool {
+        use EnvironmentError::{Failed, Gymnasium};
+        matches!(
+            self,
+            Self::Environment {
+                error: Failed(_) | Gymnasium(_),
+                ..
+            }
+        )
+    }
+
     /// Names the rewards of the rollout, or else a coefficient of the loss, as the cause if they are too large.
     pub(super) fn caused_by(self, rewards: &[f64], config: &PpoConfig) -> Self {
         let Self::NotFinite(name) = self else {

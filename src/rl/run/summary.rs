@@ -1,5 +1,5 @@
 use crate::rl::env::EnvironmentKind;
-use crate::rl::ppo::{PpoConfig, UpdateMetrics};
+use crate::rl::ppo::{Learner, PpoConfig, UpdateMetrics};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -73,6 +73,8 @@ pub enum RunStatus {
     Finished,
     /// The run was stopped on request and can be resumed.
     Stopped,
+    /// The environments failed, for example because their process ended. The run can be resumed.
+    Interrupted,
     /// The run could not continue.
     Failed,
 }
@@ -92,6 +94,7 @@ pub enum Verdict {
 /// The parts of a [`RunSummary`] that are collected update by update.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
+    solved_return: Option<f64>,
     last: Option<UpdateMetrics>,
     best: Option<(f64, usize)>,
     steps_to_solved: Option<usize>,
@@ -117,7 +120,17 @@ impl Mean {
 }
 
 impl History {
-    pub(super) fn push(&mut self, metrics: &UpdateMetrics, solved_return: Option<f64>) {
+    pub(super) fn new(learner: &Learner) -> Self {
+        let kind = &learner.config().environment;
+        Self {
+            solved_return: kind
+                .solved_return()
+                .or(learner.environments().solved_return()),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn push(&mut self, metrics: &UpdateMetrics) {
         if let Some(mean) = metrics.episodic_return {
             self.returns.push(mean);
         }
@@ -132,7 +145,8 @@ impl History {
             if self.best.is_none_or(|(best, _)| mean > best) {
                 self.best = Some((mean, metrics.global_step));
             }
-            if self.steps_to_solved.is_none() && solved_return.is_some_and(|solved| mean >= solved)
+            if self.steps_to_solved.is_none()
+                && self.solved_return.is_some_and(|solved| mean >= solved)
             {
                 self.steps_to_solved = Some(metrics.global_step);
             }
@@ -159,8 +173,7 @@ impl History {
             late_return.push(mean);
         }
         let final_return = last.and_then(|last| last.recent_return);
-        let solved_return = config.environment.solved_return();
-        let verdict = solved_return.map(|solved| match self.steps_to_solved {
+        let verdict = self.solved_return.map(|solved| match self.steps_to_solved {
             None => Verdict::Unsolved,
             Some(_) if final_return.is_some_and(|mean| mean >= solved) => Verdict::Solved,
             Some(_) => Verdict::Lost,
@@ -177,7 +190,7 @@ impl History {
             status,
             reason,
             verdict,
-            solved_return,
+            solved_return: self.solved_return,
             steps_to_solved: self.steps_to_solved,
             final_return,
             best_return: self.best.map(|(best, _)| best),

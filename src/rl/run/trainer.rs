@@ -135,11 +135,12 @@ impl Trainer {
         device: &Device,
         stop: impl Fn() -> bool,
     ) -> Result<Self, TrainerError> {
+        let learner = Learner::new_unless(config, device, &stop)?;
         Ok(Self {
-            learner: Learner::new_unless(config, device, &stop)?,
+            history: History::new(&learner),
+            learner,
             recording: super::Recording::metrics(),
             folder: None,
-            history: History::default(),
             best: None,
             seconds: 0.0,
         })
@@ -242,11 +243,11 @@ impl Trainer {
     fn open(path: &Path, config: RunConfig, learner: Learner) -> Result<Self, TrainerError> {
         let (folder, rows, seconds) =
             RunFolder::open(path, &config, learner.updates(), learner.global_step())?;
-        let mut history = History::default();
+        let mut history = History::new(&learner);
         let mut best = None;
         let best_step = folder.best_step()?;
         for row in &rows {
-            history.push(row, config.config.environment.solved_return());
+            history.push(row);
             if Some(row.global_step) == best_step {
                 best = history.recent_return();
             }
@@ -280,7 +281,6 @@ impl Trainer {
         let started = Instant::now();
         let before = self.seconds;
         let every = self.recording.checkpoint_updates(self.learner.config());
-        let solved_return = self.learner.config().environment.solved_return();
         let mut saved = Instant::now();
         let mut failure = None;
         while !self.learner.is_finished() && !stop() {
@@ -304,7 +304,7 @@ impl Trainer {
                 self.learner.times(),
                 self.seconds,
             );
-            self.history.push(&metrics, solved_return);
+            self.history.push(&metrics);
             if let Some(folder) = &mut self.folder {
                 folder.record(&metrics, &timing)?;
             }
@@ -322,6 +322,7 @@ impl Trainer {
         }
         self.seconds = before + started.elapsed().as_secs_f64();
         let status = match &failure {
+            Some(error) if error.is_of_environments() => RunStatus::Interrupted,
             Some(_) => RunStatus::Failed,
             None if self.learner.is_finished() => RunStatus::Finished,
             None => RunStatus::Stopped,
@@ -329,7 +330,7 @@ impl Trainer {
         let reason = match status {
             RunStatus::Finished => None,
             RunStatus::Stopped => Some("stopped on request".to_owned()),
-            RunStatus::Failed => failure.map(|error| error.to_string()),
+            RunStatus::Interrupted | RunStatus::Failed => failure.map(|error| error.to_string()),
         };
         let summary = self
             .history

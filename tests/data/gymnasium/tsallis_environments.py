@@ -97,18 +97,20 @@ class Faulty(gymnasium.Env):
             print("a print of step", self.steps)
             os.write(1, b"a write of a library\n")
             sys.stdin.read()
-        elif self.steps == self.at:
+        elif self.steps == self.at and not (self.fault == "once" and os.path.exists(self.file)):
             if self.file is not None:
                 with open(self.file + ".partial", "w") as file:
                     file.write(str(os.getpid()))
                 os.replace(self.file + ".partial", self.file)
-            if self.fault == "raises":
+            if self.fault in ("raises", "once"):
                 raise ValueError("the car left the road")
             if self.fault == "exits":
                 sys.exit(4)
             if self.fault == "dies":
                 print("a last word", file=sys.stderr)
                 os._exit(5)
+            if self.fault == "pauses":
+                time.sleep(1)
             if self.fault == "hangs":
                 print("thinking", flush=True)
                 time.sleep(1000)

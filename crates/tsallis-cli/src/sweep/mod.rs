@@ -152,6 +152,12 @@ pub(super) enum SweepError {
         .0.display()
     )]
     OtherRun(PathBuf),
+    #[error(
+        "{name}: {reason}{}the same command resumes the sweep with this run",
+        // A traceback has lines of its own.
+        if reason.contains('\n') { "\n" } else { "; " }
+    )]
+    Interrupted { name: String, reason: String },
     #[error("the sweep has no runs")]
     Empty,
     #[error(transparent)]
@@ -229,7 +235,7 @@ impl Sweep {
             }
             let path = run_folder(&self.out, &Setting::from_config(config), config.seed);
             if let Some(summary) = ended(&path, config)? {
-                self.tidy(&path, config)?;
+                self.tidy(&path, config, &summary)?;
                 lock().add(&summary)?;
                 progress.skip();
                 return Ok(());
@@ -239,13 +245,19 @@ impl Sweep {
                 Err(CommandError::Learner(LearnerError::Stopped)) => return Ok(()),
                 trainer => trainer?,
             };
-            let mut shown = progress.begin(name, trainer.learner().global_step());
+            let mut shown = progress.begin(name.clone(), trainer.learner().global_step());
             let summary = trainer.train(stop, |metrics, _| shown.update(metrics))?;
             drop(trainer);
-            if summary.status == RunStatus::Stopped {
-                return Ok(());
+            match summary.status {
+                RunStatus::Stopped => return Ok(()),
+                RunStatus::Interrupted => {
+                    shown.finish(&describe_result(&summary));
+                    let reason = summary.reason.unwrap_or_default();
+                    return Err(SweepError::Interrupted { name, reason }.into());
+                }
+                RunStatus::Finished | RunStatus::Failed => {}
             }
-            self.tidy(&path, config)?;
+            self.tidy(&path, config, &summary)?;
             lock().add(&summary)?;
             shown.finish(&describe_result(&summary));
             Ok::<_, CommandError>(())
@@ -256,11 +268,16 @@ impl Sweep {
 
     /// Draws the learning curve of a run that has ended, or removes its checkpoints. The row is written afterwards,
     /// because a killed sweep continues with the runs that have no row.
-    fn tidy(&self, path: &Path, config: &PpoConfig) -> Result<(), CommandError> {
+    fn tidy(
+        &self,
+        path: &Path,
+        config: &PpoConfig,
+        summary: &RunSummary,
+    ) -> Result<(), CommandError> {
         match self.keep {
             Keep::All => {
                 let metrics = SavedRun::open(path)?.metrics()?;
-                learning_curve::draw(path, config, &metrics)?;
+                learning_curve::draw(path, config, &metrics, summary.solved_return)?;
             }
             Keep::Metrics => SavedRun::open(path)?.remove_checkpoints()?,
             Keep::None => {}
@@ -370,7 +387,7 @@ fn ended(path: &Path, config: &PpoConfig) -> Result<Option<RunSummary>, RunError
         return Ok(None);
     };
     let whole = run.config().config.on_machine_of(config) == *config
-        && summary.status != RunStatus::Stopped
+        && matches!(summary.status, RunStatus::Finished | RunStatus::Failed)
         && run.metrics()?.len() == summary.updates;
     Ok(whole.then_some(summary))
 }
@@ -409,6 +426,7 @@ fn describe_result(summary: &RunSummary) -> String {
         });
     match (&summary.status, &summary.reason) {
         (RunStatus::Failed, Some(reason)) => format!("failed, {value}: {reason}"),
+        (RunStatus::Interrupted, _) => format!("interrupted, {value}"),
         _ => value,
     }
 }

@@ -70,13 +70,13 @@ impl Cell {
 /// Returns the table of a sweep in Markdown, with the interquartile mean over seeds and its 95 % bootstrap interval.
 /// The best mean for each environment, noise, beta and learning rate is bold.
 pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> String {
+    let solvable = cells
+        .iter()
+        .any(|(_, rows)| rows.iter().any(|row| row.verdict.is_some()));
     let cells: Vec<Cell> = cells
         .iter()
         .map(|(setting, rows)| Cell::new(setting.clone(), rows, which))
         .collect();
-    let solvable = cells
-        .iter()
-        .any(|c| c.setting.environment.solved_return().is_some());
     let failures = cells.iter().any(|cell| cell.failed > 0);
     let mut header = vec!["environment", "noise", "beta", "learning rate", "alpha"];
     let title = which.title();

@@ -344,9 +344,11 @@ fn run(
     })?;
     // A failed run keeps its tables, its last good checkpoint and its curve.
     let saved = SavedRun::open(&job.path)?;
-    learning_curve::draw(&job.path, &saved.config().config, &saved.metrics()?)?;
+    let (config, solved_return) = (&saved.config().config, summary.solved_return);
+    learning_curve::draw(&job.path, config, &saved.metrics()?, solved_return)?;
     match summary.status {
         RunStatus::Finished => shown.finish("done"),
+        RunStatus::Interrupted => shown.finish("interrupted"),
         RunStatus::Failed => shown.finish("failed"),
         // Stopped runs are reported once all runs have stopped.
         RunStatus::Stopped => drop(shown),

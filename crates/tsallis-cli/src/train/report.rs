@@ -184,7 +184,7 @@ pub(super) fn print_results(
                 if words {
                     print_paragraph(&format!("{name}{}", describe_summary(&summary)));
                 }
-                if summary.status == RunStatus::Failed {
+                if matches!(summary.status, RunStatus::Failed | RunStatus::Interrupted) {
                     let reason = summary.reason.clone();
                     let error = CommandError::Failed {
                         reason: reason.unwrap_or_else(|| "the run failed".to_owned()),

@@ -224,7 +224,7 @@ fn a_run_whose_environment_fails_ends_with_the_cause_and_a_checkpoint() {
         );
         assert!(said.contains(words), "{said}");
         assert!(names(run.join("checkpoints")).contains(&"step-592".to_owned()));
-        assert_eq!(json(run.join("summary.json"))["status"], "failed");
+        assert_eq!(json(run.join("summary.json"))["status"], "interrupted");
         let again = tsallis(&["train", "--resume", name(&run), "--steps", "2048"]);
         let said = stderr(&again);
         assert!(said.contains("after 1190 environment steps, "), "{said}");
@@ -232,7 +232,7 @@ fn a_run_whose_environment_fails_ends_with_the_cause_and_a_checkpoint() {
 }
 
 /// Starts a run whose environments write the id of their process to a file at their 40th step, and waits for it.
-fn start(run: &Path, python: &str, fault: &str) -> (Child, String) {
+fn start(run: &Path, python: &str, fault: &str, more: &[&str]) -> (Child, String) {
     let file = run.with_extension("pid");
     let arguments = [format!("fault={fault}"), format!("file={}", file.display())];
     let arguments = [
@@ -247,7 +247,7 @@ fn start(run: &Path, python: &str, fault: &str) -> (Child, String) {
         .args(line(
             run,
             python,
-            &[&arguments[..], &["--steps", "100000000"]].concat(),
+            &[&arguments[..], &["--steps", "100000000"], more].concat(),
         ))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -288,7 +288,7 @@ fn a_killed_program_leaves_no_process() {
     let Some(python) = python() else { return };
     let folder = folder("gymnasium-killed");
     for fault in ["nothing", "hangs", "spins", "holds"] {
-        let (mut child, pid) = start(&folder.join(fault), &python, fault);
+        let (mut child, pid) = start(&folder.join(fault), &python, fault, &[]);
         child.kill().expect("killed");
         child.wait().expect("ended");
         wait_for_end(&pid);
@@ -303,7 +303,7 @@ fn an_interrupted_run_is_saved_and_ends_its_process() {
     let folder = folder("gymnasium-interrupted");
     for signal in ["INT", "TERM", "HUP"] {
         let run = folder.join(signal);
-        let (mut child, pid) = start(&run, &python, "nothing");
+        let (mut child, pid) = start(&run, &python, "nothing", &[]);
         let sent = Command::new("kill")
             .args([&format!("-{signal}"), &pid])
             .status();
@@ -316,6 +316,57 @@ fn an_interrupted_run_is_saved_and_ends_its_process() {
         assert_eq!(json(run.join("summary.json"))["status"], "stopped");
         wait_for_end(&pid);
     }
+}
+
+/// A command that was suspended, as with Ctrl-Z, does not take the pause for a process that hangs.
+#[cfg(unix)]
+#[test]
+fn a_suspended_run_goes_on() {
+    let Some(python) = python() else { return };
+    let run = folder("gymnasium-suspended").join("run");
+    let timeout = Duration::from_secs(4);
+    let (child, _) = start(&run, &python, "pauses", &["--env-timeout", "4"]);
+    send("STOP", &child);
+    std::thread::sleep(timeout + Duration::from_secs(1));
+    send("CONT", &child);
+    std::thread::sleep(Duration::from_secs(1));
+    send("TERM", &child);
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert_eq!(json(run.join("summary.json"))["status"], "stopped");
+}
+
+/// A run whose environments failed has no row, so the same command trains it again.
+#[test]
+fn a_sweep_resumes_a_run_whose_environment_failed() {
+    let Some(python) = python() else { return };
+    let sweep = folder("gymnasium-sweep-fails").join("sweep");
+    let file = format!("file={}", sweep.with_extension("pid").display());
+    let arguments = [
+        "--env",
+        FAULTY,
+        "--env-arg",
+        "fault=once",
+        "--env-arg",
+        &file,
+    ];
+    let more = ["--seeds", "0..2", "--jobs", "1"];
+    let mut command = line(&sweep, &python, &[&arguments[..], &more].concat());
+    command[0] = "sweep";
+    let failed = tsallis(&command);
+    let said = stderr(&failed);
+    assert_eq!(failed.status.code(), Some(1), "{said}");
+    assert!(said.contains("seed 0: after "), "{said}");
+    assert!(said.contains("the car left the road"), "{said}");
+    assert!(
+        said.ends_with("the same command resumes the sweep with this run\n"),
+        "{said}"
+    );
+    let rows = || fs::read_to_string(sweep.join("results.csv")).expect("a table");
+    assert_eq!(rows().lines().count(), 2, "{}", rows());
+    succeed(&command);
+    assert_eq!(rows().lines().count(), 3, "{}", rows());
+    assert_eq!(rows().matches(",finished,").count(), 2, "{}", rows());
 }
 
 /// Uniform actions have a return of 22.
@@ -347,6 +398,9 @@ fn cartpole_of_gymnasium_is_learned() {
     let summary = json(run.join("summary.json"));
     let mean = summary["final_return"].as_f64().expect("episodes");
     assert!(mean > 60.0, "{mean}");
+    // The threshold that Gymnasium registers.
+    assert_eq!(summary["solved_return"], 475.0);
+    assert!(summary["verdict"].is_string(), "{summary}");
 }
 
 /// Six components of continuous actions, with running statistics.

@@ -48,6 +48,7 @@ pub struct Gymnasium {
     /// The values of the actions, or `None` if their indices are sent.
     values: Option<BinnedBox>,
     versions: BTreeMap<String, String>,
+    solved_return: Option<f64>,
     frame: Frame,
 }
 
@@ -99,6 +100,7 @@ impl Gymnasium {
             actions,
             values,
             versions: handshake.versions,
+            solved_return: handshake.solved_return,
             frame: Frame::new(environments, handshake.observation_size),
         };
         batch.reset(0, 0)?;
@@ -183,6 +185,11 @@ impl EnvironmentBatch for Gymnasium {
             }
         }
         Ok(())
+    }
+
+    /// The `reward_threshold` of the environment.
+    fn solved_return(&self) -> Option<f64> {
+        self.solved_return
     }
 
     fn versions(&self) -> BTreeMap<String, String> {

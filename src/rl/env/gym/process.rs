@@ -20,6 +20,9 @@ const LONGEST_LINE: u64 = 4096;
 /// The time that a process has to end after its pipe is closed, and its last lines have to arrive after its end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How often the watchdog looks during the time that an answer may take.
+const LOOKS: u32 = 10;
+
 /// The longest request and reply that are buffered.
 const BUFFER: usize = 1 << 16;
 
@@ -42,8 +45,9 @@ pub(super) struct Process {
 struct Shared {
     process: Mutex<Child>,
     last_lines: Mutex<VecDeque<String>>,
-    /// When the present exchange must be over.
-    deadline: Mutex<Option<Instant>>,
+    /// How often the watchdog will still look before the present exchange is late. A clock would also count the time for
+    /// which this process and the other one are suspended.
+    looks_left: Mutex<Option<u32>>,
     is_late: AtomicBool,
 }
 
@@ -78,7 +82,7 @@ impl Process {
                 let shared = Arc::new(Shared {
                     process: Mutex::new(child),
                     last_lines: Mutex::default(),
-                    deadline: Mutex::default(),
+                    looks_left: Mutex::default(),
                     is_late: AtomicBool::new(false),
                 });
                 (shared, pipes)
@@ -97,7 +101,7 @@ impl Process {
         let stdout = stdout.ok_or_else(ended)?;
         let (watchdog, stop) = mpsc::channel();
         let watched = shared.clone();
-        let interval = (timeout / 10).clamp(Duration::from_millis(10), Duration::from_millis(500));
+        let interval = (timeout / LOOKS).max(Duration::from_millis(1));
         thread::spawn(move || {
             while stop.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
                 watched.kill_if_late();
@@ -122,11 +126,11 @@ impl Process {
         let Some(requests) = &mut self.requests else {
             return Err(GymnasiumError::Ended);
         };
-        *lock(&self.shared.deadline) = Instant::now().checked_add(self.timeout);
+        *lock(&self.shared.looks_left) = Some(LOOKS);
         // If the process has ended, its reply tells why.
         let written = write(requests);
         let read = read(&mut self.replies);
-        *lock(&self.shared.deadline) = None;
+        *lock(&self.shared.looks_left) = None;
         read.map_err(|error| self.failure(error, written.err()))
     }
 
@@ -187,12 +191,19 @@ impl Drop for Process {
 }
 
 impl Shared {
+    /// Kills the process at the look after the last one that it has.
     fn kill_if_late(&self) {
-        let deadline = *lock(&self.deadline);
-        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-            self.is_late.store(true, Ordering::Relaxed);
-            kill(&mut lock(&self.process));
+        let mut looks_left = lock(&self.looks_left);
+        let Some(left) = looks_left.as_mut() else {
+            return;
+        };
+        if let Some(fewer) = left.checked_sub(1) {
+            *left = fewer;
+            return;
         }
+        drop(looks_left);
+        self.is_late.store(true, Ordering::Relaxed);
+        kill(&mut lock(&self.process));
     }
 }
 

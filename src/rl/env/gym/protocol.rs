@@ -42,6 +42,9 @@ pub(super) struct Handshake {
     pub(super) autoreset: String,
     pub(super) environments: usize,
     pub(super) observation_size: usize,
+    /// The `reward_threshold` with which the environment is registered.
+    #[serde(default)]
+    pub(super) solved_return: Option<f64>,
     pub(super) actions: Actions,
 }
 

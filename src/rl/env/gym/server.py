@@ -229,6 +229,7 @@ class Server:
                 "autoreset": "SameStep",
                 "environments": count,
                 "observation_size": size,
+                "solved_return": first.spec and first.spec.reward_threshold,
                 "actions": actions,
             },
         )

@@ -104,6 +104,10 @@ impl<B: EnvironmentBatch> EnvironmentBatch for RecordedBatch<B> {
         self.batch.versions()
     }
 
+    fn solved_return(&self) -> Option<f64> {
+        self.batch.solved_return()
+    }
+
     fn save(&self) -> Option<Value> {
         state::save(&SavedWrapper {
             wrapper: &self.states,
