@@ -84,6 +84,7 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     assert_eq!(
         names(&out),
         [
+            "curves.csv",
             "curves.png",
             "curves.svg",
             "results.csv",
