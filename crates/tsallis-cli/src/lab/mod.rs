@@ -19,7 +19,7 @@ use burn_tsallis::experiment::{FileError, write_atomically};
 use serde::Serialize;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tsallis_lab::algorithms::SettingsError;
 use tsallis_lab::exact::AssumptionError;
 use tsallis_lab::mdp::{MAX_REWARD, MdpError, NameError};
@@ -49,6 +49,11 @@ pub(super) enum LabError {
         needs: String,
         got: String,
     },
+    #[error(
+        "{} has no best setting of this grid: give its --preset, --mdp, --algorithm and --alpha",
+        .0.display()
+    )]
+    NothingToJudge(PathBuf),
     #[error(transparent)]
     Plot(#[from] PlotError),
     #[error(transparent)]
