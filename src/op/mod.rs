@@ -26,7 +26,7 @@ mod call;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(crate) mod cpu;
 #[cfg(feature = "cube")]
-mod cube;
+pub(crate) mod cube;
 pub(crate) mod deformed;
 mod divergence;
 mod error;
