@@ -220,6 +220,7 @@ fn portable_on_ndarray() {
 mod on_wgpu {
     use super::*;
     use crate::conformance::wgpu_device;
+    use crate::op::cube::{self, Plan};
     use crate::op::{KernelPath, kernel_path, wgsl};
     use burn::backend::fusion::Fusion;
     use burn::backend::ops::FloatTensorOps;
@@ -300,6 +301,61 @@ mod on_wgpu {
             cases.retain(|case| case.logits.len() <= 16 && is_given(case));
             path.solver = Solver::Bisection;
             path.assert_within_bounds(&cases, ALPHA_AS_NUMBER);
+        }
+    }
+
+    /// The CubeCL kernels with one strategy for their plans.
+    macro_rules! cube_path {
+        ($device:expr, $strategy:expr) => {
+            path(
+                $device,
+                |x, alpha, q, parameters| cube::forward(x, alpha, q, parameters, $strategy),
+                |x, alpha, q, state, g, parameters, wanted| {
+                    cube::backward(x, alpha, q, state, g, parameters, wanted, $strategy)
+                },
+            )
+        };
+    }
+
+    /// CubeCL compiles its kernels to WGSL on this device.
+    fn assert_cube_within_bounds(path: BackendPath<CubeBackend>, longest: usize) {
+        // A software driver compiles a kernel of long rows for seconds, so these rows use one kind of reference.
+        let is_given = |case: &Case| matches!(case.reference, RowReference::Values(_));
+        let mut cases = file(DType::F32);
+        cases.retain(|case| case.logits.len() <= longest);
+        cases.retain(|case| case.logits.len() <= 16 || is_given(case));
+        let many = Grouping {
+            min_rows: 70,
+            ..FEW_CALLS
+        };
+        path.assert_within_bounds(&cases, many);
+    }
+
+    #[test]
+    fn cube_kernels_with_a_unit_per_row() {
+        if let Some(device) = wgpu_device() {
+            assert_cube_within_bounds(cube_path!(device, Plan::unit_per_row), 32);
+        }
+    }
+
+    #[test]
+    fn cube_kernels_with_a_cube_per_row() {
+        if let Some(device) = wgpu_device() {
+            assert_cube_within_bounds(cube_path!(device, Plan::cube_per_row), usize::MAX);
+        }
+    }
+
+    #[test]
+    fn cube_kernels_that_read_a_row_again() {
+        if let Some(device) = wgpu_device() {
+            assert_cube_within_bounds(cube_path!(device, Plan::streaming), usize::MAX);
+        }
+    }
+
+    #[test]
+    fn cube_kernels_without_shared_memory() {
+        if let Some(device) = wgpu_device() {
+            assert_cube_within_bounds(cube_path!(device, |_, _| Some(Plan::ONE_UNIT)), 8);
         }
     }
 

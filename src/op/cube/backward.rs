@@ -112,7 +112,7 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
 
     // The sum of the weights, and the column of the largest weight.
     let mut total = 0.0f32;
-    let mut own_weight = -1.0f32;
+    let mut own_weight = (-1.0f32).runtime();
     let mut own_column = 0u32;
     for slot in 0..row.slots() {
         let column = row.column_of(slot);
@@ -139,7 +139,7 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
 
     // Near a one-hot row, the weighted mean equals the cotangent at the largest weight to rounding. Cotangents are
     // centered on it, so that the small difference, which is the gradient, keeps its digits.
-    let center = cotangent_at::<E, R, N>(row, largest, top_gap);
+    let center = cotangent_at::<E, R, N>(&*row, largest, top_gap);
     let mut sum = 0.0f32;
     let mut sum_of_slopes = 0.0f32;
     for slot in 0..row.slots() {
@@ -149,7 +149,7 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
             let q = row.q_at(column, summary.q);
             if is_allowed(x, q) {
                 let gap = Gap::between(summary.max, x);
-                let cotangent = cotangent_at::<E, R, N>(row, column, gap);
+                let cotangent = cotangent_at::<E, R, N>(&*row, column, gap);
                 if comptime!(is_log) {
                     let ratio = curve.ratio_at(gap);
                     if ratio.on_support {
@@ -188,7 +188,7 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
             if is_allowed(x, q) {
                 let gap = Gap::between(summary.max, x);
                 let ratio = curve.ratio_at(gap);
-                let cotangent = cotangent_at::<E, R, N>(row, column, gap);
+                let cotangent = cotangent_at::<E, R, N>(&*row, column, gap);
                 if comptime!(wanted.alpha) {
                     if comptime!(is_divergence) {
                         in_alpha += q * summary.alpha_derivative_at(ratio);
@@ -273,7 +273,7 @@ pub(super) fn process_row<E: Float, R: Float, N: Size>(row: &mut Row<E, R, N>) {
             entry_gradients::<E, R, N>(row, &summary, &curve, row_cotangent);
         }
     } else {
-        let value = summary.fallback_value::<E, R, N>(row);
+        let value = summary.fallback_value::<E, R, N>(&*row);
         row.fill(value);
     }
 }

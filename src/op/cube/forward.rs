@@ -297,7 +297,7 @@ pub(super) fn process_row<E: Float, R: Float, N: Size>(row: &mut Row<E, R, N>) {
         row.write_root(root, low);
     } else {
         row.write_root(row.parameters.nan, row.parameters.nan);
-        let mut value = summary.fallback_value::<E, R, N>(row);
+        let mut value = summary.fallback_value::<E, R, N>(&*row);
         if comptime!(row.kernel.output == Output::LogProbabilities) {
             if value == 0.0f32 {
                 value = row.parameters.negative_infinity;

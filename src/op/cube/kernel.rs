@@ -86,6 +86,7 @@ impl CurveKind {
 
 /// The numbers of a launch.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
 pub(crate) struct Parameters {
     pub rows: u32,
     pub columns: u32,

@@ -309,7 +309,7 @@ pub(crate) fn forward(
     #[cfg(test)]
     LAUNCHES.set(LAUNCHES.get() + 1);
     let (count, dim) = call.grid(rows);
-    let written = |writes: bool| optional(writes.then(|| output.clone().into_buffer_arg()));
+    let written = |writes: bool| writes.then(|| output.clone().into_buffer_arg());
     // SAFETY: every access is within the rows and the columns of the parameters, which are those of the tensors.
     unsafe {
         row_forward::launch_unchecked(
@@ -322,8 +322,8 @@ pub(crate) fn forward(
             optional(call.alpha.as_ref().map(RowTensor::argument)),
             optional(call.reference.as_ref().map(RowTensor::argument)),
             state.clone().into_buffer_arg(),
-            written(by_entry),
-            written(!by_entry),
+            optional(written(by_entry)),
+            optional(written(!by_entry)),
             call.numbers(rows, 0),
             call.kernel,
             [storage(dtype), storage(dtype)],

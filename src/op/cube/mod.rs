@@ -34,7 +34,7 @@ use burn::tensor::{Device, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 #[cfg(test)]
-pub(crate) use launch::{LAUNCHES, Strategy};
+pub(crate) use launch::LAUNCHES;
 pub(crate) use launch::{backward, forward, inferred, runs_on};
 #[cfg(test)]
 pub(crate) use plan::Plan;

@@ -12,6 +12,7 @@ pub(super) const MAX_PRODUCT: f32 = 1e36;
 
 /// The curve of a root.
 #[derive(CubeType, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
 pub(super) struct Curve {
     c: f32,
     /// `ln u_max`
@@ -183,6 +184,7 @@ impl Curve {
 
 /// The ratio of an entry. Off the support, the numbers have no meaning.
 #[derive(CubeType, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
 pub(super) struct Ratio {
     pub on_support: bool,
     pub log_u: f32,
@@ -194,6 +196,7 @@ pub(super) struct Ratio {
 
 /// `x_max - x` of an allowed entry, and its rounding error: `math::Gap`.
 #[derive(CubeType, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
 pub(super) struct Gap {
     pub value: f32,
     pub remainder: f32,

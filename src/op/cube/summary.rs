@@ -21,6 +21,7 @@ const EMPTY: u32 = 2;
 
 /// What every pass needs to know about a row. A row that is not solvable has a kind and no other number.
 #[derive(CubeType, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
 pub(super) struct Summary {
     pub kind: u32,
     pub alpha: f32,
