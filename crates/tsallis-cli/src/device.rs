@@ -29,6 +29,7 @@ fn describe_kernels(device: &Device) -> String {
     let path = match kernel_path(device) {
         KernelPath::Cpu => "CPU row kernels",
         KernelPath::Wgsl => "WGSL kernels",
+        KernelPath::Cube => "CubeCL kernels",
         KernelPath::Portable => "portable Burn operations",
     };
     let hardware = hardware(device).map_or(String::new(), |name| format!("{name}, "));

@@ -223,8 +223,7 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
                     }
                     if comptime!(is_divergence) {
                         in_logit *= row_cotangent;
-                        in_reference =
-                            (in_reference - summary.conjugate_at(ratio)) * row_cotangent;
+                        in_reference = (in_reference - summary.conjugate_at(ratio)) * row_cotangent;
                     }
                 }
             }

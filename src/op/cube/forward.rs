@@ -125,10 +125,7 @@ fn solve_support_radius<E: Float, R: Float, N: Size>(
     let beta = -summary.c;
     let mut lo = exp(beta * summary.lo) / beta;
     let mut lo_low = 0.0f32;
-    let mut hi = max(
-        min(exp(beta * summary.hi) / beta, summary.max_gap + lo),
-        lo,
-    );
+    let mut hi = max(min(exp(beta * summary.hi) / beta, summary.max_gap + lo), lo);
     let mut hi_low = 0.0f32;
     let mut m = hi;
     let mut m_low = 0.0f32;
@@ -269,24 +266,26 @@ fn row_output<E: Float, R: Float, N: Size>(
     }
 }
 
+/// The root of the row, as a sum of two numbers.
+#[cube]
+fn solve<E: Float, R: Float, N: Size>(row: &mut Row<E, R, N>, summary: &Summary) -> (f32, f32) {
+    if comptime!(row.kernel.curve.may_be_steep()) {
+        if summary.by_support_radius {
+            solve_support_radius::<E, R, N>(row, summary)
+        } else {
+            (solve_log_ratio::<E, R, N>(row, summary), 0.0f32.runtime())
+        }
+    } else {
+        (solve_log_ratio::<E, R, N>(row, summary), 0.0f32.runtime())
+    }
+}
+
 #[cube]
 pub(super) fn process_row<E: Float, R: Float, N: Size>(row: &mut Row<E, R, N>) {
     let kind = comptime!(row.kernel.curve);
     let summary = Summary::new::<E, R, N>(row);
     if summary.kind == SOLVABLE {
-        let mut root = 0.0f32;
-        let mut low = 0.0f32;
-        if comptime!(kind.may_be_steep()) {
-            if summary.by_support_radius {
-                let (m, m_low) = solve_support_radius::<E, R, N>(row, &summary);
-                root = m;
-                low = m_low;
-            } else {
-                root = solve_log_ratio::<E, R, N>(row, &summary);
-            }
-        } else {
-            root = solve_log_ratio::<E, R, N>(row, &summary);
-        }
+        let (root, low) = solve::<E, R, N>(row, &summary);
         let curve = summary.curve(root, low, kind);
         if comptime!(row.kernel.output.is_per_entry()) {
             store_entries::<E, R, N>(row, &summary, &curve);

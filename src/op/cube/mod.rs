@@ -37,7 +37,7 @@ use burn_cubecl::tensor::CubeTensor;
 pub(crate) use launch::LAUNCHES;
 pub(crate) use launch::{backward, forward, inferred, runs_on};
 #[cfg(test)]
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Limits, Plan};
 
 /// Whether the device is one of CubeCL, and the kernels support `f32` on it. Starts the device.
 pub(crate) fn compiles_on(device: &Device) -> bool {

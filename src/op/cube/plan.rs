@@ -235,7 +235,10 @@ mod tests {
         let by_planes = Reduction::PlaneThenShared { plane: 32 };
         assert_eq!(layout(4096), (512, 1, by_planes));
         assert_eq!(layout(16_384), (512, 1, by_planes));
-        assert_eq!(Plan::for_rows(16_384, GPU).layout, Layout::Registers { slots: 32 });
+        assert_eq!(
+            Plan::for_rows(16_384, GPU).layout,
+            Layout::Registers { slots: 32 }
+        );
         assert_eq!(Plan::for_rows(16_388, GPU).layout, Layout::Streaming);
     }
 

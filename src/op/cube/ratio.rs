@@ -128,8 +128,8 @@ impl Curve {
             if comptime!(kind.may_be_steep()) {
                 if self.by_support_radius {
                     is_done = true;
-                    let left =
-                        (self.support_radius - gap.value) + (self.support_radius_low - gap.remainder);
+                    let left = (self.support_radius - gap.value)
+                        + (self.support_radius_low - gap.remainder);
                     if left <= 0.0f32 {
                         on_support = false;
                     } else {

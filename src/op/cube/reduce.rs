@@ -184,7 +184,9 @@ pub(super) fn largest_of_row(
     match comptime!(plan.reduction) {
         Reduction::Alone => column,
         Reduction::Plane => plane_min(candidate),
-        Reduction::Shared => first_column(candidate, UNIT_POS_X, true.runtime(), comptime!(plan.units)),
+        Reduction::Shared => {
+            first_column(candidate, UNIT_POS_X, true.runtime(), comptime!(plan.units))
+        }
         Reduction::PlaneThenShared { plane } => {
             let of_plane = plane_min(candidate);
             let planes = comptime!(plan.units / plane);

@@ -159,9 +159,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
     /// The cotangent of an entry.
     pub fn cotangent_at(&self, column: u32) -> f32 {
         match comptime!(self.kernel.plan.layout) {
-            Layout::Tile { entries } => {
-                self.shared[(entries + self.tile_row + column) as usize]
-            }
+            Layout::Tile { entries } => self.shared[(entries + self.tile_row + column) as usize],
             Layout::Registers { .. } | Layout::Streaming => {
                 let start = self.index * self.parameters.cotangent_stride as usize;
                 self.stored_cotangent(start + column as usize)
@@ -349,7 +347,8 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
                     let entries = self.logits[(start + column as usize) / vector];
                     #[unroll]
                     for lane in 0..vector {
-                        self.registers[slot as usize + lane] = f32::cast_from(entries.extract(lane));
+                        self.registers[slot as usize + lane] =
+                            f32::cast_from(entries.extract(lane));
                     }
                 }
             }

@@ -205,8 +205,7 @@ impl Summary {
             } else if self.alpha > 1.0f32 {
                 // The two powers of the form below would cancel.
                 let power = exp(self.alpha * log_u);
-                value =
-                    ((power - self.alpha * exp(log_u)) - self.c) / (self.alpha * -self.c);
+                value = ((power - self.alpha * exp(log_u)) - self.c) / (self.alpha * -self.c);
             } else {
                 value = (exp(log_u) - exp(self.alpha * log_u)) / self.c - conjugate;
             }
