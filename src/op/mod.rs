@@ -26,7 +26,8 @@ mod call;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(crate) mod cpu;
 #[cfg(feature = "cube")]
-pub(crate) mod cube;
+#[doc(hidden)]
+pub mod cube;
 pub(crate) mod deformed;
 mod divergence;
 mod error;

@@ -15,6 +15,8 @@
 //! | `ratio`, `elementary` | scalar functions: `kernels/ratio.wgsl`, `elementary.wgsl` |
 
 mod backward;
+#[doc(hidden)]
+pub mod definitions;
 mod elementary;
 mod forward;
 mod kernel;
