@@ -46,33 +46,44 @@ struct BackendPath<B: Backend> {
 }
 
 impl<B: Backend> BackendPath<B> {
-    fn rows(&self, values: Vec<f64>, rows: usize) -> FloatTensor<B> {
+    fn rows(&self, values: Vec<f64>, rows: usize, dtype: DType) -> FloatTensor<B> {
         let columns = values.len() / rows;
         let data = TensorData::new(values, [rows, columns]);
-        (self.to_primitive)(Tensor::from_data(data, (&self.device, self.dtype)))
+        (self.to_primitive)(Tensor::from_data(data, (&self.device, dtype)))
+    }
+
+    /// The dtype of alpha and the reference.
+    fn arithmetic(&self) -> DType {
+        op::arithmetic_dtype(self.dtype)
     }
 
     fn logits(&self, batch: &Batch) -> FloatTensor<B> {
-        self.rows(batch.logits(), batch.rows().len())
+        self.rows(batch.logits(), batch.rows().len(), self.dtype)
     }
 
     fn alpha(&self, batch: &Batch) -> AlphaTensor<B> {
         match batch.alpha_kind() {
             AlphaKind::Number => AlphaTensor::Number,
-            AlphaKind::Tensor => AlphaTensor::Rows(self.rows(batch.alphas(), batch.rows().len())),
+            AlphaKind::Tensor => {
+                let rows = batch.rows().len();
+                AlphaTensor::Rows(self.rows(batch.alphas(), rows, self.arithmetic()))
+            }
         }
     }
 
     fn reference(&self, batch: &Batch) -> ReferenceTensor<B> {
         if let Some(q) = batch.shared_reference() {
             let data = TensorData::new(q.to_vec(), [q.len()]);
-            let q = Tensor::from_data(data, (&self.device, self.dtype));
+            let q = Tensor::from_data(data, (&self.device, self.arithmetic()));
             return ReferenceTensor::Vector((self.vector_to_primitive)(q));
         }
         match batch.reference() {
             RowReference::Uniform => ReferenceTensor::Uniform,
             RowReference::Ones => ReferenceTensor::Ones,
-            RowReference::Values(q) => ReferenceTensor::Rows(self.rows(q, batch.rows().len())),
+            RowReference::Values(q) => {
+                let rows = batch.rows().len();
+                ReferenceTensor::Rows(self.rows(q, rows, self.arithmetic()))
+            }
         }
     }
 
@@ -106,7 +117,7 @@ impl<B: Backend> BackendPath<B> {
             self.alpha(batch),
             self.reference(batch),
             state,
-            self.rows(batch.cotangent(output), batch.rows().len()),
+            self.rows(batch.cotangent(output), batch.rows().len(), self.dtype),
             self.parameters(batch, output),
             wanted,
         )

@@ -162,3 +162,84 @@ pub(super) fn moment(a: f32, l: f32, shift: f32) -> f32 {
         (exp(z + shift) * (z - 1.0f32) + exp(shift)) / (a * a)
     }
 }
+
+/// The functions as plain Rust.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math;
+
+    fn assert_close(value: f32, exact: f64, ulps: f64, what: &str, at: f64) {
+        let bound = ulps * f64::from(f32::EPSILON) * exact.abs().max(f64::from(f32::MIN_POSITIVE));
+        let error = (f64::from(value) - exact).abs();
+        assert!(error <= bound, "{what}({at}) = {value}, not {exact}");
+    }
+
+    /// Returns numbers of every magnitude up to `limit`, of both signs.
+    fn numbers(limit: f32) -> impl Iterator<Item = f32> {
+        let magnitudes = (0..4000).map(|i| 10_f32.powf(f32::from(i as u16) * 0.0225 - 45.0));
+        let magnitudes = magnitudes.filter(move |&x| x >= f32::MIN_POSITIVE && x <= limit);
+        magnitudes.flat_map(|x| [x, -x])
+    }
+
+    #[test]
+    fn logarithms_and_exponentials() {
+        for x in numbers(f32::MAX) {
+            let exact = f64::from(x);
+            assert_close(ln(x.abs()), exact.abs().ln(), 2.0, "ln", exact);
+            if x > -1.0 {
+                assert_close(log1p(x), exact.ln_1p(), 3.0, "log1p", exact);
+            }
+            if x.abs() < 87.0 {
+                assert_close(exp(x), exact.exp(), 2.0, "exp", exact);
+                assert_close(expm1(x), exact.exp_m1(), 3.0, "expm1", exact);
+            }
+        }
+        assert_eq!(exp(-1e30), 0.0);
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!(ln(1.0), 0.0);
+    }
+
+    #[test]
+    fn deformed_functions() {
+        for c in [-3.0_f32, -0.5, -1e-9, 0.0, 1e-4, 0.5, 7.0] {
+            for x in numbers(10.0) {
+                let (c64, exact) = (f64::from(c), f64::from(x));
+                if c * x > -0.99 {
+                    let log = math::log1p_over(c64, exact);
+                    assert_close(log1p_over(c, x), log, 40.0, "log1p_over", exact);
+                }
+                let power = math::expm1_over(c64, exact);
+                // The rounded product is an exponent.
+                let ulps = 4.0 + 2.0 * (c64 * exact).abs();
+                assert_close(expm1_over(c, x), power, ulps, "expm1_over", exact);
+            }
+        }
+    }
+
+    #[test]
+    fn derivatives_in_alpha() {
+        for z in [-20.0_f32, -3.0, -0.9, -0.1, 0.2, 0.99, 1.5, 10.0] {
+            let exact = f64::from(z);
+            let curvature = (exact.exp_m1() - exact) / (exact * exact);
+            assert_close(exp_curvature(z), curvature, 8.0, "exp_curvature", exact);
+            let (a, shift) = (0.5, 0.25);
+            let l = z / a;
+            let a64 = f64::from(a);
+            let sum = (exact.exp() * (exact - 1.0) + 1.0) * f64::from(shift).exp() / (a64 * a64);
+            assert_close(moment(a, l, shift), sum, 40.0, "moment", exact);
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite() {
+        assert!(is_negative_infinity(f32::NEG_INFINITY));
+        assert!(!is_negative_infinity(f32::MIN));
+        for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(is_not_finite(x));
+        }
+        for x in [0.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE] {
+            assert!(!is_not_finite(x));
+        }
+    }
+}

@@ -227,3 +227,113 @@ fn log1p_saturating(z: f32) -> f32 {
         log1p(z)
     }
 }
+
+/// The curve as plain Rust.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::{self, Tsallis, closed_form};
+
+    /// The kind of a number, and the kind of a tensor, which computes every number.
+    fn kinds(alpha: f64) -> [CurveKind; 2] {
+        [CurveKind::of_number(alpha), CurveKind::Any]
+    }
+
+    #[test]
+    fn every_kind_is_the_curve_of_the_scalar_layer() {
+        for alpha in [
+            -3.0,
+            0.0,
+            0.5,
+            2.0 / 3.0,
+            0.7,
+            0.75,
+            1.0,
+            1.2,
+            1.5,
+            2.0,
+            2.5,
+            8.0,
+        ] {
+            let c = (1.0 - alpha) as f32;
+            for l in [-2.0_f32, 0.0, 0.3, 2.0] {
+                let exact = math::RatioCurve::new(&Tsallis::new(alpha), f64::from(l));
+                for kind in kinds(alpha) {
+                    let curve = Curve::new(c, l, 0.0, false, kind);
+                    for gap in [0.0_f32, 1e-6, 0.1, 0.5, 3.0, 40.0] {
+                        let expected = exact.at(math::Gap::between(f64::from(gap), 0.0));
+                        let gap = Gap::between(gap, 0.0);
+                        // A gap at the edge of the support may fall on either side.
+                        let is_at_edge = expected.relative_slope > 1e4;
+                        let ratio = curve.ratio_at(gap);
+                        let what = format!("alpha {alpha}, l {l}, gap {}, {kind:?}", gap.value);
+                        if is_at_edge {
+                            continue;
+                        }
+                        assert_eq!(ratio.on_support, expected.is_on_support(), "{what}");
+                        if !ratio.on_support {
+                            assert_eq!(curve.mass_at(gap).0, 0.0, "{what}");
+                            continue;
+                        }
+                        let error = (f64::from(ratio.log_u) - expected.log_u).abs();
+                        assert!(error < 2e-6 * (1.0 + expected.log_u.abs()), "{what}");
+                        let u = expected.log_u.exp();
+                        let (mass, weight) = curve.mass_at(gap);
+                        assert!((f64::from(mass) - u).abs() < 1e-5 * u, "{what}: {mass}");
+                        let expected = u * expected.relative_slope;
+                        assert!(
+                            (f64::from(weight) - expected).abs() < 1e-5 * expected,
+                            "{what}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_support_radius_is_the_same_curve() {
+        for alpha in [2.5, 4.0, 20.0] {
+            let c = (1.0 - alpha) as f32;
+            let l = -0.3_f32;
+            // m = u_max^(alpha - 1) / (alpha - 1)
+            let m = (f64::from(-c) * f64::from(l)).exp() / f64::from(-c);
+            let low = (m - f64::from(m as f32)) as f32;
+            let by_root = Curve::new(c, l, 0.0, false, CurveKind::Steep);
+            let by_radius = Curve::new(c, m as f32, low, true, CurveKind::Steep);
+            for share in [0.0, 0.1, 0.5, 0.9] {
+                let gap = Gap::between((m * share) as f32, 0.0);
+                let (a, b) = (by_root.ratio_at(gap), by_radius.ratio_at(gap));
+                assert!((a.log_u - b.log_u).abs() < 1e-5, "{alpha} {share}");
+            }
+            assert!(
+                !by_radius
+                    .ratio_at(Gap::between(1.1 * m as f32, 0.0))
+                    .on_support
+            );
+        }
+    }
+
+    #[test]
+    fn a_gap_keeps_its_rounding_error() {
+        let gap = Gap::between(1.0, 1e-20);
+        assert_eq!((gap.value, gap.remainder), (1.0, -1e-20));
+        let gap = Gap::between(f32::MAX, f32::MIN);
+        assert_eq!((gap.value, gap.remainder), (f32::MAX, 0.0));
+    }
+
+    #[test]
+    fn every_alpha_has_a_kind() {
+        for (alpha, kind) in [
+            (1.0, CurveKind::Softmax),
+            (0.7, CurveKind::Gentle),
+            (-5.0, CurveKind::Gentle),
+            (2.1, CurveKind::Steep),
+            (f64::NAN, CurveKind::Gentle),
+        ] {
+            assert_eq!(CurveKind::of_number(alpha), kind);
+        }
+        assert_eq!(CurveKind::of_number(0.5), CurveKind::Closed(2));
+        assert_eq!(CurveKind::of_number(2.0).closed_form(), closed_form(2.0));
+    }
+}
