@@ -86,6 +86,45 @@ fn streaming() {
     }
 }
 
+/// The units of a plane of Mesa's software driver. CubeCL does not let its own kernels combine them on a CPU.
+const PLANE: u32 = 8;
+
+/// Returns the device if its planes have [`PLANE`] units.
+fn device_with_planes() -> Option<Device> {
+    let device = wgpu_device()?;
+    let x = logits(&device, 1, 1);
+    let hardware = &x.client.properties().hardware;
+    let sizes = [hardware.plane_size_min, hardware.plane_size_max];
+    (sizes == [PLANE, PLANE]).then_some(device)
+}
+
+fn with_planes(limits: Limits) -> Limits {
+    Limits {
+        plane: Some(PLANE),
+        ..limits
+    }
+}
+
+#[test]
+fn plane_per_row() {
+    if let Some(device) = device_with_planes() {
+        let kernels = kernels!(device, |columns, limits| {
+            Plan::plane_per_row(columns, with_planes(limits))
+        });
+        kernels.assert_within_bounds(&given(DType::F32, 9..=128), FEW_CALLS);
+    }
+}
+
+#[test]
+fn cube_of_planes_per_row() {
+    if let Some(device) = device_with_planes() {
+        let kernels = kernels!(device, |columns, limits| {
+            Plan::cube_per_row(columns, with_planes(limits))
+        });
+        kernels.assert_within_bounds(&given(DType::F32, 17..), FEW_CALLS);
+    }
+}
+
 #[test]
 fn one_unit_without_shared_memory() {
     if let Some(device) = wgpu_device() {
@@ -154,8 +193,8 @@ fn assert_agree(a: &[f32], b: &[f32], what: &str) {
 #[test]
 fn as_the_wgsl_kernels() {
     let Some(device) = wgpu_device() else { return };
-    for columns in [18, 300] {
-        let x = logits(&device, 40, columns);
+    for (rows, columns) in [(40, 18), (40, 300), (3, 4100), (3, 20_001)] {
+        let x = logits(&device, rows, columns);
         let q = ReferenceTensor::Uniform;
         let number = || AlphaTensor::Number;
         let parameters = parameters(0.7);
@@ -163,7 +202,7 @@ fn as_the_wgsl_kernels() {
         let (p, state) = cube::forward(x.clone(), number(), q.clone(), parameters, cube::inferred);
         let (expected, _) = wgsl::forward(x.clone(), number(), q.clone(), parameters);
         assert_agree(&read(p), &read(expected), "forward");
-        let g = logits(&device, 40, columns);
+        let g = logits(&device, rows, columns);
         let wanted = GradientMask::LOGITS;
         let gradients = cube::backward(
             x.clone(),

@@ -54,7 +54,7 @@ pub(super) fn ln(x: f32) -> f32 {
         shift = -23i32;
     }
     let exponent = (bits as i32 - SQRT_HALF) >> 23i32;
-    let mantissa = f32::from_bits(bits - ((exponent as u32) << 23u32));
+    let mantissa = f32::from_bits((bits as i32 - (exponent << 23i32)) as u32);
     let n = (exponent + shift) as f32;
     n * LN_2_HIGH + (n * LN_2_LOW + log1p_core(mantissa - 1.0f32))
 }
