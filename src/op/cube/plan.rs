@@ -9,19 +9,19 @@ const TILE_ROWS: u32 = 64;
 const HALF_TILE_ROWS: u32 = 32;
 
 /// Length of the longest row that a plane computes.
-const MAX_PLANE_ROW: usize = 1024;
+const MAX_PLANE_ROW: usize = 256;
 
 /// Number of units of a cube whose rows take a plane each.
 const PLANE_CUBE: u32 = 128;
 
-/// Number of entries of a longer row for each unit, and the limits of the cube size that follows from it. Above the
-/// upper limit each unit has too few registers.
-const ENTRIES_PER_UNIT: usize = 8;
+/// Number of entries of a longer row for each unit, and the limits of the cube size that follows from it.
+const ENTRIES_PER_UNIT: usize = 4;
 const MIN_CUBE: u32 = 32;
-const MAX_CUBE: u32 = 512;
+const MAX_CUBE: u32 = 1024;
 
-/// Largest number of entries that a unit holds in registers.
-const MAX_SLOTS: usize = 32;
+/// Largest number of entries that a unit holds in registers. LLVM unrolls every pass over them: with 32 entries, a kernel
+/// has a megabyte of PTX and spills on `sm_90a`.
+const MAX_SLOTS: usize = 8;
 
 /// Where a unit finds the entries of its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,28 +122,30 @@ impl Plan {
     /// One plane for each row, in registers. `None` without planes, and for rows that are too long.
     pub fn plane_per_row(columns: usize, limits: Limits) -> Option<Self> {
         let plane = limits.plane?;
+        let vector = vector(columns, plane, limits);
         (columns <= MAX_PLANE_ROW).then_some(Self {
             layout: Layout::Registers {
-                slots: slots(columns, plane, limits.vector)?,
+                slots: slots(columns, plane, vector)?,
             },
             reduction: Reduction::Plane,
             units: plane,
             rows: (PLANE_CUBE / plane).max(1),
-            vector: limits.vector,
+            vector,
         })
     }
 
     /// One cube for each row, in registers. `None` for rows that do not fit.
     pub fn cube_per_row(columns: usize, limits: Limits) -> Option<Self> {
         let units = cube_size(columns, limits);
+        let vector = vector(columns, units, limits);
         (units > 1).then_some(Self {
             layout: Layout::Registers {
-                slots: slots(columns, units, limits.vector)?,
+                slots: slots(columns, units, vector)?,
             },
             reduction: Reduction::of_cube(units, limits),
             units,
             rows: 1,
-            vector: limits.vector,
+            vector,
         })
     }
 
@@ -199,6 +201,15 @@ fn cube_size(columns: usize, limits: Limits) -> u32 {
         .min(power_of_two_up_to(limits.units))
 }
 
+/// Returns the number of entries that are read together. It is halved if units would have none.
+fn vector(columns: usize, units: u32, limits: Limits) -> usize {
+    let mut vector = limits.vector;
+    while vector > 1 && units as usize * vector > columns.next_power_of_two() {
+        vector /= 2;
+    }
+    vector
+}
+
 /// Returns the number of registers of each unit, or `None` if there are too few. It is a power of two, so that rows of
 /// several lengths share a kernel.
 fn slots(columns: usize, units: u32, vector: usize) -> Option<u32> {
@@ -231,15 +242,16 @@ mod tests {
         assert_eq!(layout(1), (1, 64, Reduction::Alone));
         assert_eq!(layout(18), (1, 32, Reduction::Alone));
         assert_eq!(layout(64), (32, 4, Reduction::Plane));
-        assert_eq!(layout(1024), (32, 4, Reduction::Plane));
+        assert_eq!(layout(256), (32, 4, Reduction::Plane));
         let by_planes = Reduction::PlaneThenShared { plane: 32 };
-        assert_eq!(layout(4096), (512, 1, by_planes));
-        assert_eq!(layout(16_384), (512, 1, by_planes));
-        assert_eq!(
-            Plan::for_rows(16_384, GPU).layout,
-            Layout::Registers { slots: 32 }
-        );
-        assert_eq!(Plan::for_rows(16_388, GPU).layout, Layout::Streaming);
+        assert_eq!(layout(1024), (256, 1, by_planes));
+        assert_eq!(layout(4096), (1024, 1, by_planes));
+        let registers = Layout::Registers { slots: 8 };
+        assert_eq!(Plan::for_rows(8192, GPU).layout, registers);
+        assert_eq!(Plan::for_rows(8196, GPU).layout, Layout::Streaming);
+        // A narrower vector, so that every unit has entries.
+        let half = Limits { vector: 8, ..GPU };
+        assert_eq!(Plan::for_rows(4096, half).vector, 4);
     }
 
     #[test]
