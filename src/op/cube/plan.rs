@@ -9,7 +9,7 @@ const TILE_ROWS: u32 = 64;
 const HALF_TILE_ROWS: u32 = 32;
 
 /// Length of the longest row that a plane computes.
-const MAX_PLANE_ROW: usize = 256;
+const MAX_PLANE_ROW: usize = 128;
 
 /// Number of units of a cube whose rows take a plane each.
 const PLANE_CUBE: u32 = 128;
@@ -19,9 +19,9 @@ const ENTRIES_PER_UNIT: usize = 4;
 const MIN_CUBE: u32 = 32;
 const MAX_CUBE: u32 = 1024;
 
-/// Largest number of entries that a unit holds in registers. LLVM unrolls every pass over them: with 32 entries, a kernel
-/// has a megabyte of PTX and spills on `sm_90a`.
-const MAX_SLOTS: usize = 8;
+/// Largest number of entries that a unit holds in registers. LLVM unrolls every pass over them. With 8 entries some
+/// kernels spill on `sm_90a`, and with 32 they have a megabyte of PTX (`tools/cube-kernels`).
+const MAX_SLOTS: usize = 4;
 
 /// Where a unit finds the entries of its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -203,7 +203,7 @@ fn cube_size(columns: usize, limits: Limits) -> u32 {
 
 /// Returns the number of entries that are read together. It is halved if units would have none.
 fn vector(columns: usize, units: u32, limits: Limits) -> usize {
-    let mut vector = limits.vector;
+    let mut vector = limits.vector.min(MAX_SLOTS);
     while vector > 1 && units as usize * vector > columns.next_power_of_two() {
         vector /= 2;
     }
@@ -242,16 +242,17 @@ mod tests {
         assert_eq!(layout(1), (1, 64, Reduction::Alone));
         assert_eq!(layout(18), (1, 32, Reduction::Alone));
         assert_eq!(layout(64), (32, 4, Reduction::Plane));
-        assert_eq!(layout(256), (32, 4, Reduction::Plane));
+        assert_eq!(layout(128), (32, 4, Reduction::Plane));
         let by_planes = Reduction::PlaneThenShared { plane: 32 };
         assert_eq!(layout(1024), (256, 1, by_planes));
         assert_eq!(layout(4096), (1024, 1, by_planes));
-        let registers = Layout::Registers { slots: 8 };
-        assert_eq!(Plan::for_rows(8192, GPU).layout, registers);
-        assert_eq!(Plan::for_rows(8196, GPU).layout, Layout::Streaming);
+        let registers = Layout::Registers { slots: 4 };
+        assert_eq!(Plan::for_rows(4096, GPU).layout, registers);
+        assert_eq!(Plan::for_rows(4100, GPU).layout, Layout::Streaming);
         // A narrower vector, so that every unit has entries.
         let half = Limits { vector: 8, ..GPU };
         assert_eq!(Plan::for_rows(4096, half).vector, 4);
+        assert_eq!(Plan::for_rows(64, half).vector, 2);
     }
 
     #[test]
