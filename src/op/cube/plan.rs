@@ -19,6 +19,10 @@ const ENTRIES_PER_UNIT: usize = 4;
 const MIN_CUBE: u32 = 32;
 const MAX_CUBE: u32 = 1024;
 
+/// Number of units of a cube that reads a long row again for every pass. With more, ptxas spills to let two cubes run at
+/// once.
+const MAX_STREAMING_CUBE: u32 = 512;
+
 /// Largest number of entries that a unit holds in registers. LLVM unrolls every pass over them. With 8 entries some
 /// kernels spill on `sm_90a`, and with 32 they have a megabyte of PTX (`tools/cube-kernels`).
 const MAX_SLOTS: usize = 4;
@@ -151,7 +155,7 @@ impl Plan {
 
     /// One cube for each row, which is read again for every pass.
     pub fn streaming(columns: usize, limits: Limits) -> Option<Self> {
-        let units = cube_size(columns, limits);
+        let units = cube_size(columns, limits).min(MAX_STREAMING_CUBE);
         (units > 1).then_some(Self {
             layout: Layout::Streaming,
             reduction: Reduction::of_cube(units, limits),
