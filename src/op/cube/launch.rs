@@ -333,10 +333,6 @@ pub(crate) fn forward(
 }
 
 /// Computes the gradients, in one launch if the device can bind the buffers of all of them, otherwise in two.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "the arguments of `tsallis_backward`, and the strategy"
-)]
 pub(crate) fn backward(
     logits: CubeTensor,
     alpha: AlphaTensor<CubeBackend>,

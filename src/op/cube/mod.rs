@@ -14,6 +14,15 @@
 //! | `summary`, `forward`, `backward` | the algorithm: `kernels/row.wgsl`, `forward.wgsl`, `backward.wgsl` |
 //! | `ratio`, `elementary` | scalar functions: `kernels/ratio.wgsl`, `elementary.wgsl` |
 
+#![allow(
+    clippy::collapsible_if,
+    reason = "the outer condition is known when a kernel is compiled, the inner one is not"
+)]
+#![allow(
+    clippy::too_many_arguments,
+    reason = "a kernel has an argument for each tensor"
+)]
+
 mod backward;
 #[doc(hidden)]
 pub mod definitions;
