@@ -123,7 +123,7 @@ impl Learner {
     ) -> Result<Self, LearnerError> {
         config.validate()?;
         config.check_environments(environments.len())?;
-        config.check_networks(environments.observation_size())?;
+        config.check_networks(environments.spaces())?;
         config.normalize(&mut environments)?;
         let device = device.clone().autodiff();
         let mut weights = stream(config.seed, Purpose::Weights, 0);
