@@ -59,7 +59,7 @@ pub(crate) struct Trajectories {
     #[arg(long, value_name = "NUMBER", num_args = 1..)]
     step_size: Vec<f64>,
 
-    /// Weights of the regularizer. The figure of the trajectories has the first one.
+    /// Weights of the regularizer. The curves have the first one.
     #[arg(long, value_name = "NUMBER", num_args = 1.., default_values = ["0.1"])]
     temperature: Vec<f64>,
 

@@ -143,13 +143,25 @@ pub(super) fn write(
     });
     write_table(&folder.join("summary.csv"), &header, rows)?;
 
-    let rows = groups.iter().flat_map(|group| {
-        curve(group)
-            .into_iter()
-            .map(|(n, gap)| (name(&group.setting), n, gap))
+    let drawn = groups.first().map(|group| group.setting.temperature);
+    let drawn = groups
+        .iter()
+        .filter(|group| Some(group.setting.temperature) == drawn);
+    let rows = drawn.flat_map(|group| {
+        curve(group).into_iter().map(|(n, gap)| {
+            let Setting {
+                divergence,
+                start,
+                step_size,
+                temperature,
+                ..
+            } = group.setting;
+            let alpha = divergence.to_string();
+            (alpha, start.label(), step_size, temperature, n, gap)
+        })
     });
-    let header = format!("{names},iteration,gap");
-    write_table(&folder.join("curves.csv"), &header, rows)
+    let header = "alpha,start,step_size,temperature,iteration,gap";
+    write_table(&folder.join("curves.csv"), header, rows)
 }
 
 /// Returns the interquartile mean of the gap at each point of the curves. Curves that end early end the mean.
