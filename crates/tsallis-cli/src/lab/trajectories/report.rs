@@ -209,7 +209,7 @@ pub(super) fn draw(
     ));
     let mut gaps = Figure::new(size).columns(columns).title(format!(
         "{mdp}, {what}{floor}: distance from the optimum, λ = {}",
-        temperatures.iter().next().copied().unwrap_or_default()
+        temperatures.first().copied().unwrap_or_default()
     ));
     for start in &starts {
         for &step_size in &step_sizes {
