@@ -5,9 +5,11 @@
 //! ```
 //!
 //! Each line is the median over the updates of a run, without the warm-up updates. `products` is the time of the matrix
-//! products of the minibatches, measured alone. They are part of `forward` and `backward`.
+//! products of the minibatches, measured alone. They are part of `forward` and `backward`. `operator` is the softargmax of the
+//! minibatches with its gradient, a part of `forward`.
 
 use burn::tensor::Device;
+use burn_tsallis::rl::env::EnvironmentKind;
 use burn_tsallis::rl::ppo::{Learner, LearnerError, PpoConfig, UpdateTimes};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -48,9 +50,12 @@ fn main() -> Result<(), LearnerError> {
                 ..paper
             },
         ),
+        ("6 components of 11 bins, 8 x 256 steps", continuous(0.5)),
+        ("the same, alpha 0.7", continuous(0.7)),
+        ("the same, alpha 1", continuous(1.0)),
     ];
     println!(
-        "{:44} {:>8}  {:>7} {:>7} {:>8} {:>9} {:>6} {:>8}",
+        "{:44} {:>8}  {:>7} {:>7} {:>8} {:>9} {:>6} {:>8} {:>8}",
         "configuration",
         "steps/s",
         "rollout",
@@ -58,7 +63,8 @@ fn main() -> Result<(), LearnerError> {
         "backward",
         "optimizer",
         "rest",
-        "products"
+        "products",
+        "operator"
     );
     for (name, config) in configurations {
         let batch = config.batch() as f64;
@@ -84,13 +90,14 @@ fn main() -> Result<(), LearnerError> {
         ];
         let rest = 100.0 - shares.iter().sum::<f64>();
         println!(
-            "{name:44} {:>8.0}  {:>6.1}% {:>6.1}% {:>7.1}% {:>8.1}% {rest:>5.1}% {:>7.1}%",
+            "{name:44} {:>8.0}  {:>6.1}% {:>6.1}% {:>7.1}% {:>8.1}% {rest:>5.1}% {:>7.1}% {:>7.1}%",
             batch / total,
             shares[0],
             shares[1],
             shares[2],
             shares[3],
             100.0 * products / total,
+            share(|t| t.operator),
         );
     }
     Ok(())
@@ -100,6 +107,16 @@ fn median(times: &[UpdateTimes], of: impl Fn(&UpdateTimes) -> Duration) -> f64 {
     let mut seconds: Vec<f64> = times.iter().map(|t| of(t).as_secs_f64()).collect();
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]
+}
+
+/// Returns the settings of continuous control for a built-in environment with the actions of HalfCheetah.
+fn continuous(alpha: f64) -> PpoConfig {
+    PpoConfig {
+        environment: EnvironmentKind::FactoredIdentity { sizes: vec![11; 6] },
+        alpha,
+        regularizer_alpha: alpha,
+        ..PpoConfig::mujoco()
+    }
 }
 
 /// Returns the time of the matrix products of an update's minibatches, without those of the logits. These have two
@@ -154,12 +171,19 @@ fn product_seconds(config: &PpoConfig) -> f64 {
             }
         }
     };
+    median_seconds(|| {
+        for _ in 0..config.epochs * config.minibatches {
+            minibatch();
+        }
+    })
+}
+
+/// Returns the median time of as many calls as there are measured updates.
+fn median_seconds(mut call: impl FnMut()) -> f64 {
     let mut samples: Vec<f64> = (0..UPDATES)
         .map(|_| {
             let started = Instant::now();
-            for _ in 0..config.epochs * config.minibatches {
-                minibatch();
-            }
+            call();
             started.elapsed().as_secs_f64()
         })
         .collect();

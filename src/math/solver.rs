@@ -53,7 +53,7 @@ impl Solver {
     ///
     /// Short steps converge quadratically: the next step is about `step^3 / before^2`, with `before` the step before
     /// `step`. The share leaves room for the constant of the convergence.
-    #[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
+    #[cfg(any(feature = "cube", feature = "flex", feature = "ndarray"))]
     pub(crate) const QUADRATIC_TOLERANCE_SHARE: f64 = 1e-3;
 }
 

@@ -17,6 +17,8 @@ pub enum KernelPath {
     Cpu,
     /// The WGSL kernels of wgpu.
     Wgsl,
+    /// The CubeCL kernels of every other GPU, and of CubeCL's CPU runtime.
+    Cube,
     /// Burn's own tensor operations.
     Portable,
 }
@@ -50,6 +52,10 @@ pub fn kernel_path(device: &Device) -> KernelPath {
     #[cfg(feature = "wgpu")]
     if super::wgsl::compiles_on(device) {
         return KernelPath::Wgsl;
+    }
+    #[cfg(feature = "cube")]
+    if super::cube::compiles_on(device) {
+        return KernelPath::Cube;
     }
     let _ = device;
     KernelPath::Portable

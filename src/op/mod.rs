@@ -15,7 +15,8 @@
 //! | `backend` | [`TsallisBackend`], the extension of Burn's backends |
 //! | `autodiff` | the backward step |
 //! | `cpu`, `flex`, `ndarray` | the row kernels of the CPU backends |
-//! | `cube`, `wgsl` | CubeCL devices, and the launches of the WGSL kernels |
+//! | `cube` | CubeCL devices: the route, and the CubeCL kernels |
+//! | `wgsl` | the launches of the WGSL kernels |
 //! | `kernel_path` | the implementation that a device uses |
 //! | `portable` | the operator in Burn's own tensor operations, for every other device |
 
@@ -26,7 +27,8 @@ mod call;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(crate) mod cpu;
 #[cfg(feature = "cube")]
-mod cube;
+#[doc(hidden)]
+pub mod cube;
 pub(crate) mod deformed;
 mod divergence;
 mod error;
@@ -55,6 +57,8 @@ pub use error::TsallisError;
 pub use f_softargmax::{FDivergence, FSoftargmaxOptions, f_softargmax};
 pub use kernel_path::{KernelPath, kernel_path};
 pub use options::{Alpha, Reference, TsallisOptions};
+#[cfg(test)]
+pub(crate) use request::arithmetic_dtype;
 pub(crate) use request::computed_dtype;
 pub use request::{
     AlphaTensor, DivergenceTerm, GradientMask, InputGradients, OptionalTensor, ReferenceTensor,

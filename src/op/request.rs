@@ -8,7 +8,7 @@ use burn::backend::DispatchDevice;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, ExtensionType};
 use burn::tensor::DType;
-#[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
+#[cfg(any(feature = "cube", feature = "flex", feature = "ndarray"))]
 use burn::tensor::Shape;
 
 /// Alpha as an argument of a backend function.
@@ -357,7 +357,7 @@ pub(crate) fn arithmetic_dtype(logits: DType) -> DType {
     }
 }
 
-#[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
+#[cfg(any(feature = "cube", feature = "flex", feature = "ndarray"))]
 /// Returns the shape with `width` numbers for each row.
 pub(super) fn row_shape(shape: &Shape, width: usize) -> Shape {
     let mut shape = shape.clone();

@@ -29,6 +29,7 @@ fn describe_kernels(device: &Device) -> String {
     let path = match kernel_path(device) {
         KernelPath::Cpu => "CPU row kernels",
         KernelPath::Wgsl => "WGSL kernels",
+        KernelPath::Cube => "CubeCL kernels",
         KernelPath::Portable => "portable Burn operations",
     };
     let hardware = hardware(device).map_or(String::new(), |name| format!("{name}, "));
@@ -67,6 +68,9 @@ pub(super) enum DeviceError {
     #[cfg(feature = "wgpu")]
     #[error("wgpu found no adapter on this machine: install a GPU driver or use --device flex")]
     NoAdapter,
+    #[cfg(any(feature = "cuda", feature = "rocm"))]
+    #[error("no driver on this machine starts {name:?}: install one or use --device flex")]
+    NoDriver { name: String },
 }
 
 /// The names of the devices in this build.
@@ -84,6 +88,20 @@ pub(super) const NAMES: &[&str] = &[
     #[cfg(feature = "rocm")]
     "rocm",
 ];
+
+/// Starts a device. The library of its driver panics if the driver is missing.
+#[cfg(any(feature = "cuda", feature = "rocm"))]
+fn started(name: &str, device: Device) -> Result<Device, DeviceError> {
+    use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+    let hook = take_hook();
+    // The error replaces the message and the backtrace.
+    set_hook(Box::new(|_| {}));
+    let path = catch_unwind(AssertUnwindSafe(|| kernel_path(&device)));
+    set_hook(hook);
+    let name = name.to_owned();
+    path.map(|_| device)
+        .map_err(|_| DeviceError::NoDriver { name })
+}
 
 /// Returns the device with this name.
 pub(super) fn find(name: &str) -> Result<Device, DeviceError> {
@@ -104,9 +122,9 @@ pub(super) fn find(name: &str) -> Result<Device, DeviceError> {
         #[cfg(feature = "cpu")]
         "cpu" => Ok(Device::cpu()),
         #[cfg(feature = "cuda")]
-        "cuda" => Ok(Device::cuda(0)),
+        "cuda" => started(name, Device::cuda(0)),
         #[cfg(feature = "rocm")]
-        "rocm" => Ok(Device::rocm(0)),
+        "rocm" => started(name, Device::rocm(0)),
         _ => Err(DeviceError::Unknown {
             name: name.to_owned(),
         }),

@@ -118,6 +118,12 @@ pub(super) fn bootstrap_shares(values: &[f64], levels: &[f64]) -> Vec<Estimate> 
         .collect()
 }
 
+/// Returns the mean of `a` minus that of `b`.
+pub(super) fn mean_difference(a: &mut [f64], b: &mut [f64]) -> f64 {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    mean(a) - mean(b)
+}
+
 /// Returns the interquartile mean of `a` minus that of `b`.
 pub(super) fn interquartile_difference(a: &mut [f64], b: &mut [f64]) -> f64 {
     trimmed_mean(a) - trimmed_mean(b)

@@ -376,6 +376,47 @@ fn a_sweep_grows_by_what_is_missing() {
 }
 
 #[test]
+fn the_best_settings_are_judged_on_other_seeds() {
+    let (out, judged) = (folder("chosen"), folder("judged"));
+    sweep("--alpha 0.5 1 --seeds 2", &out);
+    let folder = out.to_str().expect("a UTF-8 path");
+    let judge = format!("--alpha 0.5 1 --judge {folder} --seeds 5..9");
+    let said = sweep(&judge, &judged);
+    assert!(said.contains("from alpha 1"), "{said}");
+    let best = table(&out.join("best.csv"));
+    let rows = table(&judged.join("results.csv"));
+    assert_eq!(rows.len(), 2 * 4);
+    for row in &rows {
+        let chosen = best.iter().find(|best| best["alpha"] == row["alpha"]);
+        let chosen = chosen.expect("a chosen alpha");
+        assert_eq!(number(row, "step_size"), number(chosen, "step_size"));
+        assert_eq!(number(row, "temperature"), number(chosen, "temperature"));
+        assert!((5.0..9.0).contains(&number(row, "seed")));
+    }
+    let compared = table(&judged.join("judged.csv"));
+    assert_eq!(compared.len(), 1);
+    let mean = |alpha: &str| {
+        let of_alpha = rows.iter().filter(|row| row["alpha"] == alpha);
+        of_alpha.map(|row| number(row, "final_value")).sum::<f64>() / 4.0
+    };
+    let difference = number(&compared[0], "difference");
+    assert!((difference - (mean("0.5") - mean("1"))).abs() < 1e-9);
+    assert!(number(&compared[0], "low") <= difference);
+
+    for (other, words) in [
+        (
+            format!("--alpha 0.9 --judge {folder}"),
+            "has no best setting of this grid",
+        ),
+        ("--judge /no/such/folder".to_owned(), "cannot read"),
+    ] {
+        let words_of = small(&other);
+        let error = refusal(&words_of.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
 fn every_method_has_its_rows() {
     let out = folder("methods");
     let said = sweep(
@@ -797,8 +838,11 @@ fn invalid_arguments_print_one_line() {
             "tabular --temperature 0",
             "the temperature must be positive",
         ),
-        ("tabular --seeds 0", "the grid has no seed"),
-        ("tabular --seeds 99999999999", "a table can have at most"),
+        ("tabular --seeds 0", "expected A..B with whole numbers"),
+        (
+            "tabular --seeds 99999999999",
+            "expected at most 100000 seeds",
+        ),
         ("tabular --iterations 0", "the number of iterations must be"),
         ("tabular --horizon 99999999999", "the horizon must be"),
         ("tabular --batch 0", "the batch size must be"),

@@ -261,9 +261,14 @@ impl<'a, S: Storage> Rows<'a, S> {
         }
     }
 
-    /// The number of rows in a task, enough to make waking another thread worthwhile.
+    /// The number of rows in a task: all of them if there is one thread, or too few entries to wake another one.
     fn rows_per_task(&self) -> usize {
-        PARALLEL_ENTRIES.div_ceil(self.columns)
+        let rows = PARALLEL_ENTRIES.div_ceil(self.columns);
+        if self.count < 2 * rows || rayon::current_num_threads() == 1 {
+            self.count
+        } else {
+            rows
+        }
     }
 
     /// The number of values in a row's output.
@@ -347,8 +352,8 @@ impl<'g, S: Storage> GradientRows<'g, S> {
     }
 }
 
-/// Number of entries below which a call stays on its thread. Waking rayon's workers takes about ten microseconds, the
-/// time in which a thread computes this many entries.
+/// Number of entries of a task. Waking one of rayon's workers takes about ten microseconds, the time in which a thread
+/// computes this many entries.
 const PARALLEL_ENTRIES: usize = 4 * 1024;
 
 /// The buffers of a task.

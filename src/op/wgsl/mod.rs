@@ -18,7 +18,7 @@ use super::request::{
     STATE_LEN, row_shape,
 };
 use burn::backend::TensorMetadata;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device};
 use burn_wgpu::{CubeBackend, CubeTensor, into_contiguous};
 use kernel::Pass;
 use launch::Call;
@@ -27,10 +27,7 @@ pub(crate) use launch::LAUNCHES;
 
 /// Whether Burn's wgpu compiles WGSL for this device. Starts the device.
 pub(crate) fn compiles_on(device: &Device) -> bool {
-    use burn::backend::fusion::Fusion;
-    Tensor::<1>::zeros([1], device)
-        .try_into_primitive::<Fusion<CubeBackend>>()
-        .is_ok_and(|x| runs_on(&x.client.clone().resolve_tensor_float::<CubeBackend>(x)))
+    super::cube::first_tensor(device).is_some_and(|x| runs_on(&x))
 }
 
 /// Whether the tensor's runtime compiles WGSL and the kernels support its dtype.

@@ -56,6 +56,9 @@ pub struct UpdateTimes {
     pub rollout: Duration,
     /// Computing the losses of the minibatches. On a CPU, also their gradients in the outputs of the networks.
     pub forward: Duration,
+    /// The softargmax of the minibatches and its gradients, a part of `forward`. Zero if the loss is a graph of
+    /// tensors, as on other devices than a CPU.
+    pub operator: Duration,
     /// Computing the gradients of these losses, or the rest of them.
     pub backward: Duration,
     /// Stepping the optimizer.

@@ -15,7 +15,8 @@ use burn_tsallis::experiment::{FileError, write_atomically, write_table};
 use burn_tsallis::rl::env::EnvironmentKind;
 use clap::Args;
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// Compare values of alpha over the runs of sweeps.
 ///
@@ -57,6 +58,15 @@ pub(super) enum CompareError {
     #[error("{setting}, seed {seed} is in the sweeps twice: each run must be given once")]
     Duplicate { setting: Setting, seed: u64 },
 }
+
+/// The files that are written only if an alpha has several settings.
+const FILES_OF_SETTINGS: [&str; 5] = [
+    "settings.csv",
+    "sensitivity.svg",
+    "sensitivity.png",
+    "heatmap.svg",
+    "heatmap.png",
+];
 
 /// The runs of one setting.
 struct Runs {
@@ -114,6 +124,8 @@ impl Compare {
             write_table(&self.out.join("settings.csv"), &rows)?;
             figures::sensitivity(&self.out, &tasks, self.score)?;
             figures::heatmap(&self.out, &tasks, self.score)?;
+        } else {
+            remove_files(&self.out, &FILES_OF_SETTINGS)?;
         }
         figures::profiles(&self.out, &tasks, self.score)?;
         write_atomically(&self.out.join("tables.md"), text.as_bytes())?;
@@ -147,6 +159,20 @@ impl Compare {
             alphas: alphas.into_iter().map(number).collect(),
         })
     }
+}
+
+/// Removes the files that an earlier comparison wrote into the folder.
+fn remove_files(folder: &Path, names: &[&str]) -> Result<(), FileError> {
+    for name in names {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::io("remove", &path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Groups the rows that have a score. Returns the number of the others too.

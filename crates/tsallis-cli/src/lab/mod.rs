@@ -22,7 +22,7 @@ use burn_tsallis::rl::ppo::{ConfigError, LearnerError};
 use serde::Serialize;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tsallis_lab::Divergence;
 use tsallis_lab::algorithms::SettingsError;
 use tsallis_lab::exact::AssumptionError;
@@ -53,6 +53,11 @@ pub(super) enum LabError {
         needs: String,
         got: String,
     },
+    #[error(
+        "{} has no best setting of this grid: give its --preset, --mdp, --algorithm and --alpha",
+        .0.display()
+    )]
+    NothingToJudge(PathBuf),
     #[error(transparent)]
     Plot(#[from] PlotError),
     #[error(transparent)]

@@ -3,14 +3,15 @@ use super::preset::Preset;
 use super::progress::Progress;
 use super::{LabError, PROCESS_HELP, check, sweep_report};
 use crate::print_paragraph::print_paragraph;
+use crate::seeds::Seeds;
 use crate::sharding::{Sharding, next_step};
-use crate::{seeds, stop};
+use crate::stop;
 use clap::{Args, ValueEnum};
 use indicatif::{HumanCount, HumanDuration};
 use std::path::PathBuf;
 use std::time::Instant;
 use tsallis_lab::algorithms::{Algorithm, Sampling};
-use tsallis_lab::sweep::{Grid, Table, sweep};
+use tsallis_lab::sweep::{Grid, SettingKey, Table, sweep};
 use tsallis_lab::{Divergence, Mdp};
 
 /// Learn policies for finite MDPs from sampled episodes, with every setting of a grid.
@@ -58,9 +59,14 @@ pub(crate) struct Tabular {
     #[arg(long, value_name = "COUNT")]
     horizon: Option<usize>,
 
-    /// Number of seeds of each setting, starting at 0 [default: 16, or 4 in the preset quick].
-    #[arg(long, value_name = "COUNT", value_parser = seeds::seed_count)]
-    seeds: Option<u64>,
+    /// Seeds of each setting, A..B (without B) or the first N [default: 16, or 4 in the preset quick].
+    #[arg(long, value_name = "A..B")]
+    seeds: Option<Seeds>,
+
+    /// Run only the best settings of another sweep, those in its best.csv, and compare each alpha with alpha 1. Give
+    /// --seeds that the other sweep does not have, so that the comparison does not favor a setting that was lucky.
+    #[arg(long, value_name = "FOLDER")]
+    judge: Option<PathBuf>,
 
     /// Iterations between points of a curve [default: 300].
     #[arg(long, value_name = "COUNT")]
@@ -109,7 +115,7 @@ impl Tabular {
             algorithms,
             step_sizes: given_or(self.step_size, values.step_sizes),
             temperatures: given_or(self.temperature, values.temperatures),
-            seeds: self.seeds.unwrap_or(values.seeds),
+            seeds: self.seeds.map_or(0..values.seeds, |Seeds(seeds)| seeds),
             iterations: self.iterations.unwrap_or(values.iterations),
             sampling: Sampling {
                 batch: self.batch.unwrap_or(values.batch),
@@ -117,6 +123,11 @@ impl Tabular {
             },
             every: self.every.unwrap_or(values.every),
             project: self.project,
+            only: self
+                .judge
+                .as_ref()
+                .map(|folder| SettingKey::read(&folder.join(sweep_report::BEST_SETTINGS)))
+                .transpose()?,
         };
         grid.validate()?;
         let processes = given_or(self.mdp, values.processes)
@@ -135,6 +146,9 @@ impl Tabular {
         });
 
         let mut planned = grid.runs(&processes);
+        if let (Some(judged), true) = (&self.judge, planned.is_empty()) {
+            return Err(LabError::NothingToJudge(judged.clone()));
+        }
         let Sharding { shard, merge } = self.sharding;
         if merge {
             let table = Table::merge(&folder, &grid, &processes)?;

@@ -31,9 +31,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// Train every combination of settings with several seeds.
 ///
-/// Writes a folder with results.csv (one line for each completed run), table.md, and the learning curves as curves.svg
-/// and curves.png. The same command resumes a stopped sweep with the runs that are missing from the table. Values and
-/// seeds can be added to an existing sweep.
+/// Writes a folder with results.csv (one line for each completed run), table.md, and the learning curves as curves.svg,
+/// .png and .csv. The same command resumes a stopped sweep with the runs that are missing from the table. Values and seeds
+/// can be added to an existing sweep.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Sweep {
@@ -337,6 +337,7 @@ impl Sweep {
             match report::figure(&folder.join("curves"), &cells, run) {
                 Ok(_) => {}
                 Err(report::FigureError::Plot(error)) => return Err(error.into()),
+                Err(report::FigureError::Write(error)) => return Err(error.into()),
                 Err(report::FigureError::Run(error)) => return Err(error.into()),
             }
         }

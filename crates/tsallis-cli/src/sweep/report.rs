@@ -6,9 +6,12 @@ use crate::describe::{format_return, number};
 use crate::markdown::markdown;
 use crate::plot::{Axis, Figure, Line, LinePlot, PlotError, alpha_color, category};
 use crate::statistics::{bootstrap_interval, interquartile_mean};
+use burn_tsallis::experiment::{FileError, write_table};
+use burn_tsallis::rl::env::EnvironmentKind;
 use burn_tsallis::rl::ppo::PpoConfig;
 use burn_tsallis::rl::run::{RunError, RunStatus, SavedRun, Verdict};
 use indicatif::HumanCount;
+use serde::Serialize;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -137,14 +140,48 @@ pub(super) fn table(cells: &[(Setting, Vec<&ResultRow>)], which: Score) -> Strin
     markdown(&header, &rows)
 }
 
-/// Writes the learning curves as `STEM.svg` and `STEM.png`, with a panel for each environment, noise, beta and learning
-/// rate, and a line for each alpha. Returns `false` without a file if there is no curve.
+/// A row of the table of the learning curves.
+#[derive(Serialize)]
+struct CurveRow {
+    environment: EnvironmentKind,
+    noise_std: f64,
+    beta: f64,
+    learning_rate: f64,
+    regularizer_alpha: f64,
+    alpha: f64,
+    global_step: f64,
+    /// The interquartile mean over the seeds of the mean return of 100 episodes.
+    recent_return: f64,
+    low: Option<f64>,
+    high: Option<f64>,
+}
+
+impl CurveRow {
+    fn new(setting: &Setting, point: &BandPoint) -> Self {
+        Self {
+            environment: setting.environment.clone(),
+            noise_std: setting.noise_std,
+            beta: setting.beta,
+            learning_rate: setting.learning_rate,
+            regularizer_alpha: setting.regularizer_alpha,
+            alpha: setting.alpha,
+            global_step: point.x.round(),
+            recent_return: point.mean,
+            low: point.interval.map(|(low, _)| low),
+            high: point.interval.map(|(_, high)| high),
+        }
+    }
+}
+
+/// Writes the learning curves as `STEM.svg`, `STEM.png` and `STEM.csv`, with a panel for each environment, noise, beta and
+/// learning rate, and a line for each alpha. Returns `false` without a file if there is no curve.
 pub(super) fn figure(
     stem: &Path,
     cells: &[(Setting, Vec<&ResultRow>)],
     run: impl Fn(&ResultRow) -> std::path::PathBuf,
 ) -> Result<bool, FigureError> {
     let mut panels: Vec<(Setting, LinePlot)> = Vec::new();
+    let mut table = Vec::new();
     let several = |differs: fn(&Setting, &Setting) -> bool| {
         cells
             .iter()
@@ -166,6 +203,7 @@ pub(super) fn figure(
         if points.is_empty() {
             continue;
         }
+        table.extend(points.iter().map(|point| CurveRow::new(setting, point)));
         let (color, dashes) = if decoupled {
             category(index)
         } else {
@@ -217,6 +255,7 @@ pub(super) fn figure(
         .into_iter()
         .fold(figure, |figure, (_, panel)| figure.panel(panel));
     figure.save(stem)?;
+    write_table(&stem.with_extension("csv"), &table)?;
     Ok(true)
 }
 
@@ -225,6 +264,8 @@ pub(super) fn figure(
 pub(super) enum FigureError {
     #[error(transparent)]
     Plot(#[from] PlotError),
+    #[error(transparent)]
+    Write(#[from] FileError),
     #[error(transparent)]
     Run(#[from] RunError),
 }

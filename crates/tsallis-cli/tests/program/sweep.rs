@@ -84,6 +84,7 @@ fn a_sweep_leaves_a_table_and_a_figure() {
     assert_eq!(
         names(&out),
         [
+            "curves.csv",
             "curves.png",
             "curves.svg",
             "results.csv",
@@ -480,6 +481,24 @@ fn sweeps_are_compared_by_alpha() {
         (lines("comparison.csv"), lines("settings.csv")),
         (1 + 2, 1 + 4)
     );
+
+    // One setting of each alpha: nothing is left of the tables of the settings.
+    let three = folder.join("three");
+    let alphas = ["--alpha", "0.5", "1", "--seeds", "0..2"];
+    assert!(
+        sweep(&three, &[&alphas[..], &quiet].concat())
+            .status
+            .success()
+    );
+    let said = succeed(&["compare", name(&three), "--out", name(&out)]);
+    assert!(!said.contains("other seeds"), "{said}");
+    let files = [
+        "comparison.csv",
+        "profiles.png",
+        "profiles.svg",
+        "tables.md",
+    ];
+    assert_eq!(names(&out), files);
 
     // A table of an earlier version, which lacks a column, can be compared, and is continued.
     let table = one.join("results.csv");

@@ -1,7 +1,8 @@
-use super::RunKey;
+use super::{RunKey, SettingKey};
 use crate::algorithms::{Algorithm, RunSettings, Sampling, SettingsError};
 use crate::{Mdp, unique};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// Largest number of runs in a table.
 const MAX_RUNS: u128 = 10_000_000;
@@ -15,8 +16,8 @@ pub struct Grid {
     pub step_sizes: Vec<f64>,
     /// The temperatures `lambda`. Methods without a temperature are run once, not for each temperature.
     pub temperatures: Vec<f64>,
-    /// The number of seeds. Seeds are numbered from 0.
-    pub seeds: u64,
+    /// The seeds.
+    pub seeds: Range<u64>,
     /// The number of iterations of each run.
     pub iterations: usize,
     /// How episodes are sampled.
@@ -26,6 +27,8 @@ pub struct Grid {
     /// Whether f-PG projects onto the probability floor of the theory after each step. Other methods are run without a
     /// projection.
     pub project: bool,
+    /// The settings to run, or `None` for all.
+    pub only: Option<BTreeSet<SettingKey>>,
 }
 
 /// One run of a grid.
@@ -71,14 +74,14 @@ impl Grid {
         some(!self.algorithms.is_empty(), "method")?;
         some(!self.step_sizes.is_empty(), "step size")?;
         some(!self.temperatures.is_empty(), "temperature")?;
-        some(self.seeds > 0, "seed")?;
+        some(!self.seeds.is_empty(), "seed")?;
         let algorithms = unique(self.algorithms.iter().copied());
         let sides = [
             algorithms.len(),
             self.step_sizes.len(),
             self.temperatures.len(),
         ];
-        check_count(sides.iter().fold(u128::from(self.seeds), |size, &side| {
+        check_count(sides.iter().fold(self.seed_count(), |size, &side| {
             size.saturating_mul(side as u128)
         }))?;
         let projected = |algorithm: &Algorithm| matches!(algorithm, Algorithm::FPg(_));
@@ -92,25 +95,29 @@ impl Grid {
         Ok(())
     }
 
+    fn seed_count(&self) -> u128 {
+        u128::from(self.seeds.end.saturating_sub(self.seeds.start))
+    }
+
     fn with_one_seed(&self) -> Self {
         Self {
-            seeds: 1,
+            seeds: 0..1,
             ..self.clone()
         }
     }
 
     /// Checks the number of runs in a table with the runs of this grid on `processes` and the rows that it has.
     pub(super) fn check_table(&self, processes: &[Mdp], rows: &[RunKey]) -> Result<(), GridError> {
-        let settings: BTreeSet<RunKey> = self
+        let settings: BTreeSet<SettingKey> = self
             .with_one_seed()
             .runs(processes)
             .iter()
-            .map(PlannedRun::key)
+            .map(|planned| planned.key().setting)
             .collect();
         let others = rows
             .iter()
-            .filter(|row| row.seed >= self.seeds || !settings.contains(&row.with_seed(0)));
-        let planned = settings.len() as u128 * u128::from(self.seeds);
+            .filter(|row| !self.seeds.contains(&row.seed) || !settings.contains(&row.setting));
+        let planned = settings.len() as u128 * self.seed_count();
         check_count(planned + others.count() as u128)
     }
 
@@ -124,6 +131,10 @@ impl Grid {
                     process: mdp.name().to_owned(),
                     settings: settings.clone(),
                 })
+            })
+            .filter(|planned| {
+                let only = self.only.as_ref();
+                only.is_none_or(|only| only.contains(&planned.key().setting))
             })
             .collect()
     }
@@ -141,7 +152,7 @@ impl Grid {
             };
             for &step_size in &step_sizes {
                 for &temperature in temperatures {
-                    all.extend((0..self.seeds).map(|seed| RunSettings {
+                    all.extend(self.seeds.clone().map(|seed| RunSettings {
                         algorithm,
                         step_size,
                         temperature,

@@ -6,7 +6,7 @@ mod table;
 
 pub use best::{BestSetting, Setting, best_settings, mean_and_std, settings};
 pub use grid::{Grid, GridError, PlannedRun};
-pub use table::{RunKey, RunRow, SixDigits, Table, TableError};
+pub use table::{RunKey, RunRow, SettingKey, SixDigits, Table, TableError};
 
 use super::Mdp;
 use super::algorithms::run;
@@ -93,11 +93,12 @@ mod tests {
             ],
             step_sizes: vec![0.1, 1.0],
             temperatures: vec![0.01],
-            seeds: 3,
+            seeds: 0..3,
             iterations: 200,
             sampling: Sampling::new(2, 10),
             every: 50,
             project: false,
+            only: None,
         }
     }
 
@@ -281,7 +282,7 @@ mod tests {
             grid.validate().expect_err("not valid").to_string()
         };
         assert_eq!(error(|g| g.step_sizes.clear()), "the grid has no step size");
-        assert_eq!(error(|g| g.seeds = 0), "the grid has no seed");
+        assert_eq!(error(|g| g.seeds = 3..3), "the grid has no seed");
         assert_eq!(error(|g| g.algorithms.clear()), "the grid has no method");
         let sparse = error(|g| {
             g.algorithms = vec![Algorithm::FPg(Divergence::Tsallis(2.0))];
@@ -302,7 +303,7 @@ mod tests {
             }),
             "only fpg supports projection, not hadamard"
         );
-        let endless = error(|g| g.seeds = u64::MAX);
+        let endless = error(|g| g.seeds = 0..u64::MAX);
         assert!(
             endless.ends_with("a table can have at most 10000000"),
             "{endless}"
@@ -311,14 +312,17 @@ mod tests {
         let mut many = grid();
         many.algorithms = vec![Algorithm::Hadamard];
         many.step_sizes = vec![0.1];
-        many.seeds = 5_000_000;
+        many.seeds = 0..5_000_000;
         let processes = [nchain(3).expect("a length"), nchain(4).expect("a length")];
         let key = |seed| {
             let one_seed = Grid {
-                seeds: 1,
+                seeds: 0..1,
                 ..many.clone()
             };
-            one_seed.runs(&processes)[0].key().with_seed(seed)
+            RunKey {
+                seed,
+                ..one_seed.runs(&processes)[0].key()
+            }
         };
         let count = |rows: &[RunKey]| many.check_table(&processes, rows);
         assert_eq!(count(&[key(0), key(4_999_999)]), Ok(()));

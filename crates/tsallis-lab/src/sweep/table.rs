@@ -2,8 +2,8 @@ use super::grid::{Grid, GridError, PlannedRun};
 use crate::Mdp;
 use crate::algorithms::{Curve, SettingsError};
 use burn_tsallis::experiment::{
-    CsvTable, FileError, Shard, ShardError, merge_shards, read_without_bom, write_atomically,
-    write_table,
+    CsvTable, FileError, Shard, ShardError, merge_shards, read_table, read_without_bom,
+    write_atomically, write_table,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,11 +75,13 @@ impl RunRow {
     /// Returns the key that identifies the run within a sweep.
     pub fn key(&self) -> RunKey {
         RunKey {
-            mdp: self.mdp.clone(),
-            algorithm: self.algorithm.clone(),
-            alpha: self.alpha.clone(),
-            step_size: self.step_size.to_bits(),
-            temperature: self.temperature.map(f64::to_bits),
+            setting: SettingKey {
+                mdp: self.mdp.clone(),
+                algorithm: self.algorithm.clone(),
+                alpha: self.alpha.clone(),
+                step_size: self.step_size.to_bits(),
+                temperature: self.temperature.map(f64::to_bits),
+            },
             seed: self.seed,
         }
     }
@@ -100,25 +102,54 @@ impl RunRow {
     }
 }
 
-/// The key that identifies a run within a sweep. Floating-point numbers are compared by their bits.
+/// The key that identifies a setting within a sweep. Floating-point numbers are compared by their bits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RunKey {
+pub struct SettingKey {
     mdp: String,
     algorithm: String,
     alpha: Option<String>,
     step_size: u64,
     temperature: Option<u64>,
-    pub(super) seed: u64,
 }
 
-impl RunKey {
-    /// Returns the key of the same setting with another seed.
-    pub(super) fn with_seed(&self, seed: u64) -> Self {
-        Self {
-            seed,
-            ..self.clone()
-        }
+/// A row of the table of the best settings, without its results.
+#[derive(Deserialize)]
+struct SettingRow {
+    mdp: String,
+    algorithm: String,
+    alpha: Option<String>,
+    step_size: f64,
+    temperature: Option<f64>,
+}
+
+impl SettingKey {
+    /// Reads the settings of a table, such as the `best.csv` of another sweep.
+    ///
+    /// # Errors
+    ///
+    /// If the table cannot be read.
+    pub fn read(path: &Path) -> Result<BTreeSet<Self>, FileError> {
+        // `read_table` takes a missing file for an empty table.
+        fs::metadata(path).map_err(FileError::io("read", path))?;
+        let rows: Vec<SettingRow> = read_table(path)?;
+        let keys = rows.into_iter().map(|row| Self {
+            mdp: row.mdp,
+            algorithm: row.algorithm,
+            alpha: row.alpha,
+            step_size: row.step_size.to_bits(),
+            temperature: row.temperature.map(f64::to_bits),
+        });
+        Ok(keys.collect())
     }
+}
+
+/// The key that identifies a run within a sweep.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunKey {
+    /// The setting.
+    pub setting: SettingKey,
+    /// The seed.
+    pub seed: u64,
 }
 
 impl PlannedRun {

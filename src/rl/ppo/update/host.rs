@@ -87,7 +87,7 @@ impl<'a> HostNetworks<'a> {
         if config.regularizer.is_in_loss() || config.entropy_coefficient > 0.0 {
             loss.differentiate_graph(outputs, self.device);
         } else {
-            loss.differentiate(outputs);
+            loss.differentiate(outputs, times);
         }
         let forward = Instant::now();
         self.networks
@@ -126,7 +126,7 @@ struct Loss<'a> {
 
 impl Loss<'_> {
     /// Computes the gradients of the clipped objective.
-    fn differentiate(self, outputs: Outputs<'_>) {
+    fn differentiate(self, outputs: Outputs<'_>, times: &mut UpdateTimes) {
         let logits = outputs.logits;
         // The gradient of a masked entry is zero.
         forbid(logits, self.allowed.as_deref());
@@ -137,9 +137,13 @@ impl Loss<'_> {
         };
         let columns = self.head.action_space().largest();
         let rows = UniformRows::new(logits, columns, self.head.row_parameters(output));
+        let started = Instant::now();
         let (policy, states) = rows.forward();
+        times.operator += started.elapsed();
         let objective = objective(&policy, outputs.values, self.samples, parameters);
+        let started = Instant::now();
         let logits_gradient = rows.backward(&states, &objective.policy_grad);
+        times.operator += started.elapsed();
         outputs.logits_gradient.copy_from_slice(&logits_gradient);
         outputs
             .values_gradient

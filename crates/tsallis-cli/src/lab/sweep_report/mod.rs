@@ -1,6 +1,7 @@
 //! The report of a sweep: its best settings, printed, written and drawn.
 
 mod figures;
+mod judged;
 mod tables;
 
 use super::number_format::{Compact, Decimals, FullPrecision, or_dash};
@@ -9,6 +10,7 @@ use super::{LabError, file_name, print_written};
 use crate::print_paragraph::print_paragraph;
 use std::collections::BTreeMap;
 use std::path::Path;
+pub(super) use tables::BEST_SETTINGS;
 use tsallis_lab::Mdp;
 use tsallis_lab::exact::best_finite_horizon_value;
 use tsallis_lab::sweep::{BestSetting, Grid, PlannedRun, RunRow, best_settings, settings};
@@ -67,7 +69,7 @@ pub(super) fn write(
     tables::write(folder, &best_settings, &settings)?;
     let names = "process, method, alpha, step, temperature, seeds, value, error, of best";
     let mut table = TextTable::new(2, names);
-    let seeds = grid.seeds as usize;
+    let seeds = grid.seeds.clone().count();
     let processes: Vec<Process> = processes
         .iter()
         .map(|mdp| Process::new(mdp, grid.sampling.horizon))
@@ -105,6 +107,10 @@ pub(super) fn write(
             figures::draw_curves(folder, process, &name, &of_process, seeds)?;
         }
     }
+    let judged = grid.only.is_some().then(|| judged::compare(&settings));
+    if let Some(judged) = &judged {
+        judged::write(folder, judged)?;
+    }
     figures::draw_alphas(folder, &processes, &best_settings, seeds)?;
     figures::draw_temperatures(folder, &processes, &settings, seeds)?;
     table.print();
@@ -114,6 +120,9 @@ pub(super) fn write(
          the settings that were run with the most seeds. The error is the standard error of the value. The last column \
          is its share of the best possible value.",
     );
+    if let Some(judged) = &judged {
+        judged::print(judged);
+    }
     let written = "results.csv, settings.csv, best.csv, curves.csv, a figure for each process";
     print_written(folder, written);
     Ok(())

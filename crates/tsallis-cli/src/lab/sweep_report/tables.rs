@@ -3,6 +3,9 @@ use super::super::{LabError, write_table};
 use std::path::Path;
 use tsallis_lab::sweep::{BestSetting, Setting, SixDigits};
 
+/// The table of the best settings.
+pub(in crate::lab) const BEST_SETTINGS: &str = "best.csv";
+
 /// Writes best.csv with the best settings, curves.csv with their curves, and settings.csv with the final value of every
 /// setting and seed.
 pub(super) fn write(
@@ -31,7 +34,7 @@ fn write_best_settings(folder: &Path, best_settings: &[BestSetting]) -> Result<(
             best.final_return,
         )
     });
-    write_table(&folder.join("best.csv"), header, rows)
+    write_table(&folder.join(BEST_SETTINGS), header, rows)
 }
 
 fn write_curves(folder: &Path, best_settings: &[BestSetting]) -> Result<(), LabError> {
