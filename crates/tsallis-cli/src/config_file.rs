@@ -220,7 +220,9 @@ impl<'de> Visitor<'de> for UniqueVisitor {
 fn without_none(name: &str, value: &Value) -> Value {
     match (name, value) {
         ("value_clip" | "target_kl", Value::String(word)) if word == "none" => Value::Null,
-        ("hidden", Value::String(word)) if word == "none" => Value::Array(Vec::new()),
+        ("hidden" | "policy_bias", Value::String(word)) if word == "none" => {
+            Value::Array(Vec::new())
+        }
         (_, Value::Object(settings)) => settings
             .iter()
             .map(|(name, value)| (name.clone(), without_none(name, value)))

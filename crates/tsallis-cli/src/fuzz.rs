@@ -480,7 +480,7 @@ mod processes {
             algorithms: vec![Algorithm::FPg("0.5".parse().expect("an alpha"))],
             step_sizes: vec![0.1],
             temperatures: vec![0.1],
-            seeds: 3,
+            seeds: 0..3,
             iterations: 4,
             sampling: Sampling {
                 batch: 2,
@@ -488,6 +488,7 @@ mod processes {
             },
             every: 2,
             project: false,
+            only: None,
         };
         let folder = Folder::new("tabular");
         let mut table = Table::open(folder.path(), &grid, &processes).expect("a new table");

@@ -256,6 +256,12 @@ pub(super) struct TrainingFlags {
           help_heading = "Networks")]
     shared: Option<bool>,
 
+    /// Initial biases of the logits, one for each action, such as 5,0 for a policy that prefers the first of two, or none
+    /// [default: none].
+    #[arg(long, value_name = "NUMBERS", value_parser = biases, allow_hyphen_values = true,
+          help_heading = "Networks")]
+    policy_bias: Option<Biases>,
+
     #[command(flatten)]
     gymnasium: GymnasiumFlags,
 }
@@ -306,6 +312,19 @@ fn widths(text: &str) -> Result<Widths, String> {
         .map_err(|_| "expected comma-separated whole numbers, such as 64,64, or none".to_owned())
 }
 
+#[derive(Clone, Debug, PartialEq)]
+struct Biases(Vec<f64>);
+
+fn biases(text: &str) -> Result<Biases, String> {
+    if text == "none" {
+        return Ok(Biases(Vec::new()));
+    }
+    let biases: Result<_, _> = text.split(',').map(|bias| bias.trim().parse()).collect();
+    biases
+        .map(Biases)
+        .map_err(|_| "expected comma-separated numbers, such as 5,0, or none".to_owned())
+}
+
 impl TrainingFlags {
     /// Overwrites the settings that were given on the command line.
     pub(super) fn apply(&self, config: &mut PpoConfig) {
@@ -352,6 +371,13 @@ impl TrainingFlags {
         );
         set(&mut config.network.activation, &self.activation);
         set(&mut config.network.shared, &self.shared);
+        set(
+            &mut config.network.policy_bias,
+            &self
+                .policy_bias
+                .as_ref()
+                .map(|Biases(biases)| biases.clone()),
+        );
         self.gymnasium.apply(&mut config.gymnasium);
     }
 

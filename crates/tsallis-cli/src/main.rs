@@ -64,6 +64,7 @@ enum Command {
     Tabular(lab::tabular::Tabular),
     Converge(lab::converge::Converge),
     Network(lab::network::Network),
+    Trajectories(lab::trajectories::Trajectories),
     Recommend(lab::recommend::Recommend),
     Bandit(lab::bandit::Bandit),
 }
@@ -212,6 +213,7 @@ fn main() -> ExitCode {
         },
         Command::Converge(converge) => converge.run().map_err(Into::into),
         Command::Network(network) => network.run().map_err(Into::into),
+        Command::Trajectories(trajectories) => trajectories.run().map_err(Into::into),
         Command::Recommend(recommend) => recommend.run().map_err(Into::into),
         Command::Bandit(bandit) => bandit.run().map_err(Into::into),
     };

@@ -206,6 +206,58 @@ fn network_compares_the_gradient_with_the_bound_for_tables() {
 }
 
 #[test]
+fn trajectories_escape_from_a_wrong_policy() {
+    let out = folder("trajectories");
+    let arms =
+        "trajectories --mdp bandit:0,1 --alpha 0.5 1 --gap 5 --probability 0.1 --step-size 1 2";
+    let options = format!("{arms} --iterations 3000");
+    let said = run(&options.split(' ').collect::<Vec<_>>(), &out);
+    assert!(said.contains("2 of 2"), "{said}");
+    let figures = ["escape.svg", "escape.png", "trajectories.svg"];
+    written(&out, &figures);
+    let rows = table(&out.join("runs.csv"));
+    // Two starts, two alphas and two step sizes.
+    assert_eq!(rows.len(), 8);
+    let escape = |start: &str, alpha: &str, step_size: &str| {
+        let is_it = |row: &&BTreeMap<String, String>| {
+            row["start"] == start && row["alpha"] == alpha && row["step_size"] == step_size
+        };
+        number(rows.iter().find(is_it).expect("a run"), "escape")
+    };
+    // The flow of alpha = 1/2 is slower from the same probability. Half the steps of twice the size are as far.
+    let from = "probability 0.1";
+    assert!(escape(from, "0.5", "1.0") > escape(from, "1", "1.0"));
+    let (one, two) = (
+        escape("logit gap 5", "1", "1.0"),
+        escape("logit gap 5", "1", "2.0"),
+    );
+    assert!((one / two - 2.0).abs() < 0.1, "{one} {two}");
+    for row in table(&out.join("summary.csv")) {
+        let lengthening = number(&row, "lengthening");
+        assert!((0.8..1.4).contains(&lengthening), "{lengthening}");
+        assert_eq!((&*row["escaped"], &*row["off_support"]), ("1", "0"));
+    }
+
+    // An action off the support of two is lost, unless the projection keeps it.
+    let sparse = "trajectories --mdp bandit:0,1 --method sampled --alpha 2 --gap 3 --iterations 2000 --seeds 2";
+    for (floor, share) in [("", "2"), (" --floor 0.1", "0")] {
+        let out = folder("trajectories-sparse");
+        let options = format!("{sparse}{floor}");
+        run(&options.split(' ').collect::<Vec<_>>(), &out);
+        assert_eq!(table(&out.join("summary.csv"))[0]["off_support"], share);
+    }
+
+    let out = folder("trajectories-learner");
+    let learner =
+        "trajectories --mdp bandit:0,1 --method learner --alpha 1 --gap 3 --iterations 8 --seeds 2";
+    run(&learner.split(' ').collect::<Vec<_>>(), &out);
+    for row in table(&out.join("runs.csv")) {
+        // The biases of the head make the first policy wrong, so no run has escaped at once.
+        assert!(number(&row, "escape") >= 1.0);
+    }
+}
+
+#[test]
 fn recommend_prints_numbers_and_formulas() {
     let output = output(&mut tsallis(&[
         "recommend",
@@ -805,6 +857,37 @@ fn invalid_arguments_print_one_line() {
             "a number, the power of the transform",
         ),
         ("tabular --out BELOW", "cannot create the folder"),
+        (
+            "trajectories --mdp bandit:1,1",
+            "a process whose worst actions earn less than the best ones, not bandit:1,1",
+        ),
+        ("trajectories --gap -1", "--gap must be from 0"),
+        (
+            "trajectories --probability 0.5",
+            "--probability must be above 0 and below 0.5, not 0.5",
+        ),
+        ("trajectories --step-size 0", "--step-size must be positive"),
+        ("trajectories --floor 0.6", "--floor must be from 0 to 0.5"),
+        (
+            "trajectories --method learner --floor 0.1",
+            "--method must be exact or sampled with --floor",
+        ),
+        (
+            "trajectories --method learner --alpha le-cam",
+            "--alpha must be a number for the learner",
+        ),
+        (
+            "trajectories --method learner --mdp deepsea:4",
+            "the same worst action in every state for the learner, or --gap 0",
+        ),
+        (
+            "trajectories --method learner --step-size 1e-50",
+            "learning_rate is 1e-50",
+        ),
+        ("trajectories --device tpu", "no device \"tpu\""),
+        ("trajectories --horizon 0", "--horizon must be from 1"),
+        ("trajectories --seeds 0", "--seeds must be from 1"),
+        ("trajectories --out BELOW", "cannot create the folder"),
         ("bandit --gap 0.9", "--gap must be above 0"),
         ("bandit --arms 1", "--arms must be from 2"),
         ("bandit --rounds 0", "--rounds must be from 1"),

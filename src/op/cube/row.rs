@@ -95,7 +95,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
             Layout::Registers { slots } => slots.runtime(),
             Layout::Streaming => {
                 let units = comptime!(plan.units);
-                self.parameters.columns.div_ceil(units)
+                (self.parameters.columns + units - 1u32) / units
             }
         }
     }

@@ -13,9 +13,9 @@ use crate::{
     op::RowParameters,
 };
 use burn::Tensor;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Bool, Device, Int};
+use burn::tensor::{Bool, Device, Int, TensorData};
 use std::convert::Infallible;
 
 /// A policy over finitely many actions: a linear layer whose outputs are the logits of a Tsallis softargmax
@@ -69,6 +69,23 @@ impl TsallisPolicyHead {
             actions,
             alpha,
         })
+    }
+
+    /// Sets the biases of the logits. An empty slice leaves them.
+    pub(super) fn with_bias(mut self, bias: &[f64]) -> Self {
+        if !bias.is_empty() {
+            let logits = self.actions.logits();
+            assert_eq!(
+                bias.len(),
+                logits,
+                "a policy head has a bias for each logit"
+            );
+            let device = self.linear.weight.val().device();
+            let bias = bias.iter().map(|&bias| bias as f32).collect();
+            let bias = Tensor::from_data(TensorData::new(bias, [logits]), &device);
+            self.linear.bias = Some(Param::from_tensor(bias));
+        }
+        self
     }
 
     /// Returns the actions.
@@ -246,7 +263,6 @@ mod tests {
     use super::*;
     use crate::experiment::{Purpose, stream};
     use crate::rl::policy::exponential_noise;
-    use burn::tensor::TensorData;
 
     /// Returns the probabilities and the number of times each action is drawn, in `rounds` draws for each of
     /// `rows` rows of the same logits.

@@ -22,6 +22,10 @@ pub struct NetworkConfig {
     pub activation: Activation,
     /// Whether the policy and the value share their hidden layers. Otherwise each has its own.
     pub shared: bool,
+    /// Initial biases of the logits, one for each action, or empty for zero. With them, training starts near the policy
+    /// of these logits and not near the uniform policy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policy_bias: Vec<f64>,
 }
 
 impl Default for NetworkConfig {
@@ -30,6 +34,7 @@ impl Default for NetworkConfig {
             hidden: vec![64, 64],
             activation: Activation::Tanh,
             shared: false,
+            policy_bias: Vec::new(),
         }
     }
 }
@@ -117,6 +122,10 @@ pub struct ActorCritic {
 
 impl ActorCritic {
     /// Creates the networks, with initial weights drawn from `weights`.
+    ///
+    /// # Panics
+    ///
+    /// If [`policy_bias`](NetworkConfig::policy_bias) is not empty and has another length than the logits.
     pub fn new(
         observation_size: usize,
         actions: impl Into<ActionSpace>,
@@ -151,7 +160,8 @@ impl ActorCritic {
         let features = config.hidden.last().copied().unwrap_or(observation_size);
         Ok(Self {
             actor: Features::new(observation_size, config, device, initializer)?,
-            policy: TsallisPolicyHead::initialized(features, actions, alpha, device, initializer)?,
+            policy: TsallisPolicyHead::initialized(features, actions, alpha, device, initializer)?
+                .with_bias(&config.policy_bias),
             critic: (!config.shared)
                 .then(|| Features::new(observation_size, config, device, initializer))
                 .transpose()?,

@@ -1,7 +1,8 @@
 use crate::math::MAX_ALPHA;
 use crate::rl::UnknownName;
 use crate::rl::env::{
-    EnvironmentError, EnvironmentKind, EnvironmentOptions, GymnasiumConfig, VectorEnvironment,
+    EnvironmentError, EnvironmentKind, EnvironmentOptions, GymnasiumConfig, Spaces,
+    VectorEnvironment,
 };
 use crate::rl::policy::NetworkConfig;
 use serde::{Deserialize, Serialize};
@@ -348,9 +349,18 @@ impl PpoConfig {
         features.saturating_mul(if self.network.shared { 1 } else { 2 })
     }
 
-    /// Checks that the networks for observations of this size are not too large.
-    pub(super) fn check_networks(&self, observation_size: usize) -> Result<(), ConfigError> {
-        let parameters = self.parameters(observation_size);
+    /// Checks that the networks of an environment are not too large and have a bias for each logit or none.
+    pub(super) fn check_networks(&self, spaces: &Spaces) -> Result<(), ConfigError> {
+        let (bias, logits) = (&self.network.policy_bias, spaces.actions.logits());
+        if !bias.is_empty() && bias.len() != logits {
+            let wanted = format!("empty or have {logits} numbers, one for each action");
+            return Err(ConfigError::new(
+                "policy_bias",
+                format!("{bias:?}"),
+                &wanted,
+            ));
+        }
+        let parameters = self.parameters(spaces.observation_size);
         if parameters <= MAX_PARAMETERS {
             return Ok(());
         }
@@ -470,8 +480,16 @@ impl PpoConfig {
             let wanted = format!("a layer width from 1 to {MAX_WIDTH}");
             return Err(ConfigError::new("hidden", width, &wanted));
         }
+        for &bias in &self.network.policy_bias {
+            check(
+                "policy_bias",
+                bias,
+                (bias as f32).is_finite(),
+                "a number within the range of f32",
+            )?;
+        }
         if let Some(spaces) = self.environment.spaces() {
-            self.check_networks(spaces.observation_size)?;
+            self.check_networks(&spaces)?;
         }
         // The advantage of a single step has no variance to normalize by.
         if self.normalize_advantages && self.batch() == 1 {
@@ -600,6 +618,14 @@ mod tests {
         assert_eq!(
             message(|c| c.network.hidden = vec![64, 0]),
             "hidden is 0: it must be a layer width from 1 to 65536"
+        );
+        assert_eq!(
+            message(|c| c.network.policy_bias = vec![5.0]),
+            "policy_bias is [5.0]: it must be empty or have 2 numbers, one for each action"
+        );
+        assert_eq!(
+            message(|c| c.network.policy_bias = vec![0.0, 1e39]),
+            "policy_bias is 1e39: it must be a number within the range of f32"
         );
         assert_eq!(
             message(|c| {

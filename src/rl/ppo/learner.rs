@@ -126,7 +126,7 @@ impl Learner {
     ) -> Result<Self, LearnerError> {
         config.validate()?;
         config.check_environments(environments.len())?;
-        config.check_networks(environments.observation_size())?;
+        config.check_networks(environments.spaces())?;
         config.normalize(&mut environments)?;
         let device = device.clone().autodiff();
         let mut weights = stream(config.seed, Purpose::Weights, 0);
@@ -415,6 +415,7 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::rl::policy::NetworkConfig;
+    use burn::Tensor;
 
     fn small(alpha: f64) -> PpoConfig {
         PpoConfig {
@@ -689,6 +690,28 @@ mod tests {
             ),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_first_policy_is_that_of_the_biases() {
+        let network = NetworkConfig {
+            policy_bias: vec![0.0, 2.0, 0.0],
+            ..small(0.5).network
+        };
+        let config = PpoConfig {
+            network,
+            ..small(0.5)
+        };
+        let device = Device::flex();
+        let model = Learner::new(config, &device)
+            .expect("valid")
+            .model()
+            .valid();
+        let logits = model.logits(Tensor::ones([1, 3], &device)).into_data();
+        let logits: Vec<f32> = logits.iter().collect();
+        for (logit, bias) in logits.iter().zip([0.0, 2.0, 0.0]) {
+            assert!((logit - bias).abs() < 0.05, "{logits:?}");
+        }
     }
 
     #[test]

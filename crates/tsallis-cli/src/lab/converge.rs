@@ -2,8 +2,8 @@ use super::number_format::{Compact, or_dash};
 use super::progress::Progress;
 use super::text_table::TextTable;
 use super::{
-    LabError, PROCESS_HELP, check_count, check_positive, escape, make_folder, print_written,
-    write_table,
+    LabError, PROCESS_HELP, check_count, check_positive, divergence_label, escape, log_spaced,
+    make_folder, print_written, write_table,
 };
 use crate::plot::{Axis, Figure, GRAY, Line, LinePlot, decade_above, divergence_color};
 use crate::print_paragraph::print_paragraph;
@@ -244,7 +244,7 @@ impl Converge {
             Axis::log("distance of the regularized value from its optimum").range(range),
         );
         for trace in traces {
-            let points = log_spaced(self.iterations).map(|n| (n as f64, trace.gaps[n]));
+            let points = log_spaced(self.iterations, POINTS).map(|n| (n as f64, trace.gaps[n]));
             let line = Line::new(points, divergence_color(trace.divergence));
             plot = plot.line(line.label(divergence_label(trace.divergence)));
         }
@@ -284,7 +284,7 @@ impl Converge {
         for Trace { divergence, .. } in traces {
             header += &format!(",fpg_{divergence},value_iteration_{divergence}");
         }
-        let rows = log_spaced(self.iterations).map(|n| {
+        let rows = log_spaced(self.iterations, POINTS).map(|n| {
             let mut row = vec![Some(n as f64)];
             for trace in traces {
                 row.push(Some(trace.gaps[n]));
@@ -345,31 +345,6 @@ fn measured_rate(gaps: &[f64], rounding: f64) -> Option<f64> {
     Some(rate).filter(|rate| rate.is_finite())
 }
 
-/// Returns iterations from 0 to `last`, both included, evenly spaced in their logarithm.
-fn log_spaced(last: usize) -> impl Iterator<Item = usize> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        if at > last {
-            return None;
-        }
-        let here = at;
-        let next = (at as f64 * (last.max(2) as f64).powf(1.0 / POINTS as f64)) as usize;
-        at = next.max(at + 1);
-        if at > last && here < last {
-            at = last;
-        }
-        Some(here)
-    })
-}
-
-fn divergence_label(divergence: Divergence) -> String {
-    match divergence {
-        Divergence::Tsallis(1.0) => "α = 1 (softmax)".to_owned(),
-        Divergence::Tsallis(alpha) => format!("α = {alpha}"),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,15 +356,5 @@ mod tests {
         assert!((rate - 0.3).abs() < 1e-9, "{rate}");
         assert_eq!(measured_rate(&[1e-15, 1e-16], 1e-13), None);
         assert_eq!(measured_rate(&[], 1e-13), None);
-    }
-
-    #[test]
-    fn log_spaced_iterations_include_both_ends() {
-        for last in [1, 2, 7, 5000] {
-            let kept: Vec<usize> = log_spaced(last).collect();
-            assert_eq!((kept[0], kept[kept.len() - 1]), (0, last));
-            assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
-        }
-        assert!(log_spaced(100_000).count() < POINTS + 200);
     }
 }

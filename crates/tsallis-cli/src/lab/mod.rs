@@ -12,14 +12,18 @@ pub(super) mod recommend;
 mod sweep_report;
 pub(super) mod tabular;
 mod text_table;
+pub(super) mod trajectories;
 
+use super::device::DeviceError;
 use super::plot::PlotError;
 use super::print_paragraph::print_paragraph;
 use burn_tsallis::experiment::{FileError, write_atomically};
+use burn_tsallis::rl::ppo::{ConfigError, LearnerError};
 use serde::Serialize;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use tsallis_lab::Divergence;
 use tsallis_lab::algorithms::SettingsError;
 use tsallis_lab::exact::AssumptionError;
 use tsallis_lab::mdp::{MAX_REWARD, MdpError, NameError};
@@ -60,12 +64,21 @@ pub(super) enum LabError {
     Write(#[from] FileError),
     #[error("cannot write a table: {0}")]
     Csv(#[from] csv::Error),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Learner(#[from] LearnerError),
 }
 
 impl LabError {
     /// Returns whether the error comes from the arguments or files of the command line, not from the machine.
     pub(super) fn is_usage(&self) -> bool {
-        !matches!(self, Self::Plot(PlotError::Draw(_)) | Self::Csv(_))
+        !matches!(
+            self,
+            Self::Plot(PlotError::Draw(_)) | Self::Csv(_) | Self::Learner(_)
+        )
     }
 }
 
@@ -167,6 +180,32 @@ fn mean_of_seeds(count: usize) -> String {
     }
 }
 
+/// Returns about `points` iterations from 0 to `last`, both included, evenly spaced in their logarithm.
+fn log_spaced(last: usize, points: usize) -> impl Iterator<Item = usize> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        if at > last {
+            return None;
+        }
+        let here = at;
+        let next = (at as f64 * (last.max(2) as f64).powf(1.0 / points as f64)) as usize;
+        at = next.max(at + 1);
+        if at > last && here < last {
+            at = last;
+        }
+        Some(here)
+    })
+}
+
+/// Returns the name of a divergence for a legend.
+fn divergence_label(divergence: Divergence) -> String {
+    match divergence {
+        Divergence::Tsallis(1.0) => "α = 1 (softmax)".to_owned(),
+        Divergence::Tsallis(alpha) => format!("α = {alpha}"),
+        other => other.to_string(),
+    }
+}
+
 /// Prints the names of the files that were written.
 fn print_written(folder: &Path, names: &str) {
     print_paragraph(&format!("Written to {}: {names}", folder.display()));
@@ -189,5 +228,15 @@ mod tests {
             assert_eq!(file_name(process), name);
         }
         assert_eq!(file_name(&"ä".repeat(400)).len(), 120);
+    }
+
+    #[test]
+    fn log_spaced_iterations_include_both_ends() {
+        for last in [1, 2, 7, 5000] {
+            let kept: Vec<usize> = log_spaced(last, 400).collect();
+            assert_eq!((kept[0], kept[kept.len() - 1]), (0, last));
+            assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+        assert!(log_spaced(100_000, 400).count() < 600);
     }
 }

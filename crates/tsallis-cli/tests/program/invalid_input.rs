@@ -50,6 +50,8 @@ fn invalid_input_prints_one_line() {
         (&["--epochs", "0"], "epochs is 0"),
         (&["--minibatches", "7"], "minibatches is 7"),
         (&["--hidden", "64,0"], "hidden is 0"),
+        (&["--policy-bias", "5"], "policy_bias is [5.0]"),
+        (&["--policy-bias", "-5,inf"], "policy_bias is inf"),
         (&["--hidden", "65536,65536"], "hidden is [65536, 65536]"),
         (
             &["--adam-epsilon", "1e-50"],
@@ -195,6 +197,10 @@ fn an_unparsable_command_line_prints_one_line() {
         (
             &["train", "--value-clip", "off"],
             "invalid value 'off' for '--value-clip <NUMBER>': expected a number or none",
+        ),
+        (
+            &["train", "--policy-bias", "5;0"],
+            "invalid value '5;0' for '--policy-bias <NUMBERS>': expected comma-separated numbers",
         ),
         (
             &["train", "--hidden", "64;64"],

@@ -15,5 +15,6 @@ pub use evaluator::{Evaluator, Gradient, Values};
 pub(crate) use evaluator::{dot, regularized_advantage};
 pub use finite_horizon::FiniteHorizon;
 pub use optimum::{
-    Optimum, ValueIteration, best_finite_horizon_value, best_value, optimum, value_iteration,
+    Optimum, ValueIteration, best_finite_horizon_value, best_value, best_values, optimum,
+    value_iteration,
 };

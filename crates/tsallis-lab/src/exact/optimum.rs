@@ -122,6 +122,20 @@ impl Iterator for ValueIteration<'_> {
 
 /// Computes `V*(rho)` without regularization, by policy iteration.
 pub fn best_value(evaluator: &Evaluator<'_>) -> f64 {
+    dot(evaluator.mdp().start(), &best_values(evaluator).states)
+}
+
+/// Computes `V*` and `Q*` without regularization, by policy iteration.
+///
+/// ```
+/// use tsallis_lab::exact::{Evaluator, best_values};
+/// use tsallis_lab::mdp::bandit;
+///
+/// let arms = bandit(&[0.25, 1.0], 0.0)?;
+/// assert_eq!(best_values(&Evaluator::new(&arms)).actions, [0.25, 1.0]);
+/// # Ok::<(), tsallis_lab::MdpError>(())
+/// ```
+pub fn best_values(evaluator: &Evaluator<'_>) -> Values {
     let mdp = evaluator.mdp();
     let mut choices = vec![0; mdp.states()];
     let mut best = f64::NEG_INFINITY;
@@ -141,10 +155,10 @@ pub fn best_value(evaluator: &Evaluator<'_>) -> f64 {
             }
         }
         if !changed || !rose {
-            return dot(mdp.start(), &values.states);
+            return values;
         }
     }
-    evaluator.objective(&TablePolicy::deterministic(&choices, mdp.actions()), 0.0)
+    evaluator.values(&TablePolicy::deterministic(&choices, mdp.actions()), 0.0)
 }
 
 /// Computes the largest `E sum_{t < H} gamma^t r_t` of any policy that may depend on the time, by dynamic programming.

@@ -335,6 +335,7 @@ mod tests {
             hidden: hidden.to_vec(),
             activation,
             shared,
+            ..NetworkConfig::default()
         }
     }
 
