@@ -14,6 +14,16 @@
 //! | `summary`, `forward`, `backward` | the algorithm: `kernels/row.wgsl`, `forward.wgsl`, `backward.wgsl` |
 //! | `ratio`, `elementary` | scalar functions: `kernels/ratio.wgsl`, `elementary.wgsl` |
 
+#![allow(
+    clippy::collapsible_if,
+    reason = "`if comptime!` chooses what is compiled, and the condition in it is evaluated by the kernel"
+)]
+#![allow(clippy::manual_div_ceil, reason = "a kernel has no `div_ceil`")]
+#![allow(
+    clippy::too_many_arguments,
+    reason = "a kernel has an argument for each buffer"
+)]
+
 mod backward;
 #[doc(hidden)]
 pub mod definitions;

@@ -9,19 +9,23 @@ const TILE_ROWS: u32 = 64;
 const HALF_TILE_ROWS: u32 = 32;
 
 /// Length of the longest row that a plane computes.
-const MAX_PLANE_ROW: usize = 1024;
+const MAX_PLANE_ROW: usize = 128;
 
 /// Number of units of a cube whose rows take a plane each.
 const PLANE_CUBE: u32 = 128;
 
-/// Number of entries of a longer row for each unit, and the limits of the cube size that follows from it. Above the
-/// upper limit each unit has too few registers.
-const ENTRIES_PER_UNIT: usize = 8;
+/// Number of entries of a longer row for each unit, and the limits of the cube size that follows from it.
+const ENTRIES_PER_UNIT: usize = 4;
 const MIN_CUBE: u32 = 32;
-const MAX_CUBE: u32 = 512;
+const MAX_CUBE: u32 = 1024;
 
-/// Largest number of entries that a unit holds in registers.
-const MAX_SLOTS: usize = 32;
+/// Number of units of a cube that reads a long row again for every pass. With more, ptxas spills to let two cubes run at
+/// once.
+const MAX_STREAMING_CUBE: u32 = 512;
+
+/// Largest number of entries that a unit holds in registers. LLVM unrolls every pass over them. With 8 entries some
+/// kernels spill on `sm_90a`, and with 32 they have a megabyte of PTX (`tools/cube-kernels`).
+const MAX_SLOTS: usize = 4;
 
 /// Where a unit finds the entries of its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,34 +126,36 @@ impl Plan {
     /// One plane for each row, in registers. `None` without planes, and for rows that are too long.
     pub fn plane_per_row(columns: usize, limits: Limits) -> Option<Self> {
         let plane = limits.plane?;
+        let vector = vector(columns, plane, limits);
         (columns <= MAX_PLANE_ROW).then_some(Self {
             layout: Layout::Registers {
-                slots: slots(columns, plane, limits.vector)?,
+                slots: slots(columns, plane, vector)?,
             },
             reduction: Reduction::Plane,
             units: plane,
             rows: (PLANE_CUBE / plane).max(1),
-            vector: limits.vector,
+            vector,
         })
     }
 
     /// One cube for each row, in registers. `None` for rows that do not fit.
     pub fn cube_per_row(columns: usize, limits: Limits) -> Option<Self> {
         let units = cube_size(columns, limits);
+        let vector = vector(columns, units, limits);
         (units > 1).then_some(Self {
             layout: Layout::Registers {
-                slots: slots(columns, units, limits.vector)?,
+                slots: slots(columns, units, vector)?,
             },
             reduction: Reduction::of_cube(units, limits),
             units,
             rows: 1,
-            vector: limits.vector,
+            vector,
         })
     }
 
     /// One cube for each row, which is read again for every pass.
     pub fn streaming(columns: usize, limits: Limits) -> Option<Self> {
-        let units = cube_size(columns, limits);
+        let units = cube_size(columns, limits).min(MAX_STREAMING_CUBE);
         (units > 1).then_some(Self {
             layout: Layout::Streaming,
             reduction: Reduction::of_cube(units, limits),
@@ -199,6 +205,15 @@ fn cube_size(columns: usize, limits: Limits) -> u32 {
         .min(power_of_two_up_to(limits.units))
 }
 
+/// Returns the number of entries that are read together. It is halved if units would have none.
+fn vector(columns: usize, units: u32, limits: Limits) -> usize {
+    let mut vector = limits.vector.min(MAX_SLOTS);
+    while vector > 1 && units as usize * vector > columns.next_power_of_two() {
+        vector /= 2;
+    }
+    vector
+}
+
 /// Returns the number of registers of each unit, or `None` if there are too few. It is a power of two, so that rows of
 /// several lengths share a kernel.
 fn slots(columns: usize, units: u32, vector: usize) -> Option<u32> {
@@ -231,15 +246,17 @@ mod tests {
         assert_eq!(layout(1), (1, 64, Reduction::Alone));
         assert_eq!(layout(18), (1, 32, Reduction::Alone));
         assert_eq!(layout(64), (32, 4, Reduction::Plane));
-        assert_eq!(layout(1024), (32, 4, Reduction::Plane));
+        assert_eq!(layout(128), (32, 4, Reduction::Plane));
         let by_planes = Reduction::PlaneThenShared { plane: 32 };
-        assert_eq!(layout(4096), (512, 1, by_planes));
-        assert_eq!(layout(16_384), (512, 1, by_planes));
-        assert_eq!(
-            Plan::for_rows(16_384, GPU).layout,
-            Layout::Registers { slots: 32 }
-        );
-        assert_eq!(Plan::for_rows(16_388, GPU).layout, Layout::Streaming);
+        assert_eq!(layout(1024), (256, 1, by_planes));
+        assert_eq!(layout(4096), (1024, 1, by_planes));
+        let registers = Layout::Registers { slots: 4 };
+        assert_eq!(Plan::for_rows(4096, GPU).layout, registers);
+        assert_eq!(Plan::for_rows(4100, GPU).layout, Layout::Streaming);
+        // A narrower vector, so that every unit has entries.
+        let half = Limits { vector: 8, ..GPU };
+        assert_eq!(Plan::for_rows(4096, half).vector, 4);
+        assert_eq!(Plan::for_rows(64, half).vector, 2);
     }
 
     #[test]
