@@ -233,8 +233,10 @@ fn trajectories_escape_from_a_wrong_policy() {
     );
     assert!((one / two - 2.0).abs() < 0.1, "{one} {two}");
     for row in table(&out.join("summary.csv")) {
+        // The heavy tail is close to linear, and the softmax still close to 1 / n.
         let lengthening = number(&row, "lengthening");
-        assert!((0.8..1.4).contains(&lengthening), "{lengthening}");
+        let is_near_linear = lengthening < 2.0;
+        assert_eq!(is_near_linear, row["alpha"] == "0.5", "{lengthening}");
         assert_eq!((&*row["escaped"], &*row["off_support"]), ("1", "0"));
     }
 
