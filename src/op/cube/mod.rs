@@ -1,6 +1,6 @@
 //! The operator on CubeCL devices. One backend type covers every runtime. The tensor's client identifies the runtime.
 //!
-//! A client that compiles WGSL runs the kernels of [`super::wgsl`]. Every other client runs the kernels of this folder,
+//! A client that compiles WGSL runs the kernels of `super::wgsl`. Every other client runs the kernels of this folder,
 //! which CubeCL compiles for CUDA, ROCm, Vulkan, Metal and the CPU. A dtype that they do not support takes the portable
 //! path.
 //!
