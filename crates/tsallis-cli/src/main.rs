@@ -162,6 +162,7 @@ impl CommandError {
         match self {
             Self::Config(_) | Self::Device(_) | Self::Run(_) | Self::Write(_) | Self::File(_) => 2,
             Self::NotAllowedWithResume(_) | Self::ResumeTogether { .. } | Self::Unprepared(_) => 2,
+            Self::Sweep(sweep::SweepError::Interrupted { .. }) => 1,
             Self::Sweep(_) | Self::Compare(_) | Self::PlotRuns(_) => 2,
             Self::Check(check::CheckError::Broken(_)) => 1,
             Self::Check(_) => 2,
