@@ -183,7 +183,8 @@ impl Trajectories {
             step_sizes.push(self.method.default_step_size());
         }
         for &gap in &gaps {
-            check_within("--gap", gap, 0.0..=MAX_REWARD)?;
+            let holds = (0.0..=MAX_REWARD).contains(&gap);
+            check(holds, "--gap", "from 0 to 1e100", gap)?;
         }
         for &p in &probabilities {
             let needs = format!("above 0 and below {}", 1.0 / actions as f64);
