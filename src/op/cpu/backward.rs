@@ -6,9 +6,10 @@ use super::elementary::log1p;
 use super::group::{GroupInputs, Handled, LaneRoots};
 use super::layout::{self, Layout, Sums};
 use super::summary::Group;
-use super::vector::{M, V, copy_mask, load, splat, store};
+use super::vector::{M, V, as_unwritten, copy_mask, load, splat, store, write};
 use crate::math::{Output, Real};
 use macerator::Simd;
+use std::mem::MaybeUninit;
 
 /// Largest `(u / u_max)^c` above alpha = 1 at which the vectorized gradients of `ln p` are accurate.
 const MAX_EDGE_SLOPE: f32 = 32.0;
@@ -23,7 +24,7 @@ const GAP_ROUNDING: f32 = 1e-2;
 
 /// The buffers of the gradients. A buffer that is `None` is not filled.
 pub(super) struct Gradients<'a> {
-    pub logits: &'a mut [f32],
+    pub logits: &'a mut [MaybeUninit<f32>],
     pub alpha: Option<&'a mut [f32]>,
     pub reference: Option<&'a mut [f32]>,
 }
@@ -35,7 +36,8 @@ pub(super) struct Backward<'a, L> {
     pub output: Output,
     pub roots: &'a LaneRoots,
     pub cotangent: &'a [f32],
-    /// Scratch, a number for each entry.
+    /// Scratch, a number for each entry, as are the next two.
+    pub scratch: &'a mut [f32],
     pub weights: &'a mut [f32],
     pub slopes: &'a mut [f32],
     pub gradients: Gradients<'a>,
@@ -47,7 +49,9 @@ impl<L: Layout> Kernel for Backward<'_, L> {
     #[inline(always)]
     fn run<S: Simd, O: CurveKind>(self) -> Handled {
         let zero = splat::<S>(0.0);
-        let group = self.inputs.group::<S>();
+        let Some(group) = self.inputs.group::<S>() else {
+            return Handled::NONE;
+        };
         let c = group.summary.c;
         let l = load::<S>(&self.roots.root, 0);
         // The root of an invalid or empty row is NaN.
@@ -81,9 +85,9 @@ impl<L: Layout> Kernel for Backward<'_, L> {
                 for i in group.vectors() {
                     store::<S>(self.slopes, i, zero - group.gap(i));
                 }
-                let logits = self.gradients.logits;
+                let unscaled = self.scratch;
                 let gradients = Gradients {
-                    logits: &mut *logits,
+                    logits: as_unwritten(unscaled),
                     alpha: None,
                     reference: None,
                 };
@@ -91,9 +95,9 @@ impl<L: Layout> Kernel for Backward<'_, L> {
                 let c = load::<S>(self.cotangent, 0);
                 let mut largest_value = zero;
                 for i in group.vectors() {
-                    let value = load::<S>(logits, i);
+                    let value = load::<S>(unscaled, i);
                     largest_value = largest_value.max(value.abs());
-                    store::<S>(logits, i, value * c);
+                    write::<S>(self.gradients.logits, i, value * c);
                 }
                 let largest_value = layout::max::<S, L>(largest_value);
                 let rounding = splat::<S>(GAP_ROUNDING) * largest.gap * largest.weight;
@@ -112,7 +116,6 @@ struct Gradient<'a, 'g, S: Simd, L, C> {
 
 /// The entry of the largest weight of each row.
 struct Largest<S: Simd> {
-    index: V<S>,
     weight: V<S>,
     cotangent: V<S>,
     gap: V<S>,
@@ -135,8 +138,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
     /// The weights `k = q u^(2 - alpha)`.
     #[inline(always)]
     fn weight(&self, at: usize) -> V<S> {
-        let (_, v) = self.curve.at(self.group.gap(at));
-        self.group.q(at) * v * self.root.power
+        self.group.q(at) * self.curve.weight(self.group.gap(at))
     }
 
     /// Returns the entry of the largest logit of rows with a constant reference. Up to alpha = 2, it has the largest
@@ -144,24 +146,27 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
     #[inline(always)]
     fn at_largest_logit(&self, cotangent: &[f32]) -> Largest<S> {
         let zero = splat::<S>(0.0);
-        let (mut center, mut index) = (zero, zero);
+        let mut center = zero;
         for i in self.group.vectors() {
-            let is_largest = self.group.gap(i).eq(zero);
-            center = is_largest.select(load::<S>(cotangent, i), center);
-            index = is_largest.select(layout::index::<S, L>(i), index);
+            let is_other = self.group.gap(i).gt(zero);
+            if L::ALONG_ROW && is_other.all() {
+                continue;
+            }
+            center = is_other.select(center, load::<S>(cotangent, i));
+            if L::ALONG_ROW {
+                break;
+            }
         }
-        let (_, v) = self.curve.at(zero);
         Largest {
-            index: layout::pick::<S, L>(zero.eq(zero), index),
-            weight: self.group.q(0) * v * self.root.power,
+            weight: self.group.q(0) * self.curve.weight(zero),
             cotangent: layout::pick::<S, L>(zero.eq(zero), center),
             gap: zero,
         }
     }
 
-    /// Fills the weights, and returns the entry of the largest one.
+    /// Fills the weights, and returns the entry of the largest one with its index.
     #[inline(always)]
-    fn weigh(&self, cotangent: &[f32], weights: &mut [f32]) -> Largest<S> {
+    fn weigh(&self, cotangent: &[f32], weights: &mut [f32]) -> (Largest<S>, V<S>) {
         let zero = splat::<S>(0.0);
         let (mut best, mut center, mut best_gap) = (zero, zero, zero);
         let mut best_index = zero;
@@ -177,12 +182,13 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         }
         let weight = layout::max::<S, L>(best);
         let is_best = best.eq(weight);
-        Largest {
+        let index = layout::pick::<S, L>(copy_mask(&is_best), best_index);
+        let largest = Largest {
             weight,
-            index: layout::pick::<S, L>(copy_mask(&is_best), best_index),
             cotangent: layout::pick::<S, L>(copy_mask(&is_best), center),
             gap: layout::pick::<S, L>(is_best, best_gap),
-        }
+        };
+        (largest, index)
     }
 
     /// `(h_i / p_i, r_i)`, with `h` the derivative of `p` in alpha at a fixed `mu`, up to a multiple of `r_i`:
@@ -235,7 +241,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let (zero, group) = (splat::<S>(0.0), self.group);
         let is_weighed = group.summary.constant.is_none();
         let largest = if is_weighed {
-            self.weigh(cotangent, weights)
+            self.weigh(cotangent, weights).0
         } else {
             self.at_largest_logit(cotangent)
         };
@@ -278,7 +284,8 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         for i in group.vectors() {
             let k = load::<S>(weights, i);
             let value = k * ((load::<S>(cotangent, i) - center) - mean);
-            store::<S>(gradients.logits, i, k.gt(zero).select(value, zero));
+            group.prefetch_next(i);
+            write::<S>(gradients.logits, i, k.gt(zero).select(value, zero));
         }
         largest
     }
@@ -290,10 +297,10 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         cotangent: &[f32],
         weights: &mut [f32],
         slopes: &mut [f32],
-        gradients: Gradients<'_>,
+        mut gradients: Gradients<'_>,
     ) {
         let (zero, group) = (splat::<S>(0.0), self.group);
-        let largest = self.weigh(cotangent, weights);
+        let (largest, index) = self.weigh(cotangent, weights);
         let weights = &*weights;
         if let Some(alpha) = gradients.alpha {
             let multiple = self.multiple(&largest);
@@ -334,12 +341,12 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let dominant = largest
             .weight
             .gt(half)
-            .select(largest.index, zero - splat::<S>(1.0));
+            .select(index, zero - splat::<S>(1.0));
         let mut sums = Sums::<S, L, 1>::zero();
         for i in group.vectors() {
             // Both are zero off the support.
             let value = load::<S>(slopes, i) - load::<S>(weights, i) * mean;
-            store::<S>(logits, i, value);
+            store::<S>(slopes, i, value);
             let is_dominant = layout::index::<S, L>(i).eq(dominant);
             sums.add([is_dominant.select(zero, value)]);
         }
@@ -347,12 +354,11 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let others = zero - (others.high + others.low);
         for i in group.vectors() {
             let is_dominant = layout::index::<S, L>(i).eq(dominant);
-            store::<S>(logits, i, is_dominant.select(others, load::<S>(logits, i)));
-        }
-        if let Some(reference) = gradients.reference {
-            for i in group.vectors() {
+            let value = is_dominant.select(others, load::<S>(slopes, i));
+            write::<S>(logits, i, value);
+            if let Some(reference) = &mut gradients.reference {
                 let log_slope = self.curve.log_slope(group.gap(i));
-                let value = load::<S>(logits, i) / (log_slope * group.q(i));
+                let value = value / (log_slope * group.q(i));
                 store::<S>(reference, i, log_slope.gt(zero).select(value, zero));
             }
         }
@@ -360,11 +366,11 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
 
     /// [`crate::math::Row::value_backward`].
     #[inline(always)]
-    fn value(&self, cotangent: &[f32], logits: &mut [f32]) {
+    fn value(&self, cotangent: &[f32], logits: &mut [MaybeUninit<f32>]) {
         let c = load::<S>(cotangent, 0);
         for i in self.group.vectors() {
             let (u, _) = self.curve.at(self.group.gap(i));
-            store::<S>(logits, i, self.group.q(i) * u * c);
+            write::<S>(logits, i, self.group.q(i) * u * c);
         }
     }
 }

@@ -8,6 +8,7 @@ use super::solve::Found;
 use super::summary::Group;
 use super::vector::{M, V, splat};
 use macerator::Simd;
+use std::mem::MaybeUninit;
 
 /// The root `l = ln u_max` of a row, and the numbers that the curves are computed from.
 pub(super) struct Root<S: Simd> {
@@ -91,16 +92,18 @@ fn nearest_64th<S: Simd>(x: V<S>) -> V<S> {
 pub(super) trait RatioCurve<S: Simd>: Sized {
     fn new(root: &Root<S>) -> Self;
 
-    /// Finds the roots of a group, and fills the buffer with the probabilities if they are wanted. Otherwise the buffer
-    /// is scratch.
+    /// Finds the roots of a group, and writes the probabilities if they are wanted. Each scratch is as long as the rows.
     fn solve<L: Layout>(
         group: &Group<'_, S, L>,
-        wanted: bool,
-        probabilities: &mut [f32],
+        scratch: [&mut [f32]; 2],
+        probabilities: Option<&mut [MaybeUninit<f32>]>,
     ) -> Found<S>;
 
     /// `u`, and `u (u / u_max)^c`.
     fn at(&self, gap: V<S>) -> (V<S>, V<S>);
+
+    /// `u^(1 + c)`.
+    fn weight(&self, gap: V<S>) -> V<S>;
 
     /// `ln u`.
     fn log_u(&self, gap: V<S>) -> V<S>;
@@ -111,10 +114,14 @@ pub(super) trait RatioCurve<S: Simd>: Sized {
 
 /// A curve in `B = b + c g`, `b = u_max^-c`, without a transcendental function. The unknown of its root finder is `b`.
 pub(super) trait PowerCurve<S: Simd>: RatioCurve<S> {
+    /// The number of [`PowerCurve::moments`] that the root finder uses.
+    const MOMENTS: usize;
+
     fn with_b(c: V<S>, b: V<S>) -> Self;
 
-    /// The two functions of [`RatioCurve::at`], and `u (u / u_max)^(2 c)`, which is used for `c >= -1/2` only.
-    fn moments(&self, gap: V<S>) -> [V<S>; 3];
+    /// `u`, `u r`, `u r^2` and `u r^3`, `r = (u / u_max)^c`, divided by `1`, `b`, `b^2` and `b^3`. The third is used for
+    /// `c >= -1/2` only, and the last for `c > 0`.
+    fn moments(&self, gap: V<S>) -> [V<S>; 4];
 
     /// `((1 + e)^c - 1) / c`, a multiple of `e`, as a numerator and a denominator.
     fn deformed_log1p(e: V<S>) -> [V<S>; 2];
@@ -138,14 +145,23 @@ impl<S: Simd> RatioCurve<S> for Softmax<S> {
     }
 
     #[inline(always)]
-    fn solve<L: Layout>(group: &Group<'_, S, L>, wanted: bool, p: &mut [f32]) -> Found<S> {
-        group.solve_softmax(wanted, p)
+    fn solve<L: Layout>(
+        group: &Group<'_, S, L>,
+        scratch: [&mut [f32]; 2],
+        probabilities: Option<&mut [MaybeUninit<f32>]>,
+    ) -> Found<S> {
+        group.solve_softmax(scratch, probabilities)
     }
 
     #[inline(always)]
     fn at(&self, gap: V<S>) -> (V<S>, V<S>) {
         let u = self.scale * exp::<S>(self.offset - gap);
         (u, u)
+    }
+
+    #[inline(always)]
+    fn weight(&self, gap: V<S>) -> V<S> {
+        self.at(gap).0
     }
 
     #[inline(always)]
@@ -175,13 +191,18 @@ impl<S: Simd, const N: usize> Reciprocal<S, N> {
     #[inline(always)]
     fn ratio_and_slope(&self, gap: V<S>) -> (V<S>, V<S>) {
         let r = self.base(gap).recip();
-        let u = match N {
+        (Self::power(r), self.b * r)
+    }
+
+    /// `r^N`.
+    #[inline(always)]
+    fn power(r: V<S>) -> V<S> {
+        match N {
             1 => r,
             2 => r * r,
             3 => r * r * r,
             _ => (r * r) * (r * r),
-        };
-        (u, self.b * r)
+        }
     }
 }
 
@@ -192,14 +213,24 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Reciprocal<S, N> {
     }
 
     #[inline(always)]
-    fn solve<L: Layout>(group: &Group<'_, S, L>, wanted: bool, p: &mut [f32]) -> Found<S> {
-        group.solve_power::<Self>(wanted, p)
+    fn solve<L: Layout>(
+        group: &Group<'_, S, L>,
+        _scratch: [&mut [f32]; 2],
+        probabilities: Option<&mut [MaybeUninit<f32>]>,
+    ) -> Found<S> {
+        group.solve_power::<Self>(probabilities)
     }
 
     #[inline(always)]
     fn at(&self, gap: V<S>) -> (V<S>, V<S>) {
         let (u, slope) = self.ratio_and_slope(gap);
         (u, u * slope)
+    }
+
+    #[inline(always)]
+    fn weight(&self, gap: V<S>) -> V<S> {
+        let r = self.base(gap).recip();
+        Self::power(r) * r
     }
 
     #[inline(always)]
@@ -215,16 +246,20 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Reciprocal<S, N> {
 }
 
 impl<S: Simd, const N: usize> PowerCurve<S> for Reciprocal<S, N> {
+    const MOMENTS: usize = 4;
+
     #[inline(always)]
     fn with_b(c: V<S>, b: V<S>) -> Self {
         Self { b, c }
     }
 
     #[inline(always)]
-    fn moments(&self, gap: V<S>) -> [V<S>; 3] {
-        let (u, slope) = self.ratio_and_slope(gap);
-        let v = u * slope;
-        [u, v, v * slope]
+    fn moments(&self, gap: V<S>) -> [V<S>; 4] {
+        let r = self.base(gap).recip();
+        let u = Self::power(r);
+        let v = u * r;
+        let x = v * r;
+        [u, v, x, x * r]
     }
 
     #[inline(always)]
@@ -263,8 +298,12 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Power<S, N> {
     }
 
     #[inline(always)]
-    fn solve<L: Layout>(group: &Group<'_, S, L>, wanted: bool, p: &mut [f32]) -> Found<S> {
-        group.solve_power::<Self>(wanted, p)
+    fn solve<L: Layout>(
+        group: &Group<'_, S, L>,
+        _scratch: [&mut [f32]; 2],
+        probabilities: Option<&mut [MaybeUninit<f32>]>,
+    ) -> Found<S> {
+        group.solve_power::<Self>(probabilities)
     }
 
     #[inline(always)]
@@ -273,6 +312,15 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Power<S, N> {
         match N {
             1 => (base, base.gt(zero).select(self.b, zero)),
             _ => (base * base, base * self.b),
+        }
+    }
+
+    #[inline(always)]
+    fn weight(&self, gap: V<S>) -> V<S> {
+        let (zero, base) = (splat::<S>(0.0), self.base(gap));
+        match N {
+            1 => base.gt(zero).select(splat::<S>(1.0), zero),
+            _ => base,
         }
     }
 
@@ -292,18 +340,20 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Power<S, N> {
 }
 
 impl<S: Simd, const N: usize> PowerCurve<S> for Power<S, N> {
+    const MOMENTS: usize = N + 1;
+
     #[inline(always)]
     fn with_b(c: V<S>, b: V<S>) -> Self {
         Self { b, c }
     }
 
     #[inline(always)]
-    fn moments(&self, gap: V<S>) -> [V<S>; 3] {
-        let (u, v) = self.at(gap);
-        let zero = splat::<S>(0.0);
+    fn moments(&self, gap: V<S>) -> [V<S>; 4] {
+        let (zero, base) = (splat::<S>(0.0), self.base(gap));
+        let support = base.gt(zero).select(splat::<S>(1.0), zero);
         match N {
-            1 => [u, v, zero],
-            _ => [u, v, u.gt(zero).select(self.b * self.b, zero)],
+            1 => [base, support, zero, zero],
+            _ => [base * base, base, support, zero],
         }
     }
 
@@ -317,27 +367,24 @@ impl<S: Simd, const N: usize> PowerCurve<S> for Power<S, N> {
     }
 }
 
-/// Any alpha: `ln u = l - ln(1 + z) / c`, `z = c g e^(c l)`. At `c = 0` the quotient is `g`.
+/// Any alpha: `ln u = l - ln(1 + z) / c`, `z = c g e^(c l)`.
 pub(super) struct General<S: Simd> {
+    /// `1 - alpha`, or [`SMALLEST_DEFORMATION`] if it is smaller.
+    c: V<S>,
     /// `e^(c l)`.
     power: V<S>,
     c_power: V<S>,
-    /// `1 / c`, or zero at `c = 0`.
+    /// `1 / c`.
     inverse_c: V<S>,
-    /// One at `c = 0`, else zero.
-    is_softmax: V<S>,
     scale: V<S>,
     offset: V<S>,
     remainder: V<S>,
 }
 
-impl<S: Simd> General<S> {
-    /// `ln u_max - ln u`, from `ln(1 + z)`.
-    #[inline(always)]
-    fn drop(&self, gap: V<S>, log: V<S>) -> V<S> {
-        log.mul_add(self.inverse_c, self.is_softmax * gap)
-    }
+/// At this `c`, the curve is that of the softmax to the last bit.
+const SMALLEST_DEFORMATION: f32 = 1e-18;
 
+impl<S: Simd> General<S> {
     /// `z`, and whether `u` is positive.
     #[inline(always)]
     fn z(&self, gap: V<S>) -> (V<S>, M<S>) {
@@ -346,24 +393,24 @@ impl<S: Simd> General<S> {
         (z, positive)
     }
 
-    /// `u / u_max` with the accuracy of `coarse_exp`, times `1`, `r` and `r^2` with `r = (u / u_max)^c`.
+    /// `ln u - ln u_max` with the accuracy of `coarse_log1p`, and `r = (u / u_max)^c`, which is zero off the support.
     #[inline(always)]
-    pub fn coarse_moments(&self, gap: V<S>) -> [V<S>; 3] {
+    pub fn coarse_exponent_and_slope(&self, gap: V<S>) -> (V<S>, V<S>) {
         let zero = splat::<S>(0.0);
         let (z, positive) = self.z(gap);
         let r = (splat::<S>(1.0) + z).recip();
-        // At c = 0 and an infinite gap, z is NaN.
-        let r = positive.select(r, zero);
-        let drop = self.drop(gap, coarse_log1p::<S>(z));
-        let u = positive.select(coarse_exp::<S>(zero - drop), zero);
-        [u, u * r, u * r * r]
+        let log_u = coarse_log1p::<S>(z) * (zero - self.inverse_c);
+        (
+            positive.select(log_u, splat::<S>(f32::MIN)),
+            positive.select(r, zero),
+        )
     }
 
     /// `(S^c - 1) / c` from `ln S`, with a relative error of at most `1e-3`.
     #[inline(always)]
-    pub fn coarse_deformed(&self, c: V<S>, log: V<S>) -> V<S> {
+    pub fn coarse_deformed(&self, log: V<S>) -> V<S> {
         let one = splat::<S>(1.0);
-        let t = (c * log).min(splat::<S>(88.0));
+        let t = (self.c * log).min(splat::<S>(88.0));
         let series = t.mul_add(splat::<S>(1.0 / 24.0), splat::<S>(1.0 / 6.0));
         let series = t.mul_add(series, splat::<S>(0.5));
         let series = log * t.mul_add(series, one);
@@ -373,41 +420,48 @@ impl<S: Simd> General<S> {
 
     /// The change of `-l` if `b` becomes `b (1 + c d)`, with a relative error of at most `1e-4`.
     #[inline(always)]
-    pub fn coarse_step(&self, c: V<S>, d: V<S>) -> V<S> {
-        coarse_log1p::<S>(c * d).mul_add(self.inverse_c, self.is_softmax * d)
+    pub fn coarse_step(&self, d: V<S>) -> V<S> {
+        coarse_log1p::<S>(self.c * d) * self.inverse_c
     }
 
-    /// `u`, and `r = (u / u_max)^c`, which is zero where `u` is.
+    /// The two parts of [`Self::ratio_and_slope`]: the logarithm of `u` without the remainder of the root, and
+    /// `r = (u / u_max)^c`, which is zero where `u` is.
     #[inline(always)]
-    pub fn ratio_and_slope(&self, gap: V<S>) -> (V<S>, V<S>) {
-        let zero = splat::<S>(0.0);
+    pub fn exponent_and_slope(&self, gap: V<S>) -> (V<S>, V<S>) {
         let (z, positive) = self.z(gap);
         let (log, r) = log1p::<S>(z);
-        let u = self.scale * exp::<S>(self.offset - self.drop(gap, log));
-        let u = positive.select(u, zero);
-        (u, u.gt(zero).select(r, zero))
+        let exponent = log.mul_add(splat::<S>(0.0) - self.inverse_c, self.offset);
+        let lowest = splat::<S>(f32::MIN);
+        (
+            positive.select(exponent, lowest),
+            positive.select(r, splat::<S>(0.0)),
+        )
     }
 
-    /// `(u / u_max)^c`.
+    /// `u` from its exponent.
     #[inline(always)]
-    pub fn relative_slope(&self, gap: V<S>) -> V<S> {
-        let (z, positive) = self.z(gap);
-        positive.select((splat::<S>(1.0) + z).recip(), splat::<S>(0.0))
+    pub fn ratio(&self, exponent: V<S>) -> V<S> {
+        self.scale * exp::<S>(exponent)
+    }
+
+    /// `u`, and `r = (u / u_max)^c`, which is zero off the support.
+    #[inline(always)]
+    fn ratio_and_slope(&self, gap: V<S>) -> (V<S>, V<S>) {
+        let (exponent, r) = self.exponent_and_slope(gap);
+        (self.ratio(exponent), r)
     }
 }
 
 impl<S: Simd> RatioCurve<S> for General<S> {
     #[inline(always)]
     fn new(root: &Root<S>) -> Self {
-        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
-        // The reciprocal of a smaller number may overflow.
-        let is_softmax = root.c.abs().lt(splat::<S>(1e-30));
-        let c = is_softmax.select(zero, root.c);
+        let smallest = splat::<S>(SMALLEST_DEFORMATION);
+        let c = root.c.abs().lt(smallest).select(smallest, root.c);
         Self {
+            c,
             power: root.power,
             c_power: c * root.power,
-            inverse_c: is_softmax.select(zero, one / root.c),
-            is_softmax: is_softmax.select(one, zero),
+            inverse_c: splat::<S>(1.0) / c,
             scale: root.scale(),
             offset: root.offset,
             remainder: root.remainder,
@@ -415,8 +469,12 @@ impl<S: Simd> RatioCurve<S> for General<S> {
     }
 
     #[inline(always)]
-    fn solve<L: Layout>(group: &Group<'_, S, L>, wanted: bool, p: &mut [f32]) -> Found<S> {
-        group.solve_general(wanted, p)
+    fn solve<L: Layout>(
+        group: &Group<'_, S, L>,
+        scratch: [&mut [f32]; 2],
+        probabilities: Option<&mut [MaybeUninit<f32>]>,
+    ) -> Found<S> {
+        group.solve_general(scratch, probabilities)
     }
 
     #[inline(always)]
@@ -426,15 +484,23 @@ impl<S: Simd> RatioCurve<S> for General<S> {
     }
 
     #[inline(always)]
+    fn weight(&self, gap: V<S>) -> V<S> {
+        self.at(gap).1 * self.power
+    }
+
+    #[inline(always)]
     fn log_u(&self, gap: V<S>) -> V<S> {
         let (z, positive) = self.z(gap);
-        let log_u = (self.offset - self.drop(gap, log1p::<S>(z).0)) + self.remainder;
+        let log = log1p::<S>(z).0;
+        let log_u = log.mul_add(splat::<S>(0.0) - self.inverse_c, self.offset) + self.remainder;
         positive.select(log_u, splat::<S>(f32::NEG_INFINITY))
     }
 
     #[inline(always)]
     fn log_slope(&self, gap: V<S>) -> V<S> {
-        self.relative_slope(gap) * self.power
+        let (z, positive) = self.z(gap);
+        let r = (splat::<S>(1.0) + z).recip();
+        positive.select(r * self.power, splat::<S>(0.0))
     }
 }
 

@@ -15,7 +15,7 @@ const EXP_SHIFT: f32 = 12_582_912.0;
 pub(crate) fn exp<S: Simd>(x: V<S>) -> V<S> {
     let c = splat::<S>;
     let shift = c(EXP_SHIFT);
-    let clamped = x.max(c(-87.3)).min(c(88.0));
+    let clamped = x.min(c(88.0));
     let shifted = clamped.mul_add(c(std::f32::consts::LOG2_E), shift);
     let n = shifted - shift;
     let r = n.mul_add(c(-LN_2_HIGH), clamped);
@@ -50,33 +50,29 @@ pub(super) fn log1p<S: Simd>(z: V<S>) -> (V<S>, V<S>) {
     let one = splat::<S>(1.0);
     let w = one + z;
     let reciprocal = w.recip();
-    let (n, f) = split::<S>(w, z);
+    let (n, f) = split::<S>(w);
     // The rounding error of `1 + z`, which the mantissa does not contain.
     let lost = z - (w - one);
-    let low = n
-        .eq(splat::<S>(0.0))
-        .select(splat::<S>(0.0), lost * reciprocal);
-    let sum = n.mul_add(splat::<S>(LN_2_LOW), low) + log_mantissa::<S>(f);
+    let low = n.mul_add(splat::<S>(LN_2_LOW), lost * reciprocal);
+    let sum = low + log_mantissa::<S>(f);
     (n.mul_add(splat::<S>(LN_2_HIGH), sum), reciprocal)
 }
 
 /// `ln x` for a normal `x > 0`.
 #[inline(always)]
 pub(super) fn ln<S: Simd>(x: V<S>) -> V<S> {
-    let (n, f) = split::<S>(x, x - splat::<S>(1.0));
+    let (n, f) = split::<S>(x);
     let low = n.mul_add(splat::<S>(LN_2_LOW), log_mantissa::<S>(f));
     n.mul_add(splat::<S>(LN_2_HIGH), low)
 }
 
-/// Splits `w = 2^n (1 + f)` with `1 + f` in `[sqrt(1/2), sqrt(2))`, given `w - 1`, which is `f` if `n` is zero.
+/// Splits `w = 2^n (1 + f)` with `1 + f` in `[sqrt(1/2), sqrt(2))`.
 #[inline(always)]
-fn split<S: Simd>(w: V<S>, w_minus_one: V<S>) -> (V<S>, V<S>) {
+fn split<S: Simd>(w: V<S>) -> (V<S>, V<S>) {
     let bits = w.reinterpret::<i32>();
     let n = (bits - splat_of::<S, i32>(0x3f35_04f3)) >> 23;
     let mantissa = (bits - (n << 23)).reinterpret::<f32>();
-    let n = n.to_float();
-    let f = mantissa - splat::<S>(1.0);
-    (n, n.eq(splat::<S>(0.0)).select(w_minus_one, f))
+    (n.to_float(), mantissa - splat::<S>(1.0))
 }
 
 /// `ln(1 + f)` for `f` of [`split`]: `f - f^2 / 2 + f^3 Q(f)`, with the minimax polynomial `Q` of degree 7.
@@ -97,20 +93,22 @@ fn log_mantissa<S: Simd>(f: V<S>) -> V<S> {
 /// `ln(1 + z)` with a relative error of at most `5e-5`.
 #[inline(always)]
 pub(super) fn coarse_log1p<S: Simd>(z: V<S>) -> V<S> {
-    coarse_ln_near::<S>(splat::<S>(1.0) + z, z)
+    let (n, f) = split::<S>(splat::<S>(1.0) + z);
+    let f = n.eq(splat::<S>(0.0)).select(z, f);
+    coarse_log_parts::<S>(n, f)
 }
 
 /// `ln x` for a normal `x > 0`, with a relative error of at most `5e-5`.
 #[inline(always)]
 pub(super) fn coarse_ln<S: Simd>(x: V<S>) -> V<S> {
-    coarse_ln_near::<S>(x, x - splat::<S>(1.0))
+    let (n, f) = split::<S>(x);
+    coarse_log_parts::<S>(n, f)
 }
 
-/// `ln w`, given `w - 1`.
+/// The logarithm from the parts of [`split`].
 #[inline(always)]
-fn coarse_ln_near<S: Simd>(w: V<S>, w_minus_one: V<S>) -> V<S> {
+fn coarse_log_parts<S: Simd>(n: V<S>, f: V<S>) -> V<S> {
     let c = splat::<S>;
-    let (n, f) = split::<S>(w, w_minus_one);
     let q = f.mul_add(c(0.176_591_28), c(-0.270_961_85));
     let q = f.mul_add(q, c(0.336_390_6));
     let q = f.mul_add(q, c(-0.499_449_88));

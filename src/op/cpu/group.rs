@@ -6,7 +6,7 @@ use super::layout::Layout;
 use super::output::Forward;
 use super::storage::Storage;
 use super::summary::Group;
-use super::vector::{M, MAX_LANES, lanes, load, splat, store};
+use super::vector::{M, MAX_LANES, Soon, as_unwritten, lanes, load, splat, store};
 use super::{GradientRows, Rows};
 use crate::math::{RowReference, Solver};
 use crate::op::request::STATE_LEN;
@@ -14,6 +14,7 @@ use macerator::Simd;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
+use std::ptr::null;
 
 /// The set of rows of a group that have been computed.
 #[derive(Clone, Copy)]
@@ -62,11 +63,12 @@ impl LaneRoots {
 #[derive(Default)]
 pub(in crate::op) struct GroupBuffers {
     logits: Vec<f32>,
-    gaps: Vec<f32>,
+    shifted: Vec<f32>,
     reference: Vec<f32>,
     /// The cotangent of a backward pass.
     cotangent: Vec<f32>,
-    /// The output of a forward pass or the gradient in the logits.
+    scratch: Vec<f32>,
+    /// The output of a forward pass or the gradient in the logits, if the kernel does not write to the tensor.
     values: Vec<f32>,
     weights: Vec<f32>,
     slopes: Vec<f32>,
@@ -82,15 +84,16 @@ pub(super) struct GroupInputs<'a, L> {
     reference: RowReference<&'a [f32]>,
     /// `c = 1 - alpha` of each lane.
     c: [f32; MAX_LANES],
-    gaps: &'a mut [f32],
+    shifted: &'a mut [f32],
+    soon: Option<Soon>,
     layout: PhantomData<L>,
 }
 
 impl<'a, L: Layout> GroupInputs<'a, L> {
     #[inline(always)]
-    pub fn group<S: Simd>(self) -> Group<'a, S, L> {
+    pub fn group<S: Simd>(self) -> Option<Group<'a, S, L>> {
         let c = load::<S>(&self.c, 0);
-        Group::new(self.logits, self.reference, c, self.gaps)
+        Group::new(self.logits, self.reference, c, self.shifted, self.soon)
     }
 }
 
@@ -195,6 +198,19 @@ fn fills_vectors<S: Simd, L: Layout, T: Storage>(width: usize) -> bool {
     T::IS_REAL && L::ALONG_ROW && width.is_multiple_of(lanes::<S>())
 }
 
+/// Returns the memory of rows that the kernels write in place.
+#[inline(always)]
+fn in_place<'b, S: Simd, L: Layout, T: Storage<Real = f32>>(
+    rows: &'b mut [MaybeUninit<T>],
+    columns: usize,
+) -> Option<&'b mut [MaybeUninit<f32>]> {
+    if L::ALONG_ROW && rows.len() == columns && columns.is_multiple_of(lanes::<S>()) {
+        T::as_real(rows)
+    } else {
+        None
+    }
+}
+
 /// Copies the numbers of a group into rows of `width` numbers.
 #[inline(always)]
 fn scatter<S: Simd, L: Layout, T: Storage<Real = f32>>(
@@ -233,29 +249,44 @@ impl GroupBuffers {
         }
         let columns = rows.columns;
         let Self {
-            gaps, values, row, ..
+            shifted,
+            scratch,
+            slopes,
+            values,
+            row,
+            ..
         } = self;
         let logits = &rows.logits[entries.range()];
         let padding = f32::NEG_INFINITY;
         let logits = entries.gather::<S, L>(logits, columns, padding, &mut self.logits, row);
-        for buffer in [&mut *gaps, &mut *values] {
+        for buffer in [&mut *shifted, scratch, slopes, values] {
             buffer.resize(logits.len(), 0.0);
         }
+        let width = output.len() / count;
+        let next = rows.logits.as_ptr().wrapping_add(entries.range().end);
+        let soon = L::ALONG_ROW.then(|| Soon::new([next, null()], output.as_ptr().cast()));
+        let soon = soon.and_then(|soon| soon.prefetch_short(columns));
+        let in_place = in_place::<S, L, T>(output, columns);
+        let is_in_place = in_place.is_some();
         let mut roots = LaneRoots::zeroed();
         let kernel = Forward::<L> {
             inputs: GroupInputs {
                 logits,
                 reference: entries.gather_reference::<S, L>(&mut self.reference),
                 c,
-                gaps,
+                shifted,
+                soon,
                 layout: PhantomData,
             },
             output: rows.parameters.output,
-            values,
+            scratch: [scratch, slopes],
+            values: in_place.unwrap_or_else(|| as_unwritten(values)),
             roots: &mut roots,
         };
         let handled = run::<S, _>(alpha, kernel);
-        scatter::<S, L, T>(&self.values, output, output.len() / count);
+        if !is_in_place {
+            scatter::<S, L, T>(&self.values, output, width);
+        }
         for (lane, state) in states.chunks_exact_mut(STATE_LEN).enumerate() {
             state.copy_from_slice(&[roots.root[lane], roots.remainder[lane]]);
         }
@@ -281,7 +312,8 @@ impl GroupBuffers {
         }
         let columns = rows.columns;
         let Self {
-            gaps,
+            shifted,
+            scratch,
             values,
             weights,
             slopes,
@@ -293,10 +325,11 @@ impl GroupBuffers {
         let (vectors, row) = (&mut self.logits, &mut self.row);
         let logits = entries.gather::<S, L>(logits, columns, padding, vectors, row);
         let width = cotangent.len() / count;
+        let next_cotangent = cotangent.as_ptr().wrapping_add(cotangent.len());
         let (vectors, row) = (&mut self.cotangent, &mut self.cotangent_row);
         let mut cotangent = entries.gather::<S, L>(cotangent, width, 0.0, vectors, row);
         let len = logits.len();
-        for buffer in [&mut *gaps, &mut *values, &mut *weights, &mut *slopes] {
+        for buffer in [&mut *shifted, scratch, values, weights, slopes] {
             buffer.resize(len, 0.0);
         }
         let per_entry = rows.parameters.output.is_per_entry();
@@ -319,27 +352,42 @@ impl GroupBuffers {
             }
         }
         let mut alpha_gradient = [0.0; MAX_LANES];
+        let next = rows.logits.as_ptr().wrapping_add(entries.range().end);
+        let soon = match &gradients.logits {
+            Some(logits) if L::ALONG_ROW => {
+                let soon = Soon::new([next, next_cotangent], logits.as_ptr().cast());
+                soon.prefetch_short(columns)
+            }
+            _ => None,
+        };
+        let in_place = match &mut gradients.logits {
+            Some(logits) => in_place::<S, L, T>(logits, columns),
+            None => None,
+        };
+        let is_in_place = in_place.is_some();
         let kernel = Backward::<L> {
             inputs: GroupInputs {
                 logits,
                 reference: entries.gather_reference::<S, L>(&mut self.reference),
                 c,
-                gaps,
+                shifted,
+                soon,
                 layout: PhantomData,
             },
             output: rows.parameters.output,
             roots: &roots,
             cotangent,
+            scratch,
             weights,
             slopes,
             gradients: Gradients {
-                logits: values,
+                logits: in_place.unwrap_or_else(|| as_unwritten(values)),
                 alpha: wants_alpha.then_some(alpha_gradient.as_mut_slice()),
                 reference: wants_reference.then_some(reference_gradient.as_mut_slice()),
             },
         };
         let handled = run::<S, _>(alpha, kernel);
-        if let Some(logits) = &mut gradients.logits {
+        if let (false, Some(logits)) = (is_in_place, &mut gradients.logits) {
             scatter::<S, L, T>(&self.values, logits, columns);
         }
         if let (true, Some(alpha)) = (wants_alpha, &mut gradients.alpha) {

@@ -84,6 +84,13 @@ impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
         }
     }
 
+    /// Adds the sums of a block of [`Layout::BLOCK`] vectors or less.
+    #[inline(always)]
+    pub fn add_block(&mut self, sums: [V<S>; N]) {
+        self.block = sums;
+        self.end_block();
+    }
+
     #[inline(always)]
     fn end_block(&mut self) {
         for n in 0..N {

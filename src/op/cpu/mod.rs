@@ -38,7 +38,7 @@ use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
 use scalar::F64Buffers;
 use std::mem::MaybeUninit;
-use vector::{has_vectors, lanes, prefetch};
+use vector::{has_vectors, lanes};
 
 /// The value and the divergence follow from the mass `M = sum_i p_i` and `P = <p, f'(u)> = <p, f'(u_max) - g>`:
 ///
@@ -406,9 +406,6 @@ impl<S: Storage> Forward<'_, '_, S> {
         let mut first = self.first;
         let outputs = self.output.chunks_mut(group * self.width);
         for (output, states) in outputs.zip(self.states.chunks_mut(group * STATE_LEN)) {
-            if L::ALONG_ROW {
-                prefetch(rows.logits, (first + group) * rows.columns, rows.columns);
-            }
             let buffers = &mut scratch.group;
             let handled = S::Real::group_forward::<V, L, S>(buffers, rows, first, output, states);
             if !handled.has_all(states.len() / STATE_LEN) {
@@ -461,10 +458,6 @@ impl<S: Storage> Backward<'_, '_, S> {
             let last = first + gradients.count;
             let states = &self.states[first * STATE_LEN..last * STATE_LEN];
             let cotangent = &self.cotangent[first * width..last * width];
-            if L::ALONG_ROW {
-                prefetch(self.rows.logits, last * columns, columns);
-                prefetch(self.cotangent, last * width, width);
-            }
             // The vectorized kernels do not compute the gradients of one number for a row in alpha and the reference.
             let wanted = gradients.logits.is_some() || per_entry;
             let handled = if wanted {

@@ -6,17 +6,20 @@ use super::elementary::{expm1_over, ln};
 use super::group::{GroupInputs, Handled, LaneRoots};
 use super::layout::{Layout, Sums};
 use super::summary::Group;
-use super::vector::{V, load, splat, store};
+use super::vector::{V, load, splat, store, write};
 use super::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE};
 use crate::math::Output;
 use macerator::Simd;
+use std::mem::MaybeUninit;
 
 /// The kernel that finds the roots of the rows and computes their output.
 pub(super) struct Forward<'a, L> {
     pub inputs: GroupInputs<'a, L>,
     pub output: Output,
+    /// Each as long as the rows.
+    pub scratch: [&'a mut [f32]; 2],
     /// One vector for each entry of the output, and at least one for each entry of the row.
-    pub values: &'a mut [f32],
+    pub values: &'a mut [MaybeUninit<f32>],
     pub roots: &'a mut LaneRoots,
 }
 
@@ -25,10 +28,12 @@ impl<L: Layout> Kernel for Forward<'_, L> {
 
     #[inline(always)]
     fn run<S: Simd, O: CurveKind>(self) -> Handled {
-        let group = self.inputs.group::<S>();
+        let Some(group) = self.inputs.group::<S>() else {
+            return Handled::NONE;
+        };
         let values = self.values;
-        let wanted = self.output == Output::Probabilities;
-        let found = O::RatioCurve::<S>::solve(&group, wanted, values);
+        let probabilities = (self.output == Output::Probabilities).then_some(&mut *values);
+        let found = O::RatioCurve::<S>::solve(&group, self.scratch, probabilities);
         let root = found.root;
         let mut handled = found.found;
         match self.output {
@@ -42,7 +47,7 @@ impl<L: Layout> Kernel for Forward<'_, L> {
                 } else {
                     divergence
                 };
-                store::<S>(values, 0, number);
+                write::<S>(values, 0, number);
                 let largest = number.abs().max(splat::<S>(1.0)) * splat::<S>(MAX_DERIVATIVE);
                 handled = handled & root.derivative_at_max().abs().le(largest);
             }
@@ -57,7 +62,7 @@ impl<L: Layout> Kernel for Forward<'_, L> {
 impl<S: Simd, L: Layout> Group<'_, S, L> {
     /// Writes `ln p`.
     #[inline(always)]
-    fn write_log(&self, curve: &impl RatioCurve<S>, values: &mut [f32]) {
+    fn write_log(&self, curve: &impl RatioCurve<S>, values: &mut [MaybeUninit<f32>]) {
         let constant = ln::<S>(self.summary.constant.unwrap_or(splat::<S>(1.0)));
         let (negative_infinity, infinite) =
             (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
@@ -70,7 +75,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let log_p = gap
                 .lt(infinite)
                 .select(log_q + curve.log_u(gap), negative_infinity);
-            store::<S>(values, i, log_p);
+            write::<S>(values, i, log_p);
         }
     }
 

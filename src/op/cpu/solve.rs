@@ -1,13 +1,14 @@
-//! The roots of a group of rows: [`crate::math::solve_log_ratio`], with a third-order step. A lane that has converged
+//! The roots of a group of rows: [`crate::math::solve_log_ratio`], with steps of a higher order. A lane that has converged
 //! keeps its root.
 
 use super::curve::{General, PowerCurve, RatioCurve, Root};
 use super::elementary::{coarse_exp, coarse_ln, exp, ln, log1p_over};
-use super::layout::{Layout, Sum, Sums};
+use super::layout::{self, Layout, Sum, Sums};
 use super::summary::{Group, Summary};
-use super::vector::{M, V, copy_mask, lanes, load, splat, store};
+use super::vector::{M, V, copy_mask, lanes, load, splat, store, write};
 use crate::math::Solver;
 use macerator::Simd;
+use std::mem::MaybeUninit;
 
 /// Bound on the relative rounding error of an end of the bracket of `b`.
 const BRACKET_ROUNDING: f32 = 4e-6;
@@ -21,8 +22,21 @@ const SAMPLE: usize = 128;
 /// a small reference, its mass may be so small that the rounding of the others, a share of `l`, moves the root.
 const MIN_SLOPE: f32 = 1.0 / 16.0;
 
-/// Steps of this length are the last ones on the sample, or in the coarse curve.
-const COARSE_STEP: f32 = 0.1;
+/// Largest terms of a step of the fourth order. The error of the next root is at most about the cube of them times the
+/// step.
+const SMALL_TERM: f32 = 0.05;
+
+/// The longest step of the fourth order after which the error of the next root is below the rounding.
+const FOURTH_ORDER_STEP: f32 = 5e-2;
+
+/// The same for the third order.
+const THIRD_ORDER_STEP: f32 = 4e-3;
+
+/// Steps of this length are the last ones on the sample, or in the coarse curve, for `c > 0`.
+const COARSE_STEP: f32 = 0.5;
+
+/// The same for `c < 0`, where the steps in the exact curve converge more slowly.
+const COARSE_STEP_AT_EDGE: f32 = 0.1;
 
 /// Largest number of steps on the sample, or in the coarse curve.
 const MAX_COARSE_STEPS: usize = 12;
@@ -33,26 +47,76 @@ pub(super) struct Found<S: Simd> {
     pub found: M<S>,
 }
 
-/// The step `d` of Halley's method for `S^-c = 1` in `b = u_max^-c`: `b` becomes `b (1 + c d)`. It takes
-/// `L = (S^c - 1) / c` as a numerator and a denominator, and the sums of `u`, `u r` and `u r^2`, `r = (u / u_max)^c`,
-/// up to a common factor:
+/// A step of the root finder: `b = u_max^-c` becomes `b (1 + c d)`.
+struct Step<S: Simd> {
+    d: V<S>,
+    /// The rows whose step is of the fourth order, with small terms.
+    is_fourth_order: M<S>,
+}
+
+/// The step for `S^-c = 1`, which is almost linear in `b`. It takes `L = (S^c - 1) / c` as a numerator and a denominator,
+/// and two to four of the sums of `u`, `u r`, `u r^2` and `u r^3`, `r = (u / u_max)^c`, up to a common factor. From
 ///
 /// ```text
-/// d = L S W / (W^2 + (1 + c) / 2 L (W^2 - S X))
+/// L = w d + (1 + c)/2 (w^2 - x) d^2 + (1 + c)/6 ((1 + 2 c) y - 3 (1 + c) x w + (2 + c) w^3) d^3 + ...
 /// ```
 ///
-/// Newton's step, `L S / W`, remains for `c < -1/2`, where `X` is infinite at the edge of the support. A step keeps at
-/// least a tenth of `b`.
+/// with `w = W/S`, `x = X/S` and `y = Y/S`, the first term gives Newton's step `e = L / w`, two give Halley's,
+/// `e / (1 + P)`, and three Householder's of the fourth order,
+///
+/// ```text
+/// d = e (1 + P) / (1 + 2 P + Q),    P = (1 + c)/2 (1 - x/w^2) L,
+/// Q = (1 + c)/6 ((1 + 2 c) y/w^3 - 3 (1 + c) x/w^2 + 2 + c) L^2
+/// ```
+///
+/// Newton's step remains for `c < -1/2`, where `X` is infinite at the edge of the support, and Halley's for `c < 0`, where
+/// `Y` may be, and for large terms. A step keeps at least a tenth of `b`.
 #[inline(always)]
-fn halley<S: Simd>(c: V<S>, [log, divisor]: [V<S>; 2], [s, w, x]: [V<S>; 3]) -> V<S> {
-    let (zero, half) = (splat::<S>(0.0), splat::<S>(0.5));
-    let square = w * w;
-    let curvature = (half + half * c) * log * (square - s * x);
-    let curvature = c.ge(zero - half).select(curvature, zero);
-    let square = divisor * square;
-    let d = log * s * w / (square + curvature).max(half * square);
+fn step<S: Simd, const N: usize>(
+    c: V<S>,
+    [log, divisor]: [V<S>; 2],
+    moments: [V<S>; N],
+) -> Step<S> {
+    let (zero, one, half) = (splat::<S>(0.0), splat::<S>(1.0), splat::<S>(0.5));
+    let (s, w) = (moments[0], moments[1]);
+    let inverse = one / (divisor * w * w);
+    let inverse_square = divisor * inverse;
+    let newton = log * s * w * inverse;
+    let log = log * w * w * inverse;
+    let mut d = newton;
+    let mut is_fourth_order = c.lt(c);
+    if N > 2 {
+        let order = one + c;
+        let x = s * moments[2] * inverse_square;
+        let p = half * order * log * (one - x);
+        let p = c.ge(zero - half).select(p, zero);
+        let mut numerator = newton;
+        let mut divisor = (one + p).max(half);
+        if N > 3 {
+            let y = s * s * w * moments[3] * inverse_square * inverse_square;
+            let inner = (one + c + c).mul_add(y, (order + one) - splat::<S>(3.0) * order * x);
+            let q = splat::<S>(1.0 / 6.0) * order * log * log * inner;
+            let small = splat::<S>(SMALL_TERM);
+            is_fourth_order = c.gt(zero) & p.abs().le(small) & q.abs().le(small);
+            numerator = is_fourth_order.select(newton + newton * p, newton);
+            divisor = is_fourth_order.select(one + p + p + q, divisor);
+        }
+        d = numerator / divisor;
+    }
     let longest = splat::<S>(0.9) / c.abs();
-    c.lt(zero).select(d.min(longest), d.max(zero - longest))
+    let d = c.lt(zero).select(d.min(longest), d.max(zero - longest));
+    Step { d, is_fourth_order }
+}
+
+/// `((1 + e)^c - 1) / c` for a small `e`, as a numerator and a denominator with the first three terms of its series. It has
+/// the sign of `e` for every number.
+#[inline(always)]
+fn deformed_log1p<S: Simd>(c: V<S>, e: V<S>) -> [V<S>; 2] {
+    let one = splat::<S>(1.0);
+    let numerator = (one + c) * splat::<S>(1.0 / 6.0);
+    let divisor = (splat::<S>(2.0) - c) * splat::<S>(1.0 / 3.0);
+    let divisor = divisor.mul_add(e, one).max(splat::<S>(0.25));
+    [e * numerator.mul_add(e, one), divisor]
 }
 
 /// `ln(1 + c d) / c` for a small `c d`. It has the sign of `d` for every number.
@@ -74,13 +138,28 @@ impl<S: Simd> Summary<S> {
         (start.gt(self.lo) & start.lt(self.hi)).select(start, self.hi)
     }
 
+    /// The longest step that is the last one on the sample, or in the coarse curve.
+    #[inline(always)]
+    fn last_coarse_step(&self) -> V<S> {
+        let half = splat::<S>(0.5);
+        let at_edge = splat::<S>(COARSE_STEP_AT_EDGE);
+        let at_edge = (self.c + half)
+            .ge(splat::<S>(0.0))
+            .select(at_edge, at_edge * splat::<S>(0.2));
+        self.c
+            .gt(splat::<S>(0.0))
+            .select(splat::<S>(COARSE_STEP), at_edge)
+    }
+
     /// The longest step after which the error of the next root is below the rounding, and which the series of
     /// [`Group::solve_general`] takes. Near the edge of the support, the step is to change a ratio of at most `1e-7`
     /// by more than a twentieth.
     #[inline(always)]
-    fn last_step(&self, longest: f32) -> V<S> {
+    fn last_step(&self, is_fourth_order: &M<S>) -> V<S> {
         let (c, deformation) = (self.c, self.c.abs());
-        let smooth = splat::<S>(longest) / deformation.max(splat::<S>(1.0));
+        let longest = splat::<S>(FOURTH_ORDER_STEP);
+        let longest = is_fourth_order.select(longest, splat::<S>(THIRD_ORDER_STEP));
+        let smooth = longest / deformation.max(splat::<S>(1.0));
         let at_edge = exp::<S>(splat::<S>(-16.0) * deformation) / (deformation * splat::<S>(20.0));
         let step = c.lt(splat::<S>(0.0)).select(smooth.min(at_edge), smooth);
         step.max(splat::<S>(TOLERANCE))
@@ -97,7 +176,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
     /// The distance between the sampled vectors of a long row.
     #[inline(always)]
     fn sample_stride(&self) -> usize {
-        let strides = self.gaps.len() / SAMPLE;
+        let strides = self.len() / SAMPLE;
         if L::ALONG_ROW && self.summary.constant.is_some() && strides >= 4 {
             strides
         } else {
@@ -105,18 +184,24 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         }
     }
 
-    /// The moments of the row from those of a sample, to which it adds those of the largest entry, of which the sample
-    /// may know nothing.
+    /// The gap of a sampled entry, or `+inf` for the largest logit of a lane, whose terms [`Self::of_sample`] has.
     #[inline(always)]
-    fn of_sample(&self, stride: usize, sums: Sums<S, L, 3>, at_max: [V<S>; 3]) -> [V<S>; 3] {
-        let sums = self.expectations(sums);
-        let mut moments = [sums[0].high, sums[1].high, sums[2].high];
-        if stride > 1 {
-            let vectors = self.gaps.len() / lanes::<S>();
-            let weight = splat::<S>(vectors as f32 / vectors.div_ceil(stride) as f32);
-            for n in 0..3 {
-                moments[n] = moments[n].mul_add(weight, at_max[n] * self.q(0));
-            }
+    fn sampled_gap(&self, at: usize) -> V<S> {
+        let gap = self.gap(at);
+        let is_largest = gap.eq(self.summary.lane_gap);
+        is_largest.select(splat::<S>(f32::INFINITY), gap)
+    }
+
+    /// The expectations over a row from the sums over a sample and the terms of the largest logit of each lane. A few of
+    /// the largest logits may have most of the mass, and the sample may contain none of them.
+    #[inline(always)]
+    fn of_sample(&self, stride: usize, sums: [V<S>; 3], at_largest: [V<S>; 3]) -> [V<S>; 3] {
+        let vectors = self.len() / lanes::<S>();
+        let weight = splat::<S>(vectors as f32 / vectors.div_ceil(stride) as f32);
+        let mut moments = at_largest;
+        for n in 0..3 {
+            let sum = sums[n].mul_add(weight, at_largest[n]);
+            moments[n] = layout::sum::<S, L>(sum) * self.q(0);
         }
         moments
     }
@@ -134,21 +219,26 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
 
     /// `S(l) = e^l S(0)`.
     #[inline(always)]
-    pub fn solve_softmax(&self, wanted: bool, p: &mut [f32]) -> Found<S> {
+    pub fn solve_softmax(
+        &self,
+        [ratios, _]: [&mut [f32]; 2],
+        output: Option<&mut [MaybeUninit<f32>]>,
+    ) -> Found<S> {
         let zero = splat::<S>(0.0);
         let c = self.summary.c;
         let mut sums = Sums::zero();
         for i in self.vectors() {
             let ratio = exp::<S>(zero - self.gap(i));
-            store::<S>(p, i, ratio);
+            store::<S>(ratios, i, ratio);
             sums.add(self.weighted(i, [ratio]));
         }
         let [sum] = self.expectations(sums);
         let total = sum.high + sum.low;
-        if wanted {
+        if let Some(p) = output {
             let scale = splat::<S>(1.0) / total;
             for i in self.vectors() {
-                store::<S>(p, i, load::<S>(p, i) * (self.q(i) * scale));
+                self.prefetch_next(i);
+                write::<S>(p, i, load::<S>(ratios, i) * (self.q(i) * scale));
             }
         }
         let root = Root::new(c, zero - ln::<S>(total), zero);
@@ -158,29 +248,55 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
     /// Finds the roots in `l = ln u_max`: a few steps in the coarse curve, on a sample of a long row first, then steps
     /// in the exact one. The last step is so short that the series of the ratio applies it to the probabilities.
     #[inline(always)]
-    pub fn solve_general(&self, wanted: bool, p: &mut [f32]) -> Found<S> {
+    pub fn solve_general(
+        &self,
+        [ratios, slopes]: [&mut [f32]; 2],
+        output: Option<&mut [MaybeUninit<f32>]>,
+    ) -> Found<S> {
         let (zero, half, one) = (splat::<S>(0.0), splat::<S>(0.5), splat::<S>(1.0));
         let Summary { c, lo, hi, .. } = self.summary;
         let unusable = !copy_mask(&self.summary.usable);
         let mut l = self.summary.start();
         let mut stride = self.sample_stride();
-        let coarse_step = c
-            .ge(splat::<S>(-0.5))
-            .select(splat::<S>(COARSE_STEP), splat::<S>(0.2 * COARSE_STEP));
+        let longest = self.summary.last_coarse_step();
         for _ in 0..MAX_COARSE_STEPS {
             let curve = General::new(&Root::coarse(c, l));
-            let mut sums = Sums::zero();
-            for i in self.sample(stride) {
-                sums.add(self.weighted(i, curve.coarse_moments(self.gap(i))));
-            }
-            let moments = self.of_sample(stride, sums, [one; 3]);
-            let log = curve.coarse_deformed(c, l + coarse_ln::<S>(moments[0]));
-            let d = halley::<S>(c, [log, one], moments);
-            let (next, _) = clamp_to_bracket::<S>(l - curve.coarse_step(c, d), lo, hi, hi);
-            let short = (next - l).abs().le(coarse_step) | copy_mask(&unusable);
+            let moments = if stride > 1 {
+                let mut sums = [zero; 3];
+                for i in self.sample(stride) {
+                    let (log_u, r) = curve.coarse_exponent_and_slope(self.sampled_gap(i));
+                    add_moments(&mut sums, coarse_exp::<S>(log_u), r);
+                }
+                let (log_u, r) = curve.coarse_exponent_and_slope(self.summary.lane_gap);
+                let mut at_largest = [zero; 3];
+                add_moments(&mut at_largest, coarse_exp::<S>(log_u), r);
+                self.of_sample(stride, sums, at_largest)
+            } else {
+                let mut sums = Sums::zero();
+                // In one loop, the latency of the two functions would bound the speed.
+                for block in self.blocks() {
+                    for i in block.clone().step_by(lanes::<S>()) {
+                        let (log_u, r) = curve.coarse_exponent_and_slope(self.gap(i));
+                        store::<S>(ratios, i, log_u);
+                        store::<S>(slopes, i, r);
+                    }
+                    let mut moments = [zero; 3];
+                    for i in block.step_by(lanes::<S>()) {
+                        let u = coarse_exp::<S>(load::<S>(ratios, i));
+                        let [u] = self.weighted(i, [u]);
+                        add_moments(&mut moments, u, load::<S>(slopes, i));
+                    }
+                    sums.add_block(moments);
+                }
+                self.expectations(sums).map(|sum| sum.high)
+            };
+            let log = curve.coarse_deformed(l + coarse_ln::<S>(moments[0]));
+            let d = step::<S, 3>(c, [log, one], moments).d;
+            let (next, _) = clamp_to_bracket::<S>(l - curve.coarse_step(d), lo, hi, hi);
+            let short = (next - l).abs().le(longest) | copy_mask(&unusable);
             l = next;
             if short.all() {
-                if stride == 1 {
+                if stride == 1 || c.gt(zero).all() {
                     break;
                 }
                 stride = 1;
@@ -188,58 +304,70 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         }
 
         let (mut lo, mut hi) = (lo, hi);
-        let last_step = self.summary.last_step(4e-3);
         let mut root = Root::new(c, l, zero);
-        let (mut step, mut slope) = (zero, zero);
+        let (mut last_step, mut slope) = (zero, zero);
         let mut done = copy_mask(&unusable);
         for _ in 0..Solver::NEWTON_STEPS {
             let curve = General::new(&root);
             let mut sums = Sums::zero();
-            for i in self.vectors() {
-                let (u, r) = curve.ratio_and_slope(self.gap(i));
-                store::<S>(p, i, u);
-                let v = u * r;
-                sums.add(self.weighted(i, [u, v, v * r]));
+            for block in self.blocks() {
+                for i in block.clone().step_by(lanes::<S>()) {
+                    let (exponent, r) = curve.exponent_and_slope(self.gap(i));
+                    store::<S>(ratios, i, exponent);
+                    store::<S>(slopes, i, r);
+                }
+                for i in block.clone().step_by(lanes::<S>()) {
+                    store::<S>(ratios, i, curve.ratio(load::<S>(ratios, i)));
+                }
+                let mut moments = [zero; 4];
+                for i in block.step_by(lanes::<S>()) {
+                    let [u] = self.weighted(i, [load::<S>(ratios, i)]);
+                    add_moments(&mut moments, u, load::<S>(slopes, i));
+                }
+                sums.add_block(moments);
             }
             let sums = self.expectations(sums);
             let e = Self::excess(sums[0]);
             let l = root.offset + root.remainder;
             hi = e.ge(zero).select(hi.min(l), hi);
             lo = e.ge(zero).select(lo, lo.max(l));
-            // A fraction with the first two terms of the series of (S^c - 1) / c.
-            let divisor = (half - half * c).mul_add(e, one).max(half);
-            let moments = [sums[0].high, sums[1].high, sums[2].high];
-            let d = halley::<S>(c, [e, divisor], moments);
-            let newton = root.remainder - step_of_log::<S>(c, d);
+            let log = deformed_log1p::<S>(c, e);
+            let step = step::<S, 4>(c, log, sums.map(|sum| sum.high));
+            let newton = root.remainder - step_of_log::<S>(c, step.d);
             let (next, inside) = clamp_to_bracket::<S>(root.offset + newton, lo, hi, hi);
             let remainder = inside.select(newton, next - root.offset);
             let taken = remainder - root.remainder;
-            step = done.select(step, taken);
+            last_step = done.select(last_step, taken);
             slope = done.select(slope, sums[1].high);
-            let last = last_step.max(splat::<S>(TOLERANCE) * next.abs());
-            done = done | taken.abs().le(last);
+            let longest = self.summary.last_step(&step.is_fourth_order);
+            let longest = longest.max(splat::<S>(TOLERANCE) * next.abs());
+            done = done | taken.abs().le(longest);
             if done.all() {
                 break;
             }
             let remainder = done.select(root.remainder, remainder);
             root = Root::new(c, root.offset, remainder);
         }
-        if wanted {
-            // u (1 + (e^(-c d) - 1) r)^(-1/c) for the step d of l, to the third order.
-            let curve = General::new(&root);
-            let z = c * step;
-            let a = step * z.mul_add(z.mul_add(splat::<S>(1.0 / 6.0), zero - half), one);
+        if let Some(p) = output {
+            // u (1 + (e^(-c d) - 1) r)^(-1/c) for the step d of l, to the fifth order.
+            let z = c * last_step;
+            let tail = z.mul_add(splat::<S>(-1.0 / 24.0), splat::<S>(1.0 / 6.0));
+            let a = last_step * z.mul_add(z.mul_add(tail, zero - half), one);
             let second = (one + c) * half;
-            let third = (one + c) * (one + c + c) * splat::<S>(1.0 / 6.0);
+            let third = second * (one + c + c) * splat::<S>(1.0 / 3.0);
+            let fourth = third * (one + c + c + c) * splat::<S>(0.25);
+            let fifth = fourth * (one + splat::<S>(4.0) * c) * splat::<S>(0.2);
             for i in self.vectors() {
-                let y = a * curve.relative_slope(self.gap(i));
-                let factor = y.mul_add(y.mul_add(y.mul_add(third, second), one), one);
-                let updated = load::<S>(p, i) * factor.max(zero);
-                store::<S>(p, i, updated * self.q(i));
+                let y = a * load::<S>(slopes, i);
+                let factor = y.mul_add(y.mul_add(y.mul_add(fifth, fourth), third), second);
+                let factor = y.mul_add(y.mul_add(factor, one), one);
+                let updated = load::<S>(ratios, i) * factor.max(zero);
+                self.prefetch_next(i);
+                write::<S>(p, i, updated * self.q(i));
             }
         }
         self.found(
-            Root::new(c, root.offset, root.remainder + step),
+            Root::new(c, root.offset, root.remainder + last_step),
             done & !unusable,
             slope,
         )
@@ -247,7 +375,10 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
 
     /// Finds the roots in `b = u_max^-c`, for curves with `c = 1/N` or `c = -1/N`.
     #[inline(always)]
-    pub fn solve_power<C: PowerCurve<S>>(&self, wanted: bool, p: &mut [f32]) -> Found<S> {
+    pub fn solve_power<C: PowerCurve<S>>(
+        &self,
+        output: Option<&mut [MaybeUninit<f32>]>,
+    ) -> Found<S> {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let Summary { c, lo, hi, .. } = self.summary;
         let unusable = !copy_mask(&self.summary.usable);
@@ -259,26 +390,44 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         let mean = b_at_lo - c * self.summary.mean_gap;
         let mut b = (mean.gt(least) & mean.lt(most)).select(mean, b_at_hi);
         let mut stride = self.sample_stride();
-        let last_step = self.summary.last_step(1e-3);
+        let longest = splat::<S>(if C::MOMENTS == 4 {
+            COARSE_STEP
+        } else {
+            COARSE_STEP_AT_EDGE
+        });
         let (mut previous_step, mut slope) = (zero, zero);
         let mut done = copy_mask(&unusable);
         for n in 0..Solver::NEWTON_STEPS {
             let curve = C::with_b(c, b);
-            let mut sums = Sums::zero();
-            for i in self.sample(stride) {
-                sums.add(self.weighted(i, curve.moments(self.gap(i))));
-            }
             if stride > 1 {
-                let moments = self.of_sample(stride, sums, curve.moments(zero));
-                let log = C::deformed_log1p(moments[0] - one);
-                let d = halley::<S>(c, log, moments);
+                let mut sums = [zero; 3];
+                for i in self.sample(stride) {
+                    let terms = curve.moments(self.sampled_gap(i));
+                    for (sum, term) in sums.iter_mut().zip(terms) {
+                        *sum += term;
+                    }
+                }
+                let [u, v, x, _] = curve.moments(self.summary.lane_gap);
+                let [s, w, x] = self.of_sample(stride, sums, [u, v, x]);
+                let d = step::<S, 3>(c, C::deformed_log1p(s - one), [s, w * b, x * (b * b)]).d;
                 let (next, _) = clamp_to_bracket::<S>(b + b * c * d, least, most, b_at_hi);
-                let short = (next - b).abs().le((c * b).abs() * splat::<S>(COARSE_STEP));
+                let short = (next - b).abs().le((c * b).abs() * longest);
                 b = next;
                 if short.all() || n == MAX_COARSE_STEPS {
                     stride = 1;
                 }
                 continue;
+            }
+            let mut sums = Sums::zero();
+            for block in self.blocks() {
+                let mut moments = [zero; 4];
+                for i in block.step_by(lanes::<S>()) {
+                    let terms = self.weighted(i, curve.moments(self.gap(i)));
+                    for (sum, term) in moments.iter_mut().zip(terms).take(C::MOMENTS) {
+                        *sum += term;
+                    }
+                }
+                sums.add_block(moments);
             }
             let sums = self.expectations(sums);
             let e = Self::excess(sums[0]);
@@ -286,25 +435,33 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let below = (e * c).ge(zero);
             least = below.select(b, least);
             most = below.select(most, b);
-            let moments = [sums[0].high, sums[1].high, sums[2].high];
-            let d = halley::<S>(c, C::deformed_log1p(e), moments);
+            let [s, w, x, y] = sums.map(|sum| sum.high);
+            let (w, x, y) = (w * b, x * (b * b), y * (b * b * b));
+            let log = C::deformed_log1p(e);
+            let Step { d, is_fourth_order } = match C::MOMENTS {
+                2 => step::<S, 2>(c, log, [s, w]),
+                3 => step::<S, 3>(c, log, [s, w, x]),
+                _ => step::<S, 4>(c, log, [s, w, x, y]),
+            };
             let (next, inside) = clamp_to_bracket::<S>((b * c).mul_add(d, b), least, most, b_at_hi);
             let step = (next - b).abs();
             // The tolerances apply to steps of l.
             let unit = (c * b).abs();
+            let last_step = self.summary.last_step(&is_fourth_order);
             let stop = step.le(last_step * unit) | converged::<S>(step, previous_step, unit);
             b = done.select(b, next);
-            slope = done.select(slope, moments[1]);
+            slope = done.select(slope, w);
             done = done | stop;
             if done.all() {
                 break;
             }
             previous_step = inside.select(step, zero);
         }
-        if wanted {
+        if let Some(p) = output {
             let curve = C::with_b(c, b);
             for i in self.vectors() {
-                store::<S>(p, i, self.q(i) * curve.at(self.gap(i)).0);
+                self.prefetch_next(i);
+                write::<S>(p, i, self.q(i) * curve.at(self.gap(i)).0);
             }
         }
         self.found(
@@ -312,6 +469,16 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             done & !unusable,
             slope,
         )
+    }
+}
+
+/// Adds `u`, `u r`, `u r^2` and so on.
+#[inline(always)]
+fn add_moments<S: Simd, const N: usize>(sums: &mut [V<S>; N], u: V<S>, r: V<S>) {
+    let mut term = u;
+    for sum in sums {
+        *sum += term;
+        term *= r;
     }
 }
 

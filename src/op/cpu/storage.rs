@@ -16,6 +16,9 @@ pub(in crate::op) trait Storage: Copy + Send + Sync {
     /// Returns the row in the arithmetic type: the row itself, or the buffer with the converted row.
     fn read<'a>(row: &'a [Self], buffer: &'a mut Vec<Self::Real>) -> &'a [Self::Real];
 
+    /// Returns the row as numbers of the arithmetic type if it is stored in it.
+    fn as_real(row: &mut [MaybeUninit<Self>]) -> Option<&mut [MaybeUninit<Self::Real>]>;
+
     /// Rounds a number to the stored type.
     fn from_real(x: Self::Real) -> Self;
 
@@ -43,6 +46,11 @@ macro_rules! stored_as_computed {
             }
 
             #[inline(always)]
+            fn as_real(row: &mut [MaybeUninit<Self>]) -> Option<&mut [MaybeUninit<Self>]> {
+                Some(row)
+            }
+
+            #[inline(always)]
             fn from_real(x: Self) -> Self {
                 x
             }
@@ -65,6 +73,11 @@ macro_rules! stored_in_half {
                 buffer.clear();
                 buffer.extend(row.iter().map(|x| x.to_f32()));
                 buffer
+            }
+
+            #[inline(always)]
+            fn as_real(_row: &mut [MaybeUninit<Self>]) -> Option<&mut [MaybeUninit<f32>]> {
+                None
             }
 
             #[inline(always)]

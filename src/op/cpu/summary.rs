@@ -2,7 +2,7 @@
 
 use super::elementary::{exp, ln};
 use super::layout::{self, Layout, Sum, Sums};
-use super::vector::{M, V, copy_mask, lanes, load, splat, store};
+use super::vector::{M, Soon, V, copy_mask, lanes, load, splat, store};
 use crate::math::{MAX_ALPHA, Real, RowReference, Solver};
 use macerator::Simd;
 use std::iter::StepBy;
@@ -19,9 +19,11 @@ const MAX_AMPLIFICATION: f32 = 8.0;
 pub(super) struct Summary<S: Simd> {
     /// `c = 1 - alpha`.
     pub c: V<S>,
-    /// Rows within the range of these kernels. The gaps of the others are set to zero, which is harmless.
+    /// Rows within the range of these kernels.
     pub usable: M<S>,
     pub max: V<S>,
+    /// The smallest gap of the entries in each lane.
+    pub lane_gap: V<S>,
     /// The reference of every allowed entry, if the reference is not given.
     pub constant: Option<V<S>>,
     /// The sum of the reference over the allowed entries.
@@ -31,7 +33,7 @@ pub(super) struct Summary<S: Simd> {
     /// The bracket of `ln u_max`.
     pub lo: V<S>,
     pub hi: V<S>,
-    /// `<q, g> / sum q`, which bounds the root by Jensen's inequality, with a rounding error of the size of the logits'.
+    /// `<q, g> / sum q`, which bounds the root by Jensen's inequality.
     pub mean_gap: V<S>,
 }
 
@@ -50,62 +52,67 @@ struct Extremes<S: Simd> {
     max: V<S>,
     /// The smallest logit of an allowed entry.
     min: V<S>,
+    /// The sum of the logits of the allowed entries, each less the anchor, if the reference is not given. The differences
+    /// do not change if the row is shifted.
+    sum: V<S>,
+    anchor: V<S>,
     /// The number of allowed entries.
     count: V<S>,
     /// No logit is NaN or `+inf`, and no reference is out of range.
     usable: M<S>,
     largest_q: V<S>,
-    /// Whether an entry of some lane is masked.
-    some_masked: bool,
 }
 
 impl<S: Simd> Extremes<S> {
     #[inline(always)]
-    fn new(logits: &[f32], len: usize) -> Self {
+    fn new(logits: &[f32], soon: Option<Soon>) -> Self {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let (lowest, infinite) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
-        let least = splat::<S>(f32::MIN);
-        let (mut max, mut min, mut not_finite) = (lowest, infinite, zero);
-        for i in (0..len).step_by(lanes::<S>()) {
+        let (mut max, mut min, mut sum) = (lowest, infinite, zero);
+        let mut anchor = load::<S>(logits, 0);
+        for i in (0..logits.len()).step_by(lanes::<S>()) {
+            if let Some(soon) = &soon {
+                soon.prefetch_written::<S>(i);
+            }
             let x = load::<S>(logits, i);
             max = max.max(x);
-            // The maximum of NaN and a number is the one or the other.
-            let x = x.max(least);
             min = min.min(x);
-            // NaN if `x` is NaN or infinite.
-            not_finite = x.mul_add(zero, not_finite);
+            sum += x - anchor;
         }
-        let mut count = splat::<S>((len / lanes::<S>()) as f32);
-        let some_masked = !min.gt(least).all();
-        let mut usable = not_finite.eq(zero);
-        if some_masked {
-            (min, count) = (infinite, zero);
-            for i in (0..len).step_by(lanes::<S>()) {
+        let mut count = splat::<S>((logits.len() / lanes::<S>()) as f32);
+        let mut usable = zero.eq(zero);
+        // A sum is NaN or infinite if a logit is. It may also overflow.
+        if !(sum * zero).eq(zero).all() {
+            (min, sum, count) = (infinite, zero, zero);
+            anchor = max.max(splat::<S>(f32::MIN));
+            for i in (0..logits.len()).step_by(lanes::<S>()) {
                 let x = load::<S>(logits, i);
-                usable = usable & x.eq(x);
+                usable = usable & x.lt(infinite);
                 let allowed = x.gt(lowest);
                 min = allowed.select(x.min(min), min);
+                sum += allowed.select(x - anchor, zero);
                 count += allowed.select(one, zero);
             }
         }
         Self {
             max,
             min,
+            sum,
+            anchor,
             count,
             usable,
             largest_q: zero,
-            some_masked,
         }
     }
 
     #[inline(always)]
-    fn with_reference(logits: &[f32], reference: &[f32], len: usize) -> Self {
+    fn with_reference(logits: &[f32], reference: &[f32]) -> Self {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let (lowest, largest) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::MAX));
         let (mut max, mut min) = (lowest, splat::<S>(f32::INFINITY));
         let (mut count, mut largest_q) = (zero, zero);
         let mut usable = zero.eq(zero);
-        for i in (0..len).step_by(lanes::<S>()) {
+        for i in (0..logits.len()).step_by(lanes::<S>()) {
             let q = load::<S>(reference, i);
             let none = q.eq(zero);
             // The vector logarithm is not valid for subnormal numbers. NaN fails every comparison.
@@ -121,45 +128,51 @@ impl<S: Simd> Extremes<S> {
         Self {
             max,
             min,
+            sum: zero,
+            anchor: zero,
             count,
             usable,
             largest_q,
-            some_masked: true,
         }
     }
 }
 
 /// A group of rows after the first passes.
 pub(super) struct Group<'a, S: Simd, L> {
-    /// `x_max - x`, or `+inf` for a masked entry.
-    pub gaps: &'a [f32],
+    /// The logits, less a number for each row. A masked entry is `-inf`.
+    shifted: &'a [f32],
+    /// The largest number of each row in [`Self::shifted`].
+    top: V<S>,
     /// The reference, if it is given.
     pub reference: &'a [f32],
     pub summary: Summary<S>,
+    soon: Option<Soon>,
     layout: PhantomData<L>,
 }
 
 impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
-    /// Fills the gaps and the summary from logits that are padded with masked entries.
+    /// Computes the summary of logits that are padded with masked entries. Returns `None` if no row is usable.
+    ///
+    /// The buffer is as long as the logits, which take its place if every row is usable and the reference is not given.
     #[inline(always)]
     pub fn new(
-        logits: &[f32],
+        logits: &'a [f32],
         reference: RowReference<&'a [f32]>,
         c: V<S>,
-        gaps: &'a mut [f32],
-    ) -> Self {
+        buffer: &'a mut [f32],
+        soon: Option<Soon>,
+    ) -> Option<Self> {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let largest = splat::<S>(f32::MAX);
         let given = match reference {
             RowReference::Values(q) => Some(q),
             RowReference::Uniform | RowReference::Ones => None,
         };
-        let len = gaps.len();
         let in_range = c.ge(splat::<S>((1.0 - Solver::NEWTON_MAX_ALPHA) as f32))
             & c.le(splat::<S>((1.0 + MAX_ALPHA) as f32));
         let extremes = match given {
-            None => Extremes::new(logits, len),
-            Some(q) => Extremes::with_reference(logits, q, len),
+            None => Extremes::new(logits, soon),
+            Some(q) => Extremes::with_reference(logits, q),
         };
         let max = layout::max::<S, L>(extremes.max);
         let min = layout::min::<S, L>(extremes.min);
@@ -168,29 +181,30 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
         let finite = max - min;
         let usable =
             layout::all::<S, L>(extremes.usable & in_range) & count.gt(zero) & finite.le(largest);
-
-        let infinite = splat::<S>(f32::INFINITY);
-        let (mut at_max, mut gap_sum) = (zero, zero);
-        for i in (0..len).step_by(lanes::<S>()) {
-            let mut x = load::<S>(logits, i);
-            if let Some(q) = given {
-                let q = load::<S>(q, i);
-                x = mask_zero_reference::<S>(x, q.eq(zero));
-                at_max = x.eq(max).select(q.max(at_max), at_max);
-            }
-            let gap = usable.select(max - x, zero);
-            gap_sum += if extremes.some_masked {
-                gap.lt(infinite).select(gap, zero)
-            } else {
-                gap
-            };
-            store::<S>(gaps, i, gap);
+        if (!copy_mask(&usable)).all() {
+            return None;
         }
-        let gaps = &*gaps;
+
+        let mut at_max = zero;
+        let (shifted, top) = if given.is_none() && usable.all() {
+            (logits, max)
+        } else {
+            for i in (0..logits.len()).step_by(lanes::<S>()) {
+                let mut x = load::<S>(logits, i);
+                if let Some(q) = given {
+                    let q = load::<S>(q, i);
+                    x = mask_zero_reference::<S>(x, q.eq(zero));
+                    at_max = x.eq(max).select(q.max(at_max), at_max);
+                }
+                store::<S>(buffer, i, usable.select(x - max, zero));
+            }
+            (&*buffer, zero)
+        };
         let count = usable.select(count, one);
         let (constant, total, lo, hi, mean_gap) = match given {
             None => {
                 let log = ln::<S>(count);
+                let gap_sum = extremes.count * (max - extremes.anchor) - extremes.sum;
                 let mean_gap = layout::sum::<S, L>(gap_sum) / count;
                 let whole = |high| Sum { high, low: zero };
                 match reference {
@@ -200,8 +214,8 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
             }
             Some(q) => {
                 let mut sums = Sums::<S, L, 2>::zero();
-                for i in (0..len).step_by(lanes::<S>()) {
-                    let (gap, q) = (load::<S>(gaps, i), load::<S>(q, i));
+                for i in (0..logits.len()).step_by(lanes::<S>()) {
+                    let (gap, q) = (top - load::<S>(shifted, i), load::<S>(q, i));
                     let allowed = gap.lt(splat::<S>(f32::INFINITY));
                     let share = allowed.select(q * gap, zero);
                     sums.add([allowed.select(q, zero), share]);
@@ -220,13 +234,15 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
             & exponent.le(splat::<S>(f32::LOG_SPACE))
             & scaled_gap.le(splat::<S>(MAX_SCALED_GAP))
             & total.high.le(largest);
-        Self {
-            gaps,
+        Some(Self {
+            shifted,
+            top,
             reference: given.unwrap_or(&[]),
             summary: Summary {
                 c,
                 usable,
                 max,
+                lane_gap: max - extremes.max,
                 constant,
                 total,
                 largest_q: layout::max::<S, L>(extremes.largest_q),
@@ -234,8 +250,32 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
                 hi,
                 mean_gap,
             },
+            soon,
             layout: PhantomData,
+        })
+    }
+
+    /// Asks for the entries of the next rows.
+    #[inline(always)]
+    pub fn prefetch_next(&self, at: usize) {
+        if let Some(soon) = &self.soon {
+            soon.prefetch_read::<S>(at);
         }
+    }
+
+    /// The number of entries in whole vectors.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.shifted.len()
+    }
+
+    /// The ranges of [`Layout::BLOCK`] vectors.
+    #[inline(always)]
+    pub fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<S, L> {
+        let (len, block) = (self.len(), L::BLOCK * lanes::<S>());
+        (0..len)
+            .step_by(block)
+            .map(move |first| first..len.min(first + block))
     }
 
     /// The offsets of the vectors.
@@ -247,7 +287,7 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
     /// The offsets of every `stride`-th vector.
     #[inline(always)]
     pub fn sample(&self, stride: usize) -> StepBy<Range<usize>> {
-        (0..self.gaps.len()).step_by(stride * lanes::<S>())
+        (0..self.len()).step_by(stride * lanes::<S>())
     }
 
     /// Returns the reference at an entry.
@@ -259,9 +299,10 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
         }
     }
 
+    /// `x_max - x`, or `+inf` for a masked entry. Zero in an unusable row.
     #[inline(always)]
     pub fn gap(&self, at: usize) -> V<S> {
-        load::<S>(self.gaps, at)
+        self.top - load::<S>(self.shifted, at)
     }
 
     /// Multiplies the terms of an entry by its reference if it is given. [`Self::expectations`] has the constant one.

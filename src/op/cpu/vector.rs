@@ -4,7 +4,11 @@ use macerator::{
     Mask, Scalar, Simd, VAdd, VBitAnd, VBitXor, VDiv, VMul, VSub, Vector, vload_unaligned,
     vstore_unaligned,
 };
-use std::ops::{Add, AddAssign, BitAnd, BitOr, BitXor, Div, Mul, MulAssign, Not, Shl, Shr, Sub};
+use std::iter::StepBy;
+use std::mem::MaybeUninit;
+use std::ops::{
+    Add, AddAssign, BitAnd, BitOr, BitXor, Div, Mul, MulAssign, Not, Range, Shl, Shr, Sub,
+};
 
 /// Two vectors of the machine. Each operation is two instructions that do not depend on each other: the steps of the root
 /// finder, of which each depends on the one before, are bound by latency.
@@ -238,20 +242,114 @@ pub(crate) fn store<S: Simd>(buffer: &mut [f32], at: usize, value: V<S>) {
     }
 }
 
-/// Asks for the memory of `count` numbers, which are read soon. The machine asks for the next cache lines of a stream
-/// itself, but not across the pages of memory.
+/// Stores vectors to memory that may be uninitialized.
 #[inline(always)]
-pub(super) fn prefetch<T>(values: &[T], at: usize, count: usize) {
-    let values = values.get(at..at + count).unwrap_or(&[]);
-    #[cfg(target_arch = "x86_64")]
-    for line in values.chunks(64 / size_of::<T>()) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch has no effect that a program sees.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+pub(crate) fn write<S: Simd>(buffer: &mut [MaybeUninit<f32>], at: usize, value: V<S>) {
+    let (first, second) = buffer[at..at + lanes::<S>()].split_at_mut(lanes::<S>() / 2);
+    // SAFETY: each half of the slice holds a whole vector.
+    unsafe {
+        vstore_unaligned(first.as_mut_ptr().cast::<f32>(), value.0);
+        vstore_unaligned(second.as_mut_ptr().cast::<f32>(), value.1);
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = values;
 }
+
+/// The type in which the kernels take the numbers that they write.
+pub(super) fn as_unwritten<F>(numbers: &mut [F]) -> &mut [MaybeUninit<F>] {
+    // SAFETY: both types have the same layout, and the kernels write numbers only.
+    unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [MaybeUninit<F>]) }
+}
+
+/// The addresses of rows that a kernel needs soon: the next ones that it reads, and the one that it writes. The machine
+/// asks for the next cache lines of a stream itself, but not across the pages of memory.
+#[derive(Clone, Copy)]
+pub(super) struct Soon {
+    read: [*const i8; 2],
+    written: *const i8,
+    number_size: usize,
+}
+
+impl Soon {
+    /// A null pointer stands for no row. The rows may lie beyond the end of the memory.
+    pub fn new<T>(read: [*const T; 2], written: *const T) -> Self {
+        Self {
+            read: read.map(<*const T>::cast),
+            written: written.cast(),
+            number_size: size_of::<T>(),
+        }
+    }
+
+    /// Asks for all the memory of short rows, before they are computed: a pass over such a row is shorter than the latency
+    /// of the memory. Returns the addresses of longer rows, which are prefetched in the passes over them.
+    #[inline(always)]
+    pub fn prefetch_short(self, columns: usize) -> Option<Self> {
+        const LONGEST: usize = 8 * 1024;
+        let bytes = columns * self.number_size;
+        if bytes > LONGEST {
+            return Some(self);
+        }
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+            // These loops are slow on purpose. The machine drops or delays prefetches that follow each other closely.
+            for row in self.read.into_iter().filter(|row| !row.is_null()) {
+                let (mut address, mut left) = (row, bytes);
+                while left > 0 {
+                    let line = left.min(CACHE_LINE);
+                    // SAFETY: a prefetch does not access memory.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
+                    (address, left) = (address.wrapping_add(line), left - line);
+                }
+            }
+            let (mut address, mut left) = (self.written, bytes);
+            while left > 0 {
+                let line = left.min(CACHE_LINE);
+                // SAFETY: as above.
+                unsafe { _mm_prefetch::<_MM_HINT_ET0>(address) };
+                (address, left) = (address.wrapping_add(line), left - line);
+            }
+        }
+        None
+    }
+
+    /// Asks for the memory of the row to be written, at the vectors of an entry.
+    #[inline(always)]
+    pub fn prefetch_written<S: Simd>(&self, at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        for offset in self.lines::<S>(at) {
+            use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+            // SAFETY: a prefetch does not access memory.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(self.written.wrapping_add(offset)) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (at, self.written);
+    }
+
+    /// Asks for the memory of the rows to be read.
+    #[inline(always)]
+    pub fn prefetch_read<S: Simd>(&self, at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        for row in self.read.into_iter().filter(|row| !row.is_null()) {
+            for offset in self.lines::<S>(at) {
+                use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+                // SAFETY: a prefetch does not access memory.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(offset)) };
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (at, self.read, self.number_size);
+    }
+
+    /// The offsets of the cache lines of the vectors at an entry.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn lines<S: Simd>(&self, at: usize) -> StepBy<Range<usize>> {
+        (at * self.number_size..(at + lanes::<S>()) * self.number_size).step_by(CACHE_LINE)
+    }
+}
+
+/// Number of bytes that the memory sends at a time.
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE: usize = 64;
 
 /// Loads vectors from a row that may end within them, with zeros after the end.
 #[cfg(feature = "rl")]

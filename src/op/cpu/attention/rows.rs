@@ -2,9 +2,9 @@
 
 use crate::math::{Output, RowReference};
 use crate::op::attention::AttentionParameters;
+use crate::op::cpu::vector::as_unwritten;
 use crate::op::cpu::{Arithmetic, Backward, Forward, GradientRows, Rows};
 use macerator::AutoArch;
-use std::mem::MaybeUninit;
 
 /// Some rows of scores, contiguous, computed on the calling thread.
 pub(super) struct BlockRows<'a, F> {
@@ -87,10 +87,4 @@ impl<'a, F: Arithmetic> BlockRows<'a, F> {
             },
         });
     }
-}
-
-/// The type in which the kernels take the numbers that they write.
-fn as_unwritten<F>(numbers: &mut [F]) -> &mut [MaybeUninit<F>] {
-    // SAFETY: both types have the same layout, and the kernels write numbers only.
-    unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [MaybeUninit<F>]) }
 }
