@@ -259,6 +259,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         let mut l = self.summary.start();
         let mut stride = self.sample_stride();
         let longest = self.summary.last_coarse_step();
+        let mut done = copy_mask(&unusable);
         for _ in 0..MAX_COARSE_STEPS {
             let curve = General::new(&Root::coarse(c, l));
             let moments = if stride > 1 {
@@ -293,20 +294,23 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let log = curve.coarse_deformed(l + coarse_ln::<S>(moments[0]));
             let d = step::<S, 3>(c, [log, one], moments).d;
             let (next, _) = clamp_to_bracket::<S>(l - curve.coarse_step(d), lo, hi, hi);
-            let short = (next - l).abs().le(longest) | copy_mask(&unusable);
-            l = next;
-            if short.all() {
+            let taken = next - l;
+            // The other lanes may hold other rows.
+            l = done.select(l, next);
+            done = done | taken.abs().le(longest);
+            if done.all() {
                 if stride == 1 || c.gt(zero).all() {
                     break;
                 }
                 stride = 1;
+                done = copy_mask(&unusable);
             }
         }
 
         let (mut lo, mut hi) = (lo, hi);
         let mut root = Root::new(c, l, zero);
         let (mut last_step, mut slope) = (zero, zero);
-        let mut done = copy_mask(&unusable);
+        done = copy_mask(&unusable);
         for _ in 0..Solver::NEWTON_STEPS {
             let curve = General::new(&root);
             let mut sums = Sums::zero();

@@ -82,17 +82,23 @@ impl<S: Simd> Extremes<S> {
         let mut count = splat::<S>((logits.len() / lanes::<S>()) as f32);
         let mut usable = zero.eq(zero);
         // A sum is NaN or infinite if a logit is. It may also overflow.
-        if !(sum * zero).eq(zero).all() {
-            (min, sum, count) = (infinite, zero, zero);
-            anchor = max.max(splat::<S>(f32::MIN));
+        let is_finite = (sum * zero).eq(zero);
+        if !is_finite.all() {
+            let lane_max = max.max(splat::<S>(f32::MIN));
+            let (mut allowed_min, mut allowed_sum, mut allowed_count) = (infinite, zero, zero);
             for i in (0..logits.len()).step_by(lanes::<S>()) {
                 let x = load::<S>(logits, i);
                 usable = usable & x.lt(infinite);
                 let allowed = x.gt(lowest);
-                min = allowed.select(x.min(min), min);
-                sum += allowed.select(x - anchor, zero);
-                count += allowed.select(one, zero);
+                allowed_min = allowed.select(x.min(allowed_min), allowed_min);
+                allowed_sum += allowed.select(x - lane_max, zero);
+                allowed_count += allowed.select(one, zero);
             }
+            // The other lanes may hold other rows.
+            min = is_finite.select(min, allowed_min);
+            sum = is_finite.select(sum, allowed_sum);
+            count = is_finite.select(count, allowed_count);
+            anchor = is_finite.select(anchor, lane_max);
         }
         Self {
             max,
