@@ -145,9 +145,8 @@ impl<'a, T: Storage<Real = f32>> Entries<'_, 'a, T> {
             vectors.resize(width.next_multiple_of(lanes), padding);
         } else {
             vectors.resize(width * lanes, 0.0);
-            for (lane, x) in rows.chunks_exact(width).enumerate() {
-                store_lane::<S>(vectors, lane, T::read(x, row));
-            }
+            let rows = T::read(rows, row);
+            transpose(rows, width, as_unwritten(vectors), lanes, self.count);
         }
         vectors
     }
@@ -183,9 +182,7 @@ impl<'a, T: Storage<Real = f32>> Entries<'_, 'a, T> {
                     store::<S>(vectors, k * lanes, splat::<S>(q));
                 }
             } else {
-                for (lane, q) in q.chunks_exact(columns).enumerate() {
-                    store_lane::<S>(vectors, lane, q);
-                }
+                transpose(q, columns, as_unwritten(vectors), lanes, self.count);
             }
         }
         RowReference::Values(vectors)
@@ -211,19 +208,124 @@ fn in_place<'b, S: Simd, L: Layout, T: Storage<Real = f32>>(
     }
 }
 
-/// Copies the numbers of a group into rows of `width` numbers.
+/// Copies the numbers of a group into rows of `width` numbers. The buffer is for rows that are stored in another type.
 #[inline(always)]
 fn scatter<S: Simd, L: Layout, T: Storage<Real = f32>>(
     vectors: &[f32],
     rows: &mut [MaybeUninit<T>],
     width: usize,
+    buffer: &mut Vec<f32>,
 ) {
     if L::ALONG_ROW {
         return T::write(rows, &vectors[..width]);
     }
-    for (lane, row) in rows.chunks_exact_mut(width).enumerate() {
-        for (entry, number) in row.iter_mut().zip(vectors.chunks_exact(lanes::<S>())) {
-            entry.write(T::from_real(number[lane]));
+    let (lanes, count) = (lanes::<S>(), rows.len() / width);
+    // The lanes beyond the last row are not read.
+    let vectors = &vectors[..(width - 1) * lanes + count];
+    if let Some(rows) = T::as_real(rows) {
+        transpose(vectors, lanes, rows, width, width);
+    } else {
+        buffer.resize(rows.len(), 0.0);
+        transpose(vectors, lanes, as_unwritten(buffer), width, width);
+        T::write(rows, buffer);
+    }
+}
+
+/// Transposes `rows` rows, which begin `stride` numbers apart, into rows that begin `to_stride` numbers apart.
+///
+/// It is compiled for the oldest machine: with newer instructions, the compiler would use scatters and gathers, which are
+/// slower than single numbers and much slower than blocks that are transposed in registers.
+fn transpose(
+    from: &[f32],
+    stride: usize,
+    to: &mut [MaybeUninit<f32>],
+    to_stride: usize,
+    rows: usize,
+) {
+    let columns = from.len() - (rows - 1) * stride;
+    let size = [rows, columns];
+    match (rows, columns) {
+        #[cfg(target_arch = "x86_64")]
+        (4.., 4..) => transpose_in_registers(from, stride, to, to_stride, size),
+        #[cfg(not(target_arch = "x86_64"))]
+        (4.., 4..) => transpose_blocks::<4, 4>(from, stride, to, to_stride, size),
+        (4.., 3) => transpose_blocks::<4, 3>(from, stride, to, to_stride, size),
+        (4.., 2) => transpose_blocks::<4, 2>(from, stride, to, to_stride, size),
+        (3, 4..) => transpose_blocks::<3, 4>(from, stride, to, to_stride, size),
+        (2, 4..) => transpose_blocks::<2, 4>(from, stride, to, to_stride, size),
+        _ => transpose_blocks::<1, 1>(from, stride, to, to_stride, size),
+    }
+}
+
+/// [`transpose`] in blocks of four rows and four columns. The last ones overlap others.
+#[cfg(target_arch = "x86_64")]
+fn transpose_in_registers(
+    from: &[f32],
+    stride: usize,
+    to: &mut [MaybeUninit<f32>],
+    to_stride: usize,
+    [rows, columns]: [usize; 2],
+) {
+    use std::arch::x86_64::{__m128, _mm_loadu_ps, _mm_setzero_ps, _mm_storeu_ps};
+    use std::arch::x86_64::{_mm_movehl_ps, _mm_movelh_ps, _mm_unpackhi_ps, _mm_unpacklo_ps};
+
+    assert!(rows >= 4 && columns >= 4);
+    assert!((rows - 1) * stride + columns <= from.len());
+    assert!((columns - 1) * to_stride + rows <= to.len());
+    for row in (0..rows).step_by(4) {
+        let row = row.min(rows - 4);
+        for column in (0..columns).step_by(4) {
+            let column = column.min(columns - 4);
+            // SAFETY: the block is within the rows and the columns, which are within both slices. Every machine with this
+            // architecture has these instructions.
+            unsafe {
+                let mut lines: [__m128; 4] = [_mm_setzero_ps(); 4];
+                for (i, line) in lines.iter_mut().enumerate() {
+                    *line = _mm_loadu_ps(from.as_ptr().add((row + i) * stride + column));
+                }
+                let [a, b, c, d] = lines;
+                let (ab, cd) = (_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d));
+                let (ab_high, cd_high) = (_mm_unpackhi_ps(a, b), _mm_unpackhi_ps(c, d));
+                let lines = [
+                    _mm_movelh_ps(ab, cd),
+                    _mm_movehl_ps(cd, ab),
+                    _mm_movelh_ps(ab_high, cd_high),
+                    _mm_movehl_ps(cd_high, ab_high),
+                ];
+                for (j, line) in lines.into_iter().enumerate() {
+                    let start = to.as_mut_ptr().add((column + j) * to_stride + row);
+                    _mm_storeu_ps(start.cast(), line);
+                }
+            }
+        }
+    }
+}
+
+/// [`transpose`] in blocks of `R` rows and `C` columns. The last ones overlap others.
+fn transpose_blocks<const R: usize, const C: usize>(
+    from: &[f32],
+    stride: usize,
+    to: &mut [MaybeUninit<f32>],
+    to_stride: usize,
+    [rows, columns]: [usize; 2],
+) {
+    for row in (0..rows).step_by(R) {
+        let row = row.min(rows - R);
+        for column in (0..columns).step_by(C) {
+            let column = column.min(columns - C);
+            let mut block = [[0.0; R]; C];
+            for i in 0..R {
+                let line = &from[(row + i) * stride + column..][..C];
+                for (j, &number) in line.iter().enumerate() {
+                    block[j][i] = number;
+                }
+            }
+            for (j, line) in block.iter().enumerate() {
+                let to = &mut to[(column + j) * to_stride + row..][..R];
+                for (to, &number) in to.iter_mut().zip(line) {
+                    to.write(number);
+                }
+            }
         }
     }
 }
@@ -285,7 +387,7 @@ impl GroupBuffers {
         };
         let handled = run::<S, _>(alpha, kernel);
         if !is_in_place {
-            scatter::<S, L, T>(&self.values, output, width);
+            scatter::<S, L, T>(&self.values, output, width, &mut self.row);
         }
         for (lane, state) in states.chunks_exact_mut(STATE_LEN).enumerate() {
             state.copy_from_slice(&[roots.root[lane], roots.remainder[lane]]);
@@ -388,22 +490,15 @@ impl GroupBuffers {
         };
         let handled = run::<S, _>(alpha, kernel);
         if let (false, Some(logits)) = (is_in_place, &mut gradients.logits) {
-            scatter::<S, L, T>(&self.values, logits, columns);
+            scatter::<S, L, T>(&self.values, logits, columns, &mut self.row);
         }
         if let (true, Some(alpha)) = (wants_alpha, &mut gradients.alpha) {
             f32::write(alpha, &alpha_gradient[..count]);
         }
         if let (true, Some(reference)) = (wants_reference, &mut gradients.reference) {
-            scatter::<S, L, f32>(&self.reference_gradient, reference, columns);
+            let buffer = &mut self.row;
+            scatter::<S, L, f32>(&self.reference_gradient, reference, columns, buffer);
         }
         handled
-    }
-}
-
-/// Copies a row into a lane.
-#[inline(always)]
-fn store_lane<S: Simd>(group: &mut [f32], lane: usize, row: &[f32]) {
-    for (entry, &x) in group.chunks_exact_mut(lanes::<S>()).zip(row) {
-        entry[lane] = x;
     }
 }
