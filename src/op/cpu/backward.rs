@@ -6,7 +6,7 @@ use super::elementary::log1p;
 use super::group::{GroupInputs, Handled, LaneRoots};
 use super::layout::{self, Layout, Sums};
 use super::summary::Group;
-use super::vector::{M, V, as_unwritten, copy_mask, load, splat, store, write};
+use super::vector::{M, V, as_unwritten, copy_mask, lanes, load, splat, store, write};
 use crate::math::{Output, Real};
 use macerator::Simd;
 use std::mem::MaybeUninit;
@@ -71,7 +71,8 @@ impl<L: Layout> Kernel for Backward<'_, L> {
         }
         match self.output {
             Output::Probabilities => {
-                gradient.probabilities(self.cotangent, self.weights, self.gradients);
+                let (weights, slopes) = (self.weights, self.slopes);
+                gradient.probabilities(self.cotangent, weights, slopes, self.gradients);
             }
             Output::LogProbabilities => {
                 is_accurate = is_accurate & gradient.is_off_edge();
@@ -82,8 +83,9 @@ impl<L: Layout> Kernel for Backward<'_, L> {
             Output::Divergence => {
                 // Equal to the gradient of the probabilities with minus the gaps as the cotangent. The gaps are exact,
                 // unlike f'(u) = x - mu, and their differences may be small.
+                let minus_gaps = &mut *self.slopes;
                 for i in group.vectors() {
-                    store::<S>(self.slopes, i, zero - group.gap(i));
+                    store::<S>(minus_gaps, i, zero - group.gap(i));
                 }
                 let unscaled = self.scratch;
                 let gradients = Gradients {
@@ -91,7 +93,7 @@ impl<L: Layout> Kernel for Backward<'_, L> {
                     alpha: None,
                     reference: None,
                 };
-                let largest = gradient.probabilities(self.slopes, self.weights, gradients);
+                let largest = gradient.probabilities(minus_gaps, self.weights, &mut [], gradients);
                 let c = load::<S>(self.cotangent, 0);
                 let mut largest_value = zero;
                 for i in group.vectors() {
@@ -135,10 +137,26 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         self.root.c.ge(splat::<S>(0.0)) | largest.le(limit)
     }
 
+    /// Fills the first parts of [`Self::weight`] if the curve splits it.
+    #[inline(always)]
+    fn fill_exponents(&self, weights: &mut [f32]) {
+        if C::IS_SPLIT {
+            for i in self.group.vectors() {
+                let exponent = self.curve.weight_exponent(self.group.gap(i));
+                store::<S>(weights, i, exponent);
+            }
+        }
+    }
+
     /// The weights `k = q u^(2 - alpha)`.
     #[inline(always)]
-    fn weight(&self, at: usize) -> V<S> {
-        self.group.q(at) * self.curve.weight(self.group.gap(at))
+    fn weight(&self, exponents: &[f32], at: usize) -> V<S> {
+        let weight = if C::IS_SPLIT {
+            self.curve.weight_of(load::<S>(exponents, at))
+        } else {
+            self.curve.weight(self.group.gap(at))
+        };
+        self.group.q(at) * weight
     }
 
     /// Returns the entry of the largest logit of rows with a constant reference. Up to alpha = 2, it has the largest
@@ -170,9 +188,10 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let zero = splat::<S>(0.0);
         let (mut best, mut center, mut best_gap) = (zero, zero, zero);
         let mut best_index = zero;
+        self.fill_exponents(weights);
         for i in self.group.vectors() {
             let gap = self.group.gap(i);
-            let k = self.weight(i);
+            let k = self.weight(weights, i);
             store::<S>(weights, i, k);
             let better = k.gt(best);
             center = better.select(load::<S>(cotangent, i), center);
@@ -191,19 +210,26 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         (largest, index)
     }
 
-    /// `(h_i / p_i, r_i)`, with `h` the derivative of `p` in alpha at a fixed `mu`, up to a multiple of `r_i`:
+    /// `z = c g e^(c l)`.
+    #[inline(always)]
+    fn z(&self, gap: V<S>) -> V<S> {
+        self.root.c * (gap * self.root.power)
+    }
+
+    /// `h_i / p_i`, with `h` the derivative of `p` in alpha at a fixed `mu`, up to a multiple of `r_i = 1 / (1 + z)`, from
+    /// `ln(1 + z)`:
     ///
     /// ```text
-    /// h_i / p_i = l y r - y^2 (ln(1 + z) - z r) / z^2,    y = g e^(c l),    z = c y,    r = 1 / (1 + z)
+    /// h_i / p_i = l y r - y^2 (ln(1 + z) - z r) / z^2,    y = g e^(c l),    z = c y
     /// ```
     #[inline(always)]
-    fn alpha_slope(&self, gap: V<S>) -> (V<S>, V<S>) {
+    fn alpha_slope(&self, gap: V<S>, log: V<S>) -> V<S> {
         let splat = splat::<S>;
         let Root { c, .. } = *self.root;
         let l = self.root.offset + self.root.remainder;
         let y = gap * self.root.power;
         let z = c * y;
-        let (log, r) = log1p::<S>(z);
+        let r = (splat(1.0) + z).recip();
         let direct = (log - z * r) / (c * c);
         let series = z.mul_add(splat(7.0 / 8.0), splat(-6.0 / 7.0));
         let series = z.mul_add(series, splat(5.0 / 6.0));
@@ -212,22 +238,31 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let series = z.mul_add(series, splat(-2.0 / 3.0));
         let series = z.mul_add(series, splat(1.0 / 2.0));
         let curvature = z.abs().lt(splat(0.1)).select(y * y * series, direct);
-        (l * y * r - curvature, r)
+        l * y * r - curvature
     }
 
-    /// [`Self::alpha_slope`] minus the multiple of `r` that makes it zero at the largest weight. The multiple adds
-    /// nothing to a gradient in alpha, but may be most of the slope.
+    /// Fills [`Self::alpha_slope`].
     #[inline(always)]
-    fn centered_alpha_slope(&self, at: usize, multiple: V<S>) -> V<S> {
-        let (slope, r) = self.alpha_slope(self.group.gap(at));
-        slope - multiple * r
+    fn fill_alpha_slopes(&self, slopes: &mut [f32]) {
+        let group = self.group;
+        for block in group.blocks() {
+            for i in block.clone().step_by(lanes::<S>()) {
+                store::<S>(slopes, i, log1p::<S>(self.z(group.gap(i))).0);
+            }
+            for i in block.step_by(lanes::<S>()) {
+                let slope = self.alpha_slope(group.gap(i), load::<S>(slopes, i));
+                store::<S>(slopes, i, slope);
+            }
+        }
     }
 
-    /// The multiple of [`Self::centered_alpha_slope`].
+    /// The multiple of `r` that makes [`Self::alpha_slope`] zero at the largest weight if it is subtracted. It adds nothing
+    /// to a gradient in alpha, but may be most of the slope.
     #[inline(always)]
     fn multiple(&self, largest: &Largest<S>) -> V<S> {
-        let (slope, r) = self.alpha_slope(largest.gap);
-        slope / r
+        let z = self.z(largest.gap);
+        let (log, _) = log1p::<S>(z);
+        self.alpha_slope(largest.gap, log) * (splat::<S>(1.0) + z)
     }
 
     /// [`crate::math::Row::softargmax_backward`].
@@ -236,6 +271,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         &self,
         cotangent: &[f32],
         weights: &mut [f32],
+        slopes: &mut [f32],
         gradients: Gradients<'_>,
     ) -> Largest<S> {
         let (zero, group) = (splat::<S>(0.0), self.group);
@@ -243,6 +279,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let largest = if is_weighed {
             self.weigh(cotangent, weights).0
         } else {
+            self.fill_exponents(weights);
             self.at_largest_logit(cotangent)
         };
         let center = largest.cotangent;
@@ -252,7 +289,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
             let k = if is_weighed {
                 load::<S>(weights, i)
             } else {
-                let k = self.weight(i);
+                let k = self.weight(weights, i);
                 store::<S>(weights, i, k);
                 k
             };
@@ -264,15 +301,18 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let mean = sum.high / total.high;
         if let Some(alpha) = gradients.alpha {
             let multiple = self.multiple(&largest);
-            let mut sums = Sums::zero();
+            self.fill_alpha_slopes(slopes);
+            let mut sums = Sums::<S, L, 1>::zero();
             for i in group.vectors() {
-                let (u, _) = self.curve.at(group.gap(i));
-                let slope = self.centered_alpha_slope(i, multiple);
+                // p (slope - multiple r) = k u_max^-c ((1 + z) slope - multiple).
+                let (k, z) = (load::<S>(weights, i), self.z(group.gap(i)));
+                let slope = (splat::<S>(1.0) + z).mul_add(load::<S>(slopes, i), zero - multiple);
                 let c = (load::<S>(cotangent, i) - center) - mean;
-                sums.add(group.weighted(i, [u.gt(zero).select(u * slope * c, zero)]));
+                let term = k * slope * c;
+                sums.add([k.gt(zero).select(term, zero)]);
             }
-            let [sum] = group.expectations(sums);
-            store::<S>(alpha, 0, sum.high + sum.low);
+            let [sum] = sums.totals();
+            store::<S>(alpha, 0, (sum.high + sum.low) * self.root.b);
         }
         if let Some(reference) = gradients.reference {
             for i in group.vectors() {
@@ -304,17 +344,22 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let weights = &*weights;
         if let Some(alpha) = gradients.alpha {
             let multiple = self.multiple(&largest);
-            let mut sums = Sums::zero();
+            self.fill_alpha_slopes(slopes);
+            let mut sums = Sums::<S, L, 1>::zero();
             let mut totals = Sums::<S, L, 1>::zero();
             for i in group.vectors() {
-                let (u, _) = self.curve.at(group.gap(i));
-                let slope = self.centered_alpha_slope(i, multiple);
-                store::<S>(slopes, i, slope);
-                sums.add(group.weighted(i, [u.gt(zero).select(u * slope, zero)]));
-                totals.add([load::<S>(weights, i)]);
+                let (k, w) = (
+                    load::<S>(weights, i),
+                    splat::<S>(1.0) + self.z(group.gap(i)),
+                );
+                let slope = load::<S>(slopes, i);
+                store::<S>(slopes, i, slope - multiple / w);
+                let term = k * w.mul_add(slope, zero - multiple);
+                sums.add([k.gt(zero).select(term, zero)]);
+                totals.add([k]);
             }
-            let ([mass], [total]) = (group.expectations(sums), totals.totals());
-            let mean = mass.high / total.high;
+            let ([mass], [total]) = (sums.totals(), totals.totals());
+            let mean = mass.high * self.root.b / total.high;
             let mut sums = Sums::<S, L, 1>::zero();
             for i in group.vectors() {
                 let log_slope = self.curve.log_slope(group.gap(i));
@@ -355,6 +400,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         for i in group.vectors() {
             let is_dominant = layout::index::<S, L>(i).eq(dominant);
             let value = is_dominant.select(others, load::<S>(slopes, i));
+            group.prefetch_next(i);
             write::<S>(logits, i, value);
             if let Some(reference) = &mut gradients.reference {
                 let log_slope = self.curve.log_slope(group.gap(i));
@@ -370,6 +416,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let c = load::<S>(cotangent, 0);
         for i in self.group.vectors() {
             let (u, _) = self.curve.at(self.group.gap(i));
+            self.group.prefetch_next(i);
             write::<S>(logits, i, self.group.q(i) * u * c);
         }
     }

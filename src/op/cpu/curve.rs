@@ -47,7 +47,7 @@ impl<S: Simd> Root<S> {
         }
     }
 
-    /// The root `l` with the accuracy of [`coarse_exp`], for [`General::coarse_moments`].
+    /// The root `l` with the accuracy of [`coarse_exp`], for [`General::coarse_exponent_and_slope`].
     #[inline(always)]
     pub fn coarse(c: V<S>, l: V<S>) -> Self {
         let zero = splat::<S>(0.0);
@@ -102,8 +102,24 @@ pub(super) trait RatioCurve<S: Simd>: Sized {
     /// `u`, and `u (u / u_max)^c`.
     fn at(&self, gap: V<S>) -> (V<S>, V<S>);
 
+    /// Whether the two parts of `u^(1 + c)` are computed in separate loops. In one loop, the latency of a logarithm and an
+    /// exponential would bound the speed.
+    const IS_SPLIT: bool = false;
+
+    /// The first part of `u^(1 + c)`: its logarithm, up to a constant, if it is split.
+    fn weight_exponent(&self, gap: V<S>) -> V<S>;
+
+    /// `u^(1 + c)` from its first part.
+    #[inline(always)]
+    fn weight_of(&self, exponent: V<S>) -> V<S> {
+        exponent
+    }
+
     /// `u^(1 + c)`.
-    fn weight(&self, gap: V<S>) -> V<S>;
+    #[inline(always)]
+    fn weight(&self, gap: V<S>) -> V<S> {
+        self.weight_of(self.weight_exponent(gap))
+    }
 
     /// `ln u`.
     fn log_u(&self, gap: V<S>) -> V<S>;
@@ -160,7 +176,7 @@ impl<S: Simd> RatioCurve<S> for Softmax<S> {
     }
 
     #[inline(always)]
-    fn weight(&self, gap: V<S>) -> V<S> {
+    fn weight_exponent(&self, gap: V<S>) -> V<S> {
         self.at(gap).0
     }
 
@@ -228,7 +244,7 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Reciprocal<S, N> {
     }
 
     #[inline(always)]
-    fn weight(&self, gap: V<S>) -> V<S> {
+    fn weight_exponent(&self, gap: V<S>) -> V<S> {
         let r = self.base(gap).recip();
         Self::power(r) * r
     }
@@ -316,7 +332,7 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Power<S, N> {
     }
 
     #[inline(always)]
-    fn weight(&self, gap: V<S>) -> V<S> {
+    fn weight_exponent(&self, gap: V<S>) -> V<S> {
         let (zero, base) = (splat::<S>(0.0), self.base(gap));
         match N {
             1 => base.gt(zero).select(splat::<S>(1.0), zero),
@@ -369,7 +385,7 @@ impl<S: Simd, const N: usize> PowerCurve<S> for Power<S, N> {
 
 /// Any alpha: `ln u = l - ln(1 + z) / c`, `z = c g e^(c l)`.
 pub(super) struct General<S: Simd> {
-    /// `1 - alpha`, or [`SMALLEST_DEFORMATION`] if it is smaller.
+    /// `1 - alpha`, or [`SMALLEST_DEFORMATION`] if its magnitude is smaller.
     c: V<S>,
     /// `e^(c l)`.
     power: V<S>,
@@ -381,10 +397,16 @@ pub(super) struct General<S: Simd> {
     remainder: V<S>,
 }
 
-/// At this `c`, the curve is that of the softmax to the last bit.
+/// At this `c`, `ln(1 + z) / c` is the gap of every entry with a positive `u`, up to a few roundings.
 const SMALLEST_DEFORMATION: f32 = 1e-18;
 
 impl<S: Simd> General<S> {
+    /// The rows with `c = 0`. The largest gaps need its own formulas.
+    #[inline(always)]
+    fn is_softmax(&self) -> M<S> {
+        self.c.abs().le(splat::<S>(SMALLEST_DEFORMATION))
+    }
+
     /// `z`, and whether `u` is positive.
     #[inline(always)]
     fn z(&self, gap: V<S>) -> (V<S>, M<S>) {
@@ -483,16 +505,27 @@ impl<S: Simd> RatioCurve<S> for General<S> {
         (u, u * r)
     }
 
+    const IS_SPLIT: bool = true;
+
     #[inline(always)]
-    fn weight(&self, gap: V<S>) -> V<S> {
-        self.at(gap).1 * self.power
+    fn weight_exponent(&self, gap: V<S>) -> V<S> {
+        let (z, positive) = self.z(gap);
+        let multiple = splat::<S>(-1.0) - self.inverse_c;
+        let exponent = log1p::<S>(z).0.mul_add(multiple, self.offset);
+        positive.select(exponent, splat::<S>(f32::MIN))
+    }
+
+    #[inline(always)]
+    fn weight_of(&self, exponent: V<S>) -> V<S> {
+        self.ratio(exponent) * self.power
     }
 
     #[inline(always)]
     fn log_u(&self, gap: V<S>) -> V<S> {
         let (z, positive) = self.z(gap);
         let log = log1p::<S>(z).0;
-        let log_u = log.mul_add(splat::<S>(0.0) - self.inverse_c, self.offset) + self.remainder;
+        let log_u = log.mul_add(splat::<S>(0.0) - self.inverse_c, self.offset);
+        let log_u = self.is_softmax().select(self.offset - gap, log_u) + self.remainder;
         positive.select(log_u, splat::<S>(f32::NEG_INFINITY))
     }
 
@@ -500,6 +533,7 @@ impl<S: Simd> RatioCurve<S> for General<S> {
     fn log_slope(&self, gap: V<S>) -> V<S> {
         let (z, positive) = self.z(gap);
         let r = (splat::<S>(1.0) + z).recip();
+        let r = self.is_softmax().select(splat::<S>(1.0), r);
         positive.select(r * self.power, splat::<S>(0.0))
     }
 }

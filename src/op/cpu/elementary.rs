@@ -25,6 +25,7 @@ pub(crate) fn exp<S: Simd>(x: V<S>) -> V<S> {
     let tail = r.mul_add(tail, c(1.0 / 6.0));
     let tail = r.mul_add(tail, c(1.0 / 2.0));
     let e = c(1.0) + (r * r).mul_add(tail, r);
+    // The other numbers may be infinite or NaN for a smaller `x`.
     x.lt(c(-87.3))
         .select(c(0.0), e * power_of_two::<S>(shifted))
 }

@@ -201,7 +201,7 @@ fn in_place<'b, S: Simd, L: Layout, T: Storage<Real = f32>>(
     rows: &'b mut [MaybeUninit<T>],
     columns: usize,
 ) -> Option<&'b mut [MaybeUninit<f32>]> {
-    if L::ALONG_ROW && rows.len() == columns && columns.is_multiple_of(lanes::<S>()) {
+    if rows.len() == columns && fills_vectors::<S, L, T>(columns) {
         T::as_real(rows)
     } else {
         None
@@ -365,8 +365,13 @@ impl GroupBuffers {
             buffer.resize(logits.len(), 0.0);
         }
         let width = output.len() / count;
+        let written = if rows.parameters.output.is_per_entry() {
+            output.as_ptr().cast()
+        } else {
+            null()
+        };
         let next = rows.logits.as_ptr().wrapping_add(entries.range().end);
-        let soon = L::ALONG_ROW.then(|| Soon::new([next, null()], output.as_ptr().cast()));
+        let soon = L::ALONG_ROW.then(|| Soon::new([next, null()], written));
         let soon = soon.and_then(|soon| soon.prefetch_short(columns));
         let in_place = in_place::<S, L, T>(output, columns);
         let is_in_place = in_place.is_some();
@@ -427,7 +432,11 @@ impl GroupBuffers {
         let (vectors, row) = (&mut self.logits, &mut self.row);
         let logits = entries.gather::<S, L>(logits, columns, padding, vectors, row);
         let width = cotangent.len() / count;
-        let next_cotangent = cotangent.as_ptr().wrapping_add(cotangent.len());
+        let next_cotangent = if width == columns {
+            cotangent.as_ptr().wrapping_add(width)
+        } else {
+            null()
+        };
         let (vectors, row) = (&mut self.cotangent, &mut self.cotangent_row);
         let mut cotangent = entries.gather::<S, L>(cotangent, width, 0.0, vectors, row);
         let len = logits.len();

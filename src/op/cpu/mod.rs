@@ -38,7 +38,7 @@ use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
 use scalar::F64Buffers;
 use std::mem::MaybeUninit;
-use vector::{has_vectors, lanes};
+use vector::{MAX_LANES, has_vectors, lanes};
 
 /// The value and the divergence follow from the mass `M = sum_i p_i` and `P = <p, f'(u)> = <p, f'(u_max) - g>`:
 ///
@@ -263,7 +263,11 @@ impl<'a, S: Storage> Rows<'a, S> {
 
     /// The number of rows in a task: all of them if there is one thread, or too few entries to wake another one.
     fn rows_per_task(&self) -> usize {
-        let rows = PARALLEL_ENTRIES.div_ceil(self.columns);
+        let mut rows = PARALLEL_ENTRIES.div_ceil(self.columns);
+        if self.columns <= MAX_COLUMNS_ACROSS {
+            // The rows in the lanes of a vector do not depend on the number of threads.
+            rows = rows.next_multiple_of(MAX_LANES);
+        }
         if self.count < 2 * rows || rayon::current_num_threads() == 1 {
             self.count
         } else {

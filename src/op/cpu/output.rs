@@ -75,6 +75,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let log_p = gap
                 .lt(infinite)
                 .select(log_q + curve.log_u(gap), negative_infinity);
+            self.prefetch_next(i);
             write::<S>(values, i, log_p);
         }
     }

@@ -22,14 +22,15 @@ const SAMPLE: usize = 128;
 /// a small reference, its mass may be so small that the rounding of the others, a share of `l`, moves the root.
 const MIN_SLOPE: f32 = 1.0 / 16.0;
 
-/// Largest terms of a step of the fourth order. The error of the next root is at most about the cube of them times the
-/// step.
+/// Largest terms `P` and `Q` of a step of the fourth order. They are small if the step is, but a longer step is better
+/// without them.
 const SMALL_TERM: f32 = 0.05;
 
-/// The longest step of the fourth order after which the error of the next root is below the rounding.
-const FOURTH_ORDER_STEP: f32 = 5e-2;
+/// The longest step of the fourth order after which the error of the next root is about a rounding, times `1 + c`: the
+/// error is at most about `(1 + c) (1 + 2 c) (1 + 3 c) / 150 d^4`.
+const FOURTH_ORDER_STEP: f32 = 0.056;
 
-/// The same for the third order.
+/// The longest step of the third order after which the error of the next root is below the rounding.
 const THIRD_ORDER_STEP: f32 = 4e-3;
 
 /// Steps of this length are the last ones on the sample, or in the coarse curve, for `c > 0`.
@@ -123,7 +124,9 @@ fn deformed_log1p<S: Simd>(c: V<S>, e: V<S>) -> [V<S>; 2] {
 #[inline(always)]
 fn step_of_log<S: Simd>(c: V<S>, d: V<S>) -> V<S> {
     let z = c * d;
-    let series = z.mul_add(splat::<S>(1.0 / 3.0), splat::<S>(-0.5));
+    let series = z.mul_add(splat::<S>(1.0 / 5.0), splat::<S>(-1.0 / 4.0));
+    let series = z.mul_add(series, splat::<S>(1.0 / 3.0));
+    let series = z.mul_add(series, splat::<S>(-1.0 / 2.0));
     d * z.mul_add(series, splat::<S>(1.0))
 }
 
@@ -157,9 +160,11 @@ impl<S: Simd> Summary<S> {
     #[inline(always)]
     fn last_step(&self, is_fourth_order: &M<S>) -> V<S> {
         let (c, deformation) = (self.c, self.c.abs());
-        let longest = splat::<S>(FOURTH_ORDER_STEP);
-        let longest = is_fourth_order.select(longest, splat::<S>(THIRD_ORDER_STEP));
-        let smooth = longest / deformation.max(splat::<S>(1.0));
+        let one = splat::<S>(1.0);
+        let smooth = is_fourth_order.select(
+            splat::<S>(FOURTH_ORDER_STEP) / (one + deformation),
+            splat::<S>(THIRD_ORDER_STEP) / deformation.max(one),
+        );
         let at_edge = exp::<S>(splat::<S>(-16.0) * deformation) / (deformation * splat::<S>(20.0));
         let step = c.lt(splat::<S>(0.0)).select(smooth.min(at_edge), smooth);
         step.max(splat::<S>(TOLERANCE))
@@ -184,23 +189,23 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         }
     }
 
-    /// The gap of a sampled entry, or `+inf` for the largest logit of a lane, whose terms [`Self::of_sample`] has.
+    /// The expectations over a row from the sums over a sample and the terms of the largest logit of each lane, which the
+    /// sample has in the lanes of the mask. A few of the largest logits may have most of the mass, and the sample may
+    /// contain none of them.
     #[inline(always)]
-    fn sampled_gap(&self, at: usize) -> V<S> {
-        let gap = self.gap(at);
-        let is_largest = gap.eq(self.summary.lane_gap);
-        is_largest.select(splat::<S>(f32::INFINITY), gap)
-    }
-
-    /// The expectations over a row from the sums over a sample and the terms of the largest logit of each lane. A few of
-    /// the largest logits may have most of the mass, and the sample may contain none of them.
-    #[inline(always)]
-    fn of_sample(&self, stride: usize, sums: [V<S>; 3], at_largest: [V<S>; 3]) -> [V<S>; 3] {
+    fn of_sample(
+        &self,
+        stride: usize,
+        sums: [V<S>; 3],
+        at_largest: [V<S>; 3],
+        has_largest: &M<S>,
+    ) -> [V<S>; 3] {
         let vectors = self.len() / lanes::<S>();
         let weight = splat::<S>(vectors as f32 / vectors.div_ceil(stride) as f32);
         let mut moments = at_largest;
         for n in 0..3 {
-            let sum = sums[n].mul_add(weight, at_largest[n]);
+            let other = sums[n] - has_largest.select(at_largest[n], splat::<S>(0.0));
+            let sum = other.mul_add(weight, at_largest[n]);
             moments[n] = layout::sum::<S, L>(sum) * self.q(0);
         }
         moments
@@ -264,14 +269,17 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let curve = General::new(&Root::coarse(c, l));
             let moments = if stride > 1 {
                 let mut sums = [zero; 3];
+                let mut has_largest = zero.lt(zero);
                 for i in self.sample(stride) {
-                    let (log_u, r) = curve.coarse_exponent_and_slope(self.sampled_gap(i));
+                    let gap = self.gap(i);
+                    has_largest = has_largest | gap.eq(self.summary.lane_gap);
+                    let (log_u, r) = curve.coarse_exponent_and_slope(gap);
                     add_moments(&mut sums, coarse_exp::<S>(log_u), r);
                 }
                 let (log_u, r) = curve.coarse_exponent_and_slope(self.summary.lane_gap);
                 let mut at_largest = [zero; 3];
                 add_moments(&mut at_largest, coarse_exp::<S>(log_u), r);
-                self.of_sample(stride, sums, at_largest)
+                self.of_sample(stride, sums, at_largest, &has_largest)
             } else {
                 let mut sums = Sums::zero();
                 // In one loop, the latency of the two functions would bound the speed.
@@ -378,6 +386,9 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
     }
 
     /// Finds the roots in `b = u_max^-c`, for curves with `c = 1/N` or `c = -1/N`.
+    ///
+    /// A moment may overflow for a given reference with tiny entries. The step is then useless, and [`MIN_SLOPE`] rejects
+    /// the root.
     #[inline(always)]
     pub fn solve_power<C: PowerCurve<S>>(
         &self,
@@ -405,14 +416,17 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let curve = C::with_b(c, b);
             if stride > 1 {
                 let mut sums = [zero; 3];
+                let mut has_largest = zero.lt(zero);
                 for i in self.sample(stride) {
-                    let terms = curve.moments(self.sampled_gap(i));
+                    let gap = self.gap(i);
+                    has_largest = has_largest | gap.eq(self.summary.lane_gap);
+                    let terms = curve.moments(gap);
                     for (sum, term) in sums.iter_mut().zip(terms) {
                         *sum += term;
                     }
                 }
                 let [u, v, x, _] = curve.moments(self.summary.lane_gap);
-                let [s, w, x] = self.of_sample(stride, sums, [u, v, x]);
+                let [s, w, x] = self.of_sample(stride, sums, [u, v, x], &has_largest);
                 let d = step::<S, 3>(c, C::deformed_log1p(s - one), [s, w * b, x * (b * b)]).d;
                 let (next, _) = clamp_to_bracket::<S>(b + b * c * d, least, most, b_at_hi);
                 let short = (next - b).abs().le((c * b).abs() * longest);

@@ -33,7 +33,7 @@ pub(super) struct Summary<S: Simd> {
     /// The bracket of `ln u_max`.
     pub lo: V<S>,
     pub hi: V<S>,
-    /// `<q, g> / sum q`, which bounds the root by Jensen's inequality.
+    /// `<q, g> / sum q`, which bounds the root by Jensen's inequality. It may be infinite or NaN for huge logits.
     pub mean_gap: V<S>,
 }
 
@@ -261,7 +261,7 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
         })
     }
 
-    /// Asks for the entries of the next rows.
+    /// Asks for the entries of the next rows, in the last pass over this one.
     #[inline(always)]
     pub fn prefetch_next(&self, at: usize) {
         if let Some(soon) = &self.soon {
@@ -305,7 +305,7 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
         }
     }
 
-    /// `x_max - x`, or `+inf` for a masked entry. Zero in an unusable row.
+    /// `x_max - x`, or `+inf` for a masked entry.
     #[inline(always)]
     pub fn gap(&self, at: usize) -> V<S> {
         self.top - load::<S>(self.shifted, at)

@@ -4,11 +4,8 @@ use macerator::{
     Mask, Scalar, Simd, VAdd, VBitAnd, VBitXor, VDiv, VMul, VSub, Vector, vload_unaligned,
     vstore_unaligned,
 };
-use std::iter::StepBy;
 use std::mem::MaybeUninit;
-use std::ops::{
-    Add, AddAssign, BitAnd, BitOr, BitXor, Div, Mul, MulAssign, Not, Range, Shl, Shr, Sub,
-};
+use std::ops::{Add, AddAssign, BitAnd, BitOr, BitXor, Div, Mul, MulAssign, Not, Shl, Shr, Sub};
 
 /// Two vectors of the machine. Each operation is two instructions that do not depend on each other: the steps of the root
 /// finder, of which each depends on the one before, are bound by latency.
@@ -289,24 +286,11 @@ impl Soon {
         }
         #[cfg(target_arch = "x86_64")]
         {
-            use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
-            // These loops are slow on purpose. The machine drops or delays prefetches that follow each other closely.
-            for row in self.read.into_iter().filter(|row| !row.is_null()) {
-                let (mut address, mut left) = (row, bytes);
-                while left > 0 {
-                    let line = left.min(CACHE_LINE);
-                    // SAFETY: a prefetch does not access memory.
-                    unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
-                    (address, left) = (address.wrapping_add(line), left - line);
-                }
+            use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0};
+            for row in self.read {
+                prefetch_row::<_MM_HINT_T0>(row, bytes);
             }
-            let (mut address, mut left) = (self.written, bytes);
-            while left > 0 {
-                let line = left.min(CACHE_LINE);
-                // SAFETY: as above.
-                unsafe { _mm_prefetch::<_MM_HINT_ET0>(address) };
-                (address, left) = (address.wrapping_add(line), left - line);
-            }
+            prefetch_row::<_MM_HINT_ET0>(self.written, bytes);
         }
         None
     }
@@ -315,11 +299,7 @@ impl Soon {
     #[inline(always)]
     pub fn prefetch_written<S: Simd>(&self, at: usize) {
         #[cfg(target_arch = "x86_64")]
-        for offset in self.lines::<S>(at) {
-            use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-            // SAFETY: a prefetch does not access memory.
-            unsafe { _mm_prefetch::<_MM_HINT_ET0>(self.written.wrapping_add(offset)) };
-        }
+        self.prefetch_lines::<S, { std::arch::x86_64::_MM_HINT_ET0 }>(self.written, at);
         #[cfg(not(target_arch = "x86_64"))]
         let _ = (at, self.written);
     }
@@ -328,22 +308,41 @@ impl Soon {
     #[inline(always)]
     pub fn prefetch_read<S: Simd>(&self, at: usize) {
         #[cfg(target_arch = "x86_64")]
-        for row in self.read.into_iter().filter(|row| !row.is_null()) {
-            for offset in self.lines::<S>(at) {
-                use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-                // SAFETY: a prefetch does not access memory.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(offset)) };
-            }
+        for row in self.read {
+            self.prefetch_lines::<S, { std::arch::x86_64::_MM_HINT_T0 }>(row, at);
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = (at, self.read, self.number_size);
     }
 
-    /// The offsets of the cache lines of the vectors at an entry.
+    /// Asks for the cache lines of the vectors at an entry of a row.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    fn lines<S: Simd>(&self, at: usize) -> StepBy<Range<usize>> {
-        (at * self.number_size..(at + lanes::<S>()) * self.number_size).step_by(CACHE_LINE)
+    fn prefetch_lines<S: Simd, const HINT: i32>(&self, row: *const i8, at: usize) {
+        if row.is_null() {
+            return;
+        }
+        let bytes = at * self.number_size..(at + lanes::<S>()) * self.number_size;
+        for offset in bytes.step_by(CACHE_LINE) {
+            // SAFETY: a prefetch does not access memory.
+            unsafe { std::arch::x86_64::_mm_prefetch::<HINT>(row.wrapping_add(offset)) };
+        }
+    }
+}
+
+/// Asks for a row. The loop is slow on purpose: the machine drops or delays prefetches that follow each other closely.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn prefetch_row<const HINT: i32>(row: *const i8, bytes: usize) {
+    if row.is_null() {
+        return;
+    }
+    let (mut address, mut left) = (row, bytes);
+    while left > 0 {
+        let line = left.min(CACHE_LINE);
+        // SAFETY: a prefetch does not access memory.
+        unsafe { std::arch::x86_64::_mm_prefetch::<HINT>(address) };
+        (address, left) = (address.wrapping_add(line), left - line);
     }
 }
 
