@@ -13,14 +13,15 @@
 //! time are the most reliable. `benches/sdpa.py` prints such lines for PyTorch.
 //!
 //! `blocks` is `tsallis_attention`, `plain` the product of `tsallis_attention_weights` with the values, `burn` Burn's
-//! attention, which has no backward pass of its own, and `softmax` Burn's softmax between two products. The benchmark
-//! fails if blocks need more memory than [`extra_limit`].
+//! attention, which has no backward pass of its own, and `softmax` Burn's softmax between two products. `blocks-learned`
+//! has another alpha for each head, from the printed one up, with its gradient. The benchmark fails if blocks need more
+//! memory than [`extra_limit`].
 //!
 //! The lines of one query are a step of decoding: `blocks-zeros` has scores so close to each other that 90 % of the
 //! weights are zero.
 
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Distribution, Tensor, activation, module};
+use burn::tensor::{Device, Distribution, Int, Tensor, activation, module};
 use burn_tsallis::nn::attention::{
     TsallisAttentionOptions, tsallis_attention, tsallis_attention_weights,
     tsallis_attention_with_statistics,
@@ -80,6 +81,8 @@ fn extra_limit(keys: usize) -> f64 {
 #[derive(Clone, Copy, PartialEq)]
 enum Case {
     Blocks,
+    /// An alpha for each head, with its gradient.
+    Learned,
     Zeros,
     Plain,
     Burn,
@@ -136,6 +139,15 @@ impl Line {
             ..Default::default()
         };
         match self.case {
+            Case::Learned => {
+                let heads = query.dims()[1] as i64;
+                let steps = Tensor::<1, Int>::arange(0..heads, &query.device()).float();
+                let mut alphas = (steps * 0.02 + self.alpha).reshape([1, heads, 1, 1]);
+                if query.is_require_grad() {
+                    alphas = alphas.require_grad();
+                }
+                tsallis_attention(query, key, value, alphas, None, None, options)
+            }
             Case::Blocks | Case::Zeros => {
                 tsallis_attention(query, key, value, self.alpha, None, None, options)
             }
@@ -178,6 +190,7 @@ impl Line {
     fn print(&self, shape: &str) {
         let name = match self.case {
             Case::Blocks => "blocks",
+            Case::Learned => "blocks-learned",
             Case::Zeros => "blocks-zeros",
             Case::Plain => "plain",
             Case::Burn => "burn",
@@ -268,7 +281,9 @@ fn run(shape: [usize; 4], samples: usize, mut lines: Vec<Line>) {
         line.print(&format!("{batch}x{heads}x{keys}x{size}"));
         let limit = extra_limit(shape[2]);
         assert!(
-            line.case != Case::Blocks || shape[0] > 1 || line.extra <= limit,
+            !matches!(line.case, Case::Blocks | Case::Learned)
+                || shape[0] > 1
+                || line.extra <= limit,
             "{shape:?}: {:.1} MiB of extra memory, at most {limit}",
             line.extra
         );
@@ -295,10 +310,10 @@ fn main() {
             continue;
         }
         let few = keys > 2048;
-        let alphas: &[f64] = if few {
-            &[1.5]
-        } else {
-            &[0.5, 1.0, 1.25, 1.5, 2.0]
+        let alphas: &[f64] = match keys {
+            512 | 2048 => &[0.5, 1.0, 1.25, 1.5, 2.0],
+            8192 => &[1.25, 1.5],
+            _ => &[1.5],
         };
         let mut lines = Vec::new();
         for &alpha in alphas {
@@ -306,6 +321,9 @@ fn main() {
             if !few {
                 lines.push(Line::new(Case::Plain, alpha, false, true));
             }
+        }
+        if keys <= 8192 {
+            lines.push(Line::new(Case::Learned, 1.25, false, true));
         }
         lines.push(Line::new(Case::Burn, 1.0, false, !few));
         if batch == 1 && keys <= 8192 {

@@ -213,6 +213,57 @@ fn alpha_one_is_softmax() {
 }
 
 #[test]
+fn alpha_one_among_other_alphas_is_softmax_at_any_gap() {
+    for test in devices::all() {
+        for gap in [1.0, 1e9, 1e15, 1e30_f32] {
+            let x = matrix(&[0.0, -gap, 0.0, -gap], 2, &test.device);
+            let alpha = matrix(&[1.0, 0.5], 1, &test.device);
+            let log_p = values(tsallis_log_softargmax(x, alpha, 1));
+            let log_total = f64::from(-gap).exp().ln_1p();
+            for (got, want) in log_p
+                .into_iter()
+                .zip([-log_total, -f64::from(gap) - log_total])
+            {
+                assert!(
+                    (f64::from(got) - want).abs() <= 3e-6 * want.abs().max(1.0),
+                    "{} gap {gap}: {got} instead of {want}",
+                    test.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_logits_of_a_long_row_share_the_mass() {
+    const EACH: usize = 1366;
+    for test in devices::all() {
+        for alpha in ALPHAS {
+            let logits = [0.0, -1.5, f32::NEG_INFINITY];
+            let x: Vec<f32> = (0..3 * EACH).map(|i| logits[i % 3]).collect();
+            let p = values(tsallis_softargmax(
+                matrix(&x, x.len(), &test.device),
+                alpha,
+                1,
+            ));
+            let once = values(tsallis_softargmax(
+                matrix(&logits, 3, &test.device),
+                alpha,
+                1,
+            ));
+            for (i, p) in p.into_iter().enumerate() {
+                let want = once[i % 3] / EACH as f32;
+                assert!(
+                    (p - want).abs() <= 1e-5 * want,
+                    "{} alpha {alpha} entry {i}: {p} instead of {want}",
+                    test.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn values_are_continuous_across_alpha_one() {
     for test in devices::all() {
         let x = matrix(&pseudo_random(40 * 9, 10.0), 9, &test.device);

@@ -157,6 +157,16 @@ impl<'a, T: Storage<Real = f32>> Entries<'_, 'a, T> {
         self.first * self.rows.columns..(self.first + self.count) * self.rows.columns
     }
 
+    /// The address of the numbers after those of these rows, or null if these are the last rows.
+    #[inline(always)]
+    fn next_after(&self, numbers: &[T]) -> *const T {
+        if self.first + self.count < self.rows.count {
+            numbers.as_ptr_range().end
+        } else {
+            null()
+        }
+    }
+
     /// Returns the reference in whole vectors, in the buffer.
     #[inline(always)]
     fn gather_reference<'b, S: Simd, L: Layout>(
@@ -197,10 +207,10 @@ fn fills_vectors<S: Simd, L: Layout, T: Storage>(width: usize) -> bool {
 
 /// Returns the memory of rows that the kernels write in place.
 #[inline(always)]
-fn in_place<'b, S: Simd, L: Layout, T: Storage<Real = f32>>(
-    rows: &'b mut [MaybeUninit<T>],
+fn in_place<S: Simd, L: Layout, T: Storage<Real = f32>>(
+    rows: &mut [MaybeUninit<T>],
     columns: usize,
-) -> Option<&'b mut [MaybeUninit<f32>]> {
+) -> Option<&mut [MaybeUninit<f32>]> {
     if rows.len() == columns && fills_vectors::<S, L, T>(columns) {
         T::as_real(rows)
     } else {
@@ -359,6 +369,7 @@ impl GroupBuffers {
             ..
         } = self;
         let logits = &rows.logits[entries.range()];
+        let next = entries.next_after(logits);
         let padding = f32::NEG_INFINITY;
         let logits = entries.gather::<S, L>(logits, columns, padding, &mut self.logits, row);
         for buffer in [&mut *shifted, scratch, slopes, values] {
@@ -370,7 +381,6 @@ impl GroupBuffers {
         } else {
             null()
         };
-        let next = rows.logits.as_ptr().wrapping_add(entries.range().end);
         let soon = L::ALONG_ROW.then(|| Soon::new([next, null()], written));
         let soon = soon.and_then(|soon| soon.prefetch_short(columns));
         let in_place = in_place::<S, L, T>(output, columns);
@@ -428,12 +438,13 @@ impl GroupBuffers {
             ..
         } = self;
         let logits = &rows.logits[entries.range()];
+        let next = entries.next_after(logits);
         let padding = f32::NEG_INFINITY;
         let (vectors, row) = (&mut self.logits, &mut self.row);
         let logits = entries.gather::<S, L>(logits, columns, padding, vectors, row);
         let width = cotangent.len() / count;
         let next_cotangent = if width == columns {
-            cotangent.as_ptr().wrapping_add(width)
+            entries.next_after(cotangent)
         } else {
             null()
         };
@@ -463,7 +474,6 @@ impl GroupBuffers {
             }
         }
         let mut alpha_gradient = [0.0; MAX_LANES];
-        let next = rows.logits.as_ptr().wrapping_add(entries.range().end);
         let soon = match &gradients.logits {
             Some(logits) if L::ALONG_ROW => {
                 let soon = Soon::new([next, next_cotangent], logits.as_ptr().cast());
