@@ -151,10 +151,11 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
     /// The weights `k = q u^(2 - alpha)`.
     #[inline(always)]
     fn weight(&self, exponents: &[f32], at: usize) -> V<S> {
+        let gap = self.group.gap(at);
         let weight = if C::IS_SPLIT {
-            self.curve.weight_of(load::<S>(exponents, at))
+            self.curve.weight_of(load::<S>(exponents, at), gap)
         } else {
-            self.curve.weight(self.group.gap(at))
+            self.curve.weight(gap)
         };
         self.group.q(at) * weight
     }

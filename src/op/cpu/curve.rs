@@ -106,19 +106,19 @@ pub(super) trait RatioCurve<S: Simd>: Sized {
     /// exponential would bound the speed.
     const IS_SPLIT: bool = false;
 
-    /// The first part of `u^(1 + c)`: its logarithm, up to a constant, if it is split.
+    /// The first part of `u^(1 + c)`: the logarithm of `u`, up to a constant, if it is split.
     fn weight_exponent(&self, gap: V<S>) -> V<S>;
 
     /// `u^(1 + c)` from its first part.
     #[inline(always)]
-    fn weight_of(&self, exponent: V<S>) -> V<S> {
+    fn weight_of(&self, exponent: V<S>, _gap: V<S>) -> V<S> {
         exponent
     }
 
     /// `u^(1 + c)`.
     #[inline(always)]
     fn weight(&self, gap: V<S>) -> V<S> {
-        self.weight_of(self.weight_exponent(gap))
+        self.weight_of(self.weight_exponent(gap), gap)
     }
 
     /// `ln u`.
@@ -509,15 +509,12 @@ impl<S: Simd> RatioCurve<S> for General<S> {
 
     #[inline(always)]
     fn weight_exponent(&self, gap: V<S>) -> V<S> {
-        let (z, positive) = self.z(gap);
-        let multiple = splat::<S>(-1.0) - self.inverse_c;
-        let exponent = log1p::<S>(z).0.mul_add(multiple, self.offset);
-        positive.select(exponent, splat::<S>(f32::MIN))
+        self.exponent_and_slope(gap).0
     }
 
     #[inline(always)]
-    fn weight_of(&self, exponent: V<S>) -> V<S> {
-        self.ratio(exponent) * self.power
+    fn weight_of(&self, exponent: V<S>, gap: V<S>) -> V<S> {
+        self.ratio(exponent) * self.log_slope(gap)
     }
 
     #[inline(always)]
