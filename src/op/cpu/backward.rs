@@ -36,10 +36,11 @@ pub(super) struct Backward<'a, L> {
     pub output: Output,
     pub roots: &'a LaneRoots,
     pub cotangent: &'a [f32],
-    /// Scratch, a number for each entry, as are the next two.
+    /// Scratch, a number for each entry, as are the next three.
     pub scratch: &'a mut [f32],
     pub weights: &'a mut [f32],
     pub slopes: &'a mut [f32],
+    pub unscaled: &'a mut [f32],
     pub gradients: Gradients<'a>,
 }
 
@@ -71,13 +72,13 @@ impl<L: Layout> Kernel for Backward<'_, L> {
         }
         match self.output {
             Output::Probabilities => {
-                let (weights, slopes) = (self.weights, self.slopes);
-                gradient.probabilities(self.cotangent, weights, slopes, self.gradients);
+                let scratch = [self.weights, self.slopes, self.scratch];
+                gradient.probabilities(self.cotangent, scratch, self.gradients);
             }
             Output::LogProbabilities => {
                 is_accurate = is_accurate & gradient.is_off_edge();
-                let (weights, slopes) = (self.weights, self.slopes);
-                gradient.log_probabilities(self.cotangent, weights, slopes, self.gradients);
+                let scratch = [self.weights, self.slopes, self.scratch];
+                gradient.log_probabilities(self.cotangent, scratch, self.gradients);
             }
             Output::Value => gradient.value(self.cotangent, self.gradients.logits),
             Output::Divergence => {
@@ -87,13 +88,14 @@ impl<L: Layout> Kernel for Backward<'_, L> {
                 for i in group.vectors() {
                     store::<S>(minus_gaps, i, zero - group.gap(i));
                 }
-                let unscaled = self.scratch;
+                let unscaled = self.unscaled;
                 let gradients = Gradients {
                     logits: as_unwritten(unscaled),
                     alpha: None,
                     reference: None,
                 };
-                let largest = gradient.probabilities(minus_gaps, self.weights, &mut [], gradients);
+                let scratch = [self.weights, &mut [], self.scratch];
+                let largest = gradient.probabilities(minus_gaps, scratch, gradients);
                 let c = load::<S>(self.cotangent, 0);
                 let mut largest_value = zero;
                 for i in group.vectors() {
@@ -137,23 +139,38 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         self.root.c.ge(splat::<S>(0.0)) | largest.le(limit)
     }
 
-    /// Fills the first parts of [`Self::weight`] if the curve splits it.
+    /// Fills the ratios if the curve splits them.
     #[inline(always)]
-    fn fill_exponents(&self, weights: &mut [f32]) {
-        if C::IS_SPLIT {
-            for i in self.group.vectors() {
-                let exponent = self.curve.weight_exponent(self.group.gap(i));
-                store::<S>(weights, i, exponent);
+    fn fill_ratios(&self, ratios: &mut [f32]) {
+        if !C::IS_SPLIT {
+            return;
+        }
+        for block in self.group.blocks() {
+            for i in block.clone().step_by(lanes::<S>()) {
+                store::<S>(ratios, i, self.curve.exponent(self.group.gap(i)));
             }
+            for i in block.step_by(lanes::<S>()) {
+                store::<S>(ratios, i, self.curve.ratio(load::<S>(ratios, i)));
+            }
+        }
+    }
+
+    /// `u`, from the filled ratios if the curve splits them.
+    #[inline(always)]
+    fn ratio(&self, ratios: &[f32], at: usize) -> V<S> {
+        if C::IS_SPLIT {
+            load::<S>(ratios, at)
+        } else {
+            self.curve.at(self.group.gap(at)).0
         }
     }
 
     /// The weights `k = q u^(2 - alpha)`.
     #[inline(always)]
-    fn weight(&self, exponents: &[f32], at: usize) -> V<S> {
+    fn weight(&self, ratios: &[f32], at: usize) -> V<S> {
         let gap = self.group.gap(at);
         let weight = if C::IS_SPLIT {
-            self.curve.weight_of(load::<S>(exponents, at), gap)
+            load::<S>(ratios, at) * self.curve.log_slope(gap)
         } else {
             self.curve.weight(gap)
         };
@@ -185,14 +202,13 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
 
     /// Fills the weights, and returns the entry of the largest one with its index.
     #[inline(always)]
-    fn weigh(&self, cotangent: &[f32], weights: &mut [f32]) -> (Largest<S>, V<S>) {
+    fn weigh(&self, cotangent: &[f32], ratios: &[f32], weights: &mut [f32]) -> (Largest<S>, V<S>) {
         let zero = splat::<S>(0.0);
         let (mut best, mut center, mut best_gap) = (zero, zero, zero);
         let mut best_index = zero;
-        self.fill_exponents(weights);
         for i in self.group.vectors() {
             let gap = self.group.gap(i);
-            let k = self.weight(weights, i);
+            let k = self.weight(ratios, i);
             store::<S>(weights, i, k);
             let better = k.gt(best);
             center = better.select(load::<S>(cotangent, i), center);
@@ -242,28 +258,25 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         l * y * r - curvature
     }
 
-    /// Fills [`Self::alpha_slope`].
+    /// Fills [`Self::alpha_slope`] minus the multiple of `r` that makes it zero at the largest weight. The multiple adds
+    /// nothing to a gradient in alpha, but may be most of the slope.
     #[inline(always)]
-    fn fill_alpha_slopes(&self, slopes: &mut [f32]) {
+    fn fill_alpha_slopes(&self, largest: &Largest<S>, slopes: &mut [f32]) {
         let group = self.group;
+        let one = splat::<S>(1.0);
+        let z = self.z(largest.gap);
+        let multiple = self.alpha_slope(largest.gap, log1p::<S>(z).0) * (one + z);
         for block in group.blocks() {
             for i in block.clone().step_by(lanes::<S>()) {
                 store::<S>(slopes, i, log1p::<S>(self.z(group.gap(i))).0);
             }
             for i in block.step_by(lanes::<S>()) {
-                let slope = self.alpha_slope(group.gap(i), load::<S>(slopes, i));
-                store::<S>(slopes, i, slope);
+                let gap = group.gap(i);
+                let slope = self.alpha_slope(gap, load::<S>(slopes, i));
+                let r = (one + self.z(gap)).recip();
+                store::<S>(slopes, i, slope - multiple * r);
             }
         }
-    }
-
-    /// The multiple of `r` that makes [`Self::alpha_slope`] zero at the largest weight if it is subtracted. It adds nothing
-    /// to a gradient in alpha, but may be most of the slope.
-    #[inline(always)]
-    fn multiple(&self, largest: &Largest<S>) -> V<S> {
-        let z = self.z(largest.gap);
-        let (log, _) = log1p::<S>(z);
-        self.alpha_slope(largest.gap, log) * (splat::<S>(1.0) + z)
     }
 
     /// [`crate::math::Row::softargmax_backward`].
@@ -271,16 +284,15 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
     fn probabilities(
         &self,
         cotangent: &[f32],
-        weights: &mut [f32],
-        slopes: &mut [f32],
+        [weights, slopes, ratios]: [&mut [f32]; 3],
         gradients: Gradients<'_>,
     ) -> Largest<S> {
         let (zero, group) = (splat::<S>(0.0), self.group);
         let is_weighed = group.summary.constant.is_none();
+        self.fill_ratios(ratios);
         let largest = if is_weighed {
-            self.weigh(cotangent, weights).0
+            self.weigh(cotangent, ratios, weights).0
         } else {
-            self.fill_exponents(weights);
             self.at_largest_logit(cotangent)
         };
         let center = largest.cotangent;
@@ -290,7 +302,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
             let k = if is_weighed {
                 load::<S>(weights, i)
             } else {
-                let k = self.weight(weights, i);
+                let k = self.weight(ratios, i);
                 store::<S>(weights, i, k);
                 k
             };
@@ -301,23 +313,19 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let [total, sum] = sums.totals();
         let mean = sum.high / total.high;
         if let Some(alpha) = gradients.alpha {
-            let multiple = self.multiple(&largest);
-            self.fill_alpha_slopes(slopes);
-            let mut sums = Sums::<S, L, 1>::zero();
+            self.fill_alpha_slopes(&largest, slopes);
+            let mut sums = Sums::zero();
             for i in group.vectors() {
-                // p (slope - multiple r) = k u_max^-c ((1 + z) slope - multiple).
-                let (k, z) = (load::<S>(weights, i), self.z(group.gap(i)));
-                let slope = (splat::<S>(1.0) + z).mul_add(load::<S>(slopes, i), zero - multiple);
+                let (u, slope) = (self.ratio(ratios, i), load::<S>(slopes, i));
                 let c = (load::<S>(cotangent, i) - center) - mean;
-                let term = k * slope * c;
-                sums.add([k.gt(zero).select(term, zero)]);
+                sums.add(group.weighted(i, [u.gt(zero).select(u * slope * c, zero)]));
             }
-            let [sum] = sums.totals();
-            store::<S>(alpha, 0, (sum.high + sum.low) * self.root.b);
+            let [sum] = group.expectations(sums);
+            store::<S>(alpha, 0, sum.high + sum.low);
         }
         if let Some(reference) = gradients.reference {
             for i in group.vectors() {
-                let (u, _) = self.curve.at(group.gap(i));
+                let u = self.ratio(ratios, i);
                 let c = (load::<S>(cotangent, i) - center) - mean;
                 store::<S>(reference, i, u.gt(zero).select(u * c, zero));
             }
@@ -336,31 +344,24 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
     fn log_probabilities(
         &self,
         cotangent: &[f32],
-        weights: &mut [f32],
-        slopes: &mut [f32],
+        [weights, slopes, ratios]: [&mut [f32]; 3],
         mut gradients: Gradients<'_>,
     ) {
         let (zero, group) = (splat::<S>(0.0), self.group);
-        let (largest, index) = self.weigh(cotangent, weights);
+        self.fill_ratios(ratios);
+        let (largest, index) = self.weigh(cotangent, ratios, weights);
         let weights = &*weights;
         if let Some(alpha) = gradients.alpha {
-            let multiple = self.multiple(&largest);
-            self.fill_alpha_slopes(slopes);
-            let mut sums = Sums::<S, L, 1>::zero();
+            self.fill_alpha_slopes(&largest, slopes);
+            let mut sums = Sums::zero();
             let mut totals = Sums::<S, L, 1>::zero();
             for i in group.vectors() {
-                let (k, w) = (
-                    load::<S>(weights, i),
-                    splat::<S>(1.0) + self.z(group.gap(i)),
-                );
-                let slope = load::<S>(slopes, i);
-                store::<S>(slopes, i, slope - multiple / w);
-                let term = k * w.mul_add(slope, zero - multiple);
-                sums.add([k.gt(zero).select(term, zero)]);
-                totals.add([k]);
+                let (u, slope) = (self.ratio(ratios, i), load::<S>(slopes, i));
+                sums.add(group.weighted(i, [u.gt(zero).select(u * slope, zero)]));
+                totals.add([load::<S>(weights, i)]);
             }
-            let ([mass], [total]) = (sums.totals(), totals.totals());
-            let mean = mass.high * self.root.b / total.high;
+            let ([mass], [total]) = (group.expectations(sums), totals.totals());
+            let mean = mass.high / total.high;
             let mut sums = Sums::<S, L, 1>::zero();
             for i in group.vectors() {
                 let log_slope = self.curve.log_slope(group.gap(i));

@@ -102,24 +102,24 @@ pub(super) trait RatioCurve<S: Simd>: Sized {
     /// `u`, and `u (u / u_max)^c`.
     fn at(&self, gap: V<S>) -> (V<S>, V<S>);
 
-    /// Whether the two parts of `u^(1 + c)` are computed in separate loops. In one loop, the latency of a logarithm and an
-    /// exponential would bound the speed.
+    /// Whether `u` is computed in two parts, in separate loops. In one loop, the latency of a logarithm and an exponential
+    /// would bound the speed.
     const IS_SPLIT: bool = false;
 
-    /// The first part of `u^(1 + c)`: the logarithm of `u`, up to a constant, if it is split.
-    fn weight_exponent(&self, gap: V<S>) -> V<S>;
-
-    /// `u^(1 + c)` from its first part.
+    /// The first part of `u`: its logarithm, up to a constant, if it is split.
     #[inline(always)]
-    fn weight_of(&self, exponent: V<S>, _gap: V<S>) -> V<S> {
+    fn exponent(&self, gap: V<S>) -> V<S> {
+        self.at(gap).0
+    }
+
+    /// `u` from its first part.
+    #[inline(always)]
+    fn ratio(&self, exponent: V<S>) -> V<S> {
         exponent
     }
 
     /// `u^(1 + c)`.
-    #[inline(always)]
-    fn weight(&self, gap: V<S>) -> V<S> {
-        self.weight_of(self.weight_exponent(gap), gap)
-    }
+    fn weight(&self, gap: V<S>) -> V<S>;
 
     /// `ln u`.
     fn log_u(&self, gap: V<S>) -> V<S>;
@@ -176,7 +176,7 @@ impl<S: Simd> RatioCurve<S> for Softmax<S> {
     }
 
     #[inline(always)]
-    fn weight_exponent(&self, gap: V<S>) -> V<S> {
+    fn weight(&self, gap: V<S>) -> V<S> {
         self.at(gap).0
     }
 
@@ -244,7 +244,7 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Reciprocal<S, N> {
     }
 
     #[inline(always)]
-    fn weight_exponent(&self, gap: V<S>) -> V<S> {
+    fn weight(&self, gap: V<S>) -> V<S> {
         let r = self.base(gap).recip();
         Self::power(r) * r
     }
@@ -332,7 +332,7 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Power<S, N> {
     }
 
     #[inline(always)]
-    fn weight_exponent(&self, gap: V<S>) -> V<S> {
+    fn weight(&self, gap: V<S>) -> V<S> {
         let (zero, base) = (splat::<S>(0.0), self.base(gap));
         match N {
             1 => base.gt(zero).select(splat::<S>(1.0), zero),
@@ -446,8 +446,7 @@ impl<S: Simd> General<S> {
         coarse_log1p::<S>(self.c * d) * self.inverse_c
     }
 
-    /// The two parts of [`Self::ratio_and_slope`]: the logarithm of `u` without the remainder of the root, and
-    /// `r = (u / u_max)^c`, which is zero where `u` is.
+    /// The logarithm of `u` without the remainder of the root, and `r = (u / u_max)^c`, which is zero off the support.
     #[inline(always)]
     pub fn exponent_and_slope(&self, gap: V<S>) -> (V<S>, V<S>) {
         let (z, positive) = self.z(gap);
@@ -458,12 +457,6 @@ impl<S: Simd> General<S> {
             positive.select(exponent, lowest),
             positive.select(r, splat::<S>(0.0)),
         )
-    }
-
-    /// `u` from its exponent.
-    #[inline(always)]
-    pub fn ratio(&self, exponent: V<S>) -> V<S> {
-        self.scale * exp::<S>(exponent)
     }
 
     /// `u`, and `r = (u / u_max)^c`, which is zero off the support.
@@ -508,13 +501,18 @@ impl<S: Simd> RatioCurve<S> for General<S> {
     const IS_SPLIT: bool = true;
 
     #[inline(always)]
-    fn weight_exponent(&self, gap: V<S>) -> V<S> {
+    fn exponent(&self, gap: V<S>) -> V<S> {
         self.exponent_and_slope(gap).0
     }
 
     #[inline(always)]
-    fn weight_of(&self, exponent: V<S>, gap: V<S>) -> V<S> {
-        self.ratio(exponent) * self.log_slope(gap)
+    fn ratio(&self, exponent: V<S>) -> V<S> {
+        self.scale * exp::<S>(exponent)
+    }
+
+    #[inline(always)]
+    fn weight(&self, gap: V<S>) -> V<S> {
+        self.ratio(self.exponent(gap)) * self.log_slope(gap)
     }
 
     #[inline(always)]

@@ -457,9 +457,13 @@ impl GroupBuffers {
         let per_entry = rows.parameters.output.is_per_entry();
         let wants_alpha = per_entry && gradients.alpha.is_some();
         let wants_reference = per_entry && gradients.reference.is_some();
-        if wants_reference {
-            reference_gradient.resize(len, 0.0);
-        }
+        reference_gradient.resize(len, 0.0);
+        // The divergence has no gradient in the reference here.
+        let (reference_gradient, unscaled) = if wants_reference {
+            (Some(reference_gradient.as_mut_slice()), [].as_mut_slice())
+        } else {
+            (None, reference_gradient.as_mut_slice())
+        };
         let mut roots = LaneRoots::zeroed();
         for (lane, state) in states.chunks_exact(STATE_LEN).enumerate() {
             [roots.root[lane], roots.remainder[lane]] = [state[0], state[1]];
@@ -501,10 +505,11 @@ impl GroupBuffers {
             scratch,
             weights,
             slopes,
+            unscaled,
             gradients: Gradients {
                 logits: in_place.unwrap_or_else(|| as_unwritten(values)),
                 alpha: wants_alpha.then_some(alpha_gradient.as_mut_slice()),
-                reference: wants_reference.then_some(reference_gradient.as_mut_slice()),
+                reference: reference_gradient,
             },
         };
         let handled = run::<S, _>(alpha, kernel);
