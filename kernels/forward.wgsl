@@ -12,6 +12,42 @@ const EDGE_ERROR: f32 = {{ edge_error }};
 const BISECTION_STEPS: u32 = {{ bisection_steps }}u;
 const SUPPORT_RADIUS_STEPS: u32 = {{ support_radius_steps }}u;
 
+// The longest step of the fourth order, times 1 + c, and the longest one of the third order, after which the error of the
+// next root is about a rounding: op::cpu::solve.
+const FOURTH_ORDER_STEP: f32 = {{ fourth_order_step }};
+const THIRD_ORDER_STEP: f32 = {{ third_order_step }};
+const SMALL_TERM: f32 = {{ small_term }};
+
+// The step of op::cpu::solve from the moments at the root l: b = u_max^-c becomes b (1 + c d). The second number is the
+// longest step after which the next root is accurate.
+fn step_of(c: f32, moments: vec4<f32>) -> vec2<f32> {
+    let s = moments.x;
+    let w = moments.y;
+    let log = expm1_over(c, ln(s));
+    let newton = s * log / w;
+    let order = 1.0 + c;
+    let deformation = abs(c);
+    if c < -0.5 {
+        let at_edge = exp_accurate(-16.0 * deformation) / (20.0 * deformation);
+        return vec2<f32>(newton, min(THIRD_ORDER_STEP / max(deformation, 1.0), at_edge));
+    }
+    let x = (moments.z / w) * (s / w);
+    let p = 0.5 * order * log * (1.0 - x);
+    if c <= 0.0 {
+        var longest = THIRD_ORDER_STEP;
+        if c < 0.0 {
+            longest = min(longest, exp_accurate(-16.0 * deformation) / (20.0 * deformation));
+        }
+        return vec2<f32>(newton / max(1.0 + p, 0.5), longest);
+    }
+    let y = (moments.w / w) * (s / w) * (s / w);
+    let q = order * (1.0 / 6.0) * log * log * ((1.0 + 2.0 * c) * y - 3.0 * order * x + order + 1.0);
+    if abs(p) <= SMALL_TERM && abs(q) <= SMALL_TERM {
+        return vec2<f32>(newton * (1.0 + p) / (1.0 + 2.0 * p + q), FOURTH_ORDER_STEP / order);
+    }
+    return vec2<f32>(newton / max(1.0 + p, 0.5), THIRD_ORDER_STEP / max(c, 1.0));
+}
+
 // math::solve_log_ratio. All invocations of a row leave the loops together, since they all compare the same
 // numbers.
 fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
@@ -38,17 +74,17 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
     var previous_step = 0.0;
     for (var i = 0u; i < newton_steps; i++) {
         set_log_ratio(c, l, form);
-        let m = mass(local, base, columns, row.max);
+        let m = moments(local, base, columns, row.max);
         if m.x >= 1.0 {
             hi = l;
         } else {
             lo = l;
         }
-        let d = m.x * expm1_over(c, ln(m.x)) / m.y;
+        let d = step_of(c, m);
         var next = lo + 0.5 * (hi - lo);
-        if c * d > -1.0 {
+        if c * d.x > -1.0 {
             // The root may be an end of the bracket, as it is for equal logits.
-            next = clamp(l - log1p_over(c, d), lo, hi);
+            next = clamp(l - log1p_over(c, d.x), lo, hi);
         }
         let step = abs(next - l);
         l = next;
@@ -56,7 +92,8 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
         let tolerance = TOLERANCE * max(abs(l), 1.0);
         let next_is_short = step * step * step
             <= QUADRATIC_TOLERANCE_SHARE * tolerance * previous_step * previous_step;
-        if step <= tolerance || (step < QUADRATIC_TOLERANCE_SHARE && next_is_short) {
+        // One step finds the root of the softmax.
+        if c == 0.0 || step <= max(tolerance, d.y) || (step < QUADRATIC_TOLERANCE_SHARE && next_is_short) {
             return l;
         }
         previous_step = step;
@@ -67,7 +104,7 @@ fn solve_log_ratio(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 
             break;
         }
         set_log_ratio(c, l, form);
-        if mass(local, base, columns, row.max).x >= 1.0 {
+        if moments(local, base, columns, row.max).x >= 1.0 {
             hi = l;
         } else {
             lo = l;
@@ -100,7 +137,7 @@ fn solve_support_radius(local: u32, base: u32, columns: u32, row: RowSummary) ->
     var error_at_lo = 0.0;
     for (var i = 0u; i < SUPPORT_RADIUS_STEPS; i++) {
         set_support_radius(row.c, m);
-        let s = mass(local, base, columns, row.max);
+        let s = moments(local, base, columns, row.max);
         let error = 1.0 - s.x;
         if error == 0.0 {
             break;

@@ -110,32 +110,43 @@ fn log1p_saturating(z: f32) -> f32 {
 
 // u and u (u / u_max)^c. Both are zero off the support.
 fn mass_at(gap: vec2<f32>) -> vec2<f32> {
+    return moments_at(gap).xy;
+}
+
+// u, u r, u r^2 and u r^3, r = (u / u_max)^c. All are zero off the support. The third is used from c = -1/2 on, and the
+// last one above c = 0: at the edge of the support, r is infinite.
+fn moments_at(gap: vec2<f32>) -> vec4<f32> {
     if ratio_form > 0 {
-        let r = 1.0 / (ratio_b + ratio_c * gap.x);
-        var u = r;
+        let inverse = 1.0 / (ratio_b + ratio_c * gap.x);
+        var u = inverse;
         if ratio_form == 2 {
-            u = r * r;
+            u = inverse * inverse;
         } else if ratio_form == 3 {
-            u = r * r * r;
+            u = inverse * inverse * inverse;
         } else if ratio_form == 4 {
-            u = (r * r) * (r * r);
+            u = (inverse * inverse) * (inverse * inverse);
         }
-        return vec2<f32>(u, u * (ratio_b * r));
+        let r = ratio_b * inverse;
+        let v = u * r;
+        return vec4<f32>(u, v, v * r, v * r * r);
     }
     if ratio_form < 0 {
         let base = ratio_b + ratio_c * gap.x;
         if base <= 0.0 {
-            return vec2<f32>(0.0);
+            return vec4<f32>(0.0);
         }
         if ratio_form == -1 {
-            return vec2<f32>(base, ratio_b);
+            return vec4<f32>(base, ratio_b, 0.0, 0.0);
         }
-        return vec2<f32>(base * base, base * ratio_b);
+        return vec4<f32>(base * base, base * ratio_b, ratio_b * ratio_b, 0.0);
     }
     let ratio = ratio_at(gap);
     if !ratio.on_support {
-        return vec2<f32>(0.0);
+        return vec4<f32>(0.0);
     }
     let u = exp_accurate(ratio.log_u);
-    return vec2<f32>(u, u * ratio.relative_slope);
+    let r = ratio.relative_slope;
+    let v = u * r;
+    let x = select(0.0, v * r, ratio_c >= -0.5);
+    return vec4<f32>(u, v, x, select(0.0, x * r, ratio_c > 0.0));
 }

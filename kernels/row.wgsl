@@ -158,8 +158,8 @@ fn set_root(row: RowSummary, root: vec2<f32>) {
     }
 }
 
-// math::Row::mass for the current curve.
-fn mass(local: u32, base: u32, columns: u32, row_max: f32) -> vec2<f32> {
+// The sums of moments_at for the current curve. The first two are math::Row::mass.
+fn moments(local: u32, base: u32, columns: u32, row_max: f32) -> vec4<f32> {
     var sums = vec4<f32>(0.0);
     for (var slot = 0u; slot < slots(columns); slot++) {
         let column = column_of(local, slot);
@@ -169,12 +169,10 @@ fn mass(local: u32, base: u32, columns: u32, row_max: f32) -> vec2<f32> {
         let x = logit_in_slot(base, local, slot);
         let q = q_at(base, column);
         if is_allowed(x, q) {
-            let m = q * mass_at(gap_of(row_max, x));
-            sums.z += m.x;
-            sums.w += m.y;
+            sums += q * moments_at(gap_of(row_max, x));
         }
     }
-    return reduce(local, sums).zw;
+    return reduce_sums(local, sums);
 }
 
 // math::Row::residual for the current curve.
@@ -182,7 +180,7 @@ fn residual(local: u32, base: u32, columns: u32, row: RowSummary) -> f32 {
     if row.alpha <= NEWTON_MAX_ALPHA {
         return 0.0;
     }
-    let m = mass(local, base, columns, row.max);
+    let m = moments(local, base, columns, row.max);
     return (1.0 - m.x) / m.y;
 }
 

@@ -39,6 +39,10 @@ fn reduce(local: u32, value: vec4<f32>) -> vec4<f32> {
     return value;
 }
 
+fn reduce_sums(local: u32, value: vec4<f32>) -> vec4<f32> {
+    return value;
+}
+
 fn largest_of_row(local: u32, value: f32, column: u32) -> u32 {
     return column;
 }

@@ -10,13 +10,22 @@ fn is_row_leader(local: u32) -> bool {
     return local == 0u;
 }
 
-fn combine(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
-    return vec4<f32>(max(a.xy, b.xy), a.zw + b.zw);
+fn combine(a: vec4<f32>, b: vec4<f32>, only_sums: bool) -> vec4<f32> {
+    return vec4<f32>(select(max(a.xy, b.xy), a.xy + b.xy, only_sums), a.zw + b.zw);
 }
 
-// The maximum of each of the first two components and the sum of each of the last two, over the row. Each step
-// combines eight values, since a barrier costs as much as a few reads.
+// The maximum of each of the first two components and the sum of each of the last two, over the row.
 fn reduce(local: u32, value: vec4<f32>) -> vec4<f32> {
+    return reduce_with(local, value, false);
+}
+
+// The sum of each component over the row.
+fn reduce_sums(local: u32, value: vec4<f32>) -> vec4<f32> {
+    return reduce_with(local, value, true);
+}
+
+// Each step combines eight values, since a barrier costs as much as a few reads.
+fn reduce_with(local: u32, value: vec4<f32>, only_sums: bool) -> vec4<f32> {
     scratch[local] = value;
     workgroupBarrier();
     var left = WORKGROUP;
@@ -25,7 +34,7 @@ fn reduce(local: u32, value: vec4<f32>) -> vec4<f32> {
         if local < next {
             var sum = scratch[local];
             for (var i = local + next; i < left; i += next) {
-                sum = combine(sum, scratch[i]);
+                sum = combine(sum, scratch[i], only_sums);
             }
             scratch[local] = sum;
         }

@@ -17,6 +17,7 @@
 //! | `cpu`, `flex`, `ndarray` | the row kernels of the CPU backends |
 //! | `cube` | CubeCL devices: the route, and the CubeCL kernels |
 //! | `wgsl` | the launches of the WGSL kernels |
+//! | `step` | limits of the root finders of the kernels |
 //! | `kernel_path` | the implementation that a device uses |
 //! | `portable` | the operator in Burn's own tensor operations, for every other device |
 
@@ -42,6 +43,8 @@ mod options;
 pub(crate) mod portable;
 mod request;
 mod softargmax;
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
+mod step;
 #[cfg(feature = "wgpu")]
 pub(crate) mod wgsl;
 

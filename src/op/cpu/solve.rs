@@ -7,6 +7,7 @@ use super::layout::{self, Layout, Sum, Sums};
 use super::summary::{Group, Summary};
 use super::vector::{M, V, copy_mask, lanes, load, splat, store, write};
 use crate::math::Solver;
+use crate::op::step::{FOURTH_ORDER_STEP, SMALL_TERM, THIRD_ORDER_STEP};
 use macerator::Simd;
 use std::mem::MaybeUninit;
 
@@ -21,17 +22,6 @@ const SAMPLE: usize = 128;
 /// Least `sum_i q_i u_i (u_i / u_max)^c` at the root `l`, divided by `l`, with a given reference. If the largest logit has
 /// a small reference, its mass may be so small that the rounding of the others, a share of `l`, moves the root.
 const MIN_SLOPE: f32 = 1.0 / 16.0;
-
-/// Largest terms `P` and `Q` of a step of the fourth order. They are small if the step is, but a longer step is better
-/// without them.
-const SMALL_TERM: f32 = 0.05;
-
-/// The longest step of the fourth order after which the error of the next root is about a rounding, times `1 + c`: the
-/// error is at most about `(1 + c) (1 + 2 c) (1 + 3 c) / 150 d^4`.
-const FOURTH_ORDER_STEP: f32 = 0.056;
-
-/// The longest step of the third order after which the error of the next root is below the rounding.
-const THIRD_ORDER_STEP: f32 = 4e-3;
 
 /// Steps of this length are the last ones on the sample, or in the coarse curve, for `c > 0`.
 const COARSE_STEP: f32 = 0.5;

@@ -6,8 +6,9 @@ use super::kernel::CurveKind;
 use super::ratio::{Curve, Gap, LOG_SPACE, MAX_PRODUCT};
 use super::reduce::reduce_sums;
 use super::row::Row;
-use super::summary::{NEWTON_MAX_ALPHA, SOLVABLE, Summary, is_allowed, mass, residual};
+use super::summary::{NEWTON_MAX_ALPHA, SOLVABLE, Summary, is_allowed, moments, residual};
 use crate::math::{Output, Real, Solver};
+use crate::op::step::{FOURTH_ORDER_STEP, SMALL_TERM, THIRD_ORDER_STEP};
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
@@ -15,6 +16,7 @@ use burn_cubecl::cubecl::prelude::*;
 const TOLERANCE: f32 = Solver::TOLERANCE_ULPS as f32 * f32::EPSILON;
 const EDGE_ERROR: f32 = Solver::EDGE_ERROR_ULPS as f32 * f32::EPSILON;
 const QUADRATIC_TOLERANCE_SHARE: f32 = Solver::QUADRATIC_TOLERANCE_SHARE as f32;
+const SIXTH: f32 = 1.0 / 6.0;
 const BISECTION_STEPS: u32 = <f32 as Real>::BISECTION_STEPS as u32;
 const SUPPORT_RADIUS_STEPS: u32 = Solver::SUPPORT_RADIUS_STEPS as u32;
 
@@ -37,6 +39,43 @@ fn start(summary: &Summary) -> f32 {
     l
 }
 
+/// The longest step after which the next root is accurate, for `c < 0`: near the edge of the support.
+#[cube]
+fn longest_at_edge(c: f32) -> f32 {
+    let deformation = c.abs();
+    exp(-16.0f32 * deformation) / (20.0f32 * deformation)
+}
+
+/// The step of `op::cpu::solve` from the moments at a root: `b = u_max^-c` becomes `b (1 + c d)`. The second number is the
+/// longest step after which the next root is accurate.
+#[cube]
+fn step(c: f32, moments: (f32, f32, f32, f32)) -> (f32, f32) {
+    let (s, w, x, y) = moments;
+    let log = expm1_over(c, ln(s));
+    let newton = s * log / w;
+    let order = 1.0f32 + c;
+    let mut d = newton;
+    let mut longest = THIRD_ORDER_STEP / max(c.abs(), 1.0f32);
+    if c < 0.0f32 {
+        longest = min(longest, longest_at_edge(c));
+    }
+    if c >= -0.5f32 {
+        let x = (x / w) * (s / w);
+        let p = 0.5f32 * order * log * (1.0f32 - x);
+        d = newton / max(1.0f32 + p, 0.5f32);
+        if c > 0.0f32 {
+            let y = (y / w) * (s / w) * (s / w);
+            let inner = (1.0f32 + 2.0f32 * c) * y - 3.0f32 * order * x + order + 1.0f32;
+            let q = order * SIXTH * log * log * inner;
+            if p.abs() <= SMALL_TERM && q.abs() <= SMALL_TERM {
+                d = newton * (1.0f32 + p) / (1.0f32 + 2.0f32 * p + q);
+                longest = FOURTH_ORDER_STEP / order;
+            }
+        }
+    }
+    (d, longest)
+}
+
 /// `math::solve_log_ratio`. All units of a row leave the loops together, since they all compare the same numbers.
 #[cube]
 fn solve_log_ratio<E: Float, R: Float, N: Size>(row: &mut Row<E, R, N>, summary: &Summary) -> f32 {
@@ -57,27 +96,29 @@ fn solve_log_ratio<E: Float, R: Float, N: Size>(row: &mut Row<E, R, N>, summary:
         let mut i = 0u32;
         while i < newton_steps && !has_converged {
             let curve = Curve::new(c, l, 0.0f32.runtime(), false.runtime(), kind);
-            let (sum, weighted) = mass::<E, R, N>(row, summary, &curve);
-            if sum >= 1.0f32 {
+            let sums = moments::<E, R, N>(row, summary, &curve);
+            if sums.0 >= 1.0f32 {
                 hi = l;
             } else {
                 lo = l;
             }
-            let d = sum * expm1_over(c, ln(sum)) / weighted;
+            let (d, longest) = step(c, sums);
             let mut next = lo + 0.5f32 * (hi - lo);
             if c * d > -1.0f32 {
                 // The root may be an end of the bracket, as it is for equal logits.
                 next = min(max(l - log1p_over(c, d), lo), hi);
             }
-            let step = (next - l).abs();
+            let taken = (next - l).abs();
             l = next;
             // The next step is about step^3 / previous_step^2.
             let tolerance = TOLERANCE * max(l.abs(), 1.0f32);
             let limit = QUADRATIC_TOLERANCE_SHARE * tolerance * previous_step * previous_step;
-            let next_is_short = step * step * step <= limit;
-            has_converged =
-                step <= tolerance || (step < QUADRATIC_TOLERANCE_SHARE && next_is_short);
-            previous_step = step;
+            let next_is_short = taken * taken * taken <= limit;
+            // One step finds the root of the softmax.
+            has_converged = c == 0.0f32
+                || taken <= max(tolerance, longest)
+                || (taken < QUADRATIC_TOLERANCE_SHARE && next_is_short);
+            previous_step = taken;
             i += 1u32;
         }
     }
@@ -88,7 +129,7 @@ fn solve_log_ratio<E: Float, R: Float, N: Size>(row: &mut Row<E, R, N>, summary:
             has_converged = true;
         } else {
             let curve = Curve::new(c, l, 0.0f32.runtime(), false.runtime(), kind);
-            let (sum, _) = mass::<E, R, N>(row, summary, &curve);
+            let (sum, _, _, _) = moments::<E, R, N>(row, summary, &curve);
             if sum >= 1.0f32 {
                 hi = l;
             } else {
@@ -135,7 +176,7 @@ fn solve_support_radius<E: Float, R: Float, N: Size>(
     let mut i = 0u32;
     while i < SUPPORT_RADIUS_STEPS && !is_done {
         let curve = Curve::new(summary.c, m, m_low, true.runtime(), kind);
-        let (sum, weighted) = mass::<E, R, N>(row, summary, &curve);
+        let (sum, weighted, _, _) = moments::<E, R, N>(row, summary, &curve);
         let error = 1.0f32 - sum;
         if error == 0.0f32 {
             is_done = true;

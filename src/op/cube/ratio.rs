@@ -77,21 +77,33 @@ impl Curve {
 
     /// `u` and `u (u / u_max)^c`. Both are zero off the support.
     pub fn mass_at(&self, gap: Gap) -> (f32, f32) {
+        let (u, weight, _, _) = self.moments_at(gap);
+        (u, weight)
+    }
+
+    /// `u`, `u r`, `u r^2` and `u r^3`, `r = (u / u_max)^c`. All are zero off the support. The third is used from `c = -1/2`
+    /// on, and the last one above `c = 0`: at the edge of the support, `r` is infinite.
+    pub fn moments_at(&self, gap: Gap) -> (f32, f32, f32, f32) {
         let form = comptime!(self.kind.closed_form().unwrap_or(0));
         let mut u = 0.0f32;
         let mut weight = 0.0f32;
+        let mut second = 0.0f32;
+        let mut third = 0.0f32;
         if comptime!(form > 0) {
-            let r = 1.0f32 / (self.b + self.c * gap.value);
+            let inverse = 1.0f32 / (self.b + self.c * gap.value);
             if comptime!(form == 1) {
-                u = r;
+                u = inverse;
             } else if comptime!(form == 2) {
-                u = r * r;
+                u = inverse * inverse;
             } else if comptime!(form == 3) {
-                u = r * r * r;
+                u = inverse * inverse * inverse;
             } else {
-                u = (r * r) * (r * r);
+                u = (inverse * inverse) * (inverse * inverse);
             }
-            weight = u * (self.b * r);
+            let r = self.b * inverse;
+            weight = u * r;
+            second = weight * r;
+            third = second * r;
         } else if comptime!(form < 0) {
             let base = self.b + self.c * gap.value;
             if base > 0.0f32 {
@@ -101,16 +113,24 @@ impl Curve {
                 } else {
                     u = base * base;
                     weight = base * self.b;
+                    second = self.b * self.b;
                 }
             }
         } else {
             let ratio = self.ratio_at(gap);
             if ratio.on_support {
+                let r = ratio.relative_slope;
                 u = exp(ratio.log_u);
-                weight = u * ratio.relative_slope;
+                weight = u * r;
+                if self.c >= -0.5f32 {
+                    second = weight * r;
+                }
+                if self.c > 0.0f32 {
+                    third = second * r;
+                }
             }
         }
-        (u, weight)
+        (u, weight, second, third)
     }
 
     /// `math::RatioCurve::at`

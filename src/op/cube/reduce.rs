@@ -26,16 +26,17 @@ fn left_after(units: u32, steps: u32) -> u32 {
     (0..steps).fold(units, |left, _| left.div_ceil(STEP))
 }
 
-/// The maxima of the first two numbers and the sums of the last two, over the units of a row.
+/// The sums of four numbers over the units of a row, or the maxima of the first two and the sums of the last two.
 #[cube]
 pub(super) fn reduce(
     shared: &mut Shared<[f32]>,
     values: (f32, f32, f32, f32),
+    #[comptime] only_sums: bool,
     #[comptime] plan: Plan,
 ) -> (f32, f32, f32, f32) {
     match comptime!(plan.reduction) {
         Reduction::Alone => values,
-        Reduction::Plane => reduce_plane(values),
+        Reduction::Plane => reduce_plane(values, only_sums),
         Reduction::Shared => {
             let units = comptime!(plan.units);
             let n = comptime!(units as usize);
@@ -57,8 +58,13 @@ pub(super) fn reduce(
                     let mut d = shared[FOURTH * n + local];
                     for other in range_stepped(UNIT_POS_X + next, left, next) {
                         let other = other as usize;
-                        a = max(a, shared[other]);
-                        b = max(b, shared[SECOND * n + other]);
+                        if comptime!(only_sums) {
+                            a += shared[other];
+                            b += shared[SECOND * n + other];
+                        } else {
+                            a = max(a, shared[other]);
+                            b = max(b, shared[SECOND * n + other]);
+                        }
                         c += shared[THIRD * n + other];
                         d += shared[FOURTH * n + other];
                     }
@@ -79,7 +85,7 @@ pub(super) fn reduce(
         Reduction::PlaneThenShared { plane } => {
             let planes = comptime!(plan.units / plane);
             let n = comptime!(planes as usize);
-            let of_plane = reduce_plane(values);
+            let of_plane = reduce_plane(values, only_sums);
             let at = PLANE_POS as usize;
             sync_cube();
             if UNIT_POS_PLANE == 0u32 {
@@ -93,24 +99,27 @@ pub(super) fn reduce(
             // may not.
             let other = min(UNIT_POS_PLANE, planes - 1u32) as usize;
             let is_plane = UNIT_POS_PLANE < planes;
-            reduce_plane((
-                shared[other],
-                shared[SECOND * n + other],
-                select(is_plane, shared[THIRD * n + other], 0.0f32),
-                select(is_plane, shared[FOURTH * n + other], 0.0f32),
-            ))
+            let mut a = shared[other];
+            let mut b = shared[SECOND * n + other];
+            if comptime!(only_sums) {
+                a = select(is_plane, a, 0.0f32);
+                b = select(is_plane, b, 0.0f32);
+            }
+            let c = select(is_plane, shared[THIRD * n + other], 0.0f32);
+            let d = select(is_plane, shared[FOURTH * n + other], 0.0f32);
+            reduce_plane((a, b, c, d), only_sums)
         }
     }
 }
 
 #[cube]
-fn reduce_plane(values: (f32, f32, f32, f32)) -> (f32, f32, f32, f32) {
-    (
-        plane_max(values.0),
-        plane_max(values.1),
-        plane_sum(values.2),
-        plane_sum(values.3),
-    )
+fn reduce_plane(values: (f32, f32, f32, f32), #[comptime] only_sums: bool) -> (f32, f32, f32, f32) {
+    let (c, d) = (plane_sum(values.2), plane_sum(values.3));
+    if comptime!(only_sums) {
+        (plane_sum(values.0), plane_sum(values.1), c, d)
+    } else {
+        (plane_max(values.0), plane_max(values.1), c, d)
+    }
 }
 
 /// The sums of two numbers over the units of a row.
@@ -179,7 +188,7 @@ pub(super) fn largest_of_row(
     column: u32,
     #[comptime] plan: Plan,
 ) -> u32 {
-    let (largest, _, _, _) = reduce(shared, (value, value, 0.0f32, 0.0f32), plan);
+    let (largest, _, _, _) = reduce(shared, (value, value, 0.0f32, 0.0f32), false, plan);
     let candidate = select(value == largest, column, u32::MAX);
     match comptime!(plan.reduction) {
         Reduction::Alone => column,

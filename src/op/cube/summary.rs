@@ -3,7 +3,7 @@
 use super::elementary::{exp, expm1_over, is_negative_infinity, is_not_finite, ln, moment};
 use super::kernel::{CurveKind, ReferenceKind};
 use super::ratio::{Curve, Gap, LOG_SPACE, Ratio};
-use super::reduce::{reduce, reduce_sums};
+use super::reduce::reduce;
 use super::row::Row;
 use crate::math::{MAX_ALPHA, Solver};
 use burn_cubecl::cubecl;
@@ -87,6 +87,7 @@ impl Summary {
         let (max_logit, max_negated, count, sum_q) = reduce(
             &mut row.shared,
             (max_logit, max_negated, count, sum_q),
+            false,
             comptime!(kernel.plan),
         );
         // The largest reference at the largest logit, whether any entry is invalid, and the sum of the gaps times their
@@ -111,6 +112,7 @@ impl Summary {
         let (max_q, invalid, sum_gaps, _) = reduce(
             &mut row.shared,
             (max_q, invalid, sum_gaps, 0.0f32.runtime()),
+            false,
             comptime!(kernel.plan),
         );
 
@@ -224,28 +226,33 @@ impl Summary {
     }
 }
 
-/// `math::Row::mass`: the sums of the ratios, and of the ratios times `(u / u_max)^c`, under the reference.
+/// The sums of [`Curve::moments_at`] under the reference. The first two are `math::Row::mass`.
 #[cube]
-pub(super) fn mass<E: Float, R: Float, N: Size>(
+pub(super) fn moments<E: Float, R: Float, N: Size>(
     row: &mut Row<E, R, N>,
     summary: &Summary,
     curve: &Curve,
-) -> (f32, f32) {
+) -> (f32, f32, f32, f32) {
     let mut sum = 0.0f32;
     let mut weighted = 0.0f32;
+    let mut second = 0.0f32;
+    let mut third = 0.0f32;
     for slot in 0..row.slots() {
         let column = row.column_of(slot);
         if column < row.parameters.columns {
             let x = row.logit(slot);
             let q = row.q_at(column, summary.q);
             if is_allowed(x, q) {
-                let (u, weight) = curve.mass_at(Gap::between(summary.max, x));
+                let (u, v, w, y) = curve.moments_at(Gap::between(summary.max, x));
                 sum += q * u;
-                weighted += q * weight;
+                weighted += q * v;
+                second += q * w;
+                third += q * y;
             }
         }
     }
-    reduce_sums(&mut row.shared, sum, weighted, comptime!(row.kernel.plan))
+    let sums = (sum, weighted, second, third);
+    reduce(&mut row.shared, sums, true, comptime!(row.kernel.plan))
 }
 
 /// `math::Row::residual`
@@ -258,7 +265,7 @@ pub(super) fn residual<E: Float, R: Float, N: Size>(
     let mut share = 0.0f32;
     if comptime!(row.kernel.curve.may_be_steep()) {
         if summary.alpha > NEWTON_MAX_ALPHA {
-            let (sum, weighted) = mass::<E, R, N>(row, summary, curve);
+            let (sum, weighted, _, _) = moments::<E, R, N>(row, summary, curve);
             share = (1.0f32 - sum) / weighted;
         }
     }

@@ -3,6 +3,7 @@
 use super::layout::Layout;
 use crate::math::{MAX_ALPHA, Output, Real, Solver};
 use crate::op::request::GradientMask;
+use crate::op::step::{FOURTH_ORDER_STEP, SMALL_TERM, THIRD_ORDER_STEP};
 use burn_cubecl::cubecl::CubeDim;
 use burn_cubecl::cubecl::prelude::KernelId;
 use burn_wgpu::{KernelSource, SourceTemplate};
@@ -294,6 +295,9 @@ impl RowKernel {
                 "quadratic_tolerance_share",
                 float(Solver::QUADRATIC_TOLERANCE_SHARE),
             ),
+            ("fourth_order_step", FOURTH_ORDER_STEP.to_string()),
+            ("third_order_step", THIRD_ORDER_STEP.to_string()),
+            ("small_term", SMALL_TERM.to_string()),
             ("bisection_steps", f32::BISECTION_STEPS.to_string()),
             ("support_radius_steps", radius_steps.to_string()),
             ("log_space", float(f32::LOG_SPACE.into_f64())),
