@@ -1,4 +1,6 @@
 use burn::tensor::Device;
+#[cfg(feature = "cube")]
+use std::sync::OnceLock;
 
 /// The implementation that a device uses for the operator, as [`kernel_path`] returns it.
 ///
@@ -24,6 +26,10 @@ pub enum KernelPath {
 }
 
 /// Returns the implementation that a device uses for the operator on `f32` tensors. Starts the device.
+///
+/// On a CubeCL device, the environment variable `TSALLIS_KERNELS` forces an implementation: `wgsl`, `cube` or
+/// `portable`. It serves to compare implementations on one device, and is read at the first call. A device that cannot
+/// run the forced kernels uses Burn's own operations.
 ///
 /// # Panics
 ///
@@ -59,6 +65,25 @@ pub fn kernel_path(device: &Device) -> KernelPath {
     }
     let _ = device;
     KernelPath::Portable
+}
+
+/// Whether a CubeCL device may use these kernels: always, unless `TSALLIS_KERNELS` forces others.
+#[cfg(feature = "cube")]
+pub(super) fn is_allowed(path: KernelPath) -> bool {
+    static FORCED: OnceLock<Option<KernelPath>> = OnceLock::new();
+    let forced = FORCED.get_or_init(|| parse(&std::env::var("TSALLIS_KERNELS").ok()?));
+    forced.is_none_or(|forced| forced == path)
+}
+
+/// Returns the path of a CubeCL device with this name.
+#[cfg(feature = "cube")]
+fn parse(name: &str) -> Option<KernelPath> {
+    match name {
+        "wgsl" => Some(KernelPath::Wgsl),
+        "cube" => Some(KernelPath::Cube),
+        "portable" => Some(KernelPath::Portable),
+        _ => None,
+    }
 }
 
 #[cfg(all(test, feature = "flex"))]

@@ -5,6 +5,7 @@ use super::kernel::{
 };
 use super::plan::{Limits, Plan};
 use crate::math::{EmptyRow, Solver};
+use crate::op::kernel_path::{KernelPath, is_allowed};
 use crate::op::request::{
     AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
     STATE_LEN, row_shape,
@@ -31,6 +32,7 @@ pub(crate) fn inferred(columns: usize, limits: Limits) -> Option<Plan> {
 /// Whether the kernels support the tensor's dtype on its device.
 pub(crate) fn runs_on(tensor: &CubeTensor) -> bool {
     match tensor.dtype {
+        _ if !is_allowed(KernelPath::Cube) => false,
         DType::F32 | DType::Flex32 => true,
         DType::F16 | DType::BF16 => {
             let properties = tensor.client.properties();

@@ -13,6 +13,7 @@ mod kernel;
 mod launch;
 mod layout;
 
+use super::kernel_path::{KernelPath, is_allowed};
 use super::request::{
     AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
     STATE_LEN, row_shape,
@@ -33,7 +34,8 @@ pub(crate) fn compiles_on(device: &Device) -> bool {
 /// Whether the tensor's runtime compiles WGSL and the kernels support its dtype.
 pub(super) fn runs_on(tensor: &CubeTensor) -> bool {
     // Other runtimes of wgpu compile to SPIR-V or MSL and reject WGSL text.
-    tensor.client.name() == "wgpu<wgsl>"
+    is_allowed(KernelPath::Wgsl)
+        && tensor.client.name() == "wgpu<wgsl>"
         && match tensor.dtype {
             DType::F32 | DType::Flex32 => true,
             DType::F16 => {
