@@ -33,7 +33,8 @@ pub enum KernelPath {
 ///
 /// # Panics
 ///
-/// If the device cannot be started. [`Device::enumerate`] lists the available devices of a type.
+/// If the device cannot be started, or if `TSALLIS_KERNELS` is none of the three. [`Device::enumerate`] lists the
+/// available devices of a type.
 ///
 /// # Example
 ///
@@ -71,7 +72,15 @@ pub fn kernel_path(device: &Device) -> KernelPath {
 #[cfg(feature = "cube")]
 pub(super) fn is_allowed(path: KernelPath) -> bool {
     static FORCED: OnceLock<Option<KernelPath>> = OnceLock::new();
-    let forced = FORCED.get_or_init(|| parse(&std::env::var("TSALLIS_KERNELS").ok()?));
+    let forced = FORCED.get_or_init(|| {
+        let name = std::env::var("TSALLIS_KERNELS").ok()?;
+        let path = parse(&name);
+        assert!(
+            path.is_some(),
+            "TSALLIS_KERNELS is \"{name}\", but must be \"wgsl\", \"cube\" or \"portable\""
+        );
+        path
+    });
     forced.is_none_or(|forced| forced == path)
 }
 
