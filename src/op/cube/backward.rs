@@ -3,7 +3,7 @@
 
 use super::elementary::{exp, exp_curvature, expm1_over};
 use super::ratio::{Curve, Gap};
-use super::reduce::{largest_of_row, reduce_sums};
+use super::reduce::{Sum, largest_of_row, reduce_sums};
 use super::row::Row;
 use super::summary::{SOLVABLE, Summary, is_allowed, residual};
 use crate::math::Output;
@@ -62,7 +62,7 @@ fn value_gradients<E: Float, R: Float, N: Size>(
     if comptime!(wanted.logits) {
         share = residual::<E, R, N>(row, summary, curve);
     }
-    let mut in_alpha = 0.0f32;
+    let mut in_alpha = Sum::new(comptime!(row.kernel.plan));
     for slot in 0..row.slots() {
         let column = row.column_of(slot);
         if column < row.parameters.columns {
@@ -79,7 +79,7 @@ fn value_gradients<E: Float, R: Float, N: Size>(
                 if comptime!(wanted.alpha || wanted.reference) {
                     let ratio = curve.ratio_at(gap);
                     if comptime!(wanted.alpha) {
-                        in_alpha += q * summary.alpha_derivative_at(ratio);
+                        in_alpha.add(q * summary.alpha_derivative_at(ratio));
                     }
                     if comptime!(wanted.reference) {
                         in_reference = summary.conjugate_at(ratio) * row_cotangent;
@@ -92,6 +92,7 @@ fn value_gradients<E: Float, R: Float, N: Size>(
     }
     if comptime!(wanted.alpha) {
         let plan = comptime!(row.kernel.plan);
+        let in_alpha = in_alpha.total();
         let (in_alpha, _) = reduce_sums(&mut row.shared, in_alpha, 0.0f32.runtime(), plan);
         row.write_number(-in_alpha * row_cotangent);
     }
@@ -111,7 +112,7 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
     let is_divergence = comptime!(row.kernel.output == Output::Divergence);
 
     // The sum of the weights, and the column of the largest weight.
-    let mut total = 0.0f32;
+    let mut total = Sum::new(plan);
     let mut own_weight = (-1.0f32).runtime();
     let mut own_column = 0u32;
     for slot in 0..row.slots() {
@@ -121,7 +122,7 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
             let q = row.q_at(column, summary.q);
             if is_allowed(x, q) {
                 let (weight, _) = weight_at(summary, curve, Gap::between(summary.max, x), q);
-                total += weight;
+                total.add(weight);
                 if weight > own_weight {
                     own_weight = weight;
                     own_column = column;
@@ -129,7 +130,7 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
             }
         }
     }
-    let (total, _) = reduce_sums(&mut row.shared, total, 0.0f32.runtime(), plan);
+    let (total, _) = reduce_sums(&mut row.shared, total.total(), 0.0f32.runtime(), plan);
     let largest = largest_of_row(&mut row.shared, own_weight, own_column, plan);
     let top_gap = Gap::between(summary.max, row.logit_at(largest));
     let top_q = row.q_at(largest, summary.q);
@@ -140,8 +141,8 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
     // Near a one-hot row, the weighted mean equals the cotangent at the largest weight to rounding. Cotangents are
     // centered on it, so that the small difference, which is the gradient, keeps its digits.
     let center = cotangent_at::<E, R, N>(&*row, largest, top_gap);
-    let mut sum = 0.0f32;
-    let mut sum_of_slopes = 0.0f32;
+    let mut sum = Sum::new(plan);
+    let mut sum_of_slopes = Sum::new(plan);
     for slot in 0..row.slots() {
         let column = row.column_of(slot);
         if column < row.parameters.columns {
@@ -153,31 +154,32 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
                 if comptime!(is_log) {
                     let ratio = curve.ratio_at(gap);
                     if ratio.on_support {
-                        sum += cotangent * exp(summary.c * ratio.log_u);
+                        sum.add(cotangent * exp(summary.c * ratio.log_u));
                         if comptime!(wanted.alpha) {
                             let slope =
                                 alpha_slope(summary.c, curve.l, ratio.log_drop, top_log_drop);
-                            sum_of_slopes += q * exp(ratio.log_u) * slope;
+                            sum_of_slopes.add(q * exp(ratio.log_u) * slope);
                         }
                     }
                 } else {
                     // An entry off the support has no weight, even if its cotangent is not finite.
                     let (weight, _) = weight_at(summary, curve, gap, q);
                     if weight > 0.0f32 {
-                        sum += weight * (cotangent - center);
+                        sum.add(weight * (cotangent - center));
                     }
                 }
             }
         }
     }
-    let (sum, sum_of_slopes) = reduce_sums(&mut row.shared, sum, sum_of_slopes, plan);
+    let (sum, sum_of_slopes) =
+        reduce_sums(&mut row.shared, sum.total(), sum_of_slopes.total(), plan);
     let mean = sum / total;
     let mean_slope = sum_of_slopes / total;
 
     // Sets the gradients. Sums the gradients of ln p, except at the largest weight, and the terms of the gradient in
     // alpha.
-    let mut others = 0.0f32;
-    let mut in_alpha = 0.0f32;
+    let mut others = Sum::new(plan);
+    let mut in_alpha = Sum::new(plan);
     for slot in 0..row.slots() {
         let column = row.column_of(slot);
         if column < row.parameters.columns {
@@ -191,16 +193,16 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
                 let cotangent = cotangent_at::<E, R, N>(&*row, column, gap);
                 if comptime!(wanted.alpha) {
                     if comptime!(is_divergence) {
-                        in_alpha += q * summary.alpha_derivative_at(ratio);
+                        in_alpha.add(q * summary.alpha_derivative_at(ratio));
                     }
                     if ratio.on_support {
                         let slope = alpha_slope(summary.c, curve.l, ratio.log_drop, top_log_drop);
                         if comptime!(is_log) {
                             let of_mean = exp(summary.c * ratio.log_u) * mean_slope;
-                            in_alpha += cotangent * (slope - of_mean);
+                            in_alpha.add(cotangent * (slope - of_mean));
                         } else {
                             let p = q * exp(ratio.log_u);
-                            in_alpha += ((cotangent - center) - mean) * p * slope;
+                            in_alpha.add(((cotangent - center) - mean) * p * slope);
                         }
                     }
                 }
@@ -209,7 +211,7 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
                     if ratio.on_support {
                         in_logit = cotangent * exp(summary.c * ratio.log_u) - weight * mean;
                         if column != largest || !dominates {
-                            others += in_logit;
+                            others.add(in_logit);
                         }
                         in_reference = in_logit * exp(-summary.c * ratio.log_u) / q;
                     }
@@ -232,7 +234,8 @@ fn entry_gradients<E: Float, R: Float, N: Size>(
         }
     }
     if comptime!(wanted.alpha || is_log) {
-        let (others, in_alpha) = reduce_sums(&mut row.shared, others, in_alpha, plan);
+        let (others, in_alpha) =
+            reduce_sums(&mut row.shared, others.total(), in_alpha.total(), plan);
         if comptime!(wanted.alpha) {
             if comptime!(is_divergence) {
                 row.write_number(in_alpha * row_cotangent);

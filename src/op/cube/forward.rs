@@ -4,7 +4,7 @@
 use super::elementary::{exp, expm1_over, ln, log1p, log1p_over};
 use super::kernel::CurveKind;
 use super::ratio::{Curve, Gap, LOG_SPACE, MAX_PRODUCT};
-use super::reduce::reduce_sums;
+use super::reduce::{Sum, reduce_sums};
 use super::row::Row;
 use super::summary::{NEWTON_MAX_ALPHA, SOLVABLE, Summary, is_allowed, moments, residual};
 use crate::math::{Output, Real, Solver};
@@ -273,7 +273,7 @@ fn row_output<E: Float, R: Float, N: Size>(
     if comptime!(is_divergence) {
         share = residual::<E, R, N>(row, summary, curve);
     }
-    let mut sum = 0.0f32;
+    let mut sum = Sum::new(comptime!(row.kernel.plan));
     for slot in 0..row.slots() {
         let column = row.column_of(slot);
         if column < row.parameters.columns {
@@ -282,20 +282,20 @@ fn row_output<E: Float, R: Float, N: Size>(
             if is_allowed(x, q) {
                 let ratio = curve.ratio_at(Gap::between(summary.max, x));
                 if comptime!(is_divergence) {
-                    sum += q * summary.value_at(ratio, row.parameters.infinity);
+                    sum.add(q * summary.value_at(ratio, row.parameters.infinity));
                     if ratio.on_support {
                         let change = share * q * exp(ratio.log_u) * ratio.relative_slope;
-                        sum += change * summary.derivative_at_log(ratio.log_u);
+                        sum.add(change * summary.derivative_at_log(ratio.log_u));
                     }
                 } else {
-                    sum += q * summary.conjugate_at(ratio);
+                    sum.add(q * summary.conjugate_at(ratio));
                 }
             }
         }
     }
     let (sum, _) = reduce_sums(
         &mut row.shared,
-        sum,
+        sum.total(),
         0.0f32.runtime(),
         comptime!(row.kernel.plan),
     );

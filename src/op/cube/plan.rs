@@ -171,6 +171,11 @@ impl Plan {
         self.units * self.rows <= limits.units && bytes <= limits.shared_bytes
     }
 
+    /// Whether one unit may sum a row of any length. The rounding errors of a plain sum grow with the length.
+    pub fn compensates_sums(&self) -> bool {
+        self.layout == Layout::Streaming && self.reduction == Reduction::Alone
+    }
+
     /// The length of the array in shared memory.
     pub fn shared_len(&self) -> usize {
         match (self.layout, self.reduction) {

@@ -1,5 +1,6 @@
-//! Sums and maxima over the units of a row.
+//! The sum of a unit, and sums and maxima over the units of a row.
 
+use super::elementary::is_not_finite;
 use super::plan::{Plan, Reduction};
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
@@ -24,6 +25,47 @@ fn steps(units: u32) -> u32 {
 /// The number of values that are left after some steps.
 fn left_after(units: u32, steps: u32) -> u32 {
     (0..steps).fold(units, |left, _| left.div_ceil(STEP))
+}
+
+/// The sum over the entries that a unit processes. It is compensated (Kahan) if they are a whole row.
+#[derive(CubeType, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
+pub(super) struct Sum {
+    value: f32,
+    /// What rounding added to the value.
+    excess: f32,
+    #[cube(comptime)]
+    compensates: bool,
+}
+
+#[cube]
+impl Sum {
+    pub fn new(#[comptime] plan: Plan) -> Self {
+        Sum {
+            value: 0.0f32.runtime(),
+            excess: 0.0f32.runtime(),
+            compensates: comptime!(plan.compensates_sums()),
+        }
+    }
+
+    pub fn add(&mut self, x: f32) {
+        if comptime!(self.compensates) {
+            let term = x - self.excess;
+            let total = self.value + term;
+            self.excess = (total - self.value) - term;
+            if is_not_finite(total) {
+                // The difference of infinities would turn an infinite sum into NaN.
+                self.excess = 0.0f32;
+            }
+            self.value = total;
+        } else {
+            self.value += x;
+        }
+    }
+
+    pub fn total(&self) -> f32 {
+        self.value
+    }
 }
 
 /// The sums of four numbers over the units of a row, or the maxima of the first two and the sums of the last two.
@@ -226,4 +268,46 @@ fn first_column(column: u32, at: u32, writes: bool, #[comptime] count: u32) -> u
         sync_cube();
     }
     columns[0]
+}
+
+/// The sum as plain Rust.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::cube::plan::Layout;
+
+    fn sum(terms: impl IntoIterator<Item = f32>, plan: Plan) -> f32 {
+        let mut sum = Sum::new(plan);
+        terms.into_iter().for_each(|x| sum.add(x));
+        sum.total()
+    }
+
+    #[test]
+    fn the_error_of_one_unit_does_not_grow_with_the_row() {
+        let (x, n) = (0.1_f32, 1_000_000_u32);
+        let exact = f64::from(x) * f64::from(n);
+        let terms = || (0..n).map(|_| x);
+        let error = (f64::from(sum(terms(), Plan::ONE_UNIT)) - exact).abs() / exact;
+        assert!(error <= f64::from(f32::EPSILON), "{error}");
+        // The order of the additions is that of a plain sum in every other plan.
+        let tile = Plan {
+            layout: Layout::Tile { entries: 1 },
+            ..Plan::ONE_UNIT
+        };
+        assert_eq!(sum(terms(), tile), terms().sum::<f32>());
+    }
+
+    #[test]
+    fn sums_that_are_not_finite() {
+        let infinity = f32::INFINITY;
+        for (terms, expected) in [
+            ([1.0, infinity, 2.0], infinity),
+            ([f32::MAX, f32::MAX, 1.0], infinity),
+            ([-infinity, 1.0, -infinity], -infinity),
+        ] {
+            assert_eq!(sum(terms, Plan::ONE_UNIT), expected);
+        }
+        assert!(sum([infinity, -infinity, 1.0], Plan::ONE_UNIT).is_nan());
+        assert!(sum([1.0, f32::NAN, 1.0], Plan::ONE_UNIT).is_nan());
+    }
 }

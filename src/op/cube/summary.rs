@@ -3,7 +3,7 @@
 use super::elementary::{exp, expm1_over, is_negative_infinity, is_not_finite, ln, moment};
 use super::kernel::{CurveKind, ReferenceKind};
 use super::ratio::{Curve, Gap, LOG_SPACE, Ratio};
-use super::reduce::reduce;
+use super::reduce::{Sum, reduce};
 use super::row::Row;
 use crate::math::{MAX_ALPHA, Solver};
 use burn_cubecl::cubecl;
@@ -67,7 +67,7 @@ impl Summary {
         let mut max_logit = (-f32::MAX).runtime();
         let mut max_negated = (-f32::MAX).runtime();
         let mut count = 0.0f32;
-        let mut sum_q = 0.0f32;
+        let mut sum_q = Sum::new(comptime!(kernel.plan));
         let mut invalid = 0.0f32;
         for slot in 0..row.slots() {
             let column = row.column_of(slot);
@@ -80,20 +80,20 @@ impl Summary {
                     max_logit = max(max_logit, x);
                     max_negated = max(max_negated, -x);
                     count += 1.0f32;
-                    sum_q += q;
+                    sum_q.add(q);
                 }
             }
         }
         let (max_logit, max_negated, count, sum_q) = reduce(
             &mut row.shared,
-            (max_logit, max_negated, count, sum_q),
+            (max_logit, max_negated, count, sum_q.total()),
             false,
             comptime!(kernel.plan),
         );
         // The largest reference at the largest logit, whether any entry is invalid, and the sum of the gaps times their
         // references.
         let mut max_q = 0.0f32;
-        let mut sum_gaps = 0.0f32;
+        let mut sum_gaps = Sum::new(comptime!(kernel.plan));
         for slot in 0..row.slots() {
             let column = row.column_of(slot);
             if column < row.parameters.columns {
@@ -105,13 +105,13 @@ impl Summary {
                     }
                 }
                 if is_allowed(x, q) {
-                    sum_gaps += q * Gap::between(max_logit, x).value;
+                    sum_gaps.add(q * Gap::between(max_logit, x).value);
                 }
             }
         }
         let (max_q, invalid, sum_gaps, _) = reduce(
             &mut row.shared,
-            (max_q, invalid, sum_gaps, 0.0f32.runtime()),
+            (max_q, invalid, sum_gaps.total(), 0.0f32.runtime()),
             false,
             comptime!(kernel.plan),
         );
@@ -233,10 +233,11 @@ pub(super) fn moments<E: Float, R: Float, N: Size>(
     summary: &Summary,
     curve: &Curve,
 ) -> (f32, f32, f32, f32) {
-    let mut sum = 0.0f32;
-    let mut weighted = 0.0f32;
-    let mut second = 0.0f32;
-    let mut third = 0.0f32;
+    let plan = comptime!(row.kernel.plan);
+    let mut sum = Sum::new(plan);
+    let mut weighted = Sum::new(plan);
+    let mut second = Sum::new(plan);
+    let mut third = Sum::new(plan);
     for slot in 0..row.slots() {
         let column = row.column_of(slot);
         if column < row.parameters.columns {
@@ -244,15 +245,15 @@ pub(super) fn moments<E: Float, R: Float, N: Size>(
             let q = row.q_at(column, summary.q);
             if is_allowed(x, q) {
                 let (u, v, w, y) = curve.moments_at(Gap::between(summary.max, x));
-                sum += q * u;
-                weighted += q * v;
-                second += q * w;
-                third += q * y;
+                sum.add(q * u);
+                weighted.add(q * v);
+                second.add(q * w);
+                third.add(q * y);
             }
         }
     }
-    let sums = (sum, weighted, second, third);
-    reduce(&mut row.shared, sums, true, comptime!(row.kernel.plan))
+    let sums = (sum.total(), weighted.total(), second.total(), third.total());
+    reduce(&mut row.shared, sums, true, plan)
 }
 
 /// `math::Row::residual`
