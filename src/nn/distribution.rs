@@ -67,7 +67,7 @@ impl<const D: usize> TsallisCategorical<D> {
     /// `options` is not a valid alpha, which is from -50 to 50.
     pub fn new(logits: Tensor<D>, options: impl Into<TsallisOptions<D>>) -> Self {
         let options = options.into();
-        let dtype = computed_dtype(&logits);
+        let dtype = computed_dtype(&logits.device(), logits.dtype());
         let log_probs = tsallis_log_softargmax(logits.clone().cast(dtype), &options, -1);
         Self {
             logits,

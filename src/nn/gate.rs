@@ -414,7 +414,7 @@ impl<const D: usize> TsallisGateOutput<D> {
 /// Returns the share of each expert over all tokens, in a dtype that can hold the sums: `f16` overflows above 65504
 /// tokens.
 fn share<const D: usize>(values: Tensor<D>) -> Tensor<1> {
-    let dtype = computed_dtype(&values);
+    let dtype = computed_dtype(&values.device(), values.dtype());
     let values = rows(values.cast(dtype));
     let [_, experts] = values.dims();
     let total: Tensor<1> = values.sum_dim(0).reshape([experts]);

@@ -31,7 +31,7 @@ pub(super) struct Call<const D: usize> {
 impl<const D: usize> Call<D> {
     pub fn new(logits: Tensor<D>, options: &TsallisOptions<D>, dim: usize, output: Output) -> Self {
         let shape = logits.dims();
-        let dtype = computed_dtype(&logits);
+        let dtype = computed_dtype(&logits.device(), logits.dtype());
         let alpha = match &options.alpha {
             Alpha::Number(_) => AlphaTensor::Number,
             Alpha::Tensor(alpha) => {

@@ -41,6 +41,8 @@ mod kernel_path;
 mod ndarray;
 mod options;
 pub(crate) mod portable;
+#[cfg(feature = "cube")]
+mod refusal;
 mod request;
 mod softargmax;
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
@@ -62,10 +64,9 @@ pub use kernel_path::{KernelPath, kernel_path};
 pub use options::{Alpha, Reference, TsallisOptions};
 #[cfg(test)]
 pub(crate) use request::arithmetic_dtype;
-pub(crate) use request::computed_dtype;
 pub use request::{
     AlphaTensor, DivergenceTerm, GradientMask, InputGradients, OptionalTensor, ReferenceTensor,
-    RowParameters,
+    RowParameters, computed_dtype,
 };
 pub use softargmax::{
     tsallis_divergence, tsallis_log_softargmax, tsallis_softargmax, tsallis_softargmax_jvp,

@@ -2,14 +2,13 @@
 //! tensors or numbers, the output, the wanted gradients, and the host values of a call.
 
 use crate::math::{EmptyRow, Output, Solver};
-use burn::Tensor;
 #[cfg(feature = "wgpu")]
 use burn::backend::DispatchDevice;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, ExtensionType};
-use burn::tensor::DType;
 #[cfg(any(feature = "cube", feature = "flex", feature = "ndarray"))]
 use burn::tensor::Shape;
+use burn::tensor::{DType, Device};
 
 /// Alpha as an argument of a backend function.
 ///
@@ -128,6 +127,21 @@ impl GradientMask {
     };
 }
 
+#[cfg(feature = "cube")]
+impl GradientMask {
+    /// The number of buffers of a launch that computes the gradients. The inputs are alpha and the reference, if they are
+    /// tensors. With all of them there are nine, and WebGPU guarantees eight.
+    pub(super) fn buffers(self, inputs: [bool; 2]) -> u32 {
+        let outputs = [self.logits, self.alpha, self.reference];
+        // Always bound: the logits, the state, the cotangent and the parameters of the launch.
+        4 + inputs
+            .into_iter()
+            .chain(outputs)
+            .map(u32::from)
+            .sum::<u32>()
+    }
+}
+
 /// An optional tensor. Burn's fusion does not support `Option<FloatTensor>`.
 ///
 /// ```
@@ -239,6 +253,45 @@ pub struct InputGradients<B: Backend> {
 
 #[cfg(feature = "cube")]
 impl<B: Backend> InputGradients<B> {
+    /// Computes the gradients, in one launch if the device can bind the buffers of all of them, otherwise in two.
+    /// Returns `None` if a launch does.
+    pub(super) fn in_launches(
+        wanted: GradientMask,
+        inputs: [bool; 2],
+        max_bindings: u32,
+        launch: impl Fn(GradientMask) -> Option<Self>,
+    ) -> Option<Self> {
+        let others = GradientMask {
+            reference: false,
+            ..wanted
+        };
+        let fits = wanted.buffers(inputs) <= max_bindings;
+        if fits || !wanted.reference || others == GradientMask::default() {
+            return launch(wanted);
+        }
+        let reference = GradientMask {
+            reference: true,
+            ..GradientMask::default()
+        };
+        Some(Self {
+            reference: launch(reference)?.reference,
+            ..launch(others)?
+        })
+    }
+
+    /// The gradients in the logits, alpha and the reference.
+    pub(super) fn from_options(gradients: [Option<FloatTensor<B>>; 3]) -> Self {
+        let [logits, alpha, reference] = gradients.map(|gradient| match gradient {
+            None => OptionalTensor::None,
+            Some(gradient) => OptionalTensor::Some(gradient),
+        });
+        Self {
+            logits,
+            alpha,
+            reference,
+        }
+    }
+
     /// Returns the shapes and dtypes of the gradients, which fusion needs before they are computed.
     pub(super) fn metadata(
         logits: &burn::backend::fusion::custom::TensorSpec,
@@ -334,19 +387,29 @@ pub struct RowParameters {
 /// The number of values in a row's state, a [`RowState`](crate::math::RowState).
 pub(super) const STATE_LEN: usize = 2;
 
-/// Returns the dtype that a tensor is computed in: the arithmetic dtype of its dtype, but `F32` on wgpu. The drivers
-/// have no `exp` and `ln` in double precision: some return wrong numbers without an error.
-pub(crate) fn computed_dtype<const D: usize>(tensor: &Tensor<D>) -> DType {
+/// Returns the dtype in which the operator computes tensors of this dtype on this device: `F64` for `F64`, `F32` for all
+/// others, and `F32` for `F64` on wgpu. Its drivers have no `exp` and `ln` in double precision: some return wrong numbers
+/// without an error.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{DType, Device};
+/// use burn_tsallis::op::computed_dtype;
+///
+/// assert_eq!(computed_dtype(&Device::flex(), DType::F64), DType::F64);
+/// assert_eq!(computed_dtype(&Device::flex(), DType::F16), DType::F32);
+/// # }
+/// ```
+pub fn computed_dtype(device: &Device, dtype: DType) -> DType {
     #[cfg(feature = "wgpu")]
-    if tensor.dtype() == DType::F64 {
-        let device = tensor.device().without_autodiff();
-        if let DispatchDevice::Cube(device) = device.as_dispatch()
-            && device.client().name().starts_with("wgpu")
-        {
-            return DType::F32;
-        }
+    if dtype == DType::F64
+        && let DispatchDevice::Cube(device) = device.clone().without_autodiff().as_dispatch()
+        && device.client().name().starts_with("wgpu")
+    {
+        return DType::F32;
     }
-    arithmetic_dtype(tensor.dtype())
+    let _ = device;
+    arithmetic_dtype(dtype)
 }
 
 /// Returns the dtype of the arithmetic and of the row state for logits of this dtype.

@@ -49,7 +49,7 @@ enum SolverName {
 pub(super) enum CheckError {
     #[error(transparent)]
     Case(#[from] CaseError),
-    #[error("the device {device} does not support {dtype:?} tensors, only {has}")]
+    #[error("the operator does not compute {dtype:?} on the device {device}, only {has}")]
     Dtype {
         device: String,
         dtype: DType,
@@ -70,7 +70,7 @@ impl Check {
             Dtype::F16 => DType::F16,
             Dtype::Bf16 => DType::BF16,
         };
-        if !device.supports_dtype(dtype) {
+        if !device::supports(&device, dtype) {
             return Err(CommandError::Check(CheckError::Dtype {
                 device: self.device,
                 dtype,

@@ -1,5 +1,5 @@
 use burn::tensor::{DType, Device};
-use burn_tsallis::op::{KernelPath, kernel_path};
+use burn_tsallis::op::{KernelPath, computed_dtype, kernel_path};
 use clap::Args;
 
 /// List the devices of this build.
@@ -36,11 +36,17 @@ fn describe_kernels(device: &Device) -> String {
     format!("{hardware}{path}, {}", dtypes(device))
 }
 
+/// Whether a device has the float type and the operator keeps its precision.
+pub(super) fn supports(device: &Device, dtype: DType) -> bool {
+    let keeps_precision = dtype != DType::F64 || computed_dtype(device, dtype) == DType::F64;
+    keeps_precision && device.supports_dtype(dtype)
+}
+
 /// Returns the names of the float types that a device supports.
 pub(super) fn dtypes(device: &Device) -> String {
     let names: Vec<_> = [DType::F32, DType::F64, DType::F16, DType::BF16]
         .into_iter()
-        .filter(|&dtype| device.supports_dtype(dtype))
+        .filter(|&dtype| supports(device, dtype))
         .map(|dtype| format!("{dtype:?}").to_lowercase())
         .collect();
     names.join(" ")

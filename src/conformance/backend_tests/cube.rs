@@ -1,6 +1,6 @@
 //! The CubeCL kernels, which CubeCL compiles to WGSL on this device.
 
-use super::on_wgpu::{out_of_fusion, path};
+use super::on_wgpu::{ACCEPTED, out_of_fusion, path};
 use super::*;
 use crate::conformance::wgpu_device;
 use crate::op::cube::{self, Limits, Plan};
@@ -12,9 +12,12 @@ macro_rules! kernels {
     ($device:expr, $strategy:expr) => {
         path(
             $device,
-            |x, alpha, q, parameters| cube::forward(x, alpha, q, parameters, $strategy),
+            |x, alpha, q, parameters| {
+                cube::forward(x, alpha, q, parameters, $strategy).expect(ACCEPTED)
+            },
             |x, alpha, q, state, g, parameters, wanted| {
                 cube::backward(x, alpha, q, state, g, parameters, wanted, $strategy)
+                    .expect(ACCEPTED)
             },
         )
     };
@@ -159,6 +162,32 @@ fn the_whole_suite() {
     }
 }
 
+/// A device that refuses a plan computes the call in another way, and is not asked again.
+#[test]
+fn a_plan_that_the_device_refuses() {
+    let Some(device) = wgpu_device() else { return };
+    let too_large = |_columns: usize, limits: Limits| {
+        Some(Plan {
+            units: 2 * limits.units,
+            ..Plan::ONE_UNIT
+        })
+    };
+    let x = logits(&device, 40, 18);
+    let forward = |strategy| {
+        let q = ReferenceTensor::Ones;
+        let before = cube::LAUNCHES.get();
+        let result = cube::forward(x.clone(), AlphaTensor::Number, q, parameters(0.3), strategy);
+        let (p, state) = result.expect(ACCEPTED);
+        (read(p), read(state), cube::LAUNCHES.get() - before)
+    };
+    let (expected, expected_state, _) = forward(one_unit);
+    for launches in [2, 1] {
+        let (p, state, count) = forward(too_large);
+        assert_eq!((p, state), (expected.clone(), expected_state.clone()));
+        assert_eq!(count, launches);
+    }
+}
+
 /// Random logits of rows, and their tensor.
 fn logits(device: &Device, rows: usize, columns: usize) -> CubeTensor {
     let x = (0..rows * columns).map(|i| ((i * 7919) % 10_007) as f32 / 1000.0 - 5.0);
@@ -199,8 +228,10 @@ fn as_the_wgsl_kernels() {
         let number = || AlphaTensor::Number;
         let parameters = parameters(0.7);
         let before = cube::LAUNCHES.get();
-        let (p, state) = cube::forward(x.clone(), number(), q.clone(), parameters, cube::inferred);
-        let (expected, _) = wgsl::forward(x.clone(), number(), q.clone(), parameters);
+        let result = cube::forward(x.clone(), number(), q.clone(), parameters, cube::inferred);
+        let (p, state) = result.expect(ACCEPTED);
+        let result = wgsl::forward(x.clone(), number(), q.clone(), parameters);
+        let (expected, _) = result.expect(ACCEPTED);
         assert_agree(&read(p), &read(expected), "forward");
         let g = logits(&device, rows, columns);
         let wanted = GradientMask::LOGITS;
@@ -216,7 +247,8 @@ fn as_the_wgsl_kernels() {
         );
         assert_eq!(cube::LAUNCHES.get(), before + 2);
         let expected = wgsl::backward(x, number(), q, state, g, parameters, wanted);
-        let read = |gradients: op::InputGradients<CubeBackend>| {
+        let read = |gradients: Option<op::InputGradients<CubeBackend>>| {
+            let gradients = gradients.expect(ACCEPTED);
             read(gradients.logits.into_option().expect("it was wanted"))
         };
         assert_agree(&read(gradients), &read(expected), "backward");
@@ -237,8 +269,8 @@ fn rows_with_padding_are_not_copied() {
         assert_eq!(padded.meta.strides()[0], pitch);
         let forward = |x| {
             let q = ReferenceTensor::Ones;
-            let (p, _) = cube::forward(x, AlphaTensor::Number, q, parameters(1.5), cube::inferred);
-            read(p)
+            let p = cube::forward(x, AlphaTensor::Number, q, parameters(1.5), cube::inferred);
+            read(p.expect(ACCEPTED).0)
         };
         assert_eq!(forward(padded), forward(contiguous), "{columns}");
     }
@@ -251,7 +283,8 @@ fn more_rows_than_cubes_in_one_dimension() {
     let x = logits(&device, 70_000, 2);
     let values = read(x.clone());
     let q = ReferenceTensor::Ones;
-    let (p, _) = cube::forward(x, AlphaTensor::Number, q, parameters(1.0), one_unit);
+    let result = cube::forward(x, AlphaTensor::Number, q, parameters(1.0), one_unit);
+    let (p, _) = result.expect(ACCEPTED);
     for (row, (x, p)) in values.chunks(2).zip(read(p).chunks(2)).enumerate() {
         let expected = 1.0 / (1.0 + (x[1] - x[0]).exp());
         assert!((p[0] - expected).abs() < 1e-6, "row {row}");

@@ -35,6 +35,18 @@ pub(super) fn path(
     }
 }
 
+pub(super) const ACCEPTED: &str = "the device accepts the kernel";
+
+fn wgsl_path(device: Device) -> BackendPath<CubeBackend> {
+    path(
+        device,
+        |x, alpha, q, parameters| wgsl::forward(x, alpha, q, parameters).expect(ACCEPTED),
+        |x, alpha, q, state, g, parameters, wanted| {
+            wgsl::backward(x, alpha, q, state, g, parameters, wanted).expect(ACCEPTED)
+        },
+    )
+}
+
 #[test]
 fn the_default_device_runs_the_kernels() {
     if let Some(device) = wgpu_device() {
@@ -48,7 +60,7 @@ fn the_default_device_runs_the_kernels() {
 #[test]
 fn a_backward_call_is_one_launch() {
     let Some(device) = wgpu_device() else { return };
-    let path = path(device, wgsl::forward, wgsl::backward);
+    let path = wgsl_path(device);
     let mut cases = file(DType::F32);
     cases.retain(|case| case.logits.len() == 8);
     for batch in Batch::group(&cases, FEW_CALLS) {
@@ -68,7 +80,7 @@ fn a_backward_call_is_one_launch() {
 #[test]
 fn kernels_without_fusion() {
     if let Some(device) = wgpu_device() {
-        let mut path = path(device, wgsl::forward, wgsl::backward);
+        let mut path = wgsl_path(device);
         // A software driver compiles a kernel of long rows for seconds, so these rows use one kind of reference.
         let is_given = |case: &Case| matches!(case.reference, RowReference::Values(_));
         let mut cases = file(DType::F32);

@@ -208,7 +208,7 @@ fn attend(
         let inputs = [query.sum(), key.sum(), value.sum()];
         return (depending_on(zeros, inputs.into_iter().chain(bias)), None);
     }
-    let arithmetic = computed_dtype(&query);
+    let arithmetic = computed_dtype(&query.device(), query.dtype());
     // The device may not compute in double precision.
     let dtype = match storage {
         DType::F64 => arithmetic,

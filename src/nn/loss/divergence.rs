@@ -186,7 +186,7 @@ impl TsallisDivergenceLoss {
             targets.dims(),
             "the targets must have the shape of the predictions"
         );
-        let dtype = computed_dtype(&predictions);
+        let dtype = computed_dtype(&predictions.device(), predictions.dtype());
         let (predictions, targets) = (predictions.cast(dtype), targets.cast(dtype));
         // The operator ignores an entry with a reference of zero, so its contribution is added here.
         let seen = predictions.clone().not_equal_scalar(0.0);

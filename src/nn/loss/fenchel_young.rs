@@ -470,7 +470,7 @@ fn with_gradient_of<const D: usize>(value: Tensor<D>, surrogate: Tensor<D>) -> T
 
 /// Casts to the dtype of the computation.
 fn arithmetic<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    let dtype = computed_dtype(&tensor);
+    let dtype = computed_dtype(&tensor.device(), tensor.dtype());
     tensor.cast(dtype)
 }
 

@@ -111,9 +111,9 @@ pub(crate) struct Parameters {
 /// Computes the root of each row and one output: an `entries` or a `numbers`.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub(super) fn row_forward<E: Float, R: Float, N: Size>(
-    logits: Box<[Vector<E, N>]>,
-    alpha: ComptimeOption<Box<[f32]>>,
-    reference: ComptimeOption<Box<[f32]>>,
+    logits: &Box<[Vector<E, N>]>,
+    alpha: &ComptimeOption<Box<[f32]>>,
+    reference: &ComptimeOption<Box<[f32]>>,
     state: Box<[f32]>,
     entries: ComptimeOption<Box<[Vector<E, N>]>>,
     numbers: ComptimeOption<Box<[R]>>,
@@ -122,9 +122,9 @@ pub(super) fn row_forward<E: Float, R: Float, N: Size>(
     #[define(E, R)] _dtypes: [ElemType; 2],
 ) {
     let mut row = Row::<E, R, N>::new(
-        logits,
-        alpha,
-        reference,
+        logits.clone(),
+        alpha.clone(),
+        reference.clone(),
         state,
         ComptimeOption::new_None(),
         entries,
@@ -143,11 +143,11 @@ pub(super) fn row_forward<E: Float, R: Float, N: Size>(
 /// Computes the gradients of `<cotangent, output>` from the state that the forward kernel wrote.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub(super) fn row_backward<E: Float, R: Float, N: Size>(
-    logits: Box<[Vector<E, N>]>,
-    alpha: ComptimeOption<Box<[f32]>>,
-    reference: ComptimeOption<Box<[f32]>>,
-    state: Box<[f32]>,
-    cotangent: Box<[E]>,
+    logits: &Box<[Vector<E, N>]>,
+    alpha: &ComptimeOption<Box<[f32]>>,
+    reference: &ComptimeOption<Box<[f32]>>,
+    state: &Box<[f32]>,
+    cotangent: &Box<[E]>,
     entries: ComptimeOption<Box<[Vector<E, N>]>>,
     numbers: ComptimeOption<Box<[R]>>,
     reference_gradient: ComptimeOption<Box<[f32]>>,
@@ -156,11 +156,11 @@ pub(super) fn row_backward<E: Float, R: Float, N: Size>(
     #[define(E, R)] _dtypes: [ElemType; 2],
 ) {
     let mut row = Row::<E, R, N>::new(
-        logits,
-        alpha,
-        reference,
-        state,
-        ComptimeOption::new_Some(cotangent),
+        logits.clone(),
+        alpha.clone(),
+        reference.clone(),
+        state.clone(),
+        ComptimeOption::new_Some(cotangent.clone()),
         entries,
         numbers,
         reference_gradient,

@@ -6,9 +6,9 @@ use super::kernel::{
 use super::plan::{Limits, Plan};
 use crate::math::{EmptyRow, Solver};
 use crate::op::kernel_path::{KernelPath, is_allowed};
+use crate::op::refusal::Refusals;
 use crate::op::request::{
-    AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
-    STATE_LEN, row_shape,
+    AlphaTensor, GradientMask, InputGradients, ReferenceTensor, RowParameters, STATE_LEN, row_shape,
 };
 use burn::backend::TensorMetadata;
 use burn::backend::cubecl::dtype_to_storage_type;
@@ -102,8 +102,10 @@ struct Call {
     logits: RowTensor,
     alpha: Option<RowTensor>,
     reference: Option<RowTensor>,
+    reference_kind: ReferenceKind,
+    curve: CurveKind,
     parameters: RowParameters,
-    kernel: RowKernel,
+    plan: Plan,
 }
 
 impl Call {
@@ -112,11 +114,10 @@ impl Call {
         alpha: AlphaTensor<CubeBackend>,
         reference: ReferenceTensor<CubeBackend>,
         parameters: RowParameters,
-        wanted: GradientMask,
         strategy: Strategy,
     ) -> Self {
         let logits = RowTensor::new(logits);
-        let (kind, reference) = match reference {
+        let (reference_kind, reference) = match reference {
             ReferenceTensor::Uniform => (ReferenceKind::Uniform, None),
             ReferenceTensor::Ones => (ReferenceKind::Ones, None),
             ReferenceTensor::Vector(q) => (ReferenceKind::Given, Some(RowTensor::shared(q))),
@@ -133,29 +134,11 @@ impl Call {
             logits,
             alpha,
             reference,
+            reference_kind,
+            curve,
             parameters,
-            kernel: RowKernel {
-                output: parameters.output,
-                reference: kind,
-                curve,
-                wanted,
-                plan,
-            },
+            plan,
         }
-    }
-
-    /// The number of buffers of a backward launch.
-    fn buffers(&self) -> u32 {
-        let wanted = self.kernel.wanted;
-        let optional = [
-            self.alpha.is_some(),
-            self.reference.is_some(),
-            wanted.logits,
-            wanted.alpha,
-            wanted.reference,
-        ];
-        // The logits, the state and the cotangent.
-        3 + optional.into_iter().map(u32::from).sum::<u32>()
     }
 
     fn empty(&self, shape: Shape, dtype: DType) -> CubeTensor {
@@ -170,15 +153,8 @@ impl Call {
         )
     }
 
-    /// The number of rows, or `None` if there is nothing to compute.
-    fn rows(&self) -> Option<usize> {
-        let entries = self.logits.tensor.shape().num_elements();
-        (entries > 0).then(|| entries / columns(&self.logits.tensor))
-    }
-
     /// The cubes of a launch, in two dimensions, because one dimension may be limited to 65 535 cubes.
-    fn grid(&self, rows: usize) -> (CubeCount, CubeDim) {
-        let plan = self.kernel.plan;
+    fn grid(&self, rows: usize, plan: Plan) -> (CubeCount, CubeDim) {
         let cubes = rows.div_ceil(plan.rows as usize);
         let hardware = &self.logits.tensor.client.properties().hardware;
         let x = cubes.min(hardware.max_cube_count.0.max(1) as usize);
@@ -212,19 +188,6 @@ impl Call {
             f32::NEG_INFINITY,
             empty_row,
         )
-    }
-
-    /// The width of the indices that reach every entry.
-    fn address_type(&self, others: &[&CubeTensor]) -> AddressType {
-        let inputs = [&self.alpha, &self.reference];
-        let inputs = inputs.into_iter().flatten().map(|input| &input.tensor);
-        [&self.logits.tensor]
-            .into_iter()
-            .chain(inputs)
-            .chain(others.iter().copied())
-            .map(CubeTensor::required_address_type)
-            .max()
-            .unwrap_or_default()
     }
 }
 
@@ -287,54 +250,23 @@ thread_local! {
     pub(crate) static LAUNCHES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Computes the output and the state of each row.
+/// The kernels that devices refused.
+static REFUSALS: Refusals<(RowKernel, DType)> = Refusals::new();
+
+/// Computes the output and the state of each row. Returns `None` if the device refuses the kernels.
 pub(crate) fn forward(
     logits: CubeTensor,
     alpha: AlphaTensor<CubeBackend>,
     reference: ReferenceTensor<CubeBackend>,
     parameters: RowParameters,
     strategy: Strategy,
-) -> (CubeTensor, CubeTensor) {
-    let wanted = GradientMask::default();
-    let call = Call::new(logits, alpha, reference, parameters, wanted, strategy);
-    let (shape, dtype) = (call.logits.tensor.shape(), call.logits.tensor.dtype);
-    let by_entry = parameters.output.is_per_entry();
-    let output = if by_entry {
-        call.empty(shape.clone(), dtype)
-    } else {
-        call.empty(row_shape(&shape, 1), dtype)
-    };
-    let state = call.empty(row_shape(&shape, STATE_LEN), DType::F32);
-    let Some(rows) = call.rows() else {
-        return (output, state);
-    };
-    #[cfg(test)]
-    LAUNCHES.set(LAUNCHES.get() + 1);
-    let (count, dim) = call.grid(rows);
-    let written = |writes: bool| writes.then(|| output.clone().into_buffer_arg());
-    // SAFETY: every access is within the rows and the columns of the parameters, which are those of the tensors.
-    unsafe {
-        row_forward::launch_unchecked(
-            &call.logits.tensor.client,
-            count,
-            dim,
-            call.address_type(&[&output, &state]),
-            call.kernel.plan.vector,
-            call.logits.argument(),
-            optional(call.alpha.as_ref().map(RowTensor::argument)),
-            optional(call.reference.as_ref().map(RowTensor::argument)),
-            state.clone().into_buffer_arg(),
-            optional(written(by_entry)),
-            optional(written(!by_entry)),
-            call.numbers(rows, 0),
-            call.kernel,
-            [storage(dtype), storage(dtype)],
-        );
-    }
-    (output, state)
+) -> Option<(CubeTensor, CubeTensor)> {
+    let call = Call::new(logits, alpha, reference, parameters, strategy);
+    let kernels = call.kernels(GradientMask::default());
+    kernels.into_iter().find_map(|kernel| call.forward(kernel))
 }
 
-/// Computes the gradients, in one launch if the device can bind the buffers of all of them, otherwise in two.
+/// Computes the gradients. Returns `None` if the device refuses the kernels.
 pub(crate) fn backward(
     logits: CubeTensor,
     alpha: AlphaTensor<CubeBackend>,
@@ -344,90 +276,145 @@ pub(crate) fn backward(
     parameters: RowParameters,
     wanted: GradientMask,
     strategy: Strategy,
-) -> InputGradients<CubeBackend> {
-    let inputs = || (logits.clone(), alpha.clone(), reference.clone());
-    let (x, alphas, q) = inputs();
-    let call = Call::new(x, alphas, q, parameters, wanted, strategy);
-    let others = GradientMask {
-        reference: false,
-        ..wanted
-    };
+) -> Option<InputGradients<CubeBackend>> {
+    let (state, cotangent) = (into_contiguous(state), RowTensor::new(cotangent));
+    let call = Call::new(logits, alpha, reference, parameters, strategy);
+    let inputs = [call.alpha.is_some(), call.reference.is_some()];
     let max_bindings = call.logits.tensor.client.properties().hardware.max_bindings;
-    if wanted.reference && others != GradientMask::default() && call.buffers() > max_bindings {
-        let launch = |wanted| {
-            let (logits, alpha, reference) = inputs();
-            let (state, cotangent) = (state.clone(), cotangent.clone());
-            backward(
-                logits, alpha, reference, state, cotangent, parameters, wanted, strategy,
-            )
-        };
-        let alone = GradientMask {
-            reference: true,
-            ..GradientMask::default()
-        };
-        return InputGradients {
-            reference: launch(alone).reference,
-            ..launch(others)
-        };
-    }
-    let (shape, dtype) = (call.logits.tensor.shape(), call.logits.tensor.dtype);
-    let empty = |wanted: bool, shape, dtype| wanted.then(|| call.empty(shape, dtype));
-    let gradients = [
-        empty(wanted.logits, shape.clone(), dtype),
-        empty(wanted.alpha, row_shape(&shape, 1), DType::F32),
-        empty(wanted.reference, shape, DType::F32),
-    ];
-    if let Some(rows) = call.rows() {
-        let (state, cotangent) = (into_contiguous(state), RowTensor::new(cotangent));
-        call.launch_backward(rows, &state, &cotangent, &gradients);
-    }
-    let [logits, alpha, reference] = gradients.map(|gradient| match gradient {
-        None => OptionalTensor::None,
-        Some(gradient) => OptionalTensor::Some(gradient),
-    });
-    InputGradients {
-        logits,
-        alpha,
-        reference,
-    }
+    InputGradients::in_launches(wanted, inputs, max_bindings, |wanted| {
+        let mut kernels = call.kernels(wanted).into_iter();
+        kernels.find_map(|kernel| call.backward(kernel, &state, &cotangent))
+    })
 }
 
 impl Call {
-    fn launch_backward(
+    /// The kernel of the call's plan, and the one to use if the device refuses it.
+    fn kernels(&self, wanted: GradientMask) -> [RowKernel; 2] {
+        [self.plan, Plan::ONE_UNIT].map(|plan| RowKernel {
+            output: self.parameters.output,
+            reference: self.reference_kind,
+            curve: self.curve,
+            wanted,
+            plan,
+        })
+    }
+
+    fn forward(&self, kernel: RowKernel) -> Option<(CubeTensor, CubeTensor)> {
+        let (shape, dtype) = (self.logits.tensor.shape(), self.logits.tensor.dtype);
+        let by_entry = kernel.output.is_per_entry();
+        let width = if by_entry {
+            columns(&self.logits.tensor)
+        } else {
+            1
+        };
+        let output = self.empty(row_shape(&shape, width), dtype);
+        let state = self.empty(row_shape(&shape, STATE_LEN), DType::F32);
+        let written = |writes: bool| writes.then(|| output.clone().into_buffer_arg());
+        let is_launched = self.launch(
+            kernel,
+            &[],
+            &[&output, &state],
+            |rows, count, dim, address| {
+                // SAFETY: every access is within the rows and the columns of the parameters, which are those of the tensors.
+                unsafe {
+                    row_forward::launch_unchecked(
+                        &self.logits.tensor.client,
+                        count,
+                        dim,
+                        address,
+                        kernel.plan.vector,
+                        self.logits.argument(),
+                        optional(self.alpha.as_ref().map(RowTensor::argument)),
+                        optional(self.reference.as_ref().map(RowTensor::argument)),
+                        state.clone().into_buffer_arg(),
+                        optional(written(by_entry)),
+                        optional(written(!by_entry)),
+                        self.numbers(rows, 0),
+                        kernel,
+                        [storage(dtype), storage(dtype)],
+                    );
+                }
+            },
+        );
+        is_launched.then_some((output, state))
+    }
+
+    fn backward(
         &self,
-        rows: usize,
+        kernel: RowKernel,
         state: &CubeTensor,
         cotangent: &RowTensor,
-        gradients: &[Option<CubeTensor>; 3],
-    ) {
-        #[cfg(test)]
-        LAUNCHES.set(LAUNCHES.get() + 1);
-        let (count, dim) = self.grid(rows);
-        let [logits, alpha, reference] = gradients
-            .each_ref()
-            .map(|gradient| gradient.clone().map(CubeTensor::into_buffer_arg));
+    ) -> Option<InputGradients<CubeBackend>> {
+        let (shape, dtype) = (self.logits.tensor.shape(), self.logits.tensor.dtype);
+        let empty = |wanted: bool, shape, dtype| wanted.then(|| self.empty(shape, dtype));
+        let gradients = [
+            empty(kernel.wanted.logits, shape.clone(), dtype),
+            empty(kernel.wanted.alpha, row_shape(&shape, 1), DType::F32),
+            empty(kernel.wanted.reference, shape, DType::F32),
+        ];
+        let read = [state, &cotangent.tensor];
         let written: Vec<_> = gradients.iter().flatten().collect();
-        let others = [&[state, &cotangent.tensor], written.as_slice()].concat();
-        // SAFETY: as in `forward`.
-        unsafe {
-            row_backward::launch_unchecked(
-                &self.logits.tensor.client,
-                count,
-                dim,
-                self.address_type(&others),
-                self.kernel.plan.vector,
-                self.logits.argument(),
-                optional(self.alpha.as_ref().map(RowTensor::argument)),
-                optional(self.reference.as_ref().map(RowTensor::argument)),
-                state.clone().into_buffer_arg(),
-                cotangent.argument(),
-                optional(logits),
-                optional(alpha),
-                optional(reference),
-                self.numbers(rows, cotangent.stride),
-                self.kernel,
-                [storage(self.logits.tensor.dtype), storage(DType::F32)],
-            );
+        let is_launched = self.launch(kernel, &read, &written, |rows, count, dim, address| {
+            let [logits, alpha, reference] = gradients
+                .each_ref()
+                .map(|gradient| gradient.clone().map(CubeTensor::into_buffer_arg));
+            // SAFETY: as in `forward`.
+            unsafe {
+                row_backward::launch_unchecked(
+                    &self.logits.tensor.client,
+                    count,
+                    dim,
+                    address,
+                    kernel.plan.vector,
+                    self.logits.argument(),
+                    optional(self.alpha.as_ref().map(RowTensor::argument)),
+                    optional(self.reference.as_ref().map(RowTensor::argument)),
+                    state.clone().into_buffer_arg(),
+                    cotangent.argument(),
+                    optional(logits),
+                    optional(alpha),
+                    optional(reference),
+                    self.numbers(rows, cotangent.stride),
+                    kernel,
+                    [storage(dtype), storage(DType::F32)],
+                );
+            }
+        });
+        is_launched.then(|| InputGradients::from_options(gradients))
+    }
+
+    /// Launches a kernel that reads and writes these tensors beside the inputs of the call. Returns `false` if the device
+    /// refuses it.
+    fn launch(
+        &self,
+        kernel: RowKernel,
+        read: &[&CubeTensor],
+        written: &[&CubeTensor],
+        launch: impl FnOnce(usize, CubeCount, CubeDim, AddressType),
+    ) -> bool {
+        let logits = &self.logits.tensor;
+        let entries = logits.shape().num_elements();
+        if entries == 0 {
+            return true;
         }
+        let rows = entries / columns(logits);
+        let (count, dim) = self.grid(rows, kernel.plan);
+        let inputs = [&self.alpha, &self.reference].into_iter().flatten();
+        let inputs = inputs.map(|input| &input.tensor).chain([logits]);
+        let read: Vec<_> = inputs.chain(read.iter().copied()).collect();
+        let tensors = read.iter().chain(written).copied();
+        let address = tensors.map(CubeTensor::required_address_type).max();
+        let address = address.unwrap_or_default();
+        REFUSALS.launch(
+            (kernel, logits.dtype),
+            &logits.client,
+            &logits.device,
+            [&read, written],
+            || {
+                #[cfg(test)]
+                LAUNCHES.set(LAUNCHES.get() + 1);
+                launch(rows, count, dim, address);
+            },
+        )
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A client that compiles WGSL runs the kernels of `super::wgsl`. Every other client runs the kernels of this folder,
 //! which CubeCL compiles for CUDA, ROCm, Vulkan, Metal and the CPU. A dtype that they do not support takes the portable
-//! path.
+//! path. If a device refuses a kernel, the next of these three implementations runs.
 //!
 //! | file | contents |
 //! |---|---|
@@ -17,6 +17,10 @@
 #![allow(
     clippy::collapsible_if,
     reason = "`if comptime!` chooses what is compiled, and the condition in it is evaluated by the kernel"
+)]
+#![allow(
+    clippy::borrowed_box,
+    reason = "a launch that fails marks every tensor that the kernel does not borrow as not written"
 )]
 #![allow(clippy::manual_div_ceil, reason = "a kernel has no `div_ceil`")]
 #![allow(
@@ -71,12 +75,21 @@ impl TsallisBackend for CubeBackend {
         reference: ReferenceTensor<Self>,
         parameters: RowParameters,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let inputs = || (logits.clone(), alpha.clone(), reference.clone());
         #[cfg(feature = "wgpu")]
         if super::wgsl::runs_on(&logits) {
-            return super::wgsl::forward(logits, alpha, reference, parameters);
+            let (logits, alpha, reference) = inputs();
+            let result = super::wgsl::forward(logits, alpha, reference, parameters);
+            if let Some(result) = result {
+                return result;
+            }
         }
         if runs_on(&logits) {
-            return forward(logits, alpha, reference, parameters, inferred);
+            let (logits, alpha, reference) = inputs();
+            let result = forward(logits, alpha, reference, parameters, inferred);
+            if let Some(result) = result {
+                return result;
+            }
         }
         portable::forward::<Self>(logits, alpha, reference, parameters)
     }
@@ -90,16 +103,26 @@ impl TsallisBackend for CubeBackend {
         parameters: RowParameters,
         wanted: GradientMask,
     ) -> InputGradients<Self> {
+        let inputs = || (logits.clone(), alpha.clone(), reference.clone());
+        let saved = || (state.clone(), cotangent.clone());
         #[cfg(feature = "wgpu")]
         if super::wgsl::runs_on(&logits) {
-            return super::wgsl::backward(
+            let ((logits, alpha, reference), (state, cotangent)) = (inputs(), saved());
+            let gradients = super::wgsl::backward(
                 logits, alpha, reference, state, cotangent, parameters, wanted,
             );
+            if let Some(gradients) = gradients {
+                return gradients;
+            }
         }
         if runs_on(&logits) {
-            return backward(
+            let ((logits, alpha, reference), (state, cotangent)) = (inputs(), saved());
+            let gradients = backward(
                 logits, alpha, reference, state, cotangent, parameters, wanted, inferred,
             );
+            if let Some(gradients) = gradients {
+                return gradients;
+            }
         }
         portable::backward::<Self>(
             logits, alpha, reference, state, cotangent, parameters, wanted,

@@ -45,7 +45,7 @@ pub(super) fn softargmax<const D: usize>(
     if shape[dim] == 0 {
         return logits;
     }
-    let computed = computed_dtype(&logits);
+    let computed = computed_dtype(&logits.device(), logits.dtype());
     let (x, _) = masked_and_tempered(logits, options, dim, computed);
     let x = x.cast(computed);
     let given = match &options.reference {

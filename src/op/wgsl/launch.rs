@@ -3,6 +3,7 @@
 use super::kernel::{Pass, ReferenceKind, RowKernel};
 use super::layout::Layout;
 use crate::math::{EmptyRow, Solver, closed_form};
+use crate::op::refusal::Refusals;
 use crate::op::request::{AlphaTensor, ReferenceTensor, RowParameters};
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, Shape};
@@ -17,8 +18,10 @@ pub(super) struct Call {
     pub logits: CubeTensor,
     alpha: Option<CubeTensor>,
     reference: Option<CubeTensor>,
+    reference_kind: ReferenceKind,
     parameters: RowParameters,
-    kernel: RowKernel,
+    layout: Layout,
+    workgroup: u32,
 }
 
 impl Call {
@@ -27,7 +30,6 @@ impl Call {
         alpha: AlphaTensor<CubeBackend>,
         reference: ReferenceTensor<CubeBackend>,
         parameters: RowParameters,
-        pass: Pass,
     ) -> Self {
         let logits = into_contiguous(logits);
         let (reference_kind, reference) = match reference {
@@ -45,25 +47,19 @@ impl Call {
         let limit = hardware.max_units_per_cube.min(hardware.max_cube_dim.0);
         let (layout, workgroup) = Layout::for_rows(shape[shape.num_dims() - 1], limit.max(1));
         Self {
-            kernel: RowKernel {
-                pass,
-                output: parameters.output,
-                reference_kind,
-                alpha_rows: alpha.is_some(),
-                half: logits.dtype == DType::F16,
-                layout,
-                workgroup,
-            },
             logits,
             alpha,
             reference,
+            reference_kind,
             parameters,
+            layout,
+            workgroup,
         }
     }
 
-    /// Whether the device can bind all buffers of the kernel.
-    pub fn fits(&self) -> bool {
-        self.kernel.buffers() <= self.logits.client.properties().hardware.max_bindings
+    /// Whether alpha and the reference are tensors.
+    pub fn optional_inputs(&self) -> [bool; 2] {
+        [self.alpha.is_some(), self.reference.is_some()]
     }
 
     pub fn empty(&self, shape: Shape, dtype: DType) -> CubeTensor {
@@ -80,13 +76,14 @@ impl Call {
         )
     }
 
-    /// Launches the kernel with its inputs and these tensors, in the order of its bindings.
-    pub fn launch(self, read: &[&CubeTensor], written: &[&CubeTensor]) {
+    /// Launches the kernel with its inputs and these tensors, in the order of its bindings. Returns `false` if the device
+    /// refuses it.
+    pub fn launch(&self, pass: Pass, read: &[&CubeTensor], written: &[&CubeTensor]) -> bool {
         let shape = self.logits.shape();
         let columns = shape[shape.num_dims() - 1];
         // Rows without entries have no output, and nothing reads their state.
         if shape.num_elements() == 0 {
-            return;
+            return true;
         }
         let rows = shape.num_elements() / columns;
         let mut arguments = KernelArguments::new();
@@ -95,7 +92,12 @@ impl Call {
             self.alpha.as_ref(),
             self.reference.as_ref(),
         ];
-        for input in inputs.into_iter().flatten().chain(read.iter().copied()) {
+        let read: Vec<_> = inputs
+            .into_iter()
+            .flatten()
+            .chain(read.iter().copied())
+            .collect();
+        for input in &read {
             arguments = arguments.with_buffer_io(binding(input), BufferIOAttr::ReadOnly);
         }
         for output in written {
@@ -120,11 +122,23 @@ impl Call {
             form,
             empty_row_is_zero: self.parameters.empty_row == EmptyRow::Zero,
         };
-        let groups = match self.kernel.layout {
-            Layout::Short { .. } => rows.div_ceil(self.kernel.workgroup as usize),
+        let kernel = RowKernel {
+            pass,
+            output: self.parameters.output,
+            reference_kind: self.reference_kind,
+            alpha_rows: self.alpha.is_some(),
+            half: self.logits.dtype == DType::F16,
+            layout: self.layout,
+            workgroup: self.workgroup,
+        };
+        let groups = match self.layout {
+            Layout::Short { .. } => rows.div_ceil(self.workgroup as usize),
             Layout::Registers { .. } | Layout::Streaming => rows,
         };
-        launch(&self.logits.client, self.kernel, groups, arguments, info);
+        let (client, device) = (&self.logits.client, &self.logits.device);
+        REFUSALS.launch(kernel, client, device, [&read, written], || {
+            launch(client, kernel, groups, arguments, info);
+        })
     }
 }
 
@@ -160,6 +174,9 @@ impl Info {
             .collect()
     }
 }
+
+/// The kernels that devices refused.
+static REFUSALS: Refusals<RowKernel> = Refusals::new();
 
 #[cfg(test)]
 thread_local! {

@@ -15,8 +15,7 @@ mod layout;
 
 use super::kernel_path::{KernelPath, is_allowed};
 use super::request::{
-    AlphaTensor, GradientMask, InputGradients, OptionalTensor, ReferenceTensor, RowParameters,
-    STATE_LEN, row_shape,
+    AlphaTensor, GradientMask, InputGradients, ReferenceTensor, RowParameters, STATE_LEN, row_shape,
 };
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, Device};
@@ -46,13 +45,14 @@ pub(super) fn runs_on(tensor: &CubeTensor) -> bool {
         }
 }
 
+/// Computes the output and the state of each row. Returns `None` if the device refuses the kernel.
 pub(crate) fn forward(
     logits: CubeTensor,
     alpha: AlphaTensor<CubeBackend>,
     reference: ReferenceTensor<CubeBackend>,
     parameters: RowParameters,
-) -> (CubeTensor, CubeTensor) {
-    let call = Call::new(logits, alpha, reference, parameters, Pass::Forward);
+) -> Option<(CubeTensor, CubeTensor)> {
+    let call = Call::new(logits, alpha, reference, parameters);
     let shape = call.logits.shape();
     let output = if parameters.output.is_per_entry() {
         call.empty(shape.clone(), call.logits.dtype)
@@ -60,12 +60,11 @@ pub(crate) fn forward(
         call.empty(row_shape(&shape, 1), call.logits.dtype)
     };
     let state = call.empty(row_shape(&shape, STATE_LEN), DType::F32);
-    call.launch(&[], &[&state, &output]);
-    (output, state)
+    let is_launched = call.launch(Pass::Forward, &[], &[&state, &output]);
+    is_launched.then_some((output, state))
 }
 
-/// Computes the gradients, in one launch if the device can bind the buffers of all of them, otherwise in two. All three
-/// gradients need nine buffers, and WebGPU guarantees eight.
+/// Computes the gradients. Returns `None` if the device refuses the kernel.
 pub(crate) fn backward(
     logits: CubeTensor,
     alpha: AlphaTensor<CubeBackend>,
@@ -74,48 +73,20 @@ pub(crate) fn backward(
     cotangent: CubeTensor,
     parameters: RowParameters,
     wanted: GradientMask,
-) -> InputGradients<CubeBackend> {
-    let inputs = || (logits.clone(), alpha.clone(), reference.clone());
-    let (x, alphas, q) = inputs();
-    let call = Call::new(x, alphas, q, parameters, Pass::Backward(wanted));
-    let others = GradientMask {
-        reference: false,
-        ..wanted
-    };
-    if wanted.reference && others != GradientMask::default() && !call.fits() {
-        let launch = |wanted| {
-            let (logits, alpha, reference) = inputs();
-            let (state, cotangent) = (state.clone(), cotangent.clone());
-            backward(
-                logits, alpha, reference, state, cotangent, parameters, wanted,
-            )
-        };
-        let alone = GradientMask {
-            reference: true,
-            ..GradientMask::default()
-        };
-        return InputGradients {
-            reference: launch(alone).reference,
-            ..launch(others)
-        };
-    }
-    let (shape, dtype) = (call.logits.shape(), call.logits.dtype);
-    let empty = |wanted: bool, shape, dtype| wanted.then(|| call.empty(shape, dtype));
-    let gradients = [
-        empty(wanted.logits, shape.clone(), dtype),
-        empty(wanted.alpha, row_shape(&shape, 1), DType::F32),
-        empty(wanted.reference, shape, DType::F32),
-    ];
+) -> Option<InputGradients<CubeBackend>> {
     let (state, cotangent) = (into_contiguous(state), into_contiguous(cotangent));
-    let written: Vec<_> = gradients.iter().flatten().collect();
-    call.launch(&[&state, &cotangent], &written);
-    let [logits, alpha, reference] = gradients.map(|gradient| match gradient {
-        None => OptionalTensor::None,
-        Some(gradient) => OptionalTensor::Some(gradient),
-    });
-    InputGradients {
-        logits,
-        alpha,
-        reference,
-    }
+    let call = Call::new(logits, alpha, reference, parameters);
+    let max_bindings = call.logits.client.properties().hardware.max_bindings;
+    InputGradients::in_launches(wanted, call.optional_inputs(), max_bindings, |wanted| {
+        let (shape, dtype) = (call.logits.shape(), call.logits.dtype);
+        let empty = |wanted: bool, shape, dtype| wanted.then(|| call.empty(shape, dtype));
+        let gradients = [
+            empty(wanted.logits, shape.clone(), dtype),
+            empty(wanted.alpha, row_shape(&shape, 1), DType::F32),
+            empty(wanted.reference, shape, DType::F32),
+        ];
+        let written: Vec<_> = gradients.iter().flatten().collect();
+        let is_launched = call.launch(Pass::Backward(wanted), &[&state, &cotangent], &written);
+        is_launched.then(|| InputGradients::from_options(gradients))
+    })
 }
