@@ -26,26 +26,24 @@ fn step_of(c: f32, moments: vec4<f32>) -> vec2<f32> {
     let log = expm1_over(c, ln(s));
     let newton = s * log / w;
     let order = 1.0 + c;
-    let deformation = abs(c);
+    var longest = THIRD_ORDER_STEP / max(abs(c), 1.0);
+    if c < 0.0 {
+        // Near the edge of the support.
+        longest = min(longest, exp_accurate(16.0 * c) / (-20.0 * c));
+    }
     if c < -0.5 {
-        let at_edge = exp_accurate(-16.0 * deformation) / (20.0 * deformation);
-        return vec2<f32>(newton, min(THIRD_ORDER_STEP / max(deformation, 1.0), at_edge));
+        return vec2<f32>(newton, longest);
     }
     let x = (moments.z / w) * (s / w);
     let p = 0.5 * order * log * (1.0 - x);
-    if c <= 0.0 {
-        var longest = THIRD_ORDER_STEP;
-        if c < 0.0 {
-            longest = min(longest, exp_accurate(-16.0 * deformation) / (20.0 * deformation));
+    if c > 0.0 {
+        let y = (moments.w / w) * (s / w) * (s / w);
+        let q = order * (1.0 / 6.0) * log * log * ((1.0 + 2.0 * c) * y - 3.0 * order * x + order + 1.0);
+        if abs(p) <= SMALL_TERM && abs(q) <= SMALL_TERM {
+            return vec2<f32>(newton * (1.0 + p) / (1.0 + 2.0 * p + q), FOURTH_ORDER_STEP / order);
         }
-        return vec2<f32>(newton / max(1.0 + p, 0.5), longest);
     }
-    let y = (moments.w / w) * (s / w) * (s / w);
-    let q = order * (1.0 / 6.0) * log * log * ((1.0 + 2.0 * c) * y - 3.0 * order * x + order + 1.0);
-    if abs(p) <= SMALL_TERM && abs(q) <= SMALL_TERM {
-        return vec2<f32>(newton * (1.0 + p) / (1.0 + 2.0 * p + q), FOURTH_ORDER_STEP / order);
-    }
-    return vec2<f32>(newton / max(1.0 + p, 0.5), THIRD_ORDER_STEP / max(c, 1.0));
+    return vec2<f32>(newton / max(1.0 + p, 0.5), longest);
 }
 
 // math::solve_log_ratio. All invocations of a row leave the loops together, since they all compare the same

@@ -27,7 +27,7 @@ impl RowKernel {
     pub fn groups(&self) -> u32 {
         match self.plan.layout {
             Layout::Registers { slots } => slots / self.plan.vector as u32,
-            Layout::Tile { .. } | Layout::Streaming => 0,
+            Layout::Tile { .. } | Layout::Shared { .. } | Layout::Streaming => 0,
         }
     }
 }

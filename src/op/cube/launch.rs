@@ -105,7 +105,8 @@ struct Call {
     reference_kind: ReferenceKind,
     curve: CurveKind,
     parameters: RowParameters,
-    plan: Plan,
+    /// The plan, and the plans for a device that refuses it.
+    plans: [Plan; 3],
 }
 
 impl Call {
@@ -130,6 +131,7 @@ impl Call {
         let columns = columns(&logits.tensor);
         let limits = limits(&logits);
         let plan = strategy(columns, limits).unwrap_or_else(|| Plan::for_rows(columns, limits));
+        let [fallback, last] = Plan::fallbacks(columns, limits);
         Self {
             logits,
             alpha,
@@ -137,7 +139,7 @@ impl Call {
             reference_kind,
             curve,
             parameters,
-            plan,
+            plans: [plan, fallback, last],
         }
     }
 
@@ -288,9 +290,9 @@ pub(crate) fn backward(
 }
 
 impl Call {
-    /// The kernel of the call's plan, and the one to use if the device refuses it.
-    fn kernels(&self, wanted: GradientMask) -> [RowKernel; 2] {
-        [self.plan, Plan::ONE_UNIT].map(|plan| RowKernel {
+    /// The kernels of the call's plans.
+    fn kernels(&self, wanted: GradientMask) -> [RowKernel; 3] {
+        self.plans.map(|plan| RowKernel {
             output: self.parameters.output,
             reference: self.reference_kind,
             curve: self.curve,

@@ -19,13 +19,17 @@ const ENTRIES_PER_UNIT: usize = 4;
 const MIN_CUBE: u32 = 32;
 const MAX_CUBE: u32 = 1024;
 
-/// Number of units of a cube that reads a long row again for every pass. With more, ptxas spills to let two cubes run at
+/// Number of units of a cube that does not hold a long row in registers. With more, ptxas spills to let two cubes run at
 /// once.
-const MAX_STREAMING_CUBE: u32 = 512;
+const MAX_LONG_ROW_CUBE: u32 = 512;
 
 /// Largest number of entries that a unit holds in registers. LLVM unrolls every pass over them. With 8 entries some
 /// kernels spill on `sm_90a`, and with 32 they have a megabyte of PTX (`tools/cube-kernels`).
 const MAX_SLOTS: usize = 4;
+
+/// The numbers of entries that a unit holds in shared memory are multiples of this one, so that rows of several lengths
+/// share a kernel.
+const SHARED_SLOTS: usize = 8;
 
 /// Where a unit finds the entries of its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +38,8 @@ pub(crate) enum Layout {
     Tile { entries: u32 },
     /// In `slots` registers of each unit.
     Registers { slots: u32 },
+    /// In shared memory, `slots` for each unit.
+    Shared { slots: u32 },
     /// In memory, read again for every pass.
     Streaming,
 }
@@ -83,12 +89,19 @@ impl Plan {
             Self::unit_per_row,
             Self::plane_per_row,
             Self::cube_per_row,
+            Self::cube_per_shared_row,
             Self::streaming,
         ];
         plans
             .into_iter()
             .find_map(|plan| plan(columns, limits).filter(|plan| plan.fits(limits)))
             .unwrap_or(Self::ONE_UNIT)
+    }
+
+    /// The plans for a device that refuses this one.
+    pub fn fallbacks(columns: usize, limits: Limits) -> [Self; 2] {
+        let streaming = Self::streaming(columns, limits).filter(|plan| plan.fits(limits));
+        [streaming.unwrap_or(Self::ONE_UNIT), Self::ONE_UNIT]
     }
 
     /// One unit for each row, without shared memory: for every device.
@@ -153,9 +166,27 @@ impl Plan {
         })
     }
 
+    /// One cube for each row, in shared memory.
+    pub fn cube_per_shared_row(columns: usize, limits: Limits) -> Option<Self> {
+        let units = cube_size(columns, limits).min(MAX_LONG_ROW_CUBE);
+        let vector = vector(columns, units, limits);
+        let slots = columns
+            .div_ceil(units as usize)
+            .next_multiple_of(SHARED_SLOTS);
+        (units > 1).then_some(Self {
+            layout: Layout::Shared {
+                slots: slots as u32,
+            },
+            reduction: Reduction::of_cube(units, limits),
+            units,
+            rows: 1,
+            vector,
+        })
+    }
+
     /// One cube for each row, which is read again for every pass.
     pub fn streaming(columns: usize, limits: Limits) -> Option<Self> {
-        let units = cube_size(columns, limits).min(MAX_STREAMING_CUBE);
+        let units = cube_size(columns, limits).min(MAX_LONG_ROW_CUBE);
         (units > 1).then_some(Self {
             layout: Layout::Streaming,
             reduction: Reduction::of_cube(units, limits),
@@ -166,7 +197,7 @@ impl Plan {
     }
 
     /// Whether the cubes of the plan are within the limits.
-    fn fits(&self, limits: Limits) -> bool {
+    pub fn fits(&self, limits: Limits) -> bool {
         let bytes = self.shared_len() * size_of::<f32>();
         self.units * self.rows <= limits.units && bytes <= limits.shared_bytes
     }
@@ -178,13 +209,22 @@ impl Plan {
 
     /// The length of the array in shared memory.
     pub fn shared_len(&self) -> usize {
-        match (self.layout, self.reduction) {
+        let entries = match self.layout {
             // The logits, and the cotangents that the output replaces.
-            (Layout::Tile { entries }, _) => 2 * entries as usize,
-            // Two maxima, two sums and a column for each unit or plane.
-            (_, Reduction::Shared) => 5 * self.units as usize,
-            (_, Reduction::PlaneThenShared { plane }) => 5 * (self.units / plane) as usize,
-            (_, Reduction::Alone | Reduction::Plane) => 0,
+            Layout::Tile { entries } => 2 * entries,
+            Layout::Shared { slots } => slots * self.units,
+            Layout::Registers { .. } | Layout::Streaming => 0,
+        };
+        self.reduction_len() + entries as usize
+    }
+
+    /// The length of the part in which the units combine their numbers. It is at the beginning.
+    pub fn reduction_len(&self) -> usize {
+        // Two maxima, two sums and a column for each unit or plane.
+        match self.reduction {
+            Reduction::Shared => 5 * self.units as usize,
+            Reduction::PlaneThenShared { plane } => 5 * (self.units / plane) as usize,
+            Reduction::Alone | Reduction::Plane => 0,
         }
     }
 }
@@ -257,7 +297,10 @@ mod tests {
         assert_eq!(layout(4096), (1024, 1, by_planes));
         let registers = Layout::Registers { slots: 4 };
         assert_eq!(Plan::for_rows(4096, GPU).layout, registers);
-        assert_eq!(Plan::for_rows(4100, GPU).layout, Layout::Streaming);
+        let shared = Layout::Shared { slots: 16 };
+        assert_eq!(Plan::for_rows(4100, GPU).layout, shared);
+        assert_eq!(Plan::for_rows(8192, GPU).layout, shared);
+        assert_eq!(Plan::for_rows(12_300, GPU).layout, Layout::Streaming);
         // A narrower vector, so that every unit has entries.
         let half = Limits { vector: 8, ..GPU };
         assert_eq!(Plan::for_rows(4096, half).vector, 4);
@@ -279,7 +322,8 @@ mod tests {
                         let plan = Plan::for_rows(columns, limits);
                         assert!(plan.units * plan.rows <= units, "{plan:?}");
                         assert!(4 * plan.shared_len() <= shared_bytes, "{plan:?}");
-                        if let Layout::Registers { slots } = plan.layout {
+                        if let Layout::Registers { slots } | Layout::Shared { slots } = plan.layout
+                        {
                             assert!((plan.units * slots) as usize >= columns, "{plan:?}");
                         }
                     }

@@ -52,7 +52,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
         let plan = comptime!(kernel.plan);
         let slots = comptime!(match plan.layout {
             Layout::Registers { slots } => slots as usize,
-            Layout::Tile { .. } | Layout::Streaming => 1,
+            Layout::Tile { .. } | Layout::Shared { .. } | Layout::Streaming => 1,
         });
         let rows = comptime!(plan.rows as usize);
         let index = CUBE_POS * rows + UNIT_POS_Y as usize;
@@ -93,9 +93,24 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
         match comptime!(plan.layout) {
             Layout::Tile { .. } => self.parameters.columns,
             Layout::Registers { slots } => slots.runtime(),
+            Layout::Shared { .. } => self.groups() * comptime!(plan.vector as u32),
             Layout::Streaming => {
                 let units = comptime!(plan.units);
                 (self.parameters.columns + units - 1u32) / units
+            }
+        }
+    }
+
+    /// The number of groups of neighboring entries that the unit reads together.
+    fn groups(&self) -> u32 {
+        let plan = comptime!(self.kernel.plan);
+        match comptime!(plan.layout) {
+            Layout::Shared { .. } => {
+                let entries = comptime!(plan.units * plan.vector as u32);
+                (self.parameters.columns + entries - 1u32) / entries
+            }
+            Layout::Tile { .. } | Layout::Registers { .. } | Layout::Streaming => {
+                comptime!(self.kernel.groups()).runtime()
             }
         }
     }
@@ -106,7 +121,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
         let vector = comptime!(plan.vector as u32);
         match comptime!(plan.layout) {
             Layout::Tile { .. } => slot,
-            Layout::Registers { .. } => {
+            Layout::Registers { .. } | Layout::Shared { .. } => {
                 (self.local + (slot / vector) * units) * vector + slot % vector
             }
             Layout::Streaming => self.local + slot * units,
@@ -117,16 +132,45 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
     pub fn logit(&self, slot: u32) -> f32 {
         match comptime!(self.kernel.plan.layout) {
             Layout::Tile { .. } => self.shared[(self.tile_row + slot) as usize],
-            Layout::Registers { .. } => self.registers[slot as usize],
+            Layout::Registers { .. } | Layout::Shared { .. } => self.own(slot),
             Layout::Streaming => self.stored_logit(self.column_of(slot)),
         }
+    }
+
+    /// What the unit holds in a slot: the logit, or the output that replaced it.
+    fn own(&self, slot: u32) -> f32 {
+        let plan = comptime!(self.kernel.plan);
+        if comptime!(matches!(plan.layout, Layout::Shared { .. })) {
+            self.shared[self.shared_slot(slot)]
+        } else {
+            self.registers[slot as usize]
+        }
+    }
+
+    fn set_own(&mut self, slot: u32, value: f32) {
+        let plan = comptime!(self.kernel.plan);
+        if comptime!(matches!(plan.layout, Layout::Shared { .. })) {
+            let at = self.shared_slot(slot);
+            self.shared[at] = value;
+        } else {
+            self.registers[slot as usize] = value;
+        }
+    }
+
+    /// The place of a slot in shared memory. The slots of neighboring units are in different memory banks.
+    fn shared_slot(&self, slot: u32) -> usize {
+        let plan = comptime!(self.kernel.plan);
+        let start = comptime!(plan.reduction_len());
+        start + (slot * comptime!(plan.units) + self.local) as usize
     }
 
     /// The logit of any entry of the row.
     pub fn logit_at(&self, column: u32) -> f32 {
         match comptime!(self.kernel.plan.layout) {
             Layout::Tile { .. } => self.shared[(self.tile_row + column) as usize],
-            Layout::Registers { .. } | Layout::Streaming => self.stored_logit(column),
+            Layout::Registers { .. } | Layout::Shared { .. } | Layout::Streaming => {
+                self.stored_logit(column)
+            }
         }
     }
 
@@ -160,7 +204,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
     pub fn cotangent_at(&self, column: u32) -> f32 {
         match comptime!(self.kernel.plan.layout) {
             Layout::Tile { entries } => self.shared[(entries + self.tile_row + column) as usize],
-            Layout::Registers { .. } | Layout::Streaming => {
+            Layout::Registers { .. } | Layout::Shared { .. } | Layout::Streaming => {
                 let start = self.index * self.parameters.cotangent_stride as usize;
                 self.stored_cotangent(start + column as usize)
             }
@@ -201,9 +245,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
             Layout::Tile { entries } => {
                 self.shared[(entries + self.tile_row + slot) as usize] = value;
             }
-            Layout::Registers { .. } => {
-                self.registers[slot as usize] = value;
-            }
+            Layout::Registers { .. } | Layout::Shared { .. } => self.set_own(slot, value),
             Layout::Streaming => {
                 let at = self.base + self.column_of(slot) as usize;
                 self.write_entry(at, value);
@@ -228,7 +270,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
                 Layout::Tile { .. } => {
                     self.shared[(self.tile_row + slot) as usize] = value;
                 }
-                Layout::Registers { .. } | Layout::Streaming => {
+                Layout::Registers { .. } | Layout::Shared { .. } | Layout::Streaming => {
                     let at = self.base + self.column_of(slot) as usize;
                     self.write_reference(at, value);
                 }
@@ -279,7 +321,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
     pub fn read(&mut self) {
         match comptime!(self.kernel.plan.layout) {
             Layout::Tile { entries } => self.read_tile(entries),
-            Layout::Registers { .. } => self.read_registers(),
+            Layout::Registers { .. } | Layout::Shared { .. } => self.read_slots(),
             Layout::Streaming => {}
         }
     }
@@ -288,7 +330,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
     pub fn write(&mut self) {
         match comptime!(self.kernel.plan.layout) {
             Layout::Tile { entries } => self.write_tile(entries),
-            Layout::Registers { .. } => self.write_registers(),
+            Layout::Registers { .. } | Layout::Shared { .. } => self.write_slots(),
             Layout::Streaming => {}
         }
     }
@@ -335,8 +377,8 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
         }
     }
 
-    fn read_registers(&mut self) {
-        let groups = comptime!(self.kernel.groups());
+    fn read_slots(&mut self) {
+        let groups = self.groups();
         let vector = comptime!(self.kernel.plan.vector);
         let start = self.index * self.parameters.logits_stride as usize;
         if self.exists() {
@@ -347,16 +389,16 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
                     let entries = self.logits[(start + column as usize) / vector];
                     #[unroll]
                     for lane in 0..vector {
-                        self.registers[slot as usize + lane] =
-                            f32::cast_from(entries.extract(lane));
+                        let logit = f32::cast_from(entries.extract(lane));
+                        self.set_own(slot + comptime!(lane as u32), logit);
                     }
                 }
             }
         }
     }
 
-    fn write_registers(&mut self) {
-        let groups = comptime!(self.kernel.groups());
+    fn write_slots(&mut self) {
+        let groups = self.groups();
         let vector = comptime!(self.kernel.plan.vector);
         if self.exists() {
             for group in 0..groups {
@@ -366,7 +408,8 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
                     let mut values = Vector::<E, N>::empty();
                     #[unroll]
                     for lane in 0..vector {
-                        values.insert(lane, E::cast_from(self.registers[slot as usize + lane]));
+                        let value = self.own(slot + comptime!(lane as u32));
+                        values.insert(lane, E::cast_from(value));
                     }
                     let at = (self.base + column as usize) / vector;
                     #[comptime]
