@@ -315,7 +315,7 @@ impl KernelSource for RowKernel {
     fn id(&self) -> KernelId {
         KernelId::new::<Self>()
             .cube_dim(CubeDim::new_1d(self.workgroup).0)
-            .info(self.clone())
+            .info(*self)
     }
 
     fn lang(&self) -> &'static str {
