@@ -73,22 +73,14 @@ fn unit_per_row_in_half_precision() {
     }
 }
 
+fn cube_per_row_that_fits(columns: usize, limits: Limits) -> Option<Plan> {
+    Plan::cube_per_row(columns, limits).filter(|plan| plan.fits(limits))
+}
+
 #[test]
 fn cube_per_row() {
     if let Some(device) = wgpu_device() {
-        let kernels = kernels!(device, Plan::cube_per_row);
-        kernels.assert_within_bounds(&given(DType::F32, 9..), FEW_CALLS);
-    }
-}
-
-fn shared_row(columns: usize, limits: Limits) -> Option<Plan> {
-    Plan::cube_per_shared_row(columns, limits).filter(|plan| plan.fits(limits))
-}
-
-#[test]
-fn cube_per_shared_row() {
-    if let Some(device) = wgpu_device() {
-        let kernels = kernels!(device, shared_row);
+        let kernels = kernels!(device, cube_per_row_that_fits);
         kernels.assert_within_bounds(&given(DType::F32, 9..), FEW_CALLS);
     }
 }
@@ -134,7 +126,7 @@ fn plane_per_row() {
 fn cube_of_planes_per_row() {
     if let Some(device) = device_with_planes() {
         let kernels = kernels!(device, |columns, limits| {
-            Plan::cube_per_row(columns, with_planes(limits))
+            cube_per_row_that_fits(columns, with_planes(limits))
         });
         kernels.assert_within_bounds(&given(DType::F32, 17..), FEW_CALLS);
     }
@@ -156,8 +148,7 @@ fn the_whole_suite() {
     let strategies = [
         kernels!(device.clone(), cube::inferred),
         kernels!(device.clone(), Plan::unit_per_row),
-        kernels!(device.clone(), Plan::cube_per_row),
-        kernels!(device.clone(), shared_row),
+        kernels!(device.clone(), cube_per_row_that_fits),
         kernels!(device.clone(), Plan::streaming),
         kernels!(device, one_unit),
     ];

@@ -14,17 +14,14 @@ const MAX_PLANE_ROW: usize = 128;
 /// Number of units of a cube whose rows take a plane each.
 const PLANE_CUBE: u32 = 128;
 
-/// Number of entries of a longer row for each unit, and the limits of the cube size that follows from it.
-const ENTRIES_PER_UNIT: usize = 4;
+/// Number of entries of a longer row for each unit, and the limits of the cube size that follows from it. Two cubes of
+/// the largest size fit into a multiprocessor with the registers that the kernels need.
+const ENTRIES_PER_UNIT: usize = 32;
 const MIN_CUBE: u32 = 32;
-const MAX_CUBE: u32 = 1024;
+const MAX_CUBE: u32 = 512;
 
-/// Number of units of a cube that does not hold a long row in registers. With more, ptxas spills to let two cubes run at
-/// once.
-const MAX_LONG_ROW_CUBE: u32 = 512;
-
-/// Largest number of entries that a unit holds in registers. LLVM unrolls every pass over them. With 8 entries some
-/// kernels spill on `sm_90a`, and with 32 they have a megabyte of PTX (`tools/cube-kernels`).
+/// Largest number of entries that a unit holds in registers. LLVM unrolls every pass over them. With 4 entries in each of
+/// 256 units many kernels spill on `sm_90a` (`tools/cube-kernels`), so longer rows are in shared memory.
 const MAX_SLOTS: usize = 4;
 
 /// The numbers of entries that a unit holds in shared memory are multiples of this one, so that rows of several lengths
@@ -89,7 +86,6 @@ impl Plan {
             Self::unit_per_row,
             Self::plane_per_row,
             Self::cube_per_row,
-            Self::cube_per_shared_row,
             Self::streaming,
         ];
         plans
@@ -151,24 +147,9 @@ impl Plan {
         })
     }
 
-    /// One cube for each row, in registers. `None` for rows that do not fit.
+    /// One cube for each row, in shared memory.
     pub fn cube_per_row(columns: usize, limits: Limits) -> Option<Self> {
         let units = cube_size(columns, limits);
-        let vector = vector(columns, units, limits);
-        (units > 1).then_some(Self {
-            layout: Layout::Registers {
-                slots: slots(columns, units, vector)?,
-            },
-            reduction: Reduction::of_cube(units, limits),
-            units,
-            rows: 1,
-            vector,
-        })
-    }
-
-    /// One cube for each row, in shared memory.
-    pub fn cube_per_shared_row(columns: usize, limits: Limits) -> Option<Self> {
-        let units = cube_size(columns, limits).min(MAX_LONG_ROW_CUBE);
         let vector = vector(columns, units, limits);
         let slots = columns
             .div_ceil(units as usize)
@@ -186,7 +167,7 @@ impl Plan {
 
     /// One cube for each row, which is read again for every pass.
     pub fn streaming(columns: usize, limits: Limits) -> Option<Self> {
-        let units = cube_size(columns, limits).min(MAX_LONG_ROW_CUBE);
+        let units = cube_size(columns, limits);
         (units > 1).then_some(Self {
             layout: Layout::Streaming,
             reduction: Reduction::of_cube(units, limits),
@@ -292,18 +273,17 @@ mod tests {
         assert_eq!(layout(18), (1, 32, Reduction::Alone));
         assert_eq!(layout(64), (32, 4, Reduction::Plane));
         assert_eq!(layout(128), (32, 4, Reduction::Plane));
+        assert_eq!(layout(1024), (32, 1, Reduction::Plane));
         let by_planes = Reduction::PlaneThenShared { plane: 32 };
-        assert_eq!(layout(1024), (256, 1, by_planes));
-        assert_eq!(layout(4096), (1024, 1, by_planes));
-        let registers = Layout::Registers { slots: 4 };
-        assert_eq!(Plan::for_rows(4096, GPU).layout, registers);
-        let shared = Layout::Shared { slots: 16 };
-        assert_eq!(Plan::for_rows(4100, GPU).layout, shared);
+        assert_eq!(layout(4096), (128, 1, by_planes));
+        let shared = Layout::Shared { slots: 32 };
+        assert_eq!(Plan::for_rows(4096, GPU).layout, shared);
         assert_eq!(Plan::for_rows(8192, GPU).layout, shared);
-        assert_eq!(Plan::for_rows(12_300, GPU).layout, Layout::Streaming);
+        assert_eq!(layout(100_000), (512, 1, by_planes));
+        assert_eq!(Plan::for_rows(100_000, GPU).layout, Layout::Streaming);
         // A narrower vector, so that every unit has entries.
         let half = Limits { vector: 8, ..GPU };
-        assert_eq!(Plan::for_rows(4096, half).vector, 4);
+        assert_eq!(Plan::for_rows(1024, half).vector, 4);
         assert_eq!(Plan::for_rows(64, half).vector, 2);
     }
 
