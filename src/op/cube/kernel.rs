@@ -1,6 +1,6 @@
 //! The two kernels, and what they are compiled for.
 
-use super::plan::{Layout, Plan};
+use super::plan::Plan;
 use super::row::Row;
 use super::{backward, forward};
 use crate::math::{Output, Solver, closed_form};
@@ -20,16 +20,6 @@ pub(crate) struct RowKernel {
     /// The gradients that a backward kernel writes.
     pub wanted: GradientMask,
     pub plan: Plan,
-}
-
-impl RowKernel {
-    /// The number of groups of entries that a unit reads into its registers.
-    pub fn groups(&self) -> u32 {
-        match self.plan.layout {
-            Layout::Registers { slots } => slots / self.plan.vector as u32,
-            Layout::Tile { .. } | Layout::Shared { .. } | Layout::Streaming => 0,
-        }
-    }
 }
 
 /// The kinds of a [`ReferenceTensor`](crate::op::ReferenceTensor).

@@ -20,11 +20,10 @@ const ENTRIES_PER_UNIT: usize = 32;
 const MIN_CUBE: u32 = 32;
 const MAX_CUBE: u32 = 512;
 
-/// Largest number of entries that a unit holds in registers. LLVM unrolls every pass over them. With 4 entries in each of
-/// 256 units many kernels spill on `sm_90a` (`tools/cube-kernels`), so longer rows are in shared memory.
-const MAX_SLOTS: usize = 4;
+/// Largest number of entries that are read together.
+const MAX_VECTOR: usize = 4;
 
-/// The numbers of entries that a unit holds in shared memory are multiples of this one, so that rows of several lengths
+/// The numbers of entries of a longer row that a unit holds are multiples of this one, so that rows of several lengths
 /// share a kernel.
 const SHARED_SLOTS: usize = 8;
 
@@ -33,9 +32,8 @@ const SHARED_SLOTS: usize = 8;
 pub(crate) enum Layout {
     /// In a tile of shared memory that has a row for each unit of the cube. `entries` is the size of the tile.
     Tile { entries: u32 },
-    /// In `slots` registers of each unit.
-    Registers { slots: u32 },
-    /// In shared memory, `slots` for each unit.
+    /// In shared memory, `slots` for each unit. In registers LLVM unrolls every pass, and many kernels spill on `sm_90a`
+    /// from 4 entries on (`tools/cube-kernels`).
     Shared { slots: u32 },
     /// In memory, read again for every pass.
     Streaming,
@@ -132,13 +130,13 @@ impl Plan {
         })
     }
 
-    /// One plane for each row, in registers. `None` without planes, and for rows that are too long.
+    /// One plane for each row, in shared memory. `None` without planes, and for rows that are too long.
     pub fn plane_per_row(columns: usize, limits: Limits) -> Option<Self> {
         let plane = limits.plane?;
         let vector = vector(columns, plane, limits);
         (columns <= MAX_PLANE_ROW).then_some(Self {
-            layout: Layout::Registers {
-                slots: slots(columns, plane, vector)?,
+            layout: Layout::Shared {
+                slots: (MAX_PLANE_ROW as u32).div_ceil(plane),
             },
             reduction: Reduction::Plane,
             units: plane,
@@ -193,8 +191,8 @@ impl Plan {
         let entries = match self.layout {
             // The logits, and the cotangents that the output replaces.
             Layout::Tile { entries } => 2 * entries,
-            Layout::Shared { slots } => slots * self.units,
-            Layout::Registers { .. } | Layout::Streaming => 0,
+            Layout::Shared { slots } => slots * self.units * self.rows,
+            Layout::Streaming => 0,
         };
         self.reduction_len() + entries as usize
     }
@@ -233,19 +231,11 @@ fn cube_size(columns: usize, limits: Limits) -> u32 {
 
 /// Returns the number of entries that are read together. It is halved if units would have none.
 fn vector(columns: usize, units: u32, limits: Limits) -> usize {
-    let mut vector = limits.vector.min(MAX_SLOTS);
+    let mut vector = limits.vector.min(MAX_VECTOR);
     while vector > 1 && units as usize * vector > columns.next_power_of_two() {
         vector /= 2;
     }
     vector
-}
-
-/// Returns the number of registers of each unit, or `None` if there are too few. It is a power of two, so that rows of
-/// several lengths share a kernel.
-fn slots(columns: usize, units: u32, vector: usize) -> Option<u32> {
-    let groups = columns.div_ceil(units as usize * vector);
-    let slots = (groups * vector).next_power_of_two();
-    (slots <= MAX_SLOTS).then_some(slots as u32)
 }
 
 fn power_of_two_up_to(limit: u32) -> u32 {
@@ -302,8 +292,7 @@ mod tests {
                         let plan = Plan::for_rows(columns, limits);
                         assert!(plan.units * plan.rows <= units, "{plan:?}");
                         assert!(4 * plan.shared_len() <= shared_bytes, "{plan:?}");
-                        if let Layout::Registers { slots } | Layout::Shared { slots } = plan.layout
-                        {
+                        if let Layout::Shared { slots } = plan.layout {
                             assert!((plan.units * slots) as usize >= columns, "{plan:?}");
                         }
                     }

@@ -20,9 +20,8 @@ pub(super) struct Row<E: Float, R: Float, N: Size> {
     numbers: ComptimeOption<Box<[R]>>,
     reference_gradient: ComptimeOption<Box<[f32]>>,
     pub parameters: Parameters,
-    /// The logits of the unit, which the output replaces at the end.
-    registers: Array<f32>,
-    /// The tiles, or the numbers that the units of the row combine.
+    /// The tiles, or the numbers that the units of the row combine and the logits of each unit. The output replaces the
+    /// logits.
     pub shared: Shared<[f32]>,
     /// The index of the row, and the index of its first entry in a contiguous tensor.
     pub index: usize,
@@ -50,10 +49,6 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
         #[comptime] kernel: RowKernel,
     ) -> Self {
         let plan = comptime!(kernel.plan);
-        let slots = comptime!(match plan.layout {
-            Layout::Registers { slots } => slots as usize,
-            Layout::Tile { .. } | Layout::Shared { .. } | Layout::Streaming => 1,
-        });
         let rows = comptime!(plan.rows as usize);
         let index = CUBE_POS * rows + UNIT_POS_Y as usize;
         Row::<E, R, N> {
@@ -66,7 +61,6 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
             numbers,
             reference_gradient,
             parameters,
-            registers: Array::<f32>::new(slots),
             shared: Shared::<[f32]>::new_slice(comptime!(plan.shared_len().max(1))),
             index,
             base: index * parameters.columns as usize,
@@ -92,7 +86,6 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
         let plan = comptime!(self.kernel.plan);
         match comptime!(plan.layout) {
             Layout::Tile { .. } => self.parameters.columns,
-            Layout::Registers { slots } => slots.runtime(),
             Layout::Shared { .. } => self.groups() * comptime!(plan.vector as u32),
             Layout::Streaming => {
                 let units = comptime!(plan.units);
@@ -104,15 +97,8 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
     /// The number of groups of neighboring entries that the unit reads together.
     fn groups(&self) -> u32 {
         let plan = comptime!(self.kernel.plan);
-        match comptime!(plan.layout) {
-            Layout::Shared { .. } => {
-                let entries = comptime!(plan.units * plan.vector as u32);
-                (self.parameters.columns + entries - 1u32) / entries
-            }
-            Layout::Tile { .. } | Layout::Registers { .. } | Layout::Streaming => {
-                comptime!(self.kernel.groups()).runtime()
-            }
-        }
+        let entries = comptime!(plan.units * plan.vector as u32);
+        (self.parameters.columns + entries - 1u32) / entries
     }
 
     pub fn column_of(&self, slot: u32) -> u32 {
@@ -121,7 +107,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
         let vector = comptime!(plan.vector as u32);
         match comptime!(plan.layout) {
             Layout::Tile { .. } => slot,
-            Layout::Registers { .. } | Layout::Shared { .. } => {
+            Layout::Shared { .. } => {
                 (self.local + (slot / vector) * units) * vector + slot % vector
             }
             Layout::Streaming => self.local + slot * units,
@@ -132,28 +118,8 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
     pub fn logit(&self, slot: u32) -> f32 {
         match comptime!(self.kernel.plan.layout) {
             Layout::Tile { .. } => self.shared[(self.tile_row + slot) as usize],
-            Layout::Registers { .. } | Layout::Shared { .. } => self.own(slot),
+            Layout::Shared { .. } => self.shared[self.shared_slot(slot)],
             Layout::Streaming => self.stored_logit(self.column_of(slot)),
-        }
-    }
-
-    /// What the unit holds in a slot: the logit, or the output that replaced it.
-    fn own(&self, slot: u32) -> f32 {
-        let plan = comptime!(self.kernel.plan);
-        if comptime!(matches!(plan.layout, Layout::Shared { .. })) {
-            self.shared[self.shared_slot(slot)]
-        } else {
-            self.registers[slot as usize]
-        }
-    }
-
-    fn set_own(&mut self, slot: u32, value: f32) {
-        let plan = comptime!(self.kernel.plan);
-        if comptime!(matches!(plan.layout, Layout::Shared { .. })) {
-            let at = self.shared_slot(slot);
-            self.shared[at] = value;
-        } else {
-            self.registers[slot as usize] = value;
         }
     }
 
@@ -161,16 +127,14 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
     fn shared_slot(&self, slot: u32) -> usize {
         let plan = comptime!(self.kernel.plan);
         let start = comptime!(plan.reduction_len());
-        start + (slot * comptime!(plan.units) + self.local) as usize
+        start + (slot * comptime!(plan.units * plan.rows) + UNIT_POS) as usize
     }
 
     /// The logit of any entry of the row.
     pub fn logit_at(&self, column: u32) -> f32 {
         match comptime!(self.kernel.plan.layout) {
             Layout::Tile { .. } => self.shared[(self.tile_row + column) as usize],
-            Layout::Registers { .. } | Layout::Shared { .. } | Layout::Streaming => {
-                self.stored_logit(column)
-            }
+            Layout::Shared { .. } | Layout::Streaming => self.stored_logit(column),
         }
     }
 
@@ -204,7 +168,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
     pub fn cotangent_at(&self, column: u32) -> f32 {
         match comptime!(self.kernel.plan.layout) {
             Layout::Tile { entries } => self.shared[(entries + self.tile_row + column) as usize],
-            Layout::Registers { .. } | Layout::Shared { .. } | Layout::Streaming => {
+            Layout::Shared { .. } | Layout::Streaming => {
                 let start = self.index * self.parameters.cotangent_stride as usize;
                 self.stored_cotangent(start + column as usize)
             }
@@ -245,7 +209,10 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
             Layout::Tile { entries } => {
                 self.shared[(entries + self.tile_row + slot) as usize] = value;
             }
-            Layout::Registers { .. } | Layout::Shared { .. } => self.set_own(slot, value),
+            Layout::Shared { .. } => {
+                let at = self.shared_slot(slot);
+                self.shared[at] = value;
+            }
             Layout::Streaming => {
                 let at = self.base + self.column_of(slot) as usize;
                 self.write_entry(at, value);
@@ -270,7 +237,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
                 Layout::Tile { .. } => {
                     self.shared[(self.tile_row + slot) as usize] = value;
                 }
-                Layout::Registers { .. } | Layout::Shared { .. } | Layout::Streaming => {
+                Layout::Shared { .. } | Layout::Streaming => {
                     let at = self.base + self.column_of(slot) as usize;
                     self.write_reference(at, value);
                 }
@@ -321,7 +288,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
     pub fn read(&mut self) {
         match comptime!(self.kernel.plan.layout) {
             Layout::Tile { entries } => self.read_tile(entries),
-            Layout::Registers { .. } | Layout::Shared { .. } => self.read_slots(),
+            Layout::Shared { .. } => self.read_slots(),
             Layout::Streaming => {}
         }
     }
@@ -330,7 +297,7 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
     pub fn write(&mut self) {
         match comptime!(self.kernel.plan.layout) {
             Layout::Tile { entries } => self.write_tile(entries),
-            Layout::Registers { .. } | Layout::Shared { .. } => self.write_slots(),
+            Layout::Shared { .. } => self.write_slots(),
             Layout::Streaming => {}
         }
     }
@@ -389,8 +356,8 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
                     let entries = self.logits[(start + column as usize) / vector];
                     #[unroll]
                     for lane in 0..vector {
-                        let logit = f32::cast_from(entries.extract(lane));
-                        self.set_own(slot + comptime!(lane as u32), logit);
+                        let at = self.shared_slot(slot + comptime!(lane as u32));
+                        self.shared[at] = f32::cast_from(entries.extract(lane));
                     }
                 }
             }
@@ -408,8 +375,8 @@ impl<E: Float, R: Float, N: Size> Row<E, R, N> {
                     let mut values = Vector::<E, N>::empty();
                     #[unroll]
                     for lane in 0..vector {
-                        let value = self.own(slot + comptime!(lane as u32));
-                        values.insert(lane, E::cast_from(value));
+                        let at = self.shared_slot(slot + comptime!(lane as u32));
+                        values.insert(lane, E::cast_from(self.shared[at]));
                     }
                     let at = (self.base + column as usize) / vector;
                     #[comptime]
