@@ -6,6 +6,7 @@
 
 use burn_cubecl::CubeDevice;
 use burn_cubecl::cubecl::client::Client;
+use burn_cubecl::cubecl::server::{LaunchError, ServerError};
 use burn_cubecl::tensor::CubeTensor;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -41,12 +42,32 @@ impl<K: Copy + Eq + Hash> Refusals<K> {
         if !is_conclusive {
             return true;
         }
-        let is_refused = check(written).is_err();
+        let is_refused = match check(written) {
+            Ok(()) => false,
+            Err(error) if is_refusal(&error) => true,
+            // The next read reports the failure, and the next launch asks again.
+            Err(_) => return true,
+        };
         self.lock().insert(key, is_refused);
         !is_refused
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(CubeDevice, K), bool>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the device refuses the kernel itself. It may also lack memory, or have failed before.
+fn is_refusal(error: &ServerError) -> bool {
+    match error {
+        ServerError::Unwritten { root, .. } => is_refusal(root),
+        ServerError::Several { errors, .. } => errors.iter().any(is_refusal),
+        ServerError::Launch(error) => matches!(
+            error,
+            LaunchError::CompilationError(_)
+                | LaunchError::TooManyResources(_)
+                | LaunchError::Unknown { .. }
+        ),
+        _ => false,
     }
 }

@@ -142,7 +142,7 @@ fn one_unit_without_shared_memory() {
 
 /// Every vector and every built-in case in every layout and every form of alpha.
 #[test]
-#[ignore = "takes hours on a software driver"]
+#[ignore = "compiles every kernel for every layout: see CONTRIBUTING.md"]
 fn the_whole_suite() {
     let Some(device) = wgpu_device() else { return };
     let strategies = [

@@ -32,8 +32,8 @@ const SHARED_SLOTS: usize = 8;
 pub(crate) enum Layout {
     /// In a tile of shared memory that has a row for each unit of the cube. `entries` is the size of the tile.
     Tile { entries: u32 },
-    /// In shared memory, `slots` for each unit. In registers LLVM unrolls every pass, and many kernels spill on `sm_90a`
-    /// from 4 entries on (`tools/cube-kernels`).
+    /// In shared memory, `slots` for each unit. For registers LLVM unrolls every pass, and many kernels with 4 entries for
+    /// each unit spilled on `sm_90a`.
     Shared { slots: u32 },
     /// In memory, read again for every pass.
     Streaming,
