@@ -449,6 +449,94 @@ fn an_invalid_row_leaves_the_others_untouched() {
     }
 }
 
+/// The CPU kernels compute several rows at once. The steps of a row, its outputs and its gradients have the same bits as
+/// if it were alone.
+#[test]
+fn a_row_does_not_depend_on_the_others() {
+    const ROWS: usize = 37;
+    for test in devices::all().iter().filter(|test| test.f64) {
+        for columns in [5, 64, 65, 128, 600, 1024] {
+            let mut rows = pseudo_random(ROWS * columns, 1.0);
+            for (i, row) in rows.chunks_exact_mut(columns).enumerate() {
+                let scale = [0.1, 2.0, 40.0][i % 3];
+                row.iter_mut().for_each(|x| *x *= scale);
+                match i % 11 {
+                    1 => row[columns / 2] = f32::NAN,
+                    3 => row.fill(f32::NEG_INFINITY),
+                    5 => row[columns - 1] = f32::NEG_INFINITY,
+                    6 => row.fill(1.5),
+                    8 => row[0] = 1e4,
+                    _ => {}
+                }
+            }
+            let cotangent = pseudo_random(ROWS * columns, 1.0);
+            let reference: Vec<f32> = cotangent.iter().map(|c| c + 1.01).collect();
+            // A short row at 1/2 beside other alphas takes the kernel of any alpha, a long one that of 1/2.
+            let other_alpha = if columns > 64 { 0.5 } else { 0.7 };
+            for (alpha, other_alpha) in [
+                (0.5, 0.5),
+                (0.7, 0.7),
+                (1.25, 1.25),
+                (2.0, 2.0),
+                (0.9, other_alpha),
+            ] {
+                for is_weighed in [false, true] {
+                    let compute = |rows: &[f32], cotangent: &[f32], reference: &[f32], first| {
+                        let device = test.device.clone().autodiff();
+                        let x = matrix(rows, columns, &device).require_grad();
+                        let alphas: Vec<f32> = (first..first + rows.len() / columns)
+                            .map(|row| if row % 4 == 0 { other_alpha } else { alpha })
+                            .collect();
+                        let alpha = matrix(&alphas, 1, &device).require_grad();
+                        let mut options = TsallisOptions::new(alpha.clone());
+                        if is_weighed {
+                            let q = matrix(reference, columns, &device);
+                            options = options.with_reference(Reference::Tensor(q));
+                        }
+                        let p = tsallis_softargmax(x.clone(), &options, 1);
+                        let log_p = tsallis_log_softargmax(x.clone(), &options, 1);
+                        let value = tsallis_value(x.clone(), &options, 1);
+                        let divergence = tsallis_divergence(x.clone(), &options, 1);
+                        let c = matrix(cotangent, columns, &device);
+                        let loss = (p.clone() * c.clone()).sum_dim(1);
+                        let loss = loss + value.clone() - divergence.clone();
+                        let gradients = loss.sum().backward();
+                        [
+                            values(p),
+                            values(log_p),
+                            values(value),
+                            values(divergence),
+                            values(x.grad(&gradients).expect("tracked")),
+                            values(alpha.grad(&gradients).expect("tracked")),
+                        ]
+                    };
+                    let together = compute(&rows, &cotangent, &reference, 0);
+                    for row in 0..ROWS {
+                        let entries = row * columns..(row + 1) * columns;
+                        let [x, c, q] =
+                            [&rows, &cotangent, &reference].map(|v| &v[entries.clone()]);
+                        for (n, (all, alone)) in
+                            together.iter().zip(compute(x, c, q, row)).enumerate()
+                        {
+                            let width = alone.len();
+                            for (got, want) in all[row * width..].iter().zip(&alone) {
+                                let same = got.to_bits() == want.to_bits()
+                                    || (got.is_nan() && want.is_nan());
+                                assert!(
+                                    same,
+                                    "{} columns {columns} row {row} alpha {alpha} {other_alpha} result {n}: \
+                                     {got} beside others, {want} alone",
+                                    test.name
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn an_invalid_reference_gives_nan() {
     for test in devices::all() {

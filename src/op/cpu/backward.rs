@@ -1,17 +1,18 @@
 //! The gradients of a group of rows in the logits, alpha and the reference.
 
 use super::curve::{RatioCurve, Root};
-use super::dispatch::{CurveKind, Kernel};
+use super::dispatch::{CurveKind, Kernel, outlined};
 use super::elementary::log1p;
 use super::group::{GroupInputs, Handled, LaneRoots};
-use super::layout::{self, Layout, Sums};
-use super::summary::Group;
-use super::vector::{M, V, as_unwritten, copy_mask, lanes, load, splat, store, write};
+use super::layout::{self, Layout, Sums, of_strip, set_strip, store_strip};
+use super::summary::Strip;
+use super::vector::{M, V, copy_mask, lanes, load, splat, store, write};
 use crate::math::{Output, Real};
-use macerator::Simd;
+use macerator::{Simd, WithSimd};
 use std::mem::MaybeUninit;
 
-/// Largest `(u / u_max)^c` above alpha = 1 at which the vectorized gradients of `ln p` are accurate.
+/// Largest `(u / u_max)^c` above alpha = 1 at which the vectorized gradients of `ln p` are accurate. Closer to the edge of
+/// the support, its rounding dominates the gradient of the logarithm.
 const MAX_EDGE_SLOPE: f32 = 32.0;
 
 /// Largest `|l|` at which the vectorized gradients of a row with a given reference are accurate: the terms of the gradient
@@ -36,19 +37,27 @@ pub(super) struct Backward<'a, L> {
     pub output: Output,
     pub roots: &'a LaneRoots,
     pub cotangent: &'a [f32],
-    /// Scratch, a number for each entry, as are the next three.
-    pub scratch: &'a mut [f32],
-    pub weights: &'a mut [f32],
-    pub slopes: &'a mut [f32],
-    pub unscaled: &'a mut [f32],
+    pub scratch: EntryScratch<'a>,
     pub gradients: Gradients<'a>,
+}
+
+/// Buffers of a number for each entry.
+pub(super) struct EntryScratch<'a> {
+    /// `u`.
+    pub ratios: &'a mut [f32],
+    /// `q u^(2 - alpha)`.
+    pub weights: &'a mut [f32],
+    /// `u^c`, the derivatives of `ln u` in the logit.
+    pub log_slopes: &'a mut [f32],
+    /// Those in alpha, see [`AlphaSlopes`].
+    pub slopes: &'a mut [f32],
 }
 
 impl<L: Layout> Kernel for Backward<'_, L> {
     type Output = Handled;
 
     #[inline(always)]
-    fn run<S: Simd, O: CurveKind>(self) -> Handled {
+    fn run<S: Simd, O: CurveKind>(mut self) -> Handled {
         let zero = splat::<S>(0.0);
         let Some(group) = self.inputs.group::<S>() else {
             return Handled::NONE;
@@ -60,60 +69,61 @@ impl<L: Layout> Kernel for Backward<'_, L> {
         let l = in_range.select(l, zero);
         let remainder = in_range.select(load::<S>(&self.roots.remainder, 0), zero);
         let root = Root::new(c, l, remainder);
-        let curve = O::RatioCurve::<S>::new(&root);
-        let gradient = Gradient {
-            group: &group,
-            curve: &curve,
-            root: &root,
-        };
         let mut is_accurate = group.summary.resolves(l);
         if group.summary.constant.is_none() {
             is_accurate = is_accurate & l.abs().le(splat::<S>(MAX_ROOT));
         }
-        match self.output {
-            Output::Probabilities => {
-                let scratch = [self.weights, self.slopes, self.scratch];
-                gradient.probabilities(self.cotangent, scratch, self.gradients);
-            }
-            Output::LogProbabilities => {
-                is_accurate = is_accurate & gradient.is_off_edge();
-                let scratch = [self.weights, self.slopes, self.scratch];
-                gradient.log_probabilities(self.cotangent, scratch, self.gradients);
-            }
-            Output::Value => gradient.value(self.cotangent, self.gradients.logits),
-            Output::Divergence => {
-                // Equal to the gradient of the probabilities with minus the gaps as the cotangent. The gaps are exact,
-                // unlike f'(u) = x - mu, and their differences may be small.
-                let minus_gaps = &mut *self.slopes;
-                for i in group.vectors() {
-                    store::<S>(minus_gaps, i, zero - group.gap(i));
+        let mut accuracy = zero;
+        for n in group.strips() {
+            let (strip, root) = (group.strip(n), root.of_strip::<L>(n));
+            let gradient = Gradient {
+                n,
+                strip: &strip,
+                curve: &O::RatioCurve::<S>::new(&root),
+                root: &root,
+            };
+            let gradients = Gradients {
+                logits: &mut *self.gradients.logits,
+                alpha: self.gradients.alpha.as_deref_mut(),
+                reference: self.gradients.reference.as_deref_mut(),
+            };
+            let scratch = &mut self.scratch;
+            let mut is_accurate = zero.eq(zero);
+            match self.output {
+                Output::Probabilities => {
+                    gradient.probabilities(self.cotangent, scratch, gradients);
                 }
-                let unscaled = self.unscaled;
-                let gradients = Gradients {
-                    logits: as_unwritten(unscaled),
-                    alpha: None,
-                    reference: None,
-                };
-                let scratch = [self.weights, &mut [], self.scratch];
-                let largest = gradient.probabilities(minus_gaps, scratch, gradients);
-                let c = load::<S>(self.cotangent, 0);
-                let mut largest_value = zero;
-                for i in group.vectors() {
-                    let value = load::<S>(unscaled, i);
-                    largest_value = largest_value.max(value.abs());
-                    write::<S>(self.gradients.logits, i, value * c);
+                Output::LogProbabilities => {
+                    is_accurate = gradient.log_probabilities(self.cotangent, scratch, gradients);
                 }
-                let largest_value = layout::max::<S, L>(largest_value);
-                let rounding = splat::<S>(GAP_ROUNDING) * largest.gap * largest.weight;
-                is_accurate = is_accurate & rounding.le(largest_value);
+                Output::Value => {
+                    let c = of_strip::<S, L>(load::<S>(self.cotangent, 0), n);
+                    gradient.value(c, gradients.logits);
+                }
+                Output::Divergence => {
+                    let c = of_strip::<S, L>(load::<S>(self.cotangent, 0), n);
+                    gradient.fill_weights(scratch, false);
+                    outlined::<S, _>(DivergenceGradient {
+                        strip,
+                        weights: scratch.weights,
+                        cotangent: c,
+                        logits: gradients.logits,
+                        is_accurate: &mut is_accurate,
+                    });
+                }
             }
+            set_strip::<S, L>(&mut accuracy, n, is_accurate.select(splat::<S>(1.0), zero));
         }
+        let is_accurate = is_accurate & accuracy.gt(zero);
         Handled::from_mask(copy_mask(&group.summary.usable) & in_range & is_accurate)
     }
 }
 
+/// The gradients of the rows of a strip.
 struct Gradient<'a, 'g, S: Simd, L, C> {
-    group: &'a Group<'g, S, L>,
+    /// The index of the strip.
+    n: usize,
+    strip: &'a Strip<'g, S, L>,
     curve: &'a C,
     root: &'a Root<S>,
 }
@@ -126,28 +136,15 @@ struct Largest<S: Simd> {
 }
 
 impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
-    /// Whether no entry of the support is so close to its edge that the rounding of `(u / u_max)^c` dominates the
-    /// gradient of its logarithm.
-    #[inline(always)]
-    fn is_off_edge(&self) -> M<S> {
-        let mut largest = splat::<S>(0.0);
-        for i in self.group.vectors() {
-            largest = largest.max(self.curve.log_slope(self.group.gap(i)));
-        }
-        let largest = layout::max::<S, L>(largest);
-        let limit = splat::<S>(MAX_EDGE_SLOPE) * self.root.power;
-        self.root.c.ge(splat::<S>(0.0)) | largest.le(limit)
-    }
-
-    /// Fills the ratios if the curve splits them.
+    /// Fills the ratios `u`.
     #[inline(always)]
     fn fill_ratios(&self, ratios: &mut [f32]) {
-        if !C::IS_SPLIT {
-            return;
-        }
-        for block in self.group.blocks() {
+        for block in self.strip.blocks() {
             for i in block.clone().step_by(lanes::<S>()) {
-                store::<S>(ratios, i, self.curve.exponent(self.group.gap(i)));
+                store::<S>(ratios, i, self.curve.exponent(self.strip.gap(i)));
+            }
+            if !C::IS_SPLIT {
+                continue;
             }
             for i in block.step_by(lanes::<S>()) {
                 store::<S>(ratios, i, self.curve.ratio(load::<S>(ratios, i)));
@@ -155,26 +152,16 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         }
     }
 
-    /// `u`, from the filled ratios if the curve splits them.
-    #[inline(always)]
-    fn ratio(&self, ratios: &[f32], at: usize) -> V<S> {
-        if C::IS_SPLIT {
-            load::<S>(ratios, at)
-        } else {
-            self.curve.at(self.group.gap(at)).0
-        }
-    }
-
-    /// The weights `k = q u^(2 - alpha)`.
+    /// The weights `k = q u^(2 - alpha)`, from the ratios if the curve splits them.
     #[inline(always)]
     fn weight(&self, ratios: &[f32], at: usize) -> V<S> {
-        let gap = self.group.gap(at);
+        let gap = self.strip.gap(at);
         let weight = if C::IS_SPLIT {
             load::<S>(ratios, at) * self.curve.log_slope(gap)
         } else {
             self.curve.weight(gap)
         };
-        self.group.q(at) * weight
+        self.strip.q(at) * weight
     }
 
     /// Returns the entry of the largest logit of rows with a constant reference. Up to alpha = 2, it has the largest
@@ -183,8 +170,8 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
     fn at_largest_logit(&self, cotangent: &[f32]) -> Largest<S> {
         let zero = splat::<S>(0.0);
         let mut center = zero;
-        for i in self.group.vectors() {
-            let is_other = self.group.gap(i).gt(zero);
+        for i in self.strip.vectors() {
+            let is_other = self.strip.gap(i).gt(zero);
             if L::ALONG_ROW && is_other.all() {
                 continue;
             }
@@ -194,25 +181,140 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
             }
         }
         Largest {
-            weight: self.group.q(0) * self.curve.weight(zero),
+            weight: self.strip.constant.unwrap_or(zero) * self.curve.weight(zero),
             cotangent: layout::pick::<S, L>(zero.eq(zero), center),
             gap: zero,
         }
     }
 
-    /// Fills the weights, and returns the entry of the largest one with its index.
+    /// Fills the weights, and the ratios if they are wanted or the curve splits them.
     #[inline(always)]
-    fn weigh(&self, cotangent: &[f32], ratios: &[f32], weights: &mut [f32]) -> (Largest<S>, V<S>) {
+    fn fill_weights(&self, scratch: &mut EntryScratch<'_>, wants_ratios: bool) {
+        if C::IS_SPLIT || wants_ratios {
+            self.fill_ratios(scratch.ratios);
+        }
+        for i in self.strip.vectors() {
+            store::<S>(scratch.weights, i, self.weight(scratch.ratios, i));
+        }
+    }
+
+    /// [`crate::math::Row::softargmax_backward`].
+    #[inline(always)]
+    fn probabilities(
+        &self,
+        cotangent: &[f32],
+        scratch: &mut EntryScratch<'_>,
+        gradients: Gradients<'_>,
+    ) {
+        let (zero, strip) = (splat::<S>(0.0), self.strip);
+        let is_weighed = strip.constant.is_none();
+        let wants_ratios = gradients.alpha.is_some() || gradients.reference.is_some();
+        let largest = if is_weighed {
+            self.fill_weights(scratch, wants_ratios);
+            strip.largest(cotangent, scratch.weights).0
+        } else {
+            if C::IS_SPLIT || wants_ratios {
+                self.fill_ratios(scratch.ratios);
+            }
+            self.at_largest_logit(cotangent)
+        };
+        let EntryScratch {
+            ratios,
+            weights,
+            slopes,
+            ..
+        } = scratch;
+        let center = largest.cotangent;
+        // An entry off the support has no weight, even if its cotangent is infinite or NaN.
+        let mut sums = Sums::<S, L, 2>::zero();
+        for i in strip.vectors() {
+            let k = if is_weighed {
+                load::<S>(weights, i)
+            } else {
+                let k = self.weight(ratios, i);
+                store::<S>(weights, i, k);
+                k
+            };
+            let c = load::<S>(cotangent, i) - center;
+            strip.prefetch_in_middle_pass(i);
+            sums.add([k, k.gt(zero).select(k * c, zero)]);
+        }
+        let weights = &*weights;
+        let [total, sum] = sums.totals();
+        let mean = sum.high / total.high;
+        if wants_ratios {
+            outlined::<S, _>(ParameterGradients {
+                strip: *strip,
+                root: *self.root,
+                n: self.n,
+                cotangent,
+                center,
+                largest_gap: largest.gap,
+                mean,
+                ratios,
+                slopes,
+                alpha: gradients.alpha,
+                reference: gradients.reference,
+            });
+        }
+        for i in strip.vectors() {
+            let k = load::<S>(weights, i);
+            let value = k * ((load::<S>(cotangent, i) - center) - mean);
+            strip.prefetch_in_last_pass(i);
+            write::<S>(gradients.logits, i, k.gt(zero).select(value, zero));
+        }
+    }
+
+    /// [`crate::math::Row::log_softargmax_backward`]. Returns the rows whose gradient is accurate.
+    #[inline(always)]
+    fn log_probabilities(
+        &self,
+        cotangent: &[f32],
+        scratch: &mut EntryScratch<'_>,
+        gradients: Gradients<'_>,
+    ) -> M<S> {
+        self.fill_weights(scratch, gradients.alpha.is_some());
+        let mut largest = splat::<S>(0.0);
+        for i in self.strip.vectors() {
+            let log_slope = self.curve.log_slope(self.strip.gap(i));
+            store::<S>(scratch.log_slopes, i, log_slope);
+            largest = largest.max(log_slope);
+        }
+        outlined::<S, _>(LogGradients {
+            strip: *self.strip,
+            root: *self.root,
+            n: self.n,
+            cotangent,
+            scratch,
+            gradients,
+        });
+        let limit = splat::<S>(MAX_EDGE_SLOPE) * self.root.power;
+        self.root.c.ge(splat::<S>(0.0)) | layout::max::<S, L>(largest).le(limit)
+    }
+
+    /// [`crate::math::Row::value_backward`].
+    #[inline(always)]
+    fn value(&self, c: V<S>, logits: &mut [MaybeUninit<f32>]) {
+        for i in self.strip.vectors() {
+            let (u, _) = self.curve.at(self.strip.gap(i));
+            self.strip.prefetch_in_last_pass(i);
+            write::<S>(logits, i, self.strip.q(i) * u * c);
+        }
+    }
+}
+
+impl<S: Simd, L: Layout> Strip<'_, S, L> {
+    /// Returns the entry of the largest weight, and its index.
+    #[inline(always)]
+    fn largest(&self, cotangent: &[f32], weights: &[f32]) -> (Largest<S>, V<S>) {
         let zero = splat::<S>(0.0);
         let (mut best, mut center, mut best_gap) = (zero, zero, zero);
         let mut best_index = zero;
-        for i in self.group.vectors() {
-            let gap = self.group.gap(i);
-            let k = self.weight(ratios, i);
-            store::<S>(weights, i, k);
+        for i in self.vectors() {
+            let k = load::<S>(weights, i);
             let better = k.gt(best);
             center = better.select(load::<S>(cotangent, i), center);
-            best_gap = better.select(gap, best_gap);
+            best_gap = better.select(self.gap(i), best_gap);
             best_index = better.select(layout::index::<S, L>(i), best_index);
             best = best.max(k);
         }
@@ -226,7 +328,210 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         };
         (largest, index)
     }
+}
 
+/// The gradient of the divergence in the logits, from the weights. It is equal to that of the probabilities with minus the
+/// gaps as the cotangent. The gaps are exact, unlike `f'(u) = x - mu`, and their differences may be small.
+struct DivergenceGradient<'a, 'g, S: Simd, L> {
+    strip: Strip<'g, S, L>,
+    weights: &'a [f32],
+    cotangent: V<S>,
+    logits: &'a mut [MaybeUninit<f32>],
+    is_accurate: &'a mut M<S>,
+}
+
+impl<S: Simd, L: Layout> WithSimd for DivergenceGradient<'_, '_, S, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<T: Simd>(self) {
+        let (zero, strip, weights) = (splat::<S>(0.0), &self.strip, self.weights);
+        // With a constant reference, no weight is larger than that of the largest logit, whose gap is zero.
+        let (mut center, mut rounding) = (zero, zero);
+        if strip.constant.is_none() {
+            let largest = strip.largest(weights, weights).0;
+            center = largest.gap;
+            rounding = splat::<S>(GAP_ROUNDING) * largest.gap * largest.weight;
+        }
+        let mut sums = Sums::<S, L, 2>::zero();
+        for i in strip.vectors() {
+            let k = load::<S>(weights, i);
+            let c = center - strip.gap(i);
+            sums.add([k, k.gt(zero).select(k * c, zero)]);
+        }
+        let [total, sum] = sums.totals();
+        let mean = sum.high / total.high;
+        let mut largest_value = zero;
+        for i in strip.vectors() {
+            let k = load::<S>(weights, i);
+            let value = k * ((center - strip.gap(i)) - mean);
+            let value = k.gt(zero).select(value, zero);
+            largest_value = largest_value.max(value.abs());
+            strip.prefetch_in_last_pass(i);
+            write::<S>(self.logits, i, value * self.cotangent);
+        }
+        *self.is_accurate = rounding.le(layout::max::<S, L>(largest_value));
+    }
+}
+
+/// The gradients of the probabilities in alpha and the reference, from the ratios. They do not depend on the ratio curve.
+struct ParameterGradients<'a, 'g, S: Simd, L> {
+    strip: Strip<'g, S, L>,
+    root: Root<S>,
+    n: usize,
+    cotangent: &'a [f32],
+    /// The cotangent and the gap of the largest weight.
+    center: V<S>,
+    largest_gap: V<S>,
+    /// The mean of the cotangent, less [`Self::center`].
+    mean: V<S>,
+    ratios: &'a [f32],
+    slopes: &'a mut [f32],
+    alpha: Option<&'a mut [f32]>,
+    reference: Option<&'a mut [f32]>,
+}
+
+impl<S: Simd, L: Layout> WithSimd for ParameterGradients<'_, '_, S, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<T: Simd>(self) {
+        let (zero, strip, mean) = (splat::<S>(0.0), &self.strip, self.mean);
+        let center = self.center;
+        if let Some(alpha) = self.alpha {
+            let slopes = AlphaSlopes {
+                strip,
+                root: &self.root,
+                largest_gap: self.largest_gap,
+            };
+            slopes.fill(self.slopes);
+            let mut sums = Sums::zero();
+            for i in strip.vectors() {
+                let (u, slope) = (load::<S>(self.ratios, i), load::<S>(self.slopes, i));
+                let c = (load::<S>(self.cotangent, i) - center) - mean;
+                sums.add(strip.weighted(i, [u.gt(zero).select(u * slope * c, zero)]));
+            }
+            let [sum] = strip.expectations(sums);
+            store_strip::<S, L>(alpha, self.n, sum.high + sum.low);
+        }
+        if let Some(reference) = self.reference {
+            for i in strip.vectors() {
+                let u = load::<S>(self.ratios, i);
+                let c = (load::<S>(self.cotangent, i) - center) - mean;
+                store::<S>(reference, i, u.gt(zero).select(u * c, zero));
+            }
+        }
+    }
+}
+
+/// The gradients of `ln p`, from the ratios, the weights and the slopes `u^c` of the logarithm.
+struct LogGradients<'a, 's, 'g, S: Simd, L> {
+    strip: Strip<'g, S, L>,
+    root: Root<S>,
+    n: usize,
+    cotangent: &'a [f32],
+    scratch: &'a mut EntryScratch<'s>,
+    gradients: Gradients<'a>,
+}
+
+impl<S: Simd, L: Layout> WithSimd for LogGradients<'_, '_, '_, S, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<T: Simd>(self) {
+        let Self {
+            ref strip,
+            ref root,
+            cotangent,
+            scratch,
+            mut gradients,
+            ..
+        } = self;
+        let EntryScratch {
+            ratios,
+            weights,
+            log_slopes,
+            slopes,
+        } = scratch;
+        let zero = splat::<S>(0.0);
+        let (largest, index) = strip.largest(cotangent, weights);
+        if let Some(alpha) = gradients.alpha {
+            let alpha_slopes = AlphaSlopes {
+                strip,
+                root,
+                largest_gap: largest.gap,
+            };
+            alpha_slopes.fill(slopes);
+            let mut sums = Sums::zero();
+            let mut totals = Sums::<S, L, 1>::zero();
+            for i in strip.vectors() {
+                let (u, slope) = (load::<S>(ratios, i), load::<S>(slopes, i));
+                sums.add(strip.weighted(i, [u.gt(zero).select(u * slope, zero)]));
+                totals.add([load::<S>(weights, i)]);
+            }
+            let ([mass], [total]) = (strip.expectations(sums), totals.totals());
+            let mean = mass.high / total.high;
+            let mut sums = Sums::<S, L, 1>::zero();
+            for i in strip.vectors() {
+                let log_slope = load::<S>(log_slopes, i);
+                let slope = load::<S>(slopes, i) - log_slope * mean;
+                let term = load::<S>(cotangent, i) * slope;
+                sums.add([log_slope.gt(zero).select(term, zero)]);
+            }
+            let [sum] = sums.totals();
+            store_strip::<S, L>(alpha, self.n, sum.high + sum.low);
+        }
+        let mut sums = Sums::<S, L, 2>::zero();
+        for i in strip.vectors() {
+            let log_slope = load::<S>(log_slopes, i);
+            let scaled = load::<S>(cotangent, i) * log_slope;
+            let scaled = log_slope.gt(zero).select(scaled, zero);
+            store::<S>(slopes, i, scaled);
+            strip.prefetch_in_middle_pass(i);
+            sums.add([load::<S>(weights, i), scaled]);
+        }
+        let [total, scaled_sum] = sums.totals();
+        let mean = scaled_sum.high / total.high;
+        let logits = gradients.logits;
+        // The row sums to zero. At an entry with most of the weight, minus the sum of the others is more accurate.
+        let half = splat::<S>(0.5) * total.high;
+        let dominant = largest
+            .weight
+            .gt(half)
+            .select(index, zero - splat::<S>(1.0));
+        let mut sums = Sums::<S, L, 1>::zero();
+        for i in strip.vectors() {
+            // Both are zero off the support.
+            let value = load::<S>(slopes, i) - load::<S>(weights, i) * mean;
+            store::<S>(slopes, i, value);
+            let is_dominant = layout::index::<S, L>(i).eq(dominant);
+            sums.add([is_dominant.select(zero, value)]);
+        }
+        let [others] = sums.totals();
+        let others = zero - (others.high + others.low);
+        for i in strip.vectors() {
+            let is_dominant = layout::index::<S, L>(i).eq(dominant);
+            let value = is_dominant.select(others, load::<S>(slopes, i));
+            strip.prefetch_in_last_pass(i);
+            write::<S>(logits, i, value);
+            if let Some(reference) = &mut gradients.reference {
+                let log_slope = load::<S>(log_slopes, i);
+                let value = value / (log_slope * strip.q(i));
+                store::<S>(reference, i, log_slope.gt(zero).select(value, zero));
+            }
+        }
+    }
+}
+
+/// The slopes of a strip for the gradient in alpha: [`Self::at`] minus the multiple of `r` that makes it zero at the gap of
+/// the largest weight. The multiple adds nothing to the gradient, but may be most of a slope.
+struct AlphaSlopes<'a, 'g, S: Simd, L> {
+    strip: &'a Strip<'g, S, L>,
+    root: &'a Root<S>,
+    largest_gap: V<S>,
+}
+
+impl<S: Simd, L: Layout> AlphaSlopes<'_, '_, S, L> {
     /// `z = c g e^(c l)`.
     #[inline(always)]
     fn z(&self, gap: V<S>) -> V<S> {
@@ -240,7 +545,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
     /// h_i / p_i = l y r - y^2 (ln(1 + z) - z r) / z^2,    y = g e^(c l),    z = c y
     /// ```
     #[inline(always)]
-    fn alpha_slope(&self, gap: V<S>, log: V<S>) -> V<S> {
+    fn at(&self, gap: V<S>, log: V<S>) -> V<S> {
         let splat = splat::<S>;
         let Root { c, .. } = *self.root;
         let l = self.root.offset + self.root.remainder;
@@ -258,168 +563,21 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         l * y * r - curvature
     }
 
-    /// Fills [`Self::alpha_slope`] minus the multiple of `r` that makes it zero at the largest weight. The multiple adds
-    /// nothing to a gradient in alpha, but may be most of the slope.
     #[inline(always)]
-    fn fill_alpha_slopes(&self, largest: &Largest<S>, slopes: &mut [f32]) {
-        let group = self.group;
-        let one = splat::<S>(1.0);
-        let z = self.z(largest.gap);
-        let multiple = self.alpha_slope(largest.gap, log1p::<S>(z).0) * (one + z);
-        for block in group.blocks() {
+    fn fill(&self, slopes: &mut [f32]) {
+        let (strip, one) = (self.strip, splat::<S>(1.0));
+        let z = self.z(self.largest_gap);
+        let multiple = self.at(self.largest_gap, log1p::<S>(z).0) * (one + z);
+        for block in strip.blocks() {
             for i in block.clone().step_by(lanes::<S>()) {
-                store::<S>(slopes, i, log1p::<S>(self.z(group.gap(i))).0);
+                store::<S>(slopes, i, log1p::<S>(self.z(strip.gap(i))).0);
             }
             for i in block.step_by(lanes::<S>()) {
-                let gap = group.gap(i);
-                let slope = self.alpha_slope(gap, load::<S>(slopes, i));
+                let gap = strip.gap(i);
+                let slope = self.at(gap, load::<S>(slopes, i));
                 let r = (one + self.z(gap)).recip();
                 store::<S>(slopes, i, slope - multiple * r);
             }
-        }
-    }
-
-    /// [`crate::math::Row::softargmax_backward`].
-    #[inline(always)]
-    fn probabilities(
-        &self,
-        cotangent: &[f32],
-        [weights, slopes, ratios]: [&mut [f32]; 3],
-        gradients: Gradients<'_>,
-    ) -> Largest<S> {
-        let (zero, group) = (splat::<S>(0.0), self.group);
-        let is_weighed = group.summary.constant.is_none();
-        self.fill_ratios(ratios);
-        let largest = if is_weighed {
-            self.weigh(cotangent, ratios, weights).0
-        } else {
-            self.at_largest_logit(cotangent)
-        };
-        let center = largest.cotangent;
-        // An entry off the support has no weight, even if its cotangent is infinite or NaN.
-        let mut sums = Sums::<S, L, 2>::zero();
-        for i in group.vectors() {
-            let k = if is_weighed {
-                load::<S>(weights, i)
-            } else {
-                let k = self.weight(ratios, i);
-                store::<S>(weights, i, k);
-                k
-            };
-            let c = load::<S>(cotangent, i) - center;
-            sums.add([k, k.gt(zero).select(k * c, zero)]);
-        }
-        let weights = &*weights;
-        let [total, sum] = sums.totals();
-        let mean = sum.high / total.high;
-        if let Some(alpha) = gradients.alpha {
-            self.fill_alpha_slopes(&largest, slopes);
-            let mut sums = Sums::zero();
-            for i in group.vectors() {
-                let (u, slope) = (self.ratio(ratios, i), load::<S>(slopes, i));
-                let c = (load::<S>(cotangent, i) - center) - mean;
-                sums.add(group.weighted(i, [u.gt(zero).select(u * slope * c, zero)]));
-            }
-            let [sum] = group.expectations(sums);
-            store::<S>(alpha, 0, sum.high + sum.low);
-        }
-        if let Some(reference) = gradients.reference {
-            for i in group.vectors() {
-                let u = self.ratio(ratios, i);
-                let c = (load::<S>(cotangent, i) - center) - mean;
-                store::<S>(reference, i, u.gt(zero).select(u * c, zero));
-            }
-        }
-        for i in group.vectors() {
-            let k = load::<S>(weights, i);
-            let value = k * ((load::<S>(cotangent, i) - center) - mean);
-            group.prefetch_next(i);
-            write::<S>(gradients.logits, i, k.gt(zero).select(value, zero));
-        }
-        largest
-    }
-
-    /// [`crate::math::Row::log_softargmax_backward`].
-    #[inline(always)]
-    fn log_probabilities(
-        &self,
-        cotangent: &[f32],
-        [weights, slopes, ratios]: [&mut [f32]; 3],
-        mut gradients: Gradients<'_>,
-    ) {
-        let (zero, group) = (splat::<S>(0.0), self.group);
-        self.fill_ratios(ratios);
-        let (largest, index) = self.weigh(cotangent, ratios, weights);
-        let weights = &*weights;
-        if let Some(alpha) = gradients.alpha {
-            self.fill_alpha_slopes(&largest, slopes);
-            let mut sums = Sums::zero();
-            let mut totals = Sums::<S, L, 1>::zero();
-            for i in group.vectors() {
-                let (u, slope) = (self.ratio(ratios, i), load::<S>(slopes, i));
-                sums.add(group.weighted(i, [u.gt(zero).select(u * slope, zero)]));
-                totals.add([load::<S>(weights, i)]);
-            }
-            let ([mass], [total]) = (group.expectations(sums), totals.totals());
-            let mean = mass.high / total.high;
-            let mut sums = Sums::<S, L, 1>::zero();
-            for i in group.vectors() {
-                let log_slope = self.curve.log_slope(group.gap(i));
-                let slope = load::<S>(slopes, i) - log_slope * mean;
-                let term = load::<S>(cotangent, i) * slope;
-                sums.add([log_slope.gt(zero).select(term, zero)]);
-            }
-            let [sum] = sums.totals();
-            store::<S>(alpha, 0, sum.high + sum.low);
-        }
-        let mut sums = Sums::<S, L, 2>::zero();
-        for i in group.vectors() {
-            let log_slope = self.curve.log_slope(group.gap(i));
-            let scaled = load::<S>(cotangent, i) * log_slope;
-            let scaled = log_slope.gt(zero).select(scaled, zero);
-            store::<S>(slopes, i, scaled);
-            sums.add([load::<S>(weights, i), scaled]);
-        }
-        let [total, scaled_sum] = sums.totals();
-        let mean = scaled_sum.high / total.high;
-        let logits = gradients.logits;
-        // The row sums to zero. At an entry with most of the weight, minus the sum of the others is more accurate.
-        let half = splat::<S>(0.5) * total.high;
-        let dominant = largest
-            .weight
-            .gt(half)
-            .select(index, zero - splat::<S>(1.0));
-        let mut sums = Sums::<S, L, 1>::zero();
-        for i in group.vectors() {
-            // Both are zero off the support.
-            let value = load::<S>(slopes, i) - load::<S>(weights, i) * mean;
-            store::<S>(slopes, i, value);
-            let is_dominant = layout::index::<S, L>(i).eq(dominant);
-            sums.add([is_dominant.select(zero, value)]);
-        }
-        let [others] = sums.totals();
-        let others = zero - (others.high + others.low);
-        for i in group.vectors() {
-            let is_dominant = layout::index::<S, L>(i).eq(dominant);
-            let value = is_dominant.select(others, load::<S>(slopes, i));
-            group.prefetch_next(i);
-            write::<S>(logits, i, value);
-            if let Some(reference) = &mut gradients.reference {
-                let log_slope = self.curve.log_slope(group.gap(i));
-                let value = value / (log_slope * group.q(i));
-                store::<S>(reference, i, log_slope.gt(zero).select(value, zero));
-            }
-        }
-    }
-
-    /// [`crate::math::Row::value_backward`].
-    #[inline(always)]
-    fn value(&self, cotangent: &[f32], logits: &mut [MaybeUninit<f32>]) {
-        let c = load::<S>(cotangent, 0);
-        for i in self.group.vectors() {
-            let (u, _) = self.curve.at(self.group.gap(i));
-            self.group.prefetch_next(i);
-            write::<S>(logits, i, self.group.q(i) * u * c);
         }
     }
 }

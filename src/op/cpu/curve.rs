@@ -3,7 +3,7 @@
 //! The parameters of a row are vectors too. All lanes hold the same number, or each lane holds that of another row.
 
 use super::elementary::{coarse_exp, coarse_log1p, exp, expm1_over, ln, log1p};
-use super::layout::Layout;
+use super::layout::{Layout, of_strip};
 use super::solve::Found;
 use super::summary::Group;
 use super::vector::{M, V, splat};
@@ -23,6 +23,16 @@ pub(super) struct Root<S: Simd> {
     /// `u_max^-c`.
     pub b: V<S>,
 }
+
+// Not derived: that would ask for `S: Copy`.
+impl<S: Simd> Clone for Root<S> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Simd> Copy for Root<S> {}
 
 impl<S: Simd> Root<S> {
     /// The root `l = offset + remainder` for any two numbers.
@@ -57,6 +67,18 @@ impl<S: Simd> Root<S> {
             remainder: zero,
             power: coarse_exp::<S>(c * l),
             b: zero,
+        }
+    }
+
+    /// The root of the rows of a strip.
+    #[inline(always)]
+    pub fn of_strip<L: Layout>(&self, strip: usize) -> Self {
+        Self {
+            c: of_strip::<S, L>(self.c, strip),
+            offset: of_strip::<S, L>(self.offset, strip),
+            remainder: of_strip::<S, L>(self.remainder, strip),
+            power: of_strip::<S, L>(self.power, strip),
+            b: of_strip::<S, L>(self.b, strip),
         }
     }
 
@@ -117,6 +139,9 @@ pub(super) trait RatioCurve<S: Simd>: Sized {
     fn ratio(&self, exponent: V<S>) -> V<S> {
         exponent
     }
+
+    /// Whether the magnitude of alpha may be below [`super::MASS_FORM_MIN_ALPHA`].
+    const HAS_SMALL_ALPHA: bool = false;
 
     /// `u^(1 + c)`.
     fn weight(&self, gap: V<S>) -> V<S>;
@@ -242,6 +267,8 @@ impl<S: Simd, const N: usize> RatioCurve<S> for Reciprocal<S, N> {
         let (u, slope) = self.ratio_and_slope(gap);
         (u, u * slope)
     }
+
+    const HAS_SMALL_ALPHA: bool = N == 1;
 
     #[inline(always)]
     fn weight(&self, gap: V<S>) -> V<S> {
@@ -499,6 +526,8 @@ impl<S: Simd> RatioCurve<S> for General<S> {
     }
 
     const IS_SPLIT: bool = true;
+
+    const HAS_SMALL_ALPHA: bool = true;
 
     #[inline(always)]
     fn exponent(&self, gap: V<S>) -> V<S> {

@@ -74,7 +74,7 @@ pub(super) fn run<S: Simd, K: Kernel>(alpha: Option<f64>, kernel: K) -> K::Outpu
 
 /// Runs an operation in its own function, compiled for the instruction set of the caller.
 #[inline(always)]
-fn outlined<S: Simd, W: WithSimd>(operation: W) -> W::Output {
+pub(super) fn outlined<S: Simd, W: WithSimd>(operation: W) -> W::Output {
     // SAFETY: the caller is compiled for the instruction set `S` and is running, so the machine supports `S`.
     unsafe { S::vectorize(operation) }
 }

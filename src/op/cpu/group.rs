@@ -1,16 +1,16 @@
 //! A group of rows that one call of a kernel computes, in either layout.
 
-use super::backward::{Backward, Gradients};
-use super::dispatch::run;
+use super::backward::{Backward, EntryScratch, Gradients};
+use super::dispatch::{outlined, run};
 use super::layout::Layout;
 use super::output::Forward;
 use super::storage::Storage;
-use super::summary::Group;
-use super::vector::{M, MAX_LANES, Soon, as_unwritten, lanes, load, splat, store};
+use super::summary::{Group, GroupRows};
+use super::vector::{M, MAX_LANES, Soon, V, as_unwritten, lanes, load, splat, store};
 use super::{GradientRows, Rows};
 use crate::math::{RowReference, Solver};
 use crate::op::request::STATE_LEN;
-use macerator::Simd;
+use macerator::{Simd, WithSimd};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -64,10 +64,12 @@ impl LaneRoots {
 pub(in crate::op) struct GroupBuffers {
     logits: Vec<f32>,
     shifted: Vec<f32>,
+    lane_max: Vec<f32>,
     reference: Vec<f32>,
     /// The cotangent of a backward pass.
     cotangent: Vec<f32>,
-    scratch: Vec<f32>,
+    ratios: Vec<f32>,
+    log_slopes: Vec<f32>,
     /// The output of a forward pass or the gradient in the logits, if the kernel does not write to the tensor.
     values: Vec<f32>,
     weights: Vec<f32>,
@@ -80,24 +82,48 @@ pub(in crate::op) struct GroupBuffers {
 
 /// The inputs of a kernel.
 pub(super) struct GroupInputs<'a, L> {
-    logits: &'a [f32],
-    reference: RowReference<&'a [f32]>,
-    /// `c = 1 - alpha` of each lane.
+    rows: GroupRows<'a>,
+    /// `c = 1 - alpha` of each row.
     c: [f32; MAX_LANES],
-    shifted: &'a mut [f32],
-    soon: Option<Soon>,
     layout: PhantomData<L>,
 }
 
 impl<'a, L: Layout> GroupInputs<'a, L> {
+    /// Computes the first passes. Returns `None` if no row is usable.
     #[inline(always)]
     pub fn group<S: Simd>(self) -> Option<Group<'a, S, L>> {
         let c = load::<S>(&self.c, 0);
-        Group::new(self.logits, self.reference, c, self.shifted, self.soon)
+        // The first passes over short rows are most of their time, and a call would cost a tenth of it.
+        if !L::ALONG_ROW && !matches!(self.rows.reference, RowReference::Values(_)) {
+            return Group::new(self.rows, c);
+        }
+        let mut group = None;
+        outlined::<S, _>(FirstPasses {
+            rows: self.rows,
+            c,
+            group: &mut group,
+        });
+        group
     }
 }
 
-/// Rows from `first` on: as many as a vector has lanes with one row in each lane, otherwise one.
+/// The first passes over a group, which do not depend on the ratio curve.
+struct FirstPasses<'g, 'a, S: Simd, L> {
+    rows: GroupRows<'a>,
+    c: V<S>,
+    group: &'g mut Option<Group<'a, S, L>>,
+}
+
+impl<S: Simd, L: Layout> WithSimd for FirstPasses<'_, '_, S, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<T: Simd>(self) {
+        *self.group = Group::new(self.rows, self.c);
+    }
+}
+
+/// Rows from `first` on, at most as many as a vector has lanes.
 #[derive(Clone, Copy)]
 struct Entries<'r, 'a, S: Storage> {
     rows: &'r Rows<'a, S>,
@@ -139,13 +165,11 @@ impl<'a, T: Storage<Real = f32>> Entries<'_, 'a, T> {
             return T::read(rows, row);
         }
         let lanes = lanes::<S>();
-        if L::ALONG_ROW {
-            vectors.clear();
-            vectors.extend_from_slice(T::read(rows, row));
-            vectors.resize(width.next_multiple_of(lanes), padding);
+        let rows = T::read(rows, row);
+        if has_strip_of_each_row::<L>(width) {
+            pad_rows(rows, width, padding, vectors, lanes);
         } else {
             vectors.resize(width * lanes, 0.0);
-            let rows = T::read(rows, row);
             transpose(rows, width, as_unwritten(vectors), lanes, self.count);
         }
         vectors
@@ -182,9 +206,7 @@ impl<'a, T: Storage<Real = f32>> Entries<'_, 'a, T> {
         let shared = self.rows.reference_stride == 0;
         let q = if shared { q } else { &q[self.range()] };
         if L::ALONG_ROW {
-            vectors.clear();
-            vectors.extend_from_slice(q);
-            vectors.resize(columns.next_multiple_of(lanes), 0.0);
+            pad_rows(q, columns, 0.0, vectors, lanes);
         } else {
             vectors.resize(columns * lanes, 0.0);
             if shared {
@@ -199,19 +221,45 @@ impl<'a, T: Storage<Real = f32>> Entries<'_, 'a, T> {
     }
 }
 
+/// The number of entries in a strip of rows, in whole vectors.
+#[inline(always)]
+fn strip_len<S: Simd, L: Layout>(columns: usize) -> usize {
+    if L::ALONG_ROW {
+        columns.next_multiple_of(lanes::<S>())
+    } else {
+        columns * lanes::<S>()
+    }
+}
+
+/// Whether each row of this width has its own vectors. The single numbers of long rows are in lanes.
+#[inline(always)]
+fn has_strip_of_each_row<L: Layout>(width: usize) -> bool {
+    L::ALONG_ROW && width > 1
+}
+
+/// Copies rows, each with padding up to a whole number of vectors.
+#[inline(always)]
+fn pad_rows(rows: &[f32], width: usize, padding: f32, vectors: &mut Vec<f32>, lanes: usize) {
+    vectors.clear();
+    for row in rows.chunks_exact(width) {
+        vectors.extend_from_slice(row);
+        vectors.resize(vectors.len().next_multiple_of(lanes), padding);
+    }
+}
+
 /// Whether the kernels read rows of this width in place.
 #[inline(always)]
 fn fills_vectors<S: Simd, L: Layout, T: Storage>(width: usize) -> bool {
-    T::IS_REAL && L::ALONG_ROW && width.is_multiple_of(lanes::<S>())
+    T::IS_REAL && has_strip_of_each_row::<L>(width) && width.is_multiple_of(lanes::<S>())
 }
 
 /// Returns the memory of rows that the kernels write in place.
 #[inline(always)]
 fn in_place<S: Simd, L: Layout, T: Storage<Real = f32>>(
     rows: &mut [MaybeUninit<T>],
-    columns: usize,
+    width: usize,
 ) -> Option<&mut [MaybeUninit<f32>]> {
-    if rows.len() == columns && fills_vectors::<S, L, T>(columns) {
+    if fills_vectors::<S, L, T>(width) {
         T::as_real(rows)
     } else {
         None
@@ -226,8 +274,12 @@ fn scatter<S: Simd, L: Layout, T: Storage<Real = f32>>(
     width: usize,
     buffer: &mut Vec<f32>,
 ) {
-    if L::ALONG_ROW {
-        return T::write(rows, &vectors[..width]);
+    if has_strip_of_each_row::<L>(width) {
+        let vectors = vectors.chunks_exact(width.next_multiple_of(lanes::<S>()));
+        for (row, vectors) in rows.chunks_exact_mut(width).zip(vectors) {
+            T::write(row, &vectors[..width]);
+        }
+        return;
     }
     let (lanes, count) = (lanes::<S>(), rows.len() / width);
     // The lanes beyond the last row are not read.
@@ -362,7 +414,8 @@ impl GroupBuffers {
         let columns = rows.columns;
         let Self {
             shifted,
-            scratch,
+            lane_max,
+            ratios,
             slopes,
             values,
             row,
@@ -372,31 +425,35 @@ impl GroupBuffers {
         let next = entries.next_after(logits);
         let padding = f32::NEG_INFINITY;
         let logits = entries.gather::<S, L>(logits, columns, padding, &mut self.logits, row);
-        for buffer in [&mut *shifted, scratch, slopes, values] {
+        for buffer in [&mut *shifted, ratios, slopes, values] {
             buffer.resize(logits.len(), 0.0);
         }
+        lane_max.resize(count * lanes::<S>(), 0.0);
         let width = output.len() / count;
         let written = if rows.parameters.output.is_per_entry() {
             output.as_ptr().cast()
         } else {
             null()
         };
-        let soon = L::ALONG_ROW.then(|| Soon::new([next, null()], written));
-        let soon = soon.and_then(|soon| soon.prefetch_short(columns));
-        let in_place = in_place::<S, L, T>(output, columns);
+        let soon = L::ALONG_ROW.then(|| Soon::new(written, null(), next));
+        let in_place = in_place::<S, L, T>(output, width);
         let is_in_place = in_place.is_some();
         let mut roots = LaneRoots::zeroed();
         let kernel = Forward::<L> {
             inputs: GroupInputs {
-                logits,
-                reference: entries.gather_reference::<S, L>(&mut self.reference),
+                rows: GroupRows {
+                    logits,
+                    strip_len: strip_len::<S, L>(columns),
+                    reference: entries.gather_reference::<S, L>(&mut self.reference),
+                    buffer: shifted,
+                    lane_max,
+                    soon,
+                },
                 c,
-                shifted,
-                soon,
                 layout: PhantomData,
             },
             output: rows.parameters.output,
-            scratch: [scratch, slopes],
+            scratch: [ratios, slopes],
             values: in_place.unwrap_or_else(|| as_unwritten(values)),
             roots: &mut roots,
         };
@@ -430,7 +487,9 @@ impl GroupBuffers {
         let columns = rows.columns;
         let Self {
             shifted,
-            scratch,
+            lane_max,
+            ratios,
+            log_slopes,
             values,
             weights,
             slopes,
@@ -443,45 +502,30 @@ impl GroupBuffers {
         let (vectors, row) = (&mut self.logits, &mut self.row);
         let logits = entries.gather::<S, L>(logits, columns, padding, vectors, row);
         let width = cotangent.len() / count;
-        let next_cotangent = if width == columns {
-            entries.next_after(cotangent)
+        let cotangent_address = if width == columns {
+            cotangent.as_ptr()
         } else {
             null()
         };
         let (vectors, row) = (&mut self.cotangent, &mut self.cotangent_row);
-        let mut cotangent = entries.gather::<S, L>(cotangent, width, 0.0, vectors, row);
+        let cotangent = entries.gather::<S, L>(cotangent, width, 0.0, vectors, row);
         let len = logits.len();
-        for buffer in [&mut *shifted, scratch, values, weights, slopes] {
+        for buffer in [&mut *shifted, ratios, log_slopes, values, weights, slopes] {
             buffer.resize(len, 0.0);
         }
+        lane_max.resize(count * lanes::<S>(), 0.0);
         let per_entry = rows.parameters.output.is_per_entry();
         let wants_alpha = per_entry && gradients.alpha.is_some();
         let wants_reference = per_entry && gradients.reference.is_some();
-        reference_gradient.resize(len, 0.0);
-        // The divergence has no gradient in the reference here.
-        let (reference_gradient, unscaled) = if wants_reference {
-            (Some(reference_gradient.as_mut_slice()), [].as_mut_slice())
-        } else {
-            (None, reference_gradient.as_mut_slice())
-        };
+        reference_gradient.resize(if wants_reference { len } else { 0 }, 0.0);
         let mut roots = LaneRoots::zeroed();
         for (lane, state) in states.chunks_exact(STATE_LEN).enumerate() {
             [roots.root[lane], roots.remainder[lane]] = [state[0], state[1]];
         }
-        let number;
-        if L::ALONG_ROW {
-            roots.root = [roots.root[0]; MAX_LANES];
-            roots.remainder = [roots.remainder[0]; MAX_LANES];
-            if width == 1 {
-                number = [cotangent[0]; MAX_LANES];
-                cotangent = &number;
-            }
-        }
         let mut alpha_gradient = [0.0; MAX_LANES];
         let soon = match &gradients.logits {
             Some(logits) if L::ALONG_ROW => {
-                let soon = Soon::new([next, next_cotangent], logits.as_ptr().cast());
-                soon.prefetch_short(columns)
+                Some(Soon::new(cotangent_address, logits.as_ptr().cast(), next))
             }
             _ => None,
         };
@@ -492,24 +536,30 @@ impl GroupBuffers {
         let is_in_place = in_place.is_some();
         let kernel = Backward::<L> {
             inputs: GroupInputs {
-                logits,
-                reference: entries.gather_reference::<S, L>(&mut self.reference),
+                rows: GroupRows {
+                    logits,
+                    strip_len: strip_len::<S, L>(columns),
+                    reference: entries.gather_reference::<S, L>(&mut self.reference),
+                    buffer: shifted,
+                    lane_max,
+                    soon,
+                },
                 c,
-                shifted,
-                soon,
                 layout: PhantomData,
             },
             output: rows.parameters.output,
             roots: &roots,
             cotangent,
-            scratch,
-            weights,
-            slopes,
-            unscaled,
+            scratch: EntryScratch {
+                ratios,
+                weights,
+                log_slopes,
+                slopes,
+            },
             gradients: Gradients {
                 logits: in_place.unwrap_or_else(|| as_unwritten(values)),
                 alpha: wants_alpha.then_some(alpha_gradient.as_mut_slice()),
-                reference: reference_gradient,
+                reference: wants_reference.then_some(reference_gradient.as_mut_slice()),
             },
         };
         let handled = run::<S, _>(alpha, kernel);

@@ -5,6 +5,9 @@ use macerator::Simd;
 use std::marker::PhantomData;
 
 /// How the entries of rows lie in vectors.
+///
+/// A group of rows has its parameters, such as the roots, in vectors with one row in each lane. Its entries are in strips,
+/// over which the loops run: a strip holds a vector for each column of all its rows, or one long row.
 pub(in crate::op) trait Layout {
     /// Whether the lanes of a vector hold entries of one row. Otherwise, each lane holds a row of its own.
     const ALONG_ROW: bool;
@@ -49,7 +52,24 @@ impl<S: Simd> Clone for Sum<S> {
 
 impl<S: Simd> Copy for Sum<S> {}
 
-/// Sums over the entries of each row, which grow by one vector at a time.
+impl<S: Simd> Sum<S> {
+    #[inline(always)]
+    pub fn zero() -> Self {
+        let zero = splat::<S>(0.0);
+        Self {
+            high: zero,
+            low: zero,
+        }
+    }
+
+    /// The sum, less one.
+    #[inline(always)]
+    pub fn excess(self) -> V<S> {
+        (self.high - splat::<S>(1.0)) + self.low
+    }
+}
+
+/// Sums over the entries of a strip, which grow by one vector at a time.
 ///
 /// The loops are written out where the sums are needed: a closure would be compiled without the vector instructions.
 pub(super) struct Sums<S: Simd, L, const N: usize> {
@@ -111,10 +131,7 @@ impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
         if self.in_block > 0 {
             self.end_block();
         }
-        let mut result = [Sum {
-            high: zero,
-            low: zero,
-        }; N];
+        let mut result = [Sum::zero(); N];
         for (n, result) in result.iter_mut().enumerate() {
             let (sum, rest) = if L::ALONG_ROW {
                 let high = self.long_totals[n] as f32;
@@ -139,7 +156,61 @@ impl<S: Simd, L: Layout, const N: usize> Sums<S, L, N> {
     }
 }
 
-/// The largest number of each row, in each of its lanes.
+/// The number of each row of a strip, in each of its lanes.
+#[inline(always)]
+pub(super) fn of_strip<S: Simd, L: Layout>(rows: V<S>, strip: usize) -> V<S> {
+    if !L::ALONG_ROW {
+        return rows;
+    }
+    let mut numbers = [0.0; MAX_LANES];
+    store::<S>(&mut numbers, 0, rows);
+    splat::<S>(numbers[strip])
+}
+
+/// The inverse of [`of_strip`] for the rows of one strip.
+#[inline(always)]
+pub(super) fn set_strip<S: Simd, L: Layout>(rows: &mut V<S>, strip: usize, values: V<S>) {
+    *rows = if L::ALONG_ROW {
+        let is_row = load::<S>(&LANES, 0).eq(splat::<S>(strip as f32));
+        is_row.select(values, *rows)
+    } else {
+        values
+    };
+}
+
+/// [`of_strip`] for truth values.
+#[inline(always)]
+pub(super) fn of_strip_mask<S: Simd, L: Layout>(rows: &M<S>, strip: usize) -> M<S> {
+    let numbers = rows.select(splat::<S>(1.0), splat::<S>(0.0));
+    of_strip::<S, L>(numbers, strip).gt(splat::<S>(0.0))
+}
+
+/// [`set_strip`] for numbers in memory.
+#[inline(always)]
+pub(super) fn store_strip<S: Simd, L: Layout>(rows: &mut [f32], strip: usize, values: V<S>) {
+    if L::ALONG_ROW {
+        let mut numbers = [0.0; MAX_LANES];
+        store::<S>(&mut numbers, 0, values);
+        rows[strip] = numbers[0];
+    } else {
+        store::<S>(rows, 0, values);
+    }
+}
+
+/// [`set_strip`] for sums.
+#[inline(always)]
+pub(super) fn set_sums<S: Simd, L: Layout, const N: usize>(
+    rows: &mut [Sum<S>; N],
+    strip: usize,
+    sums: [Sum<S>; N],
+) {
+    for (rows, sum) in rows.iter_mut().zip(sums) {
+        set_strip::<S, L>(&mut rows.high, strip, sum.high);
+        set_strip::<S, L>(&mut rows.low, strip, sum.low);
+    }
+}
+
+/// The largest number of each row of a strip, in each of its lanes.
 #[inline(always)]
 pub(super) fn max<S: Simd, L: Layout>(values: V<S>) -> V<S> {
     if L::ALONG_ROW {
@@ -149,7 +220,7 @@ pub(super) fn max<S: Simd, L: Layout>(values: V<S>) -> V<S> {
     }
 }
 
-/// The sum of the numbers of each row, in each of its lanes.
+/// The sum of the numbers of each row of a strip, in each of its lanes.
 #[inline(always)]
 pub(super) fn sum<S: Simd, L: Layout>(values: V<S>) -> V<S> {
     if L::ALONG_ROW {
@@ -159,7 +230,7 @@ pub(super) fn sum<S: Simd, L: Layout>(values: V<S>) -> V<S> {
     }
 }
 
-/// The smallest number of each row, in each of its lanes.
+/// The smallest number of each row of a strip, in each of its lanes.
 #[inline(always)]
 pub(super) fn min<S: Simd, L: Layout>(values: V<S>) -> V<S> {
     if L::ALONG_ROW {

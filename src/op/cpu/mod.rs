@@ -2,8 +2,8 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `group` | a group of rows of `f32`: one row in each lane of a vector, or one long row |
-//! | `layout` | these two layouts, and the sums over a row in each |
+//! | `group` | a group of rows of `f32`: short rows, one in each lane of a vector, or long ones |
+//! | `layout` | these two layouts, the strips of a group, and the sums over a strip |
 //! | `summary`, `solve` | the largest logit and the gaps of a group, then its roots |
 //! | `output`, `backward` | the outputs and the gradients |
 //! | `curve` | the ratio as a function of the gap |
@@ -275,6 +275,25 @@ impl<'a, S: Storage> Rows<'a, S> {
         }
     }
 
+    /// The number of rows in the group that begins at a row, of the rows that are left.
+    #[inline(always)]
+    fn group_len<V: Simd, L: Layout>(&self, first: usize, left: usize) -> usize {
+        let most = left.min(lanes::<V>());
+        if !L::ALONG_ROW {
+            return most;
+        }
+        let most = most.min(GROUP_ENTRIES / self.columns).max(1);
+        match self.alpha_rows {
+            None => most,
+            // The kernels of a number are faster.
+            Some(alphas) => {
+                let alphas = &alphas[first..first + most];
+                let is_other = |alpha: &S::Real| *alpha != alphas[0];
+                alphas.iter().position(is_other).unwrap_or(most).max(1)
+            }
+        }
+    }
+
     /// The number of values in a row's output.
     fn output_width(&self) -> usize {
         if self.parameters.output.is_per_entry() {
@@ -360,6 +379,10 @@ impl<'g, S: Storage> GradientRows<'g, S> {
 /// computes this many entries.
 const PARALLEL_ENTRIES: usize = 4 * 1024;
 
+/// Largest number of entries in a group of several long rows. Their roots are found at the same time, so the latency of
+/// a step is that of one row, but their entries are to stay in the first cache.
+const GROUP_ENTRIES: usize = 4 * 1024;
+
 /// The buffers of a task.
 struct Scratch<F> {
     logits: Vec<F>,
@@ -394,36 +417,47 @@ impl<S: Storage> WithSimd for Forward<'_, '_, S> {
     #[inline(always)]
     fn with_simd<V: Simd>(self) {
         if self.rows.columns <= MAX_COLUMNS_ACROSS {
-            self.run::<V, AcrossRows>(lanes::<V>());
+            self.run::<V, AcrossRows>();
         } else {
-            self.run::<V, AlongRow>(1);
+            self.run::<V, AlongRow>();
         }
     }
 }
 
 impl<S: Storage> Forward<'_, '_, S> {
-    /// Computes the rows in groups of `group` rows.
+    /// Computes the rows in groups.
     #[inline(always)]
-    fn run<V: Simd, L: Layout>(self, group: usize) {
+    fn run<V: Simd, L: Layout>(self) {
         let mut scratch = Scratch::default();
-        let rows = self.rows;
-        let mut first = self.first;
-        let outputs = self.output.chunks_mut(group * self.width);
-        for (output, states) in outputs.zip(self.states.chunks_mut(group * STATE_LEN)) {
+        let Self {
+            rows,
+            mut first,
+            width,
+            mut output,
+            mut states,
+        } = self;
+        while !states.is_empty() {
+            let left = states.len() / STATE_LEN;
+            let count = rows.group_len::<V, L>(first, left);
+            let (group_output, other_output) = output.split_at_mut(count * width);
+            let (group_states, other_states) = states.split_at_mut(count * STATE_LEN);
+            (output, states) = (other_output, other_states);
             let buffers = &mut scratch.group;
-            let handled = S::Real::group_forward::<V, L, S>(buffers, rows, first, output, states);
-            if !handled.has_all(states.len() / STATE_LEN) {
-                let rows = output.chunks_exact_mut(self.width);
-                for (i, (y, state)) in rows.zip(states.chunks_exact_mut(STATE_LEN)).enumerate() {
+            let handled =
+                S::Real::group_forward::<V, L, S>(buffers, rows, first, group_output, group_states);
+            if !handled.has_all(count) {
+                let outputs = group_output.chunks_exact_mut(width);
+                let group = outputs.zip(group_states.chunks_exact_mut(STATE_LEN));
+                for (i, (y, state)) in group.enumerate() {
                     if handled.has(i) {
                         continue;
                     }
-                    let row = self.rows.row(first + i, &mut scratch.logits);
+                    let row = rows.row(first + i, &mut scratch.logits);
                     let found = scalar::forward(&mut scratch.f64_buffers, row, y);
                     state.copy_from_slice(&found);
                 }
             }
-            first += group;
+            first += count;
         }
     }
 }
@@ -443,22 +477,23 @@ impl<S: Storage> WithSimd for Backward<'_, '_, S> {
     #[inline(always)]
     fn with_simd<V: Simd>(self) {
         if self.rows.columns <= MAX_COLUMNS_ACROSS {
-            self.run::<V, AcrossRows>(lanes::<V>());
+            self.run::<V, AcrossRows>();
         } else {
-            self.run::<V, AlongRow>(1);
+            self.run::<V, AlongRow>();
         }
     }
 }
 
 impl<S: Storage> Backward<'_, '_, S> {
     #[inline(always)]
-    fn run<V: Simd, L: Layout>(mut self, group: usize) {
+    fn run<V: Simd, L: Layout>(mut self) {
         let mut scratch = Scratch::default();
         let (width, columns) = (self.rows.output_width(), self.rows.columns);
         let per_entry = self.rows.parameters.output.is_per_entry();
         let mut first = self.first;
         while self.gradients.count > 0 {
-            let mut gradients = self.gradients.split_off(group, columns);
+            let count = self.rows.group_len::<V, L>(first, self.gradients.count);
+            let mut gradients = self.gradients.split_off(count, columns);
             let last = first + gradients.count;
             let states = &self.states[first * STATE_LEN..last * STATE_LEN];
             let cotangent = &self.cotangent[first * width..last * width];

@@ -4,9 +4,9 @@ use super::curve::{RatioCurve, Root};
 use super::dispatch::{CurveKind, Kernel};
 use super::elementary::{expm1_over, ln};
 use super::group::{GroupInputs, Handled, LaneRoots};
-use super::layout::{Layout, Sums};
-use super::summary::Group;
-use super::vector::{V, load, splat, store, write};
+use super::layout::{Layout, Sums, set_strip};
+use super::summary::Strip;
+use super::vector::{V, splat, store, write};
 use super::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE};
 use crate::math::Output;
 use macerator::Simd;
@@ -38,15 +38,25 @@ impl<L: Layout> Kernel for Forward<'_, L> {
         let mut handled = found.found;
         match self.output {
             Output::Probabilities => {}
-            Output::LogProbabilities => group.write_log(&O::RatioCurve::new(&root), values),
+            Output::LogProbabilities => {
+                for n in group.strips() {
+                    let curve = O::RatioCurve::new(&root.of_strip::<L>(n));
+                    group.strip(n).write_log(&curve, values);
+                }
+            }
             Output::Value | Output::Divergence => {
-                let (value, divergence) =
-                    group.value_and_divergence(&O::RatioCurve::new(&root), &root);
-                let number = if self.output == Output::Value {
-                    value
-                } else {
-                    divergence
-                };
+                let mut number = splat::<S>(0.0);
+                for n in group.strips() {
+                    let root = root.of_strip::<L>(n);
+                    let curve = O::RatioCurve::new(&root);
+                    let (value, divergence) = group.strip(n).value_and_divergence(&curve, &root);
+                    let strip_number = if self.output == Output::Value {
+                        value
+                    } else {
+                        divergence
+                    };
+                    set_strip::<S, L>(&mut number, n, strip_number);
+                }
                 write::<S>(values, 0, number);
                 let largest = number.abs().max(splat::<S>(1.0)) * splat::<S>(MAX_DERIVATIVE);
                 handled = handled & root.derivative_at_max().abs().le(largest);
@@ -59,35 +69,35 @@ impl<L: Layout> Kernel for Forward<'_, L> {
     }
 }
 
-impl<S: Simd, L: Layout> Group<'_, S, L> {
+impl<S: Simd, L: Layout> Strip<'_, S, L> {
     /// Writes `ln p`.
     #[inline(always)]
     fn write_log(&self, curve: &impl RatioCurve<S>, values: &mut [MaybeUninit<f32>]) {
-        let constant = ln::<S>(self.summary.constant.unwrap_or(splat::<S>(1.0)));
+        let constant = ln::<S>(self.constant.unwrap_or(splat::<S>(1.0)));
         let (negative_infinity, infinite) =
             (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
         for i in self.vectors() {
             let gap = self.gap(i);
-            let log_q = match self.summary.constant {
+            let log_q = match self.constant {
                 Some(_) => constant,
-                None => ln::<S>(load::<S>(self.reference, i)),
+                None => ln::<S>(self.q(i)),
             };
             let log_p = gap
                 .lt(infinite)
                 .select(log_q + curve.log_u(gap), negative_infinity);
-            self.prefetch_next(i);
+            self.prefetch_in_last_pass(i);
             write::<S>(values, i, log_p);
         }
     }
 
     /// Computes the value and the divergence by the formulas at [`MASS_FORM_MIN_ALPHA`].
     #[inline(always)]
-    fn value_and_divergence(&self, curve: &impl RatioCurve<S>, root: &Root<S>) -> (V<S>, V<S>) {
+    fn value_and_divergence<C: RatioCurve<S>>(&self, curve: &C, root: &Root<S>) -> (V<S>, V<S>) {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let infinite = splat::<S>(f32::INFINITY);
         let alpha = one - root.c;
         let by_mass = alpha.abs().ge(splat::<S>(MASS_FORM_MIN_ALPHA));
-        let by_entry = !by_mass.all();
+        let by_entry = C::HAS_SMALL_ALPHA && !by_mass.all();
         let top = root.derivative_at_max();
         let mut sums = Sums::zero();
         for i in self.vectors() {
@@ -104,11 +114,11 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             sums.add(self.weighted(i, [u, u * y, conjugate, v, v * y]));
         }
         let [mass, mean, mut conjugate, slope, divergence_slope] = self.expectations(sums);
-        let excess = (mass.high - self.summary.total.high) + (mass.low - self.summary.total.low);
+        let excess = (mass.high - self.total.high) + (mass.low - self.total.low);
         let from_mass = (excess - root.c * mean.high) / alpha;
         conjugate.high = by_mass.select(from_mass, conjugate.high);
-        let value = (self.summary.max - top) + conjugate.high;
-        let excess = Self::excess(mass);
+        let value = (self.max - top) + conjugate.high;
+        let excess = mass.excess();
         let per_mass = divergence_slope.high / slope.high;
         let divergence = (mean.high - excess * per_mass) - conjugate.high;
         // Rounding may make the divergence negative.

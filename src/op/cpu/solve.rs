@@ -3,7 +3,7 @@
 
 use super::curve::{General, PowerCurve, RatioCurve, Root};
 use super::elementary::{coarse_exp, coarse_ln, exp, ln, log1p_over};
-use super::layout::{self, Layout, Sum, Sums};
+use super::layout::{Layout, Sum, Sums, of_strip, set_strip, set_sums};
 use super::summary::{Group, Summary};
 use super::vector::{M, V, copy_mask, lanes, load, splat, store, write};
 use crate::math::Solver;
@@ -162,43 +162,15 @@ impl<S: Simd> Summary<S> {
 }
 
 impl<S: Simd, L: Layout> Group<'_, S, L> {
-    /// `S - 1`.
-    #[inline(always)]
-    pub fn excess(sum: Sum<S>) -> V<S> {
-        (sum.high - splat::<S>(1.0)) + sum.low
-    }
-
     /// The distance between the sampled vectors of a long row.
     #[inline(always)]
     fn sample_stride(&self) -> usize {
-        let strides = self.len() / SAMPLE;
+        let strides = self.strip_len() / SAMPLE;
         if L::ALONG_ROW && self.summary.constant.is_some() && strides >= 4 {
             strides
         } else {
             1
         }
-    }
-
-    /// The expectations over a row from the sums over a sample and the terms of the largest logit of each lane, which the
-    /// sample has in the lanes of the mask. A few of the largest logits may have most of the mass, and the sample may
-    /// contain none of them.
-    #[inline(always)]
-    fn of_sample(
-        &self,
-        stride: usize,
-        sums: [V<S>; 3],
-        at_largest: [V<S>; 3],
-        has_largest: &M<S>,
-    ) -> [V<S>; 3] {
-        let vectors = self.len() / lanes::<S>();
-        let weight = splat::<S>(vectors as f32 / vectors.div_ceil(stride) as f32);
-        let mut moments = at_largest;
-        for n in 0..3 {
-            let other = sums[n] - has_largest.select(at_largest[n], splat::<S>(0.0));
-            let sum = other.mul_add(weight, at_largest[n]);
-            moments[n] = layout::sum::<S, L>(sum) * self.q(0);
-        }
-        moments
     }
 
     /// The roots of the rows that have converged and are accurate, from the mass and its derivative in the root.
@@ -221,19 +193,28 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
     ) -> Found<S> {
         let zero = splat::<S>(0.0);
         let c = self.summary.c;
-        let mut sums = Sums::zero();
-        for i in self.vectors() {
-            let ratio = exp::<S>(zero - self.gap(i));
-            store::<S>(ratios, i, ratio);
-            sums.add(self.weighted(i, [ratio]));
+        let mut totals = [Sum::zero()];
+        for n in self.strips() {
+            let strip = self.strip(n);
+            let mut sums = Sums::zero();
+            for i in strip.vectors() {
+                let ratio = exp::<S>(zero - strip.gap(i));
+                store::<S>(ratios, i, ratio);
+                sums.add(strip.weighted(i, [ratio]));
+            }
+            set_sums::<S, L, 1>(&mut totals, n, strip.expectations(sums));
         }
-        let [sum] = self.expectations(sums);
+        let [sum] = totals;
         let total = sum.high + sum.low;
         if let Some(p) = output {
             let scale = splat::<S>(1.0) / total;
-            for i in self.vectors() {
-                self.prefetch_next(i);
-                write::<S>(p, i, load::<S>(ratios, i) * (self.q(i) * scale));
+            for n in self.strips() {
+                let strip = self.strip(n);
+                let scale = of_strip::<S, L>(scale, n);
+                for i in strip.vectors() {
+                    strip.prefetch_in_last_pass(i);
+                    write::<S>(p, i, load::<S>(ratios, i) * (strip.q(i) * scale));
+                }
             }
         }
         let root = Root::new(c, zero - ln::<S>(total), zero);
@@ -256,39 +237,48 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         let longest = self.summary.last_coarse_step();
         let mut done = copy_mask(&unusable);
         for _ in 0..MAX_COARSE_STEPS {
-            let curve = General::new(&Root::coarse(c, l));
-            let moments = if stride > 1 {
-                let mut sums = [zero; 3];
-                let mut has_largest = zero.lt(zero);
-                for i in self.sample(stride) {
-                    let gap = self.gap(i);
-                    has_largest = has_largest | gap.eq(self.summary.lane_gap);
-                    let (log_u, r) = curve.coarse_exponent_and_slope(gap);
-                    add_moments(&mut sums, coarse_exp::<S>(log_u), r);
-                }
-                let (log_u, r) = curve.coarse_exponent_and_slope(self.summary.lane_gap);
-                let mut at_largest = [zero; 3];
-                add_moments(&mut at_largest, coarse_exp::<S>(log_u), r);
-                self.of_sample(stride, sums, at_largest, &has_largest)
-            } else {
-                let mut sums = Sums::zero();
-                // In one loop, the latency of the two functions would bound the speed.
-                for block in self.blocks() {
-                    for i in block.clone().step_by(lanes::<S>()) {
-                        let (log_u, r) = curve.coarse_exponent_and_slope(self.gap(i));
-                        store::<S>(ratios, i, log_u);
-                        store::<S>(slopes, i, r);
+            let root = Root::coarse(c, l);
+            let mut moments = [zero; 3];
+            for n in self.strips_left(&done) {
+                let strip = self.strip(n);
+                let curve = General::new(&root.of_strip::<L>(n));
+                let strip_moments = if stride > 1 {
+                    let mut sums = [zero; 3];
+                    let mut has_largest = zero.lt(zero);
+                    for i in strip.sample(stride) {
+                        let gap = strip.gap(i);
+                        has_largest = has_largest | gap.eq(strip.lane_gap);
+                        let (log_u, r) = curve.coarse_exponent_and_slope(gap);
+                        add_moments(&mut sums, coarse_exp::<S>(log_u), r);
                     }
-                    let mut moments = [zero; 3];
-                    for i in block.step_by(lanes::<S>()) {
-                        let u = coarse_exp::<S>(load::<S>(ratios, i));
-                        let [u] = self.weighted(i, [u]);
-                        add_moments(&mut moments, u, load::<S>(slopes, i));
+                    let (log_u, r) = curve.coarse_exponent_and_slope(strip.lane_gap);
+                    let mut at_largest = [zero; 3];
+                    add_moments(&mut at_largest, coarse_exp::<S>(log_u), r);
+                    strip.of_sample(stride, sums, at_largest, &has_largest)
+                } else {
+                    let mut sums = Sums::zero();
+                    // In one loop, the latency of the two functions would bound the speed.
+                    for block in strip.blocks() {
+                        for i in block.clone().step_by(lanes::<S>()) {
+                            let (log_u, r) = curve.coarse_exponent_and_slope(strip.gap(i));
+                            store::<S>(ratios, i, log_u);
+                            store::<S>(slopes, i, r);
+                        }
+                        let mut moments = [zero; 3];
+                        for i in block.step_by(lanes::<S>()) {
+                            let u = coarse_exp::<S>(load::<S>(ratios, i));
+                            let [u] = strip.weighted(i, [u]);
+                            add_moments(&mut moments, u, load::<S>(slopes, i));
+                        }
+                        sums.add_block(moments);
                     }
-                    sums.add_block(moments);
+                    strip.expectations(sums).map(|sum| sum.high)
+                };
+                for (moment, strip_moment) in moments.iter_mut().zip(strip_moments) {
+                    set_strip::<S, L>(moment, n, strip_moment);
                 }
-                self.expectations(sums).map(|sum| sum.high)
-            };
+            }
+            let curve = General::new(&root);
             let log = curve.coarse_deformed(l + coarse_ln::<S>(moments[0]));
             let d = step::<S, 3>(c, [log, one], moments).d;
             let (next, _) = clamp_to_bracket::<S>(l - curve.coarse_step(d), lo, hi, hi);
@@ -310,26 +300,30 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         let (mut last_step, mut slope) = (zero, zero);
         done = copy_mask(&unusable);
         for _ in 0..Solver::NEWTON_STEPS {
-            let curve = General::new(&root);
-            let mut sums = Sums::zero();
-            for block in self.blocks() {
-                for i in block.clone().step_by(lanes::<S>()) {
-                    let (exponent, r) = curve.exponent_and_slope(self.gap(i));
-                    store::<S>(ratios, i, exponent);
-                    store::<S>(slopes, i, r);
+            let mut sums = [Sum::zero(); 4];
+            for n in self.strips_left(&done) {
+                let strip = self.strip(n);
+                let curve = General::new(&root.of_strip::<L>(n));
+                let mut strip_sums = Sums::zero();
+                for block in strip.blocks() {
+                    for i in block.clone().step_by(lanes::<S>()) {
+                        let (exponent, r) = curve.exponent_and_slope(strip.gap(i));
+                        store::<S>(ratios, i, exponent);
+                        store::<S>(slopes, i, r);
+                    }
+                    for i in block.clone().step_by(lanes::<S>()) {
+                        store::<S>(ratios, i, curve.ratio(load::<S>(ratios, i)));
+                    }
+                    let mut moments = [zero; 4];
+                    for i in block.step_by(lanes::<S>()) {
+                        let [u] = strip.weighted(i, [load::<S>(ratios, i)]);
+                        add_moments(&mut moments, u, load::<S>(slopes, i));
+                    }
+                    strip_sums.add_block(moments);
                 }
-                for i in block.clone().step_by(lanes::<S>()) {
-                    store::<S>(ratios, i, curve.ratio(load::<S>(ratios, i)));
-                }
-                let mut moments = [zero; 4];
-                for i in block.step_by(lanes::<S>()) {
-                    let [u] = self.weighted(i, [load::<S>(ratios, i)]);
-                    add_moments(&mut moments, u, load::<S>(slopes, i));
-                }
-                sums.add_block(moments);
+                set_sums::<S, L, 4>(&mut sums, n, strip.expectations(strip_sums));
             }
-            let sums = self.expectations(sums);
-            let e = Self::excess(sums[0]);
+            let e = sums[0].excess();
             let l = root.offset + root.remainder;
             hi = e.ge(zero).select(hi.min(l), hi);
             lo = e.ge(zero).select(lo, lo.max(l));
@@ -359,13 +353,18 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             let third = second * (one + c + c) * splat::<S>(1.0 / 3.0);
             let fourth = third * (one + c + c + c) * splat::<S>(0.25);
             let fifth = fourth * (one + splat::<S>(4.0) * c) * splat::<S>(0.2);
-            for i in self.vectors() {
-                let y = a * load::<S>(slopes, i);
-                let factor = y.mul_add(y.mul_add(y.mul_add(fifth, fourth), third), second);
-                let factor = y.mul_add(y.mul_add(factor, one), one);
-                let updated = load::<S>(ratios, i) * factor.max(zero);
-                self.prefetch_next(i);
-                write::<S>(p, i, updated * self.q(i));
+            for n in self.strips() {
+                let strip = self.strip(n);
+                let [a, second, third, fourth, fifth] =
+                    [a, second, third, fourth, fifth].map(|x| of_strip::<S, L>(x, n));
+                for i in strip.vectors() {
+                    let y = a * load::<S>(slopes, i);
+                    let factor = y.mul_add(y.mul_add(y.mul_add(fifth, fourth), third), second);
+                    let factor = y.mul_add(y.mul_add(factor, one), one);
+                    let updated = load::<S>(ratios, i) * factor.max(zero);
+                    strip.prefetch_in_last_pass(i);
+                    write::<S>(p, i, updated * strip.q(i));
+                }
             }
         }
         self.found(
@@ -394,51 +393,66 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         // Jensen's inequality, as in `start`.
         let mean = b_at_lo - c * self.summary.mean_gap;
         let mut b = (mean.gt(least) & mean.lt(most)).select(mean, b_at_hi);
-        let mut stride = self.sample_stride();
+        let stride = self.sample_stride();
         let longest = splat::<S>(if C::MOMENTS == 4 {
             COARSE_STEP
         } else {
             COARSE_STEP_AT_EDGE
         });
-        let (mut previous_step, mut slope) = (zero, zero);
         let mut done = copy_mask(&unusable);
-        for n in 0..Solver::NEWTON_STEPS {
-            let curve = C::with_b(c, b);
-            if stride > 1 {
+        let steps = if stride > 1 { MAX_COARSE_STEPS } else { 0 };
+        for _ in 0..steps {
+            let mut moments = [zero; 3];
+            for n in self.strips_left(&done) {
+                let strip = self.strip(n);
+                let curve = C::with_b(of_strip::<S, L>(c, n), of_strip::<S, L>(b, n));
                 let mut sums = [zero; 3];
                 let mut has_largest = zero.lt(zero);
-                for i in self.sample(stride) {
-                    let gap = self.gap(i);
-                    has_largest = has_largest | gap.eq(self.summary.lane_gap);
+                for i in strip.sample(stride) {
+                    let gap = strip.gap(i);
+                    has_largest = has_largest | gap.eq(strip.lane_gap);
                     let terms = curve.moments(gap);
                     for (sum, term) in sums.iter_mut().zip(terms) {
                         *sum += term;
                     }
                 }
-                let [u, v, x, _] = curve.moments(self.summary.lane_gap);
-                let [s, w, x] = self.of_sample(stride, sums, [u, v, x], &has_largest);
-                let d = step::<S, 3>(c, C::deformed_log1p(s - one), [s, w * b, x * (b * b)]).d;
-                let (next, _) = clamp_to_bracket::<S>(b + b * c * d, least, most, b_at_hi);
-                let short = (next - b).abs().le((c * b).abs() * longest);
-                b = next;
-                if short.all() || n == MAX_COARSE_STEPS {
-                    stride = 1;
+                let [u, v, x, _] = curve.moments(strip.lane_gap);
+                let strip_moments = strip.of_sample(stride, sums, [u, v, x], &has_largest);
+                for (moment, strip_moment) in moments.iter_mut().zip(strip_moments) {
+                    set_strip::<S, L>(moment, n, strip_moment);
                 }
-                continue;
             }
-            let mut sums = Sums::zero();
-            for block in self.blocks() {
-                let mut moments = [zero; 4];
-                for i in block.step_by(lanes::<S>()) {
-                    let terms = self.weighted(i, curve.moments(self.gap(i)));
-                    for (sum, term) in moments.iter_mut().zip(terms).take(C::MOMENTS) {
-                        *sum += term;
+            let [s, w, x] = moments;
+            let d = step::<S, 3>(c, C::deformed_log1p(s - one), [s, w * b, x * (b * b)]).d;
+            let (next, _) = clamp_to_bracket::<S>(b + b * c * d, least, most, b_at_hi);
+            let is_short = (next - b).abs().le((c * b).abs() * longest);
+            b = done.select(b, next);
+            done = done | is_short;
+            if done.all() {
+                break;
+            }
+        }
+        let (mut previous_step, mut slope) = (zero, zero);
+        done = copy_mask(&unusable);
+        for _ in 0..Solver::NEWTON_STEPS {
+            let mut sums = [Sum::zero(); 4];
+            for n in self.strips_left(&done) {
+                let strip = self.strip(n);
+                let curve = C::with_b(of_strip::<S, L>(c, n), of_strip::<S, L>(b, n));
+                let mut strip_sums = Sums::zero();
+                for block in strip.blocks() {
+                    let mut moments = [zero; 4];
+                    for i in block.step_by(lanes::<S>()) {
+                        let terms = strip.weighted(i, curve.moments(strip.gap(i)));
+                        for (sum, term) in moments.iter_mut().zip(terms).take(C::MOMENTS) {
+                            *sum += term;
+                        }
                     }
+                    strip_sums.add_block(moments);
                 }
-                sums.add_block(moments);
+                set_sums::<S, L, 4>(&mut sums, n, strip.expectations(strip_sums));
             }
-            let sums = self.expectations(sums);
-            let e = Self::excess(sums[0]);
+            let e = sums[0].excess();
             // S decreases in b for c > 0 and increases for c < 0.
             let below = (e * c).ge(zero);
             least = below.select(b, least);
@@ -466,10 +480,13 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             previous_step = inside.select(step, zero);
         }
         if let Some(p) = output {
-            let curve = C::with_b(c, b);
-            for i in self.vectors() {
-                self.prefetch_next(i);
-                write::<S>(p, i, self.q(i) * curve.at(self.gap(i)).0);
+            for n in self.strips() {
+                let strip = self.strip(n);
+                let curve = C::with_b(of_strip::<S, L>(c, n), of_strip::<S, L>(b, n));
+                for i in strip.vectors() {
+                    strip.prefetch_in_last_pass(i);
+                    write::<S>(p, i, strip.q(i) * curve.at(strip.gap(i)).0);
+                }
             }
         }
         self.found(

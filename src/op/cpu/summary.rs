@@ -1,7 +1,7 @@
 //! The first passes over a group of rows: [`crate::math::Row::new`].
 
 use super::elementary::{exp, ln};
-use super::layout::{self, Layout, Sum, Sums};
+use super::layout::{self, Layout, Sum, Sums, of_strip, set_strip};
 use super::vector::{M, Soon, V, copy_mask, lanes, load, splat, store};
 use crate::math::{MAX_ALPHA, Real, RowReference, Solver};
 use macerator::Simd;
@@ -22,8 +22,6 @@ pub(super) struct Summary<S: Simd> {
     /// Rows within the range of these kernels.
     pub usable: M<S>,
     pub max: V<S>,
-    /// The smallest gap of the entries in each lane.
-    pub lane_gap: V<S>,
     /// The reference of every allowed entry, if the reference is not given.
     pub constant: Option<V<S>>,
     /// The sum of the reference over the allowed entries.
@@ -47,7 +45,7 @@ impl<S: Simd> Summary<S> {
     }
 }
 
-/// What the first pass over the logits finds in each lane.
+/// What the first pass over the logits of a strip finds in each lane.
 struct Extremes<S: Simd> {
     max: V<S>,
     /// The smallest logit of an allowed entry.
@@ -65,14 +63,14 @@ struct Extremes<S: Simd> {
 
 impl<S: Simd> Extremes<S> {
     #[inline(always)]
-    fn new(logits: &[f32], soon: Option<Soon>) -> Self {
+    fn new(logits: &[f32], start: usize, soon: Option<Soon>) -> Self {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let (lowest, infinite) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
         let (mut max, mut min, mut sum) = (lowest, infinite, zero);
         let mut anchor = load::<S>(logits, 0);
         for i in (0..logits.len()).step_by(lanes::<S>()) {
             if let Some(soon) = &soon {
-                soon.prefetch_written::<S>(i);
+                soon.in_first_pass::<S>(start + i);
             }
             let x = load::<S>(logits, i);
             max = max.max(x);
@@ -147,71 +145,146 @@ impl<S: Simd> Extremes<S> {
 pub(super) struct Group<'a, S: Simd, L> {
     /// The logits, less a number for each row. A masked entry is `-inf`.
     shifted: &'a [f32],
+    /// The number of entries in a strip, in whole vectors.
+    strip_len: usize,
     /// The largest number of each row in [`Self::shifted`].
     top: V<S>,
-    /// The reference, if it is given.
-    pub reference: &'a [f32],
+    /// The reference of all strips or, if they share it, of one. Empty if it is not given.
+    reference: &'a [f32],
+    /// The largest logit in each lane of a long row.
+    lane_max: &'a [f32],
     pub summary: Summary<S>,
     soon: Option<Soon>,
     layout: PhantomData<L>,
 }
 
-impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
-    /// Computes the summary of logits that are padded with masked entries. Returns `None` if no row is usable.
-    ///
-    /// The buffer is as long as the logits, which take its place if every row is usable and the reference is not given.
+/// A strip of a group, with the numbers of its rows in their lanes.
+pub(super) struct Strip<'a, S: Simd, L> {
+    shifted: &'a [f32],
+    first: usize,
+    end: usize,
+    top: V<S>,
+    reference: &'a [f32],
+    /// The distance from an entry of the group to its reference.
+    reference_shift: usize,
+    /// [`Summary::constant`].
+    pub constant: Option<V<S>>,
+    /// [`Summary::total`].
+    pub total: Sum<S>,
+    pub max: V<S>,
+    /// The smallest gap in each lane of a long row.
+    pub lane_gap: V<S>,
+    soon: Option<Soon>,
+    layout: PhantomData<L>,
+}
+
+// Not derived: that would ask for `S: Copy` and `L: Copy`.
+impl<S: Simd, L> Clone for Strip<'_, S, L> {
     #[inline(always)]
-    pub fn new(
-        logits: &'a [f32],
-        reference: RowReference<&'a [f32]>,
-        c: V<S>,
-        buffer: &'a mut [f32],
-        soon: Option<Soon>,
-    ) -> Option<Self> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Simd, L> Copy for Strip<'_, S, L> {}
+
+/// The inputs of [`Group::new`].
+pub(super) struct GroupRows<'a> {
+    /// The logits, padded with masked entries.
+    pub logits: &'a [f32],
+    /// The number of entries in a strip.
+    pub strip_len: usize,
+    pub reference: RowReference<&'a [f32]>,
+    /// As long as the logits, which take its place if every row is usable and the reference is not given.
+    pub buffer: &'a mut [f32],
+    /// One vector for each strip.
+    pub lane_max: &'a mut [f32],
+    pub soon: Option<Soon>,
+}
+
+impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
+    /// Computes the summary of some rows. Returns `None` if no row is usable.
+    #[inline(always)]
+    pub fn new(rows: GroupRows<'a>, c: V<S>) -> Option<Self> {
+        let GroupRows {
+            logits,
+            strip_len,
+            reference,
+            buffer,
+            lane_max,
+            soon,
+        } = rows;
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let largest = splat::<S>(f32::MAX);
         let given = match reference {
             RowReference::Values(q) => Some(q),
             RowReference::Uniform | RowReference::Ones => None,
         };
+        let strips = logits.len() / strip_len;
+        // The rows may share one reference.
+        let reference_start = |q: &[f32], n: usize| (n * strip_len).min(q.len() - strip_len);
         let in_range = c.ge(splat::<S>((1.0 - Solver::NEWTON_MAX_ALPHA) as f32))
             & c.le(splat::<S>((1.0 + MAX_ALPHA) as f32));
-        let extremes = match given {
-            None => Extremes::new(logits, soon),
-            Some(q) => Extremes::with_reference(logits, q),
-        };
-        let max = layout::max::<S, L>(extremes.max);
-        let min = layout::min::<S, L>(extremes.min);
-        // Exact up to 2^24 entries for each lane.
-        let count = layout::sum::<S, L>(extremes.count);
-        let finite = max - min;
-        let usable =
-            layout::all::<S, L>(extremes.usable & in_range) & count.gt(zero) & finite.le(largest);
+        let (mut max, mut finite, mut count) = (zero, zero, one);
+        let (mut gap_sum, mut largest_q, mut usable) = (zero, zero, zero);
+        for n in 0..strips {
+            let start = n * strip_len;
+            let strip = &logits[start..start + strip_len];
+            let extremes = match given {
+                None => Extremes::new(strip, start, soon),
+                Some(q) => Extremes::with_reference(strip, &q[reference_start(q, n)..]),
+            };
+            let strip_max = layout::max::<S, L>(extremes.max);
+            let strip_min = layout::min::<S, L>(extremes.min);
+            let is_usable = layout::all::<S, L>(extremes.usable);
+            let strip_gaps = extremes.count * (strip_max - extremes.anchor) - extremes.sum;
+            if L::ALONG_ROW {
+                store::<S>(lane_max, n * lanes::<S>(), extremes.max);
+            }
+            set_strip::<S, L>(&mut max, n, strip_max);
+            set_strip::<S, L>(&mut finite, n, strip_max - strip_min);
+            // Exact up to 2^24 entries for each lane.
+            set_strip::<S, L>(&mut count, n, layout::sum::<S, L>(extremes.count));
+            set_strip::<S, L>(&mut gap_sum, n, layout::sum::<S, L>(strip_gaps));
+            set_strip::<S, L>(&mut largest_q, n, layout::max::<S, L>(extremes.largest_q));
+            set_strip::<S, L>(&mut usable, n, is_usable.select(one, zero));
+        }
+        let usable = usable.gt(zero) & in_range & count.gt(zero) & finite.le(largest);
+        let is_usable = usable.to_array();
         if (!copy_mask(&usable)).all() {
             return None;
         }
 
         let mut at_max = zero;
-        let (shifted, top) = if given.is_none() && usable.all() {
+        let is_plain = if L::ALONG_ROW {
+            is_usable[..strips].iter().all(|&usable| usable)
+        } else {
+            usable.all()
+        };
+        let (shifted, top) = if given.is_none() && is_plain {
             (logits, max)
         } else {
-            for i in (0..logits.len()).step_by(lanes::<S>()) {
-                let mut x = load::<S>(logits, i);
-                if let Some(q) = given {
-                    let q = load::<S>(q, i);
-                    x = mask_zero_reference::<S>(x, q.eq(zero));
-                    at_max = x.eq(max).select(q.max(at_max), at_max);
+            for n in 0..strips {
+                let (strip_max, mut strip_at_max) = (of_strip::<S, L>(max, n), zero);
+                let is_usable = layout::of_strip_mask::<S, L>(&usable, n);
+                for i in (0..strip_len).step_by(lanes::<S>()) {
+                    let at = n * strip_len + i;
+                    let mut x = load::<S>(logits, at);
+                    if let Some(q) = given {
+                        let q = load::<S>(q, reference_start(q, n) + i);
+                        x = mask_zero_reference::<S>(x, q.eq(zero));
+                        strip_at_max = x.eq(strip_max).select(q.max(strip_at_max), strip_at_max);
+                    }
+                    store::<S>(buffer, at, is_usable.select(x - strip_max, zero));
                 }
-                store::<S>(buffer, i, usable.select(x - max, zero));
+                set_strip::<S, L>(&mut at_max, n, layout::max::<S, L>(strip_at_max));
             }
             (&*buffer, zero)
         };
         let count = usable.select(count, one);
         let (constant, total, lo, hi, mean_gap) = match given {
             None => {
-                let log = ln::<S>(count);
-                let gap_sum = extremes.count * (max - extremes.anchor) - extremes.sum;
-                let mean_gap = layout::sum::<S, L>(gap_sum) / count;
+                let (log, mean_gap) = (ln::<S>(count), gap_sum / count);
                 let whole = |high| Sum { high, low: zero };
                 match reference {
                     RowReference::Uniform => (Some(one / count), whole(one), zero, log, mean_gap),
@@ -219,16 +292,21 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
                 }
             }
             Some(q) => {
-                let mut sums = Sums::<S, L, 2>::zero();
-                for i in (0..logits.len()).step_by(lanes::<S>()) {
-                    let (gap, q) = (top - load::<S>(shifted, i), load::<S>(q, i));
-                    let allowed = gap.lt(splat::<S>(f32::INFINITY));
-                    let share = allowed.select(q * gap, zero);
-                    sums.add([allowed.select(q, zero), share]);
+                let mut sums = [Sum::zero(); 2];
+                for n in 0..strips {
+                    let strip_top = of_strip::<S, L>(top, n);
+                    let mut strip_sums = Sums::<S, L, 2>::zero();
+                    for i in (0..strip_len).step_by(lanes::<S>()) {
+                        let gap = strip_top - load::<S>(shifted, n * strip_len + i);
+                        let q = load::<S>(q, reference_start(q, n) + i);
+                        let allowed = gap.lt(splat::<S>(f32::INFINITY));
+                        let share = allowed.select(q * gap, zero);
+                        strip_sums.add([allowed.select(q, zero), share]);
+                    }
+                    layout::set_sums::<S, L, 2>(&mut sums, n, strip_sums.totals());
                 }
-                let [mut total, gap_sum] = sums.totals();
+                let [mut total, gap_sum] = sums;
                 total.high = usable.select(total.high, one);
-                let at_max = layout::max::<S, L>(at_max);
                 let at_max = usable.select(at_max, one);
                 let (lo, hi) = (zero - ln::<S>(total.high), zero - ln::<S>(at_max));
                 (None, total, lo, hi, gap_sum.high / total.high)
@@ -242,16 +320,17 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
             & total.high.le(largest);
         Some(Self {
             shifted,
+            strip_len,
             top,
             reference: given.unwrap_or(&[]),
+            lane_max,
             summary: Summary {
                 c,
                 usable,
                 max,
-                lane_gap: max - extremes.max,
                 constant,
                 total,
-                largest_q: layout::max::<S, L>(extremes.largest_q),
+                largest_q,
                 lo,
                 hi,
                 mean_gap,
@@ -261,27 +340,78 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
         })
     }
 
-    /// Asks for the entries of the next rows, in the last pass over this one.
+    /// The number of entries in a strip.
     #[inline(always)]
-    pub fn prefetch_next(&self, at: usize) {
+    pub fn strip_len(&self) -> usize {
+        self.strip_len
+    }
+
+    /// The indices of the strips.
+    #[inline(always)]
+    pub fn strips(&self) -> Range<usize> {
+        0..self.shifted.len() / self.strip_len
+    }
+
+    /// The indices of the strips with a row that is not done.
+    #[inline(always)]
+    pub fn strips_left(&self, done: &M<S>) -> impl Iterator<Item = usize> + use<S, L> {
+        let done = done.to_array();
+        self.strips().filter(move |&n| !(L::ALONG_ROW && done[n]))
+    }
+
+    #[inline(always)]
+    pub fn strip(&self, n: usize) -> Strip<'a, S, L> {
+        let start = n * self.strip_len;
+        let Summary { max, total, .. } = self.summary;
+        let max = of_strip::<S, L>(max, n);
+        let lane_max = if L::ALONG_ROW {
+            load::<S>(self.lane_max, n * lanes::<S>())
+        } else {
+            max
+        };
+        Strip {
+            shifted: self.shifted,
+            first: start,
+            end: start + self.strip_len,
+            top: of_strip::<S, L>(self.top, n),
+            reference: self.reference,
+            reference_shift: (start + self.strip_len).saturating_sub(self.reference.len()),
+            constant: self.summary.constant.map(|q| of_strip::<S, L>(q, n)),
+            total: Sum {
+                high: of_strip::<S, L>(total.high, n),
+                low: of_strip::<S, L>(total.low, n),
+            },
+            max,
+            lane_gap: max - lane_max,
+            soon: self.soon,
+            layout: PhantomData,
+        }
+    }
+}
+
+impl<S: Simd, L: Layout> Strip<'_, S, L> {
+    /// Asks for the rows of [`Soon`] at an entry.
+    #[inline(always)]
+    pub fn prefetch_in_middle_pass(&self, at: usize) {
         if let Some(soon) = &self.soon {
-            soon.prefetch_read::<S>(at);
+            soon.in_middle_pass::<S>(at);
         }
     }
 
-    /// The number of entries in whole vectors.
     #[inline(always)]
-    pub fn len(&self) -> usize {
-        self.shifted.len()
+    pub fn prefetch_in_last_pass(&self, at: usize) {
+        if let Some(soon) = &self.soon {
+            soon.in_last_pass::<S>(at);
+        }
     }
 
     /// The ranges of [`Layout::BLOCK`] vectors.
     #[inline(always)]
     pub fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<S, L> {
-        let (len, block) = (self.len(), L::BLOCK * lanes::<S>());
-        (0..len)
+        let (end, block) = (self.end, L::BLOCK * lanes::<S>());
+        (self.first..end)
             .step_by(block)
-            .map(move |first| first..len.min(first + block))
+            .map(move |first| first..end.min(first + block))
     }
 
     /// The offsets of the vectors.
@@ -293,15 +423,15 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
     /// The offsets of every `stride`-th vector.
     #[inline(always)]
     pub fn sample(&self, stride: usize) -> StepBy<Range<usize>> {
-        (0..self.len()).step_by(stride * lanes::<S>())
+        (self.first..self.end).step_by(stride * lanes::<S>())
     }
 
     /// Returns the reference at an entry.
     #[inline(always)]
     pub fn q(&self, at: usize) -> V<S> {
-        match self.summary.constant {
+        match self.constant {
             Some(q) => q,
-            None => load::<S>(self.reference, at),
+            None => load::<S>(self.reference, at - self.reference_shift),
         }
     }
 
@@ -314,8 +444,8 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
     /// Multiplies the terms of an entry by its reference if it is given. [`Self::expectations`] has the constant one.
     #[inline(always)]
     pub fn weighted<const N: usize>(&self, at: usize, mut terms: [V<S>; N]) -> [V<S>; N] {
-        if self.summary.constant.is_none() {
-            let q = load::<S>(self.reference, at);
+        if self.constant.is_none() {
+            let q = self.q(at);
             for term in &mut terms {
                 *term *= q;
             }
@@ -326,10 +456,32 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
     /// The sums of weighted terms.
     #[inline(always)]
     pub fn expectations<const N: usize>(&self, sums: Sums<S, L, N>) -> [Sum<S>; N] {
-        match self.summary.constant {
+        match self.constant {
             Some(q) => sums.times(q),
             None => sums.totals(),
         }
+    }
+
+    /// The expectations over a long row from the sums over a sample and the terms of the largest logit of each lane, which
+    /// the sample has in the lanes of the mask. A few of the largest logits may have most of the mass, and the sample may
+    /// contain none of them.
+    #[inline(always)]
+    pub fn of_sample(
+        &self,
+        stride: usize,
+        sums: [V<S>; 3],
+        at_largest: [V<S>; 3],
+        has_largest: &M<S>,
+    ) -> [V<S>; 3] {
+        let vectors = (self.end - self.first) / lanes::<S>();
+        let weight = splat::<S>(vectors as f32 / vectors.div_ceil(stride) as f32);
+        let mut moments = at_largest;
+        for n in 0..3 {
+            let other = sums[n] - has_largest.select(at_largest[n], splat::<S>(0.0));
+            let sum = other.mul_add(weight, at_largest[n]);
+            moments[n] = layout::sum::<S, L>(sum) * self.q(self.first);
+        }
+        moments
     }
 }
 

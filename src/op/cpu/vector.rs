@@ -256,99 +256,63 @@ pub(super) fn as_unwritten<F>(numbers: &mut [F]) -> &mut [MaybeUninit<F>] {
     unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [MaybeUninit<F>]) }
 }
 
-/// The addresses of rows that a kernel needs soon: the next ones that it reads, and the one that it writes. The machine
-/// asks for the next cache lines of a stream itself, but not across the pages of memory.
+/// The addresses of rows that a kernel needs soon, each with the pass over the present rows that asks for them. The machine
+/// asks for the next cache lines of a stream itself, but not across the pages of memory. In each pass it gets one stream
+/// only: it drops or delays prefetches that follow each other closely.
 #[derive(Clone, Copy)]
 pub(super) struct Soon {
-    read: [*const i8; 2],
-    written: *const i8,
+    first: *const i8,
+    middle: *const i8,
+    last: *const i8,
     number_size: usize,
 }
 
 impl Soon {
-    /// A null pointer stands for no row. The rows may lie beyond the end of the memory.
-    pub fn new<T>(read: [*const T; 2], written: *const T) -> Self {
+    /// A null pointer stands for no rows. The rows may lie beyond the end of the memory.
+    pub fn new<T>(first: *const T, middle: *const T, last: *const T) -> Self {
         Self {
-            read: read.map(<*const T>::cast),
-            written: written.cast(),
+            first: first.cast(),
+            middle: middle.cast(),
+            last: last.cast(),
             number_size: size_of::<T>(),
         }
     }
 
-    /// Asks for all the memory of short rows, before they are computed: a pass over such a row is shorter than the latency
-    /// of the memory. Returns the addresses of longer rows, which are prefetched in the passes over them.
+    /// Asks for the vectors at an entry, in the first pass.
     #[inline(always)]
-    pub fn prefetch_short(self, columns: usize) -> Option<Self> {
-        const LONGEST: usize = 8 * 1024;
-        let bytes = columns * self.number_size;
-        if bytes > LONGEST {
-            return Some(self);
-        }
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0};
-            for row in self.read {
-                prefetch_row::<_MM_HINT_T0>(row, bytes);
-            }
-            prefetch_row::<_MM_HINT_ET0>(self.written, bytes);
-        }
-        None
+    pub fn in_first_pass<S: Simd>(&self, at: usize) {
+        prefetch::<S>(self.first, at * self.number_size);
     }
 
-    /// Asks for the memory of the row to be written, at the vectors of an entry.
     #[inline(always)]
-    pub fn prefetch_written<S: Simd>(&self, at: usize) {
-        #[cfg(target_arch = "x86_64")]
-        self.prefetch_lines::<S, { std::arch::x86_64::_MM_HINT_ET0 }>(self.written, at);
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (at, self.written);
+    pub fn in_middle_pass<S: Simd>(&self, at: usize) {
+        prefetch::<S>(self.middle, at * self.number_size);
     }
 
-    /// Asks for the memory of the rows to be read.
     #[inline(always)]
-    pub fn prefetch_read<S: Simd>(&self, at: usize) {
-        #[cfg(target_arch = "x86_64")]
-        for row in self.read {
-            self.prefetch_lines::<S, { std::arch::x86_64::_MM_HINT_T0 }>(row, at);
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (at, self.read, self.number_size);
+    pub fn in_last_pass<S: Simd>(&self, at: usize) {
+        prefetch::<S>(self.last, at * self.number_size);
     }
+}
 
-    /// Asks for the cache lines of the vectors at an entry of a row.
+/// Asks for as many bytes of some rows as a pair of vectors of `f32` has.
+#[inline(always)]
+fn prefetch<S: Simd>(rows: *const i8, at: usize) {
     #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    fn prefetch_lines<S: Simd, const HINT: i32>(&self, row: *const i8, at: usize) {
-        if row.is_null() {
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        const CACHE_LINE: usize = 64;
+        if rows.is_null() {
             return;
         }
-        let bytes = at * self.number_size..(at + lanes::<S>()) * self.number_size;
-        for offset in bytes.step_by(CACHE_LINE) {
+        for offset in (0..lanes::<S>() * size_of::<f32>()).step_by(CACHE_LINE) {
             // SAFETY: a prefetch does not access memory.
-            unsafe { std::arch::x86_64::_mm_prefetch::<HINT>(row.wrapping_add(offset)) };
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(rows.wrapping_add(at + offset)) };
         }
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (rows, at);
 }
-
-/// Asks for a row. The loop is slow on purpose: the machine drops or delays prefetches that follow each other closely.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn prefetch_row<const HINT: i32>(row: *const i8, bytes: usize) {
-    if row.is_null() {
-        return;
-    }
-    let (mut address, mut left) = (row, bytes);
-    while left > 0 {
-        let line = left.min(CACHE_LINE);
-        // SAFETY: a prefetch does not access memory.
-        unsafe { std::arch::x86_64::_mm_prefetch::<HINT>(address) };
-        (address, left) = (address.wrapping_add(line), left - line);
-    }
-}
-
-/// Number of bytes that the memory sends at a time.
-#[cfg(target_arch = "x86_64")]
-const CACHE_LINE: usize = 64;
 
 /// Loads vectors from a row that may end within them, with zeros after the end.
 #[cfg(feature = "rl")]
