@@ -271,8 +271,8 @@ fn a_temperature_ignores_entries_without_reference() {
     }
 }
 
-/// Rows on which the kernels were wrong once: a Newton step past the edge of the support, and a masked entry in a row at
-/// alpha = 1 beside a row at another alpha.
+/// Rows on which the kernels were wrong once: a Newton step past the edge of the support, a masked entry in a row at
+/// alpha = 1 beside a row at another alpha, and a first step that is short at a very negative alpha, but far too long.
 #[test]
 fn rows_that_random_calls_found() {
     for test in devices::all() {
@@ -298,5 +298,27 @@ fn rows_that_random_calls_found() {
         let options = TsallisOptions::new(alpha).with_reference(Reference::Vector(q));
         let p = tsallis_softargmax(x, options, 1).slice([0..1, 0..3]);
         close(p.into_data(), &[0.0, 0.0, 1.0], test.name);
+
+        for (alpha, x, q) in [
+            (-18.0, [-0.9, -0.88, -0.7, 0.0], [0.19, 0.1, 0.2, 0.07]),
+            (-19.25, [0.0, -2.5, -5.75, -1.4], [0.19, 0.07, 0.19, 0.1]),
+            (-44.5, [-0.09, -0.18, -0.2, -0.3], [0.4, 0.25, 0.1, 0.05]),
+        ] {
+            let [wide_x, wide_q] = [x, q].map(|row: [f32; 4]| row.map(f64::from));
+            let row = Row::new(&wide_x, RowReference::Values(&wide_q), alpha);
+            let mut want = [0.0; 4];
+            row.softargmax(&row.solve(Solver::Newton), &mut want);
+            let x = Tensor::<1>::from_floats(x, &test.device);
+            let q = Tensor::<1>::from_floats(q, &test.device);
+            let options = TsallisOptions::new(alpha).with_reference(Reference::Vector(q));
+            let p = tsallis_softargmax(x, options, 0).into_data();
+            for (p, want) in p.iter::<f64>().zip(want) {
+                let name = test.name;
+                assert!(
+                    (p - want).abs() < 1e-5,
+                    "{name} {alpha}: {p} instead of {want}"
+                );
+            }
+        }
     }
 }

@@ -23,7 +23,7 @@ const SAMPLE: usize = 128;
 /// a small reference, its mass may be so small that the rounding of the others, a share of `l`, moves the root.
 const MIN_SLOPE: f32 = 1.0 / 16.0;
 
-/// Steps of this length are the last ones on the sample, or in the coarse curve, for `c > 0`.
+/// Steps of this length, divided by `max(1, c)`, are the last ones on the sample, or in the coarse curve, for `c > 0`.
 const COARSE_STEP: f32 = 0.5;
 
 /// The same for `c < 0`, where the steps in the exact curve converge more slowly.
@@ -104,10 +104,11 @@ fn step<S: Simd, const N: usize>(
 #[inline(always)]
 fn deformed_log1p<S: Simd>(c: V<S>, e: V<S>) -> [V<S>; 2] {
     let one = splat::<S>(1.0);
+    let least = splat::<S>(0.25);
     let numerator = (one + c) * splat::<S>(1.0 / 6.0);
     let divisor = (splat::<S>(2.0) - c) * splat::<S>(1.0 / 3.0);
-    let divisor = divisor.mul_add(e, one).max(splat::<S>(0.25));
-    [e * numerator.mul_add(e, one), divisor]
+    let divisor = divisor.mul_add(e, one).max(least);
+    [e * numerator.mul_add(e, one).max(least), divisor]
 }
 
 /// `ln(1 + c d) / c` for a small `c d`. It has the sign of `d` for every number.
@@ -139,9 +140,8 @@ impl<S: Simd> Summary<S> {
         let at_edge = (self.c + half)
             .ge(splat::<S>(0.0))
             .select(at_edge, at_edge * splat::<S>(0.2));
-        self.c
-            .gt(splat::<S>(0.0))
-            .select(splat::<S>(COARSE_STEP), at_edge)
+        let smooth = splat::<S>(COARSE_STEP) / self.c.max(splat::<S>(1.0));
+        self.c.gt(splat::<S>(0.0)).select(smooth, at_edge)
     }
 
     /// The longest step after which the error of the next root is below the rounding, and which the series of
