@@ -19,8 +19,8 @@ const TOLERANCE: f32 = Solver::TOLERANCE_ULPS as f32 * f32::EPSILON;
 /// Number of entries of a long row that are sampled for the first steps.
 const SAMPLE: usize = 128;
 
-/// Least `sum_i q_i u_i (u_i / u_max)^c` at the root `l`, divided by `l`, with a given reference. If the largest logit has
-/// a small reference, its mass may be so small that the rounding of the others, a share of `l`, moves the root.
+/// Least `sum_i q_i u_i (u_i / u_max)^c` at the root `l`, divided by `max(1, |l|)`, with a given reference. If the largest
+/// logit has a small reference, its mass may be so small that the rounding of the others, and of `l`, moves the root.
 const MIN_SLOPE: f32 = 1.0 / 16.0;
 
 /// Steps of this length, divided by `max(1, c)`, are the last ones on the sample, or in the coarse curve, for `c > 0`.
@@ -178,7 +178,8 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
     fn found(&self, root: Root<S>, converged: M<S>, slope: V<S>) -> Found<S> {
         let mut found = converged;
         if self.summary.constant.is_none() {
-            let is_steep = slope.ge(splat::<S>(MIN_SLOPE) * root.offset.abs());
+            let size = root.offset.abs().max(splat::<S>(1.0));
+            let is_steep = slope.ge(splat::<S>(MIN_SLOPE) * size);
             found = found & is_steep & self.summary.resolves(root.offset);
         }
         Found { root, found }
