@@ -479,6 +479,7 @@ fn a_row_does_not_depend_on_the_others() {
                 (1.25, 1.25),
                 (2.0, 2.0),
                 (0.9, other_alpha),
+                (0.7, 1.25),
             ] {
                 for is_weighed in [false, true] {
                     let compute = |rows: &[f32], cotangent: &[f32], reference: &[f32], first| {

@@ -52,6 +52,11 @@ impl<K: Kernel, O: CurveKind> WithSimd for KernelFor<K, O> {
     }
 }
 
+/// Returns alpha if it has its own curve, and `None` for the curve of any alpha.
+pub(super) fn own_curve(alpha: f64) -> Option<f64> {
+    (alpha == 1.0 || closed_form(alpha).is_some()).then_some(alpha)
+}
+
 /// Runs a kernel on rows with this `alpha`, or with different ones if it is `None`.
 ///
 /// Each curve is compiled into its own function for each instruction set. Inlining all of them into their callers, one

@@ -283,15 +283,14 @@ impl<'a, S: Storage> Rows<'a, S> {
             return most;
         }
         let most = most.min(GROUP_ENTRIES / self.columns).max(1);
-        match self.alpha_rows {
-            None => most,
-            // The kernels of a number are faster.
-            Some(alphas) => {
-                let alphas = &alphas[first..first + most];
-                let is_other = |alpha: &S::Real| *alpha != alphas[0];
-                alphas.iter().position(is_other).unwrap_or(most).max(1)
-            }
-        }
+        let Some(alphas) = self.alpha_rows else {
+            return most;
+        };
+        // A row has the kernel of its alpha whatever the alphas of the others are.
+        let alphas = &alphas[first..first + most];
+        let kernel = |alpha: &S::Real| dispatch::own_curve(alpha.into_f64());
+        let is_other = |alpha: &S::Real| kernel(alpha) != kernel(&alphas[0]);
+        alphas.iter().position(is_other).unwrap_or(most).max(1)
     }
 
     /// The number of values in a row's output.

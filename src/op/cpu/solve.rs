@@ -234,10 +234,12 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         let Summary { c, lo, hi, .. } = self.summary;
         let unusable = !copy_mask(&self.summary.usable);
         let mut l = self.summary.start();
-        let mut stride = self.sample_stride();
         let longest = self.summary.last_coarse_step();
         let mut done = copy_mask(&unusable);
-        for _ in 0..MAX_COARSE_STEPS {
+        let mut stride = self.sample_stride();
+        let mut steps = 0;
+        while steps < MAX_COARSE_STEPS {
+            steps += 1;
             let root = Root::coarse(c, l);
             let mut moments = [zero; 3];
             for n in self.strips_left(&done) {
@@ -287,12 +289,13 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             // The other lanes may hold other rows.
             l = done.select(l, next);
             done = done | taken.abs().le(longest);
+            if stride > 1 && (done.all() || steps == MAX_COARSE_STEPS) {
+                // For c > 0, the steps on the sample are enough.
+                (stride, steps) = (1, 0);
+                done = copy_mask(&unusable) | c.gt(zero);
+            }
             if done.all() {
-                if stride == 1 || c.gt(zero).all() {
-                    break;
-                }
-                stride = 1;
-                done = copy_mask(&unusable);
+                break;
             }
         }
 
