@@ -19,9 +19,10 @@ use burn_tsallis::{EmptyRow, Solver};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-const SHAPES: [[usize; 2]; 5] = [
+const SHAPES: [[usize; 2]; 6] = [
     [65_536, 2],
     [65_536, 18],
+    [32_768, 128],
     [4_096, 1_024],
     [256, 32_000],
     [8, 131_072],

@@ -49,7 +49,7 @@ pub(super) struct EntryScratch<'a> {
     pub weights: &'a mut [f32],
     /// `u^c`, the derivatives of `ln u` in the logit.
     pub log_slopes: &'a mut [f32],
-    /// Those in alpha, see [`AlphaSlopes`].
+    /// The derivatives in alpha, see [`AlphaSlopes`].
     pub slopes: &'a mut [f32],
 }
 
@@ -349,6 +349,7 @@ impl<S: Simd, L: Layout> WithSimd for DivergenceGradient<'_, '_, S, L> {
         // With a constant reference, no weight is larger than that of the largest logit, whose gap is zero.
         let (mut center, mut rounding) = (zero, zero);
         if strip.constant.is_none() {
+            // Its cotangent is minus its gap, so the one that is passed here is not read.
             let largest = strip.largest(weights, weights).0;
             center = largest.gap;
             rounding = splat::<S>(GAP_ROUNDING) * largest.gap * largest.weight;
