@@ -117,7 +117,12 @@ impl Bounds {
                 Input::Logits | Input::Reference => self.gradient * largest.max(1e-30),
             };
         let edge = if case.alpha > 1.0 {
-            self.gradient_gap * cotangent * case.exact.sensitivity
+            let weight_error = self.gradient_gap * cotangent * case.exact.sensitivity;
+            match input {
+                // The error of the mean cotangent, times u.
+                Input::Reference => weight_error * case.exact.ratio_per_weight(case.alpha),
+                Input::Logits | Input::Alpha => weight_error,
+            }
         } else {
             0.0
         };

@@ -73,6 +73,17 @@ impl Exact {
             .fold(0.0, f64::max);
     }
 
+    /// The largest ratio `u`, divided by the sum of the weights `q u^(2 - alpha)`, and at least one.
+    pub fn ratio_per_weight(&self, alpha: f64) -> f64 {
+        let (mut largest, mut total) = (0.0_f64, 0.0);
+        for (p, q) in self.p.iter().zip(&self.q).filter(|(p, _)| **p > 0.0) {
+            let u = p / q;
+            largest = largest.max(u);
+            total += q * u.powf(2.0 - alpha);
+        }
+        (largest / total).max(1.0)
+    }
+
     /// Whether an entry lies at the edge of the support, where the gradient does not exist for `alpha >= 2`. At
     /// `alpha = 2` it exists on one side only.
     pub fn is_at_kink(&self, alpha: f64) -> bool {

@@ -5,6 +5,7 @@ use super::dispatch::{CurveKind, Kernel, outlined};
 use super::elementary::log1p;
 use super::group::{GroupInputs, Handled, LaneRoots};
 use super::layout::{self, Layout, Sums, of_strip, set_strip, store_strip};
+use super::prefetch::prefetch;
 use super::summary::Strip;
 use super::vector::{M, V, copy_mask, lanes, load, splat, store, write};
 use crate::math::{Output, Real};
@@ -139,14 +140,17 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
     /// Fills the ratios `u`.
     #[inline(always)]
     fn fill_ratios(&self, ratios: &mut [f32]) {
+        let (third, fourth) = (self.strip.soon_half(2), self.strip.soon_half(3));
         for block in self.strip.blocks() {
             for i in block.clone().step_by(lanes::<S>()) {
+                prefetch::<L, _>(third, i);
                 store::<S>(ratios, i, self.curve.exponent(self.strip.gap(i)));
             }
             if !C::IS_SPLIT {
                 continue;
             }
             for i in block.step_by(lanes::<S>()) {
+                prefetch::<L, _>(fourth, i);
                 store::<S>(ratios, i, self.curve.ratio(load::<S>(ratios, i)));
             }
         }
@@ -170,12 +174,14 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
     fn at_largest_logit(&self, cotangent: &[f32]) -> Largest<S> {
         let zero = splat::<S>(0.0);
         let mut center = zero;
+        let soon = self.strip.soon_half(1);
         for i in self.strip.vectors() {
             let is_other = self.strip.gap(i).gt(zero);
             if L::ALONG_ROW && is_other.all() {
                 continue;
             }
             center = is_other.select(center, load::<S>(cotangent, i));
+            prefetch::<L, _>(soon, i);
             if L::ALONG_ROW {
                 break;
             }
@@ -227,6 +233,8 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
         let center = largest.cotangent;
         // An entry off the support has no weight, even if its cotangent is infinite or NaN.
         let mut sums = Sums::<S, L, 2>::zero();
+        // The passes of a split curve have asked for two halves.
+        let soon = strip.soon(1, if C::IS_SPLIT { 4 } else { 2 });
         for i in strip.vectors() {
             let k = if is_weighed {
                 load::<S>(weights, i)
@@ -236,7 +244,7 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
                 k
             };
             let c = load::<S>(cotangent, i) - center;
-            strip.prefetch_in_middle_pass(i);
+            prefetch::<L, _>(soon, i);
             sums.add([k, k.gt(zero).select(k * c, zero)]);
         }
         let weights = &*weights;
@@ -257,10 +265,11 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
                 reference: gradients.reference,
             });
         }
+        let soon = strip.soon(2, 4);
         for i in strip.vectors() {
             let k = load::<S>(weights, i);
             let value = k * ((load::<S>(cotangent, i) - center) - mean);
-            strip.prefetch_in_last_pass(i);
+            prefetch::<L, _>(soon, i);
             write::<S>(gradients.logits, i, k.gt(zero).select(value, zero));
         }
     }
@@ -295,9 +304,10 @@ impl<S: Simd, L: Layout, C: RatioCurve<S>> Gradient<'_, '_, S, L, C> {
     /// [`crate::math::Row::value_backward`].
     #[inline(always)]
     fn value(&self, c: V<S>, logits: &mut [MaybeUninit<f32>]) {
+        let soon = self.strip.soon(1, 2);
         for i in self.strip.vectors() {
             let (u, _) = self.curve.at(self.strip.gap(i));
-            self.strip.prefetch_in_last_pass(i);
+            prefetch::<L, _>(soon, i);
             write::<S>(logits, i, self.strip.q(i) * u * c);
         }
     }
@@ -363,12 +373,13 @@ impl<S: Simd, L: Layout> WithSimd for DivergenceGradient<'_, '_, S, L> {
         let [total, sum] = sums.totals();
         let mean = sum.high / total.high;
         let mut largest_value = zero;
+        let soon = strip.soon(1, 2);
         for i in strip.vectors() {
             let k = load::<S>(weights, i);
             let value = k * ((center - strip.gap(i)) - mean);
             let value = k.gt(zero).select(value, zero);
             largest_value = largest_value.max(value.abs());
-            strip.prefetch_in_last_pass(i);
+            prefetch::<L, _>(soon, i);
             write::<S>(self.logits, i, value * self.cotangent);
         }
         *self.is_accurate = rounding.le(layout::max::<S, L>(largest_value));
@@ -482,13 +493,14 @@ impl<S: Simd, L: Layout> WithSimd for LogGradients<'_, '_, '_, S, L> {
             let [sum] = sums.totals();
             store_strip::<S, L>(alpha, self.n, sum.high + sum.low);
         }
+        let soon = strip.soon(1, 2);
         let mut sums = Sums::<S, L, 2>::zero();
         for i in strip.vectors() {
             let log_slope = load::<S>(log_slopes, i);
             let scaled = load::<S>(cotangent, i) * log_slope;
             let scaled = log_slope.gt(zero).select(scaled, zero);
             store::<S>(slopes, i, scaled);
-            strip.prefetch_in_middle_pass(i);
+            prefetch::<L, _>(soon, i);
             sums.add([load::<S>(weights, i), scaled]);
         }
         let [total, scaled_sum] = sums.totals();
@@ -510,10 +522,11 @@ impl<S: Simd, L: Layout> WithSimd for LogGradients<'_, '_, '_, S, L> {
         }
         let [others] = sums.totals();
         let others = zero - (others.high + others.low);
+        let soon = strip.soon(2, 4);
         for i in strip.vectors() {
             let is_dominant = layout::index::<S, L>(i).eq(dominant);
             let value = is_dominant.select(others, load::<S>(slopes, i));
-            strip.prefetch_in_last_pass(i);
+            prefetch::<L, _>(soon, i);
             write::<S>(logits, i, value);
             if let Some(reference) = &mut gradients.reference {
                 let log_slope = load::<S>(log_slopes, i);

@@ -4,9 +4,11 @@ use super::backward::{Backward, EntryScratch, Gradients};
 use super::dispatch::{outlined, run};
 use super::layout::Layout;
 use super::output::Forward;
+use super::prefetch::Soon;
 use super::storage::Storage;
 use super::summary::{Group, GroupRows};
-use super::vector::{M, MAX_LANES, Soon, V, as_unwritten, lanes, load, splat, store};
+use super::transpose::transpose;
+use super::vector::{M, MAX_LANES, V, as_unwritten, lanes, load, splat, store};
 use super::{GradientRows, Rows};
 use crate::math::{RowReference, Solver};
 use crate::op::request::STATE_LEN;
@@ -15,6 +17,9 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::ptr::null;
+
+/// Least length of short rows from which the passes ask for other rows.
+const MIN_COLUMNS_FOR_PREFETCHES: usize = 24;
 
 /// The set of rows of a group that have been computed.
 #[derive(Clone, Copy)]
@@ -181,13 +186,14 @@ impl<'a, T: Storage<Real = f32>> Entries<'_, 'a, T> {
         self.first * self.rows.columns..(self.first + self.count) * self.rows.columns
     }
 
-    /// The address of the numbers after those of these rows, or null if these are the last rows.
+    /// As many numbers after those of these rows, or none if these are the last rows.
     #[inline(always)]
-    fn next_after(&self, numbers: &[T]) -> *const T {
+    fn next_after(&self, numbers: &[T]) -> Range<*const T> {
+        let end = numbers.as_ptr_range().end;
         if self.first + self.count < self.rows.count {
-            numbers.as_ptr_range().end
+            end..end.wrapping_add(numbers.len())
         } else {
-            null()
+            end..end
         }
     }
 
@@ -219,6 +225,19 @@ impl<'a, T: Storage<Real = f32>> Entries<'_, 'a, T> {
         }
         RowReference::Values(vectors)
     }
+}
+
+/// Whether the passes ask for other rows.
+#[inline(always)]
+fn has_prefetches<L: Layout>(columns: usize) -> bool {
+    L::ALONG_ROW || columns >= MIN_COLUMNS_FOR_PREFETCHES
+}
+
+/// The addresses of numbers that a kernel writes.
+#[inline(always)]
+fn addresses<T>(numbers: &[MaybeUninit<T>]) -> Range<*const T> {
+    let Range { start, end } = numbers.as_ptr_range();
+    start.cast()..end.cast()
 }
 
 /// The number of entries in a strip of rows, in whole vectors.
@@ -293,105 +312,6 @@ fn scatter<S: Simd, L: Layout, T: Storage<Real = f32>>(
     }
 }
 
-/// Transposes `rows` rows, which begin `stride` numbers apart, into rows that begin `to_stride` numbers apart.
-///
-/// It is compiled for the oldest machine: with newer instructions, the compiler would use scatters and gathers, which are
-/// slower than single numbers and much slower than blocks that are transposed in registers.
-fn transpose(
-    from: &[f32],
-    stride: usize,
-    to: &mut [MaybeUninit<f32>],
-    to_stride: usize,
-    rows: usize,
-) {
-    let columns = from.len() - (rows - 1) * stride;
-    let size = [rows, columns];
-    match (rows, columns) {
-        #[cfg(target_arch = "x86_64")]
-        (4.., 4..) => transpose_in_registers(from, stride, to, to_stride, size),
-        #[cfg(not(target_arch = "x86_64"))]
-        (4.., 4..) => transpose_blocks::<4, 4>(from, stride, to, to_stride, size),
-        (4.., 3) => transpose_blocks::<4, 3>(from, stride, to, to_stride, size),
-        (4.., 2) => transpose_blocks::<4, 2>(from, stride, to, to_stride, size),
-        (3, 4..) => transpose_blocks::<3, 4>(from, stride, to, to_stride, size),
-        (2, 4..) => transpose_blocks::<2, 4>(from, stride, to, to_stride, size),
-        _ => transpose_blocks::<1, 1>(from, stride, to, to_stride, size),
-    }
-}
-
-/// [`transpose`] in blocks of four rows and four columns. The last ones overlap others.
-#[cfg(target_arch = "x86_64")]
-fn transpose_in_registers(
-    from: &[f32],
-    stride: usize,
-    to: &mut [MaybeUninit<f32>],
-    to_stride: usize,
-    [rows, columns]: [usize; 2],
-) {
-    use std::arch::x86_64::{__m128, _mm_loadu_ps, _mm_setzero_ps, _mm_storeu_ps};
-    use std::arch::x86_64::{_mm_movehl_ps, _mm_movelh_ps, _mm_unpackhi_ps, _mm_unpacklo_ps};
-
-    assert!(rows >= 4 && columns >= 4);
-    assert!((rows - 1) * stride + columns <= from.len());
-    assert!((columns - 1) * to_stride + rows <= to.len());
-    for row in (0..rows).step_by(4) {
-        let row = row.min(rows - 4);
-        for column in (0..columns).step_by(4) {
-            let column = column.min(columns - 4);
-            // SAFETY: the block is within the rows and the columns, which are within both slices. Every machine with this
-            // architecture has these instructions.
-            unsafe {
-                let mut lines: [__m128; 4] = [_mm_setzero_ps(); 4];
-                for (i, line) in lines.iter_mut().enumerate() {
-                    *line = _mm_loadu_ps(from.as_ptr().add((row + i) * stride + column));
-                }
-                let [a, b, c, d] = lines;
-                let (ab, cd) = (_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d));
-                let (ab_high, cd_high) = (_mm_unpackhi_ps(a, b), _mm_unpackhi_ps(c, d));
-                let lines = [
-                    _mm_movelh_ps(ab, cd),
-                    _mm_movehl_ps(cd, ab),
-                    _mm_movelh_ps(ab_high, cd_high),
-                    _mm_movehl_ps(cd_high, ab_high),
-                ];
-                for (j, line) in lines.into_iter().enumerate() {
-                    let start = to.as_mut_ptr().add((column + j) * to_stride + row);
-                    _mm_storeu_ps(start.cast(), line);
-                }
-            }
-        }
-    }
-}
-
-/// [`transpose`] in blocks of `R` rows and `C` columns. The last ones overlap others.
-fn transpose_blocks<const R: usize, const C: usize>(
-    from: &[f32],
-    stride: usize,
-    to: &mut [MaybeUninit<f32>],
-    to_stride: usize,
-    [rows, columns]: [usize; 2],
-) {
-    for row in (0..rows).step_by(R) {
-        let row = row.min(rows - R);
-        for column in (0..columns).step_by(C) {
-            let column = column.min(columns - C);
-            let mut block = [[0.0; R]; C];
-            for i in 0..R {
-                let line = &from[(row + i) * stride + column..][..C];
-                for (j, &number) in line.iter().enumerate() {
-                    block[j][i] = number;
-                }
-            }
-            for (j, line) in block.iter().enumerate() {
-                let to = &mut to[(column + j) * to_stride + row..][..R];
-                for (to, &number) in to.iter_mut().zip(line) {
-                    to.write(number);
-                }
-            }
-        }
-    }
-}
-
 impl GroupBuffers {
     /// Computes the outputs and the roots of `count` rows.
     #[inline(always)]
@@ -430,12 +350,11 @@ impl GroupBuffers {
         }
         lane_max.resize(count * lanes::<S>(), 0.0);
         let width = output.len() / count;
-        let written = if rows.parameters.output.is_per_entry() {
-            output.as_ptr().cast()
+        let soon = if has_prefetches::<L>(columns) {
+            Soon::new([addresses(output), next, null()..null()])
         } else {
-            null()
+            None
         };
-        let soon = L::ALONG_ROW.then(|| Soon::new(written, null(), next));
         let in_place = in_place::<S, L, T>(output, width);
         let is_in_place = in_place.is_some();
         let mut roots = LaneRoots::zeroed();
@@ -447,7 +366,7 @@ impl GroupBuffers {
                     reference: entries.gather_reference::<S, L>(&mut self.reference),
                     buffer: shifted,
                     lane_max,
-                    soon,
+                    soon: soon.as_ref(),
                 },
                 c,
                 layout: PhantomData,
@@ -502,10 +421,10 @@ impl GroupBuffers {
         let (vectors, row) = (&mut self.logits, &mut self.row);
         let logits = entries.gather::<S, L>(logits, columns, padding, vectors, row);
         let width = cotangent.len() / count;
-        let cotangent_address = if width == columns {
-            cotangent.as_ptr()
+        let (present_cotangent, next_cotangent) = if width == columns {
+            (cotangent.as_ptr_range(), entries.next_after(cotangent))
         } else {
-            null()
+            (null()..null(), null()..null())
         };
         let (vectors, row) = (&mut self.cotangent, &mut self.cotangent_row);
         let cotangent = entries.gather::<S, L>(cotangent, width, 0.0, vectors, row);
@@ -524,8 +443,13 @@ impl GroupBuffers {
         }
         let mut alpha_gradient = [0.0; MAX_LANES];
         let soon = match &gradients.logits {
-            Some(logits) if L::ALONG_ROW => {
-                Some(Soon::new(cotangent_address, logits.as_ptr().cast(), next))
+            Some(logits) if has_prefetches::<L>(columns) => {
+                let logits = addresses(logits);
+                Soon::new(if L::ALONG_ROW {
+                    [present_cotangent, logits, next]
+                } else {
+                    [logits, next, next_cotangent]
+                })
             }
             _ => None,
         };
@@ -542,7 +466,7 @@ impl GroupBuffers {
                     reference: entries.gather_reference::<S, L>(&mut self.reference),
                     buffer: shifted,
                     lane_max,
-                    soon,
+                    soon: soon.as_ref(),
                 },
                 c,
                 layout: PhantomData,

@@ -3,14 +3,14 @@
 //! | file | contents |
 //! |---|---|
 //! | `group` | a group of rows of `f32`: short rows, one in each lane of a vector, or long ones |
-//! | `layout` | these two layouts, the strips of a group, and the sums over a strip |
-//! | `summary`, `solve` | the largest logit and the gaps of a group, then its roots |
+//! | `layout`, `transpose` | these two layouts, the strips of a group, and the sums over a strip; rows into lanes |
+//! | `summary`, `quadrature`, `solve` | the largest logit and the gaps of a group, then its roots |
 //! | `output`, `backward` | the outputs and the gradients |
 //! | `curve` | the ratio as a function of the gap |
 //! | `attention`, `product` | attention by blocks of queries, and the matrix products |
 //! | `dispatch` | the alphas with their own curve, each compiled into its own function |
 //! | `scalar` | all other rows: `f64`, alpha above two, numbers out of range |
-//! | `elementary`, `vector` | functions on vectors, and loads and stores |
+//! | `elementary`, `vector`, `prefetch` | functions on vectors, loads and stores, and requests for the next rows |
 //! | `storage` | the types that rows are stored in |
 
 pub(super) mod attention;
@@ -21,11 +21,14 @@ pub(crate) mod elementary;
 mod group;
 mod layout;
 mod output;
+mod prefetch;
 pub(crate) mod product;
+mod quadrature;
 mod scalar;
 mod solve;
 mod storage;
 mod summary;
+mod transpose;
 pub(crate) mod vector;
 
 pub(super) use storage::Storage;
@@ -122,8 +125,12 @@ impl Arithmetic for f32 {
     }
 }
 
-/// Length of the longest row with a lane of its own.
-const MAX_COLUMNS_ACROSS: usize = 64;
+/// Length of the longest row with a lane of its own. For longer ones, the transposition costs more than the sums across
+/// lanes.
+const MAX_COLUMNS_ACROSS: usize = 256;
+
+/// The same for the softmax, which has one sum.
+const MAX_SOFTMAX_COLUMNS_ACROSS: usize = 128;
 
 /// The entries of a row of this length cannot be counted in `f32`.
 const MAX_COLUMNS: usize = 1 << 24;
@@ -261,10 +268,21 @@ impl<'a, S: Storage> Rows<'a, S> {
         }
     }
 
+    /// Whether each row has a lane of its own.
+    fn is_across(&self) -> bool {
+        let is_softmax = self.alpha_rows.is_none() && self.parameters.alpha == 1.0;
+        let most = if is_softmax {
+            MAX_SOFTMAX_COLUMNS_ACROSS
+        } else {
+            MAX_COLUMNS_ACROSS
+        };
+        self.columns <= most
+    }
+
     /// The number of rows in a task: all of them if there is one thread, or too few entries to wake another one.
     fn rows_per_task(&self) -> usize {
         let mut rows = PARALLEL_ENTRIES.div_ceil(self.columns);
-        if self.columns <= MAX_COLUMNS_ACROSS {
+        if self.is_across() {
             // The rows in the lanes of a vector do not depend on the number of threads.
             rows = rows.next_multiple_of(MAX_LANES);
         }
@@ -415,7 +433,7 @@ impl<S: Storage> WithSimd for Forward<'_, '_, S> {
 
     #[inline(always)]
     fn with_simd<V: Simd>(self) {
-        if self.rows.columns <= MAX_COLUMNS_ACROSS {
+        if self.rows.is_across() {
             self.run::<V, AcrossRows>();
         } else {
             self.run::<V, AlongRow>();
@@ -475,7 +493,7 @@ impl<S: Storage> WithSimd for Backward<'_, '_, S> {
 
     #[inline(always)]
     fn with_simd<V: Simd>(self) {
-        if self.rows.columns <= MAX_COLUMNS_ACROSS {
+        if self.rows.is_across() {
             self.run::<V, AcrossRows>();
         } else {
             self.run::<V, AlongRow>();

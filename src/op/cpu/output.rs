@@ -5,6 +5,7 @@ use super::dispatch::{CurveKind, Kernel};
 use super::elementary::{expm1_over, ln};
 use super::group::{GroupInputs, Handled, LaneRoots};
 use super::layout::{Layout, Sums, set_strip};
+use super::prefetch::prefetch;
 use super::summary::Strip;
 use super::vector::{V, splat, store, write};
 use super::{MASS_FORM_MIN_ALPHA, MAX_DERIVATIVE};
@@ -76,6 +77,7 @@ impl<S: Simd, L: Layout> Strip<'_, S, L> {
         let constant = ln::<S>(self.constant.unwrap_or(splat::<S>(1.0)));
         let (negative_infinity, infinite) =
             (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
+        let soon = self.soon(1, 2);
         for i in self.vectors() {
             let gap = self.gap(i);
             let log_q = match self.constant {
@@ -85,7 +87,7 @@ impl<S: Simd, L: Layout> Strip<'_, S, L> {
             let log_p = gap
                 .lt(infinite)
                 .select(log_q + curve.log_u(gap), negative_infinity);
-            self.prefetch_in_last_pass(i);
+            prefetch::<L, _>(soon, i);
             write::<S>(values, i, log_p);
         }
     }

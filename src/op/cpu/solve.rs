@@ -2,13 +2,16 @@
 //! keeps its root.
 
 use super::curve::{General, PowerCurve, RatioCurve, Root};
+use super::dispatch::outlined;
 use super::elementary::{coarse_exp, coarse_ln, exp, ln, log1p_over};
 use super::layout::{Layout, Sum, Sums, of_strip, set_strip, set_sums};
+use super::prefetch::prefetch;
+use super::quadrature::{Node, Quadrature};
 use super::summary::{Group, Summary};
 use super::vector::{M, V, copy_mask, lanes, load, splat, store, write};
 use crate::math::Solver;
 use crate::op::step::{FOURTH_ORDER_STEP, SMALL_TERM, THIRD_ORDER_STEP};
-use macerator::Simd;
+use macerator::{Simd, WithSimd};
 use std::mem::MaybeUninit;
 
 /// Bound on the relative rounding error of an end of the bracket of `b`.
@@ -19,15 +22,22 @@ const TOLERANCE: f32 = Solver::TOLERANCE_ULPS as f32 * f32::EPSILON;
 /// Number of entries of a long row that are sampled for the first steps.
 const SAMPLE: usize = 128;
 
+/// Least length of short rows from which the first step is taken on the quadrature.
+const MIN_COLUMNS_FOR_QUADRATURE: usize = 12;
+
 /// Least `sum_i q_i u_i (u_i / u_max)^c` at the root `l`, divided by `max(1, |l|)`, with a given reference. If the largest
 /// logit has a small reference, its mass may be so small that the rounding of the others, and of `l`, moves the root.
 const MIN_SLOPE: f32 = 1.0 / 16.0;
 
-/// Steps of this length, divided by `max(1, c)`, are the last ones on the sample, or in the coarse curve, for `c > 0`.
-const COARSE_STEP: f32 = 0.5;
+/// Steps of this length, divided by `c + 0.2`, are the last ones on the sample, or in the coarse curve, for `c > 0`: after
+/// them, a step of the fourth order in the exact curve is the last one.
+const COARSE_STEP: f32 = 0.75;
 
-/// The same for `c < 0`, where the steps in the exact curve converge more slowly.
-const COARSE_STEP_AT_EDGE: f32 = 0.1;
+/// The same for `-1/2 <= c < 0`, not divided.
+const COARSE_STEP_AT_EDGE: f32 = 0.3;
+
+/// The same for `c < -1/2`, where the steps are Newton's.
+const COARSE_STEP_OF_NEWTON: f32 = 0.02;
 
 /// Largest number of steps on the sample, or in the coarse curve.
 const MAX_COARSE_STEPS: usize = 12;
@@ -132,15 +142,22 @@ impl<S: Simd> Summary<S> {
         (start.gt(self.lo) & start.lt(self.hi)).select(start, self.hi)
     }
 
+    /// The step from `l` in the coarse curve, from the sums of `u`, `u r` and `u r^2`, divided by `u_max`.
+    #[inline(always)]
+    fn next_coarse(&self, l: V<S>, curve: &General<S>, moments: [V<S>; 3]) -> V<S> {
+        let log = curve.coarse_deformed(l + coarse_ln::<S>(moments[0]));
+        let d = step::<S, 3>(self.c, [log, splat::<S>(1.0)], moments).d;
+        clamp_to_bracket::<S>(l - curve.coarse_step(d), self.lo, self.hi, self.hi).0
+    }
+
     /// The longest step that is the last one on the sample, or in the coarse curve.
     #[inline(always)]
     fn last_coarse_step(&self) -> V<S> {
-        let half = splat::<S>(0.5);
-        let at_edge = splat::<S>(COARSE_STEP_AT_EDGE);
-        let at_edge = (self.c + half)
-            .ge(splat::<S>(0.0))
-            .select(at_edge, at_edge * splat::<S>(0.2));
-        let smooth = splat::<S>(COARSE_STEP) / self.c.max(splat::<S>(1.0));
+        let at_edge = (self.c + splat::<S>(0.5)).ge(splat::<S>(0.0)).select(
+            splat::<S>(COARSE_STEP_AT_EDGE),
+            splat::<S>(COARSE_STEP_OF_NEWTON),
+        );
+        let smooth = splat::<S>(COARSE_STEP) / (self.c + splat::<S>(0.2));
         self.c.gt(splat::<S>(0.0)).select(smooth, at_edge)
     }
 
@@ -162,7 +179,8 @@ impl<S: Simd> Summary<S> {
 }
 
 impl<S: Simd, L: Layout> Group<'_, S, L> {
-    /// The distance between the sampled vectors of a long row.
+    /// The distance between the sampled vectors of a long row. The rows with `c < 0` have no sample: their steps on the
+    /// whole row are few and cheap.
     #[inline(always)]
     fn sample_stride(&self) -> usize {
         let strides = self.strip_len() / SAMPLE;
@@ -171,6 +189,12 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         } else {
             1
         }
+    }
+
+    /// Whether a step on the quadrature is faster than one on the rows.
+    #[inline(always)]
+    fn has_quadrature(&self) -> bool {
+        L::ALONG_ROW || self.strip_len() >= MIN_COLUMNS_FOR_QUADRATURE * lanes::<S>()
     }
 
     /// The roots of the rows that have converged and are accurate, from the mass and its derivative in the root.
@@ -198,7 +222,9 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         for n in self.strips() {
             let strip = self.strip(n);
             let mut sums = Sums::zero();
+            let soon = strip.soon_half(1);
             for i in strip.vectors() {
+                prefetch::<L, _>(soon, i);
                 let ratio = exp::<S>(zero - strip.gap(i));
                 store::<S>(ratios, i, ratio);
                 sums.add(strip.weighted(i, [ratio]));
@@ -212,8 +238,9 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             for n in self.strips() {
                 let strip = self.strip(n);
                 let scale = of_strip::<S, L>(scale, n);
+                let soon = strip.soon(1, 2);
                 for i in strip.vectors() {
-                    strip.prefetch_in_last_pass(i);
+                    prefetch::<L, _>(soon, i);
                     write::<S>(p, i, load::<S>(ratios, i) * (strip.q(i) * scale));
                 }
             }
@@ -235,87 +262,97 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         let unusable = !copy_mask(&self.summary.usable);
         let mut l = self.summary.start();
         let longest = self.summary.last_coarse_step();
-        let mut done = copy_mask(&unusable);
+        if self.has_quadrature() {
+            outlined::<S, _>(QuadratureStep {
+                summary: &self.summary,
+                l: &mut l,
+            });
+        }
         let mut stride = self.sample_stride();
-        let mut steps = 0;
-        while steps < MAX_COARSE_STEPS {
-            steps += 1;
-            let root = Root::coarse(c, l);
-            let mut moments = [zero; 3];
-            for n in self.strips_left(&done) {
-                let strip = self.strip(n);
-                let curve = General::new(&root.of_strip::<L>(n));
-                let strip_moments = if stride > 1 {
-                    let mut sums = [zero; 3];
-                    let mut has_largest = zero.lt(zero);
-                    for i in strip.sample(stride) {
-                        let gap = strip.gap(i);
-                        has_largest = has_largest | gap.eq(strip.lane_gap);
-                        let (log_u, r) = curve.coarse_exponent_and_slope(gap);
-                        add_moments(&mut sums, coarse_exp::<S>(log_u), r);
-                    }
-                    let (log_u, r) = curve.coarse_exponent_and_slope(strip.lane_gap);
-                    let mut at_largest = [zero; 3];
-                    add_moments(&mut at_largest, coarse_exp::<S>(log_u), r);
-                    strip.of_sample(stride, sums, at_largest, &has_largest)
-                } else {
-                    let mut sums = Sums::zero();
-                    // In one loop, the latency of the two functions would bound the speed.
-                    for block in strip.blocks() {
-                        for i in block.clone().step_by(lanes::<S>()) {
-                            let (log_u, r) = curve.coarse_exponent_and_slope(strip.gap(i));
-                            store::<S>(ratios, i, log_u);
-                            store::<S>(slopes, i, r);
-                        }
-                        let mut moments = [zero; 3];
-                        for i in block.step_by(lanes::<S>()) {
-                            let u = coarse_exp::<S>(load::<S>(ratios, i));
-                            let [u] = strip.weighted(i, [u]);
-                            add_moments(&mut moments, u, load::<S>(slopes, i));
-                        }
-                        sums.add_block(moments);
-                    }
-                    strip.expectations(sums).map(|sum| sum.high)
-                };
-                for (moment, strip_moment) in moments.iter_mut().zip(strip_moments) {
-                    set_strip::<S, L>(moment, n, strip_moment);
+        let mut rows = if stride > 1 {
+            c.gt(zero)
+        } else {
+            zero.eq(zero)
+        };
+        loop {
+            let mut done = !rows | copy_mask(&unusable);
+            for _ in 0..MAX_COARSE_STEPS {
+                if done.all() {
+                    break;
                 }
+                let root = Root::coarse(c, l);
+                let mut moments = [zero; 3];
+                for n in self.strips_left(&done) {
+                    let strip = self.strip(n);
+                    let curve = General::new(&root.of_strip::<L>(n));
+                    let strip_moments = if stride > 1 {
+                        let mut sums = [zero; 3];
+                        let mut has_largest = zero.lt(zero);
+                        for i in strip.sample(stride) {
+                            let gap = strip.gap(i);
+                            has_largest = has_largest | gap.eq(strip.lane_gap);
+                            let (log_u, r) = curve.coarse_exponent_and_slope(gap);
+                            add_moments(&mut sums, coarse_exp::<S>(log_u), r);
+                        }
+                        let (log_u, r) = curve.coarse_exponent_and_slope(strip.lane_gap);
+                        let mut at_largest = [zero; 3];
+                        add_moments(&mut at_largest, coarse_exp::<S>(log_u), r);
+                        strip.of_sample(stride, sums, at_largest, &has_largest)
+                    } else {
+                        let mut sums = Sums::zero();
+                        // In one loop, the latency of the two functions would bound the speed.
+                        for block in strip.blocks() {
+                            for i in block.clone().step_by(lanes::<S>()) {
+                                let (log_u, r) = curve.coarse_exponent_and_slope(strip.gap(i));
+                                store::<S>(ratios, i, log_u);
+                                store::<S>(slopes, i, r);
+                            }
+                            let mut moments = [zero; 3];
+                            for i in block.step_by(lanes::<S>()) {
+                                let u = coarse_exp::<S>(load::<S>(ratios, i));
+                                let [u] = strip.weighted(i, [u]);
+                                add_moments(&mut moments, u, load::<S>(slopes, i));
+                            }
+                            sums.add_block(moments);
+                        }
+                        strip.expectations(sums).map(|sum| sum.high)
+                    };
+                    for (moment, strip_moment) in moments.iter_mut().zip(strip_moments) {
+                        set_strip::<S, L>(moment, n, strip_moment);
+                    }
+                }
+                let next = self.summary.next_coarse(l, &General::new(&root), moments);
+                let taken = next - l;
+                // The other lanes may hold other rows.
+                l = done.select(l, next);
+                done = done | taken.abs().le(longest);
             }
-            let curve = General::new(&root);
-            let log = curve.coarse_deformed(l + coarse_ln::<S>(moments[0]));
-            let d = step::<S, 3>(c, [log, one], moments).d;
-            let (next, _) = clamp_to_bracket::<S>(l - curve.coarse_step(d), lo, hi, hi);
-            let taken = next - l;
-            // The other lanes may hold other rows.
-            l = done.select(l, next);
-            done = done | taken.abs().le(longest);
-            if stride > 1 && (done.all() || steps == MAX_COARSE_STEPS) {
-                // For c > 0, the steps on the sample are enough.
-                (stride, steps) = (1, 0);
-                done = copy_mask(&unusable) | c.gt(zero);
-            }
-            if done.all() {
+            if stride == 1 {
                 break;
             }
+            (stride, rows) = (1, !c.gt(zero));
         }
 
         let (mut lo, mut hi) = (lo, hi);
         let mut root = Root::new(c, l, zero);
         let (mut last_step, mut slope) = (zero, zero);
-        done = copy_mask(&unusable);
+        let mut done = copy_mask(&unusable);
         for _ in 0..Solver::NEWTON_STEPS {
             let mut sums = [Sum::zero(); 4];
             for n in self.strips_left(&done) {
                 let strip = self.strip(n);
                 let curve = General::new(&root.of_strip::<L>(n));
                 let mut strip_sums = Sums::zero();
+                let (first, second) = (strip.soon_half(1), strip.soon_half(2));
                 for block in strip.blocks() {
                     for i in block.clone().step_by(lanes::<S>()) {
+                        prefetch::<L, _>(first, i);
                         let (exponent, r) = curve.exponent_and_slope(strip.gap(i));
                         store::<S>(ratios, i, exponent);
                         store::<S>(slopes, i, r);
                     }
                     for i in block.clone().step_by(lanes::<S>()) {
+                        prefetch::<L, _>(second, i);
                         store::<S>(ratios, i, curve.ratio(load::<S>(ratios, i)));
                     }
                     let mut moments = [zero; 4];
@@ -361,12 +398,13 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
                 let strip = self.strip(n);
                 let [a, second, third, fourth, fifth] =
                     [a, second, third, fourth, fifth].map(|x| of_strip::<S, L>(x, n));
+                let soon = strip.soon(1, 3);
                 for i in strip.vectors() {
                     let y = a * load::<S>(slopes, i);
                     let factor = y.mul_add(y.mul_add(y.mul_add(fifth, fourth), third), second);
                     let factor = y.mul_add(y.mul_add(factor, one), one);
                     let updated = load::<S>(ratios, i) * factor.max(zero);
-                    strip.prefetch_in_last_pass(i);
+                    prefetch::<L, _>(soon, i);
                     write::<S>(p, i, updated * strip.q(i));
                 }
             }
@@ -387,7 +425,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         &self,
         output: Option<&mut [MaybeUninit<f32>]>,
     ) -> Found<S> {
-        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let zero = splat::<S>(0.0);
         let Summary { c, lo, hi, .. } = self.summary;
         let unusable = !copy_mask(&self.summary.usable);
         let (b_at_lo, b_at_hi) = (exp::<S>(zero - c * lo), exp::<S>(zero - c * hi));
@@ -397,14 +435,23 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         // Jensen's inequality, as in `start`.
         let mean = b_at_lo - c * self.summary.mean_gap;
         let mut b = (mean.gt(least) & mean.lt(most)).select(mean, b_at_hi);
+        if self.has_quadrature() {
+            let quadrature = Quadrature::new(&self.summary);
+            let curve = C::with_b(c, b);
+            let mut moments = [zero; 3];
+            for Node { gap, weight } in quadrature.nodes {
+                for (moment, term) in moments.iter_mut().zip(curve.moments(gap)) {
+                    *moment = weight.mul_add(term, *moment);
+                }
+            }
+            let next = next_on_sample::<S, C>(c, b, moments, [least, most, b_at_hi]);
+            b = quadrature.is_reliable.select(next, b);
+        }
         let stride = self.sample_stride();
-        let longest = splat::<S>(if C::MOMENTS == 4 {
-            COARSE_STEP
-        } else {
-            COARSE_STEP_AT_EDGE
-        });
+        let longest = self.summary.last_coarse_step();
         let mut done = copy_mask(&unusable);
-        let steps = if stride > 1 { MAX_COARSE_STEPS } else { 0 };
+        let has_sample = stride > 1 && C::MOMENTS == 4;
+        let steps = if has_sample { MAX_COARSE_STEPS } else { 0 };
         for _ in 0..steps {
             let mut moments = [zero; 3];
             for n in self.strips_left(&done) {
@@ -426,9 +473,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
                     set_strip::<S, L>(moment, n, strip_moment);
                 }
             }
-            let [s, w, x] = moments;
-            let d = step::<S, 3>(c, C::deformed_log1p(s - one), [s, w * b, x * (b * b)]).d;
-            let (next, _) = clamp_to_bracket::<S>(b + b * c * d, least, most, b_at_hi);
+            let next = next_on_sample::<S, C>(c, b, moments, [least, most, b_at_hi]);
             let is_short = (next - b).abs().le((c * b).abs() * longest);
             b = done.select(b, next);
             done = done | is_short;
@@ -438,15 +483,18 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         }
         let (mut previous_step, mut slope) = (zero, zero);
         done = copy_mask(&unusable);
+        let mut half = 1;
         for _ in 0..Solver::NEWTON_STEPS {
             let mut sums = [Sum::zero(); 4];
             for n in self.strips_left(&done) {
                 let strip = self.strip(n);
                 let curve = C::with_b(of_strip::<S, L>(c, n), of_strip::<S, L>(b, n));
                 let mut strip_sums = Sums::zero();
+                let soon = strip.soon_half(half);
                 for block in strip.blocks() {
                     let mut moments = [zero; 4];
                     for i in block.step_by(lanes::<S>()) {
+                        prefetch::<L, _>(soon, i);
                         let terms = strip.weighted(i, curve.moments(strip.gap(i)));
                         for (sum, term) in moments.iter_mut().zip(terms).take(C::MOMENTS) {
                             *sum += term;
@@ -456,6 +504,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
                 }
                 set_sums::<S, L, 4>(&mut sums, n, strip.expectations(strip_sums));
             }
+            half += 1;
             let e = sums[0].excess();
             // S decreases in b for c > 0 and increases for c < 0.
             let below = (e * c).ge(zero);
@@ -487,8 +536,9 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             for n in self.strips() {
                 let strip = self.strip(n);
                 let curve = C::with_b(of_strip::<S, L>(c, n), of_strip::<S, L>(b, n));
+                let soon = strip.soon(1, half);
                 for i in strip.vectors() {
-                    strip.prefetch_in_last_pass(i);
+                    prefetch::<L, _>(soon, i);
                     write::<S>(p, i, strip.q(i) * curve.at(strip.gap(i)).0);
                 }
             }
@@ -499,6 +549,43 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             slope,
         )
     }
+}
+
+/// The step from `l` on the quadrature, in the coarse curve.
+struct QuadratureStep<'a, S: Simd> {
+    summary: &'a Summary<S>,
+    l: &'a mut V<S>,
+}
+
+impl<S: Simd> WithSimd for QuadratureStep<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<T: Simd>(self) {
+        let quadrature = Quadrature::new(self.summary);
+        let curve = General::new(&Root::coarse(self.summary.c, *self.l));
+        let mut moments = [splat::<S>(0.0); 3];
+        for Node { gap, weight } in quadrature.nodes {
+            let (log_u, r) = curve.coarse_exponent_and_slope(gap);
+            add_moments(&mut moments, weight * coarse_exp::<S>(log_u), r);
+        }
+        let next = self.summary.next_coarse(*self.l, &curve, moments);
+        *self.l = quadrature.is_reliable.select(next, *self.l);
+    }
+}
+
+/// The step of the third order from `b`, from the first three [`PowerCurve::moments`], within a bracket as in
+/// [`clamp_to_bracket`].
+#[inline(always)]
+fn next_on_sample<S: Simd, C: PowerCurve<S>>(
+    c: V<S>,
+    b: V<S>,
+    [s, w, x]: [V<S>; 3],
+    [least, most, safe]: [V<S>; 3],
+) -> V<S> {
+    let log = C::deformed_log1p(s - splat::<S>(1.0));
+    let d = step::<S, 3>(c, log, [s, w * b, x * (b * b)]).d;
+    clamp_to_bracket::<S>(b + b * c * d, least, most, safe).0
 }
 
 /// Adds `u`, `u r`, `u r^2` and so on.

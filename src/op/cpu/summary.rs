@@ -2,7 +2,8 @@
 
 use super::elementary::{exp, ln};
 use super::layout::{self, Layout, Sum, Sums, of_strip, set_strip};
-use super::vector::{M, Soon, V, copy_mask, lanes, load, splat, store};
+use super::prefetch::{Prefetch, Soon, prefetch};
+use super::vector::{M, V, copy_mask, lanes, load, splat, store};
 use crate::math::{MAX_ALPHA, Real, RowReference, Solver};
 use macerator::Simd;
 use std::iter::StepBy;
@@ -33,6 +34,10 @@ pub(super) struct Summary<S: Simd> {
     pub hi: V<S>,
     /// `<q, g> / sum q`, which bounds the root by Jensen's inequality. It may be infinite or NaN for huge logits.
     pub mean_gap: V<S>,
+    /// `<q, g^2> / sum q`.
+    pub mean_square: V<S>,
+    /// The reference of the largest logit.
+    pub q_at_max: V<S>,
 }
 
 impl<S: Simd> Summary<S> {
@@ -53,6 +58,8 @@ struct Extremes<S: Simd> {
     /// The sum of the logits of the allowed entries, each less the anchor, if the reference is not given. The differences
     /// do not change if the row is shifted.
     sum: V<S>,
+    /// The sum of their squares.
+    square: V<S>,
     anchor: V<S>,
     /// The number of allowed entries.
     count: V<S>,
@@ -63,19 +70,27 @@ struct Extremes<S: Simd> {
 
 impl<S: Simd> Extremes<S> {
     #[inline(always)]
-    fn new(logits: &[f32], start: usize, soon: Option<Soon>) -> Self {
+    fn new<L: Layout>(logits: &[f32], start: usize, soon: Option<&Soon>) -> Self {
         let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
         let (lowest, infinite) = (splat::<S>(f32::NEG_INFINITY), splat::<S>(f32::INFINITY));
-        let (mut max, mut min, mut sum) = (lowest, infinite, zero);
+        let (mut max, mut min) = (lowest, infinite);
+        let (mut sum, mut square) = (zero, zero);
         let mut anchor = load::<S>(logits, 0);
+        let soon_half = Soon::half::<L>(soon, 0);
+        let soon = if L::ALONG_ROW {
+            Soon::stream::<L>(soon, 0, 0)
+        } else {
+            None
+        };
         for i in (0..logits.len()).step_by(lanes::<S>()) {
-            if let Some(soon) = &soon {
-                soon.in_first_pass::<S>(start + i);
-            }
+            prefetch::<L, _>(soon_half, start + i);
+            prefetch::<L, _>(soon, start + i);
             let x = load::<S>(logits, i);
             max = max.max(x);
             min = min.min(x);
-            sum += x - anchor;
+            let difference = x - anchor;
+            sum += difference;
+            square = difference.mul_add(difference, square);
         }
         let mut count = splat::<S>((logits.len() / lanes::<S>()) as f32);
         let mut usable = zero.eq(zero);
@@ -83,18 +98,22 @@ impl<S: Simd> Extremes<S> {
         let is_finite = (sum * zero).eq(zero);
         if !is_finite.all() {
             let lane_max = max.max(splat::<S>(f32::MIN));
-            let (mut allowed_min, mut allowed_sum, mut allowed_count) = (infinite, zero, zero);
+            let (mut allowed_min, mut allowed_count) = (infinite, zero);
+            let (mut allowed_sum, mut allowed_square) = (zero, zero);
             for i in (0..logits.len()).step_by(lanes::<S>()) {
                 let x = load::<S>(logits, i);
                 usable = usable & x.lt(infinite);
                 let allowed = x.gt(lowest);
                 allowed_min = allowed.select(x.min(allowed_min), allowed_min);
-                allowed_sum += allowed.select(x - lane_max, zero);
+                let difference = allowed.select(x - lane_max, zero);
+                allowed_sum += difference;
+                allowed_square = difference.mul_add(difference, allowed_square);
                 allowed_count += allowed.select(one, zero);
             }
             // The other lanes may hold other rows.
             min = is_finite.select(min, allowed_min);
             sum = is_finite.select(sum, allowed_sum);
+            square = is_finite.select(square, allowed_square);
             count = is_finite.select(count, allowed_count);
             anchor = is_finite.select(anchor, lane_max);
         }
@@ -102,6 +121,7 @@ impl<S: Simd> Extremes<S> {
             max,
             min,
             sum,
+            square,
             anchor,
             count,
             usable,
@@ -133,6 +153,7 @@ impl<S: Simd> Extremes<S> {
             max,
             min,
             sum: zero,
+            square: zero,
             anchor: zero,
             count,
             usable,
@@ -154,7 +175,7 @@ pub(super) struct Group<'a, S: Simd, L> {
     /// The largest logit in each lane of a long row.
     lane_max: &'a [f32],
     pub summary: Summary<S>,
-    soon: Option<Soon>,
+    soon: Option<&'a Soon>,
     layout: PhantomData<L>,
 }
 
@@ -174,7 +195,7 @@ pub(super) struct Strip<'a, S: Simd, L> {
     pub max: V<S>,
     /// The smallest gap in each lane of a long row.
     pub lane_gap: V<S>,
-    soon: Option<Soon>,
+    soon: Option<&'a Soon>,
     layout: PhantomData<L>,
 }
 
@@ -199,7 +220,7 @@ pub(super) struct GroupRows<'a> {
     pub buffer: &'a mut [f32],
     /// One vector for each strip.
     pub lane_max: &'a mut [f32],
-    pub soon: Option<Soon>,
+    pub soon: Option<&'a Soon>,
 }
 
 impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
@@ -226,18 +247,22 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
         let in_range = c.ge(splat::<S>((1.0 - Solver::NEWTON_MAX_ALPHA) as f32))
             & c.le(splat::<S>((1.0 + MAX_ALPHA) as f32));
         let (mut max, mut finite, mut count) = (zero, zero, one);
-        let (mut gap_sum, mut largest_q, mut usable) = (zero, zero, zero);
+        let (mut gap_sum, mut square_sum) = (zero, zero);
+        let (mut largest_q, mut usable) = (zero, zero);
         for n in 0..strips {
             let start = n * strip_len;
             let strip = &logits[start..start + strip_len];
             let extremes = match given {
-                None => Extremes::new(strip, start, soon),
+                None => Extremes::new::<L>(strip, start, soon),
                 Some(q) => Extremes::with_reference(strip, &q[reference_start(q, n)..]),
             };
             let strip_max = layout::max::<S, L>(extremes.max);
             let strip_min = layout::min::<S, L>(extremes.min);
             let is_usable = layout::all::<S, L>(extremes.usable);
-            let strip_gaps = extremes.count * (strip_max - extremes.anchor) - extremes.sum;
+            // The gap is the one of the anchor less the difference from it.
+            let anchor_gap = strip_max - extremes.anchor;
+            let strip_gaps = extremes.count * anchor_gap - extremes.sum;
+            let strip_squares = (strip_gaps - extremes.sum).mul_add(anchor_gap, extremes.square);
             if L::ALONG_ROW {
                 store::<S>(lane_max, n * lanes::<S>(), extremes.max);
             }
@@ -246,6 +271,7 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
             // Exact up to 2^24 entries for each lane.
             set_strip::<S, L>(&mut count, n, layout::sum::<S, L>(extremes.count));
             set_strip::<S, L>(&mut gap_sum, n, layout::sum::<S, L>(strip_gaps));
+            set_strip::<S, L>(&mut square_sum, n, layout::sum::<S, L>(strip_squares));
             set_strip::<S, L>(&mut largest_q, n, layout::max::<S, L>(extremes.largest_q));
             set_strip::<S, L>(&mut usable, n, is_usable.select(one, zero));
         }
@@ -282,34 +308,39 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
             (&*buffer, zero)
         };
         let count = usable.select(count, one);
-        let (constant, total, lo, hi, mean_gap) = match given {
-            None => {
-                let (log, mean_gap) = (ln::<S>(count), gap_sum / count);
-                let whole = |high| Sum { high, low: zero };
-                match reference {
-                    RowReference::Uniform => (Some(one / count), whole(one), zero, log, mean_gap),
-                    _ => (Some(one), whole(count), zero - log, zero, mean_gap),
-                }
+        let whole = |high| Sum { high, low: zero };
+        let inverse = one / count;
+        let (mut mean_gap, mut mean_square) = (gap_sum * inverse, square_sum * inverse);
+        let (constant, total, lo, hi) = match reference {
+            RowReference::Uniform => {
+                at_max = inverse;
+                (Some(inverse), whole(one), zero, ln::<S>(count))
             }
-            Some(q) => {
-                let mut sums = [Sum::zero(); 2];
+            RowReference::Ones => {
+                at_max = one;
+                (Some(one), whole(count), zero - ln::<S>(count), zero)
+            }
+            RowReference::Values(q) => {
+                let mut sums = [Sum::zero(); 3];
                 for n in 0..strips {
                     let strip_top = of_strip::<S, L>(top, n);
-                    let mut strip_sums = Sums::<S, L, 2>::zero();
+                    let mut strip_sums = Sums::<S, L, 3>::zero();
                     for i in (0..strip_len).step_by(lanes::<S>()) {
                         let gap = strip_top - load::<S>(shifted, n * strip_len + i);
                         let q = load::<S>(q, reference_start(q, n) + i);
                         let allowed = gap.lt(splat::<S>(f32::INFINITY));
                         let share = allowed.select(q * gap, zero);
-                        strip_sums.add([allowed.select(q, zero), share]);
+                        let square = allowed.select(share * gap, zero);
+                        strip_sums.add([allowed.select(q, zero), share, square]);
                     }
-                    layout::set_sums::<S, L, 2>(&mut sums, n, strip_sums.totals());
+                    layout::set_sums::<S, L, 3>(&mut sums, n, strip_sums.totals());
                 }
-                let [mut total, gap_sum] = sums;
+                let [mut total, gaps, squares] = sums;
                 total.high = usable.select(total.high, one);
-                let at_max = usable.select(at_max, one);
+                at_max = usable.select(at_max, one);
+                (mean_gap, mean_square) = (gaps.high / total.high, squares.high / total.high);
                 let (lo, hi) = (zero - ln::<S>(total.high), zero - ln::<S>(at_max));
-                (None, total, lo, hi, gap_sum.high / total.high)
+                (None, total, lo, hi)
             }
         };
         let exponent = c.abs() * lo.abs().max(hi.abs());
@@ -334,6 +365,8 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
                 lo,
                 hi,
                 mean_gap,
+                mean_square,
+                q_at_max: at_max,
             },
             soon,
             layout: PhantomData,
@@ -390,19 +423,16 @@ impl<'a, S: Simd, L: Layout> Group<'a, S, L> {
 }
 
 impl<S: Simd, L: Layout> Strip<'_, S, L> {
-    /// Asks for the rows of [`Soon`] at an entry.
+    /// [`Soon::half`].
     #[inline(always)]
-    pub fn prefetch_in_middle_pass(&self, at: usize) {
-        if let Some(soon) = &self.soon {
-            soon.in_middle_pass::<S>(at);
-        }
+    pub fn soon_half(&self, half: usize) -> Option<Prefetch<1>> {
+        Soon::half::<L>(self.soon, half)
     }
 
+    /// [`Soon::stream`].
     #[inline(always)]
-    pub fn prefetch_in_last_pass(&self, at: usize) {
-        if let Some(soon) = &self.soon {
-            soon.in_last_pass::<S>(at);
-        }
+    pub fn soon(&self, stream: usize, first_half: usize) -> Option<Prefetch<2>> {
+        Soon::stream::<L>(self.soon, stream, first_half)
     }
 
     /// The ranges of [`Layout::BLOCK`] vectors.

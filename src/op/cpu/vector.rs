@@ -256,64 +256,6 @@ pub(super) fn as_unwritten<F>(numbers: &mut [F]) -> &mut [MaybeUninit<F>] {
     unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [MaybeUninit<F>]) }
 }
 
-/// The addresses of rows that a kernel needs soon, each with the pass over the present rows that asks for them. The machine
-/// asks for the next cache lines of a stream itself, but not across the pages of memory. In each pass it gets one stream
-/// only: it drops or delays prefetches that follow each other closely.
-#[derive(Clone, Copy)]
-pub(super) struct Soon {
-    first: *const i8,
-    middle: *const i8,
-    last: *const i8,
-    number_size: usize,
-}
-
-impl Soon {
-    /// A null pointer stands for no rows. The rows may lie beyond the end of the memory.
-    pub fn new<T>(first: *const T, middle: *const T, last: *const T) -> Self {
-        Self {
-            first: first.cast(),
-            middle: middle.cast(),
-            last: last.cast(),
-            number_size: size_of::<T>(),
-        }
-    }
-
-    /// Asks for the vectors at an entry, in the first pass.
-    #[inline(always)]
-    pub fn in_first_pass<S: Simd>(&self, at: usize) {
-        prefetch::<S>(self.first, at * self.number_size);
-    }
-
-    #[inline(always)]
-    pub fn in_middle_pass<S: Simd>(&self, at: usize) {
-        prefetch::<S>(self.middle, at * self.number_size);
-    }
-
-    #[inline(always)]
-    pub fn in_last_pass<S: Simd>(&self, at: usize) {
-        prefetch::<S>(self.last, at * self.number_size);
-    }
-}
-
-/// Asks for as many bytes of some rows as a pair of vectors of `f32` has.
-#[inline(always)]
-fn prefetch<S: Simd>(rows: *const i8, at: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        const CACHE_LINE: usize = 64;
-        if rows.is_null() {
-            return;
-        }
-        for offset in (0..lanes::<S>() * size_of::<f32>()).step_by(CACHE_LINE) {
-            // SAFETY: a prefetch does not access memory.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(rows.wrapping_add(at + offset)) };
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (rows, at);
-}
-
 /// Loads vectors from a row that may end within them, with zeros after the end.
 #[cfg(feature = "rl")]
 #[inline(always)]

@@ -1,0 +1,101 @@
+//! Requests for rows that a kernel needs soon.
+
+use super::layout::Layout;
+use std::ops::Range;
+use std::ptr::null;
+
+/// Rows that a kernel needs soon: up to three streams, in the order in which it needs them. The machine asks for the next
+/// cache lines of a stream itself, but not across the pages of memory, nor of many short rows. Each pass over the present
+/// rows asks for one stream or for half of one: a machine with many requests delays the loads of the pass, or drops
+/// requests.
+pub(super) struct Soon {
+    halves: [*const i8; 6],
+    len: usize,
+    /// Number of bytes of a half for each entry of the present rows.
+    bytes: usize,
+}
+
+impl Soon {
+    /// The rows may lie beyond the end of the memory. Returns `None` if all are empty.
+    pub fn new<T>(rows: [Range<*const T>; 3]) -> Option<Self> {
+        let mut soon = Self {
+            halves: [null(); 6],
+            len: 0,
+            bytes: size_of::<T>() / 2,
+        };
+        for rows in rows.into_iter().filter(|rows| !rows.is_empty()) {
+            let (start, end): (*const i8, *const i8) = (rows.start.cast(), rows.end.cast());
+            let half = (end.addr() - start.addr()) / 2;
+            soon.halves[soon.len..soon.len + 2].copy_from_slice(&[start, start.wrapping_add(half)]);
+            soon.len += 2;
+        }
+        (soon.len > 0).then_some(soon)
+    }
+
+    /// The half with this number, or the last one.
+    #[inline(always)]
+    fn start(&self, half: usize) -> *const i8 {
+        self.halves[half.min(self.len - 1)]
+    }
+
+    /// One half, for short rows. The passes over long ones ask for whole streams, or for nothing.
+    #[inline(always)]
+    pub fn half<L: Layout>(soon: Option<&Self>, half: usize) -> Option<Prefetch<1>> {
+        match soon {
+            Some(soon) if !L::ALONG_ROW => Some(Prefetch {
+                lines: [soon.start(half)],
+                bytes: soon.bytes,
+            }),
+            _ => None,
+        }
+    }
+
+    /// For long rows, a stream from its start to its end. For short ones, two halves at the same time: this one and the
+    /// next.
+    #[inline(always)]
+    pub fn stream<L: Layout>(
+        soon: Option<&Self>,
+        stream: usize,
+        first_half: usize,
+    ) -> Option<Prefetch<2>> {
+        match soon {
+            Some(soon) if L::ALONG_ROW => Some(Prefetch {
+                lines: [soon.start(2 * stream); 2],
+                bytes: 2 * soon.bytes,
+            }),
+            Some(soon) => Some(Prefetch {
+                lines: [soon.start(first_half), soon.start(first_half + 1)],
+                bytes: soon.bytes,
+            }),
+            None => None,
+        }
+    }
+}
+
+/// What a pass asks for: `N` cache lines at each pair of vectors.
+#[derive(Clone, Copy)]
+pub(super) struct Prefetch<const N: usize> {
+    lines: [*const i8; N],
+    bytes: usize,
+}
+
+/// Asks for cache lines at an entry of the present rows: for long ones, adjacent lines of a stream.
+#[inline(always)]
+pub(super) fn prefetch<L: Layout, const N: usize>(prefetch: Option<Prefetch<N>>, at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(Prefetch { lines, bytes }) = prefetch {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        const CACHE_LINE: usize = 64;
+        for n in 0..N {
+            let line = if L::ALONG_ROW {
+                lines[0].wrapping_add(n * CACHE_LINE)
+            } else {
+                lines[n]
+            };
+            // SAFETY: a prefetch does not access memory.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(at * bytes)) };
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (prefetch, at);
+}
