@@ -11,6 +11,7 @@ use super::vector::{M, V, copy_mask, lanes, load, splat, store, write};
 use crate::math::{Output, Real};
 use macerator::{Simd, WithSimd};
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Largest `(u / u_max)^c` above alpha = 1 at which the vectorized gradients of `ln p` are accurate. Closer to the edge of
 /// the support, its rounding dominates the gradient of the logarithm.
@@ -411,17 +412,16 @@ impl<S: Simd, L: Layout> WithSimd for ParameterGradients<'_, '_, S, L> {
         let (zero, strip, mean) = (splat::<S>(0.0), &self.strip, self.mean);
         let center = self.center;
         if let Some(alpha) = self.alpha {
-            let slopes = AlphaSlopes {
-                strip,
-                root: &self.root,
-                largest_gap: self.largest_gap,
-            };
-            slopes.fill(self.slopes);
+            let slopes = AlphaSlopes::new(strip, &self.root, self.largest_gap);
             let mut sums = Sums::zero();
-            for i in strip.vectors() {
-                let (u, slope) = (load::<S>(self.ratios, i), load::<S>(self.slopes, i));
-                let c = (load::<S>(self.cotangent, i) - center) - mean;
-                sums.add(strip.weighted(i, [u.gt(zero).select(u * slope * c, zero)]));
+            for block in strip.blocks() {
+                slopes.fill_logs(block.clone(), self.slopes);
+                for i in block.step_by(lanes::<S>()) {
+                    let u = load::<S>(self.ratios, i);
+                    let slope = slopes.at(strip.gap(i), load::<S>(self.slopes, i));
+                    let c = (load::<S>(self.cotangent, i) - center) - mean;
+                    sums.add(strip.weighted(i, [u.gt(zero).select(u * slope * c, zero)]));
+                }
             }
             let [sum] = strip.expectations(sums);
             store_strip::<S, L>(alpha, self.n, sum.high + sum.low);
@@ -468,12 +468,7 @@ impl<S: Simd, L: Layout> WithSimd for LogGradients<'_, '_, '_, S, L> {
         let zero = splat::<S>(0.0);
         let (largest, index) = strip.largest(cotangent, weights);
         if let Some(alpha) = gradients.alpha {
-            let alpha_slopes = AlphaSlopes {
-                strip,
-                root,
-                largest_gap: largest.gap,
-            };
-            alpha_slopes.fill(slopes);
+            AlphaSlopes::new(strip, root, largest.gap).fill(slopes);
             let mut sums = Sums::zero();
             let mut totals = Sums::<S, L, 1>::zero();
             for i in strip.vectors() {
@@ -537,15 +532,32 @@ impl<S: Simd, L: Layout> WithSimd for LogGradients<'_, '_, '_, S, L> {
     }
 }
 
-/// The slopes of a strip for the gradient in alpha: [`Self::at`] minus the multiple of `r` that makes it zero at the gap of
-/// the largest weight. The multiple adds nothing to the gradient, but may be most of a slope.
+/// The slopes of a strip for the gradient in alpha.
 struct AlphaSlopes<'a, 'g, S: Simd, L> {
     strip: &'a Strip<'g, S, L>,
     root: &'a Root<S>,
-    largest_gap: V<S>,
+    /// `1 / c^2`.
+    inverse_square: V<S>,
+    /// The multiple of `r_i` without which the slope of the largest weight is zero. It adds nothing to the gradient, but
+    /// may be most of a slope.
+    multiple: V<S>,
 }
 
-impl<S: Simd, L: Layout> AlphaSlopes<'_, '_, S, L> {
+impl<'a, 'g, S: Simd, L: Layout> AlphaSlopes<'a, 'g, S, L> {
+    #[inline(always)]
+    fn new(strip: &'a Strip<'g, S, L>, root: &'a Root<S>, largest_gap: V<S>) -> Self {
+        let (zero, one) = (splat::<S>(0.0), splat::<S>(1.0));
+        let mut slopes = Self {
+            strip,
+            root,
+            inverse_square: one / (root.c * root.c),
+            multiple: zero,
+        };
+        let z = slopes.z(largest_gap);
+        slopes.multiple = slopes.at(largest_gap, log1p::<S>(z).0) * (one + z);
+        slopes
+    }
+
     /// `z = c g e^(c l)`.
     #[inline(always)]
     fn z(&self, gap: V<S>) -> V<S> {
@@ -561,12 +573,11 @@ impl<S: Simd, L: Layout> AlphaSlopes<'_, '_, S, L> {
     #[inline(always)]
     fn at(&self, gap: V<S>, log: V<S>) -> V<S> {
         let splat = splat::<S>;
-        let Root { c, .. } = *self.root;
         let l = self.root.offset + self.root.remainder;
         let y = gap * self.root.power;
-        let z = c * y;
+        let z = self.root.c * y;
         let r = (splat(1.0) + z).recip();
-        let direct = (log - z * r) / (c * c);
+        let direct = (log - z * r) * self.inverse_square;
         let series = z.mul_add(splat(7.0 / 8.0), splat(-6.0 / 7.0));
         let series = z.mul_add(series, splat(5.0 / 6.0));
         let series = z.mul_add(series, splat(-4.0 / 5.0));
@@ -574,23 +585,24 @@ impl<S: Simd, L: Layout> AlphaSlopes<'_, '_, S, L> {
         let series = z.mul_add(series, splat(-2.0 / 3.0));
         let series = z.mul_add(series, splat(1.0 / 2.0));
         let curvature = z.abs().lt(splat(0.1)).select(y * y * series, direct);
-        l * y * r - curvature
+        l * y * r - curvature - self.multiple * r
+    }
+
+    /// Fills `ln(1 + z)` for some entries.
+    #[inline(always)]
+    fn fill_logs(&self, entries: Range<usize>, logs: &mut [f32]) {
+        for i in entries.step_by(lanes::<S>()) {
+            store::<S>(logs, i, log1p::<S>(self.z(self.strip.gap(i))).0);
+        }
     }
 
     #[inline(always)]
     fn fill(&self, slopes: &mut [f32]) {
-        let (strip, one) = (self.strip, splat::<S>(1.0));
-        let z = self.z(self.largest_gap);
-        let multiple = self.at(self.largest_gap, log1p::<S>(z).0) * (one + z);
-        for block in strip.blocks() {
-            for i in block.clone().step_by(lanes::<S>()) {
-                store::<S>(slopes, i, log1p::<S>(self.z(strip.gap(i))).0);
-            }
+        for block in self.strip.blocks() {
+            self.fill_logs(block.clone(), slopes);
             for i in block.step_by(lanes::<S>()) {
-                let gap = strip.gap(i);
-                let slope = self.at(gap, load::<S>(slopes, i));
-                let r = (one + self.z(gap)).recip();
-                store::<S>(slopes, i, slope - multiple * r);
+                let slope = self.at(self.strip.gap(i), load::<S>(slopes, i));
+                store::<S>(slopes, i, slope);
             }
         }
     }
