@@ -6,9 +6,19 @@ use std::ptr::null;
 
 /// Rows that a kernel needs soon: up to three streams, in the order in which it needs them. The machine asks for the next
 /// cache lines of a stream itself, but not across the pages of memory, nor of many short rows. Each pass over the present
-/// rows asks for one stream or for half of one: a machine with many requests delays the loads of the pass, or drops
-/// requests.
+/// rows asks for a part: a machine with many requests delays the loads of the pass, or drops requests.
+///
+/// | pass | short rows, halves | long rows, streams |
+/// |---|---|---|
+/// | first | 0 | 0 |
+/// | forward: root finder | 1, 2 | |
+/// | forward: last | the next two | 1 |
+/// | backward: entry of the largest logit | 1 | |
+/// | backward: ratios of a general alpha | 2, 3 | |
+/// | backward: weights and their sums | the next two | 1 |
+/// | backward: last | 4, 5 | 2 |
 pub(super) struct Soon {
+    /// The first address of each half.
     halves: [*const i8; 6],
     len: usize,
     /// Number of bytes of a half for each entry of the present rows.
@@ -82,20 +92,29 @@ pub(super) struct Prefetch<const N: usize> {
 /// Asks for cache lines at an entry of the present rows: for long ones, adjacent lines of a stream.
 #[inline(always)]
 pub(super) fn prefetch<L: Layout, const N: usize>(prefetch: Option<Prefetch<N>>, at: usize) {
+    const CACHE_LINE: usize = 64;
+    let Some(Prefetch { lines, bytes }) = prefetch else {
+        return;
+    };
+    for (n, line) in lines.into_iter().enumerate() {
+        let line = if L::ALONG_ROW {
+            lines[0].wrapping_add(n * CACHE_LINE)
+        } else {
+            line
+        };
+        ask_for(line.wrapping_add(at * bytes));
+    }
+}
+
+/// Asks for the cache line of an address.
+#[inline(always)]
+fn ask_for(address: *const i8) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(Prefetch { lines, bytes }) = prefetch {
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        const CACHE_LINE: usize = 64;
-        for n in 0..N {
-            let line = if L::ALONG_ROW {
-                lines[0].wrapping_add(n * CACHE_LINE)
-            } else {
-                lines[n]
-            };
-            // SAFETY: a prefetch does not access memory.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(at * bytes)) };
-        }
+        // SAFETY: a prefetch does not access memory.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (prefetch, at);
+    let _ = address;
 }

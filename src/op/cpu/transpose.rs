@@ -196,3 +196,36 @@ mod x86 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::cpu::vector::as_unwritten;
+
+    /// Rows of every length up to 40, so that the blocks of 16, 8 and 4 rows come first and last.
+    #[test]
+    fn every_number_changes_its_row_and_column() {
+        for rows in 1..=40 {
+            for columns in 1..=40 {
+                let (stride, to_stride) = (columns + 3, rows + 2);
+                let from: Vec<f32> = (0..(rows - 1) * stride + columns)
+                    .map(|i| i as f32)
+                    .collect();
+                let mut to = vec![-1.0; (columns - 1) * to_stride + rows];
+                transpose(&from, stride, as_unwritten(&mut to), to_stride, rows);
+                for (at, &number) in to.iter().enumerate() {
+                    let (column, row) = (at / to_stride, at % to_stride);
+                    let want = if row < rows {
+                        from[row * stride + column]
+                    } else {
+                        -1.0
+                    };
+                    assert_eq!(
+                        number, want,
+                        "{rows} x {columns}, row {row} column {column}"
+                    );
+                }
+            }
+        }
+    }
+}
