@@ -351,7 +351,12 @@ impl GroupBuffers {
         lane_max.resize(count * lanes::<S>(), 0.0);
         let width = output.len() / count;
         let soon = if has_prefetches::<L>(columns) {
-            Soon::new([addresses(output), next, null()..null()])
+            let written = if rows.parameters.output.is_per_entry() {
+                addresses(output)
+            } else {
+                null()..null()
+            };
+            Soon::new([written, next, null()..null()])
         } else {
             None
         };

@@ -3,7 +3,8 @@
 //! | file | contents |
 //! |---|---|
 //! | `group` | a group of rows of `f32`: short rows, one in each lane of a vector, or long ones |
-//! | `layout`, `transpose` | these two layouts, the strips of a group, and the sums over a strip; rows into lanes |
+//! | `layout` | these two layouts, the strips of a group, and the sums over a strip |
+//! | `transpose` | short rows into lanes and back |
 //! | `summary`, `quadrature`, `solve` | the largest logit and the gaps of a group, then its roots |
 //! | `output`, `backward` | the outputs and the gradients |
 //! | `curve` | the ratio as a function of the gap |
@@ -129,7 +130,7 @@ impl Arithmetic for f32 {
 /// lanes.
 const MAX_COLUMNS_ACROSS: usize = 256;
 
-/// The same for the softmax, which has one sum.
+/// The same for the softmax as the alpha of a call, which has one sum.
 const MAX_SOFTMAX_COLUMNS_ACROSS: usize = 128;
 
 /// The entries of a row of this length cannot be counted in `f32`.

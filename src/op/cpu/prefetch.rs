@@ -5,17 +5,19 @@ use std::ops::Range;
 use std::ptr::null;
 
 /// Rows that a kernel needs soon: up to three streams, in the order in which it needs them. The machine asks for the next
-/// cache lines of a stream itself, but not across the pages of memory, nor of many short rows. Each pass over the present
-/// rows asks for a part: a machine with many requests delays the loads of the pass, or drops requests.
+/// cache lines of a stream itself, but it stops at the end of a page, and does not follow many short rows. The passes over
+/// the present rows share the requests: a machine with many of them delays the loads of a pass, or drops requests.
 ///
 /// | pass | short rows, halves | long rows, streams |
 /// |---|---|---|
 /// | first | 0 | 0 |
 /// | forward: root finder | 1, 2 | |
 /// | forward: last | the next two | 1 |
+/// | forward: logarithms of the probabilities | 2, 3 | 1 |
+/// | backward: value, divergence | 2, 3 | 1 |
 /// | backward: entry of the largest logit | 1 | |
 /// | backward: ratios of a general alpha | 2, 3 | |
-/// | backward: weights and their sums | the next two | 1 |
+/// | backward: weights and their sums | 2, 3; 4, 5 for a general alpha | 1 |
 /// | backward: last | 4, 5 | 2 |
 pub(super) struct Soon {
     /// The first address of each half.
@@ -42,7 +44,7 @@ impl Soon {
         (soon.len > 0).then_some(soon)
     }
 
-    /// The half with this number, or the last one.
+    /// The half with this number, or the last one, which has been asked for.
     #[inline(always)]
     fn start(&self, half: usize) -> *const i8 {
         self.halves[half.min(self.len - 1)]
@@ -69,7 +71,7 @@ impl Soon {
         first_half: usize,
     ) -> Option<Prefetch<2>> {
         match soon {
-            Some(soon) if L::ALONG_ROW => Some(Prefetch {
+            Some(soon) if L::ALONG_ROW => (2 * stream < soon.len).then(|| Prefetch {
                 lines: [soon.start(2 * stream); 2],
                 bytes: 2 * soon.bytes,
             }),

@@ -40,7 +40,10 @@ impl<S: Simd> Quadrature<S> {
         let per_other = total / others.max(least);
         let mean = summary.mean_gap * per_other;
         let square = summary.mean_square * per_other;
-        let spread = (square / (mean * mean).max(least) - one).max(zero);
+        let spread = square / (mean * mean).max(least) - one;
+        // NaN fails the comparison.
+        let is_reliable = spread.le(splat::<S>(MAX_SPREAD));
+        let spread = spread.max(zero);
         let center = one - spread * splat::<S>(1.0 / 9.0);
         let distance = spread.sqrt() * splat::<S>(NODE / 3.0);
         let (weight, center_weight) =
@@ -55,8 +58,7 @@ impl<S: Simd> Quadrature<S> {
                 Node::new(mean, center, others * center_weight),
                 Node::new(mean, center + distance, others * weight),
             ],
-            // NaN fails the comparison.
-            is_reliable: spread.le(splat::<S>(MAX_SPREAD)),
+            is_reliable,
         }
     }
 }

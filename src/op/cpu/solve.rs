@@ -19,7 +19,7 @@ const BRACKET_ROUNDING: f32 = 4e-6;
 
 const TOLERANCE: f32 = Solver::TOLERANCE_ULPS as f32 * f32::EPSILON;
 
-/// Number of entries of a long row that are sampled for the first steps.
+/// Number of entries of a long row that are sampled for the steps before the exact ones, for `c > 0`.
 const SAMPLE: usize = 128;
 
 /// Least length of short rows from which the first step is taken on the quadrature.
@@ -179,8 +179,8 @@ impl<S: Simd> Summary<S> {
 }
 
 impl<S: Simd, L: Layout> Group<'_, S, L> {
-    /// The distance between the sampled vectors of a long row. The rows with `c < 0` have no sample: their steps on the
-    /// whole row are few and cheap.
+    /// The distance between the sampled vectors of a long row. Only rows with `c > 0` are sampled: at the edge of the
+    /// support, a sample gives a start that is no better than the quadrature's.
     #[inline(always)]
     fn sample_stride(&self) -> usize {
         let strides = self.strip_len() / SAMPLE;
@@ -249,8 +249,8 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         self.found(root, copy_mask(&self.summary.usable), splat::<S>(1.0))
     }
 
-    /// Finds the roots in `l = ln u_max`: a few steps in the coarse curve, on a sample of a long row first, then steps
-    /// in the exact one. The last step is so short that the series of the ratio applies it to the probabilities.
+    /// Finds the roots in `l = ln u_max`: a step on the quadrature, a few steps in the coarse curve, on the sample or on the
+    /// whole row, then steps in the exact curve. The last step is so short that the series of the ratio applies it to the probabilities.
     #[inline(always)]
     pub fn solve_general(
         &self,
@@ -330,6 +330,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
             if stride == 1 {
                 break;
             }
+            // The rows without a sample.
             (stride, rows) = (1, !c.gt(zero));
         }
 
@@ -435,7 +436,7 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
         // Jensen's inequality, as in `start`.
         let mean = b_at_lo - c * self.summary.mean_gap;
         let mut b = (mean.gt(least) & mean.lt(most)).select(mean, b_at_hi);
-        // For c < 0, a step on short rows costs as little.
+        // For c < 0, it costs as much as a step on a short row.
         if self.has_quadrature() && (L::ALONG_ROW || C::MOMENTS == 4) {
             let quadrature = Quadrature::new(&self.summary);
             let curve = C::with_b(c, b);

@@ -3,9 +3,6 @@
 use std::mem::MaybeUninit;
 
 /// Transposes `rows` rows, which begin `stride` numbers apart, into rows that begin `to_stride` numbers apart.
-///
-/// It is compiled for the oldest machine: with newer instructions, the compiler would use scatters and gathers, which are
-/// slower than single numbers and much slower than blocks that are transposed in registers.
 pub(super) fn transpose(
     from: &[f32],
     stride: usize,
@@ -29,6 +26,9 @@ pub(super) fn transpose(
 }
 
 /// [`transpose`] in blocks of `R` rows and `C` columns. The last ones overlap others.
+///
+/// It is compiled for the oldest machine: with newer instructions, the compiler would use scatters and gathers, which are
+/// slower than single numbers and much slower than blocks that are transposed in registers.
 fn transpose_blocks<const R: usize, const C: usize>(
     from: &[f32],
     stride: usize,
