@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::ptr::null;
 
 /// Least length of short rows from which the passes ask for other rows.
-const MIN_COLUMNS_FOR_PREFETCHES: usize = 24;
+const MIN_COLUMNS_FOR_PREFETCHES: usize = 12;
 
 /// The set of rows of a group that have been computed.
 #[derive(Clone, Copy)]
