@@ -1,4 +1,3 @@
-// Without any backend the generated functions have empty bodies.
 #![cfg_attr(
     not(any(
         feature = "cube",
@@ -7,7 +6,11 @@
         feature = "remote",
         feature = "tch"
     )),
-    allow(unused_variables, dead_code)
+    allow(
+        unused_variables,
+        dead_code,
+        reason = "without any backend, the generated functions have empty bodies"
+    )
 )]
 
 use super::attention::{

@@ -250,7 +250,8 @@ impl<S: Simd, L: Layout> Group<'_, S, L> {
     }
 
     /// Finds the roots in `l = ln u_max`: a step on the quadrature, a few steps in the coarse curve, on the sample or on the
-    /// whole row, then steps in the exact curve. The last step is so short that the series of the ratio applies it to the probabilities.
+    /// whole row, then steps in the exact curve. The last step is so short that the series of the ratio applies it to the
+    /// probabilities.
     #[inline(always)]
     pub fn solve_general(
         &self,

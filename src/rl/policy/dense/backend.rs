@@ -1,4 +1,3 @@
-// Without a backend, the generated dispatch routes are empty.
 #![cfg_attr(
     not(any(
         feature = "cube",
@@ -7,7 +6,11 @@
         feature = "remote",
         feature = "tch"
     )),
-    allow(unused_variables, dead_code)
+    allow(
+        unused_variables,
+        dead_code,
+        reason = "without a backend, the generated dispatch routes are empty"
+    )
 )]
 
 use super::{Activation, portable};
